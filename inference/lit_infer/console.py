@@ -1,0 +1,64 @@
+"""What all commands share at the terminal: where text goes, how errors look, what the process exits with."""
+
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from lit_infer.errors import LitError
+
+MODEL_HELP = "Bundle, graph file or reference. Else $LIT_MODEL, else the newest bundle in artifacts/."
+DEVICE_HELP = "auto, cpu, cuda or cuda:N; what is named is obtained or refused."
+
+# Results go to stdout, everything about the work to stderr: a pipe gets results only.
+out = Console(highlight=False, soft_wrap=True)
+err = Console(highlight=False, soft_wrap=True, stderr=True)
+
+
+def note(text: str) -> None:
+    """A line about the work."""
+    err.print(text, markup=False)
+
+
+@contextmanager
+def progress(task: str, *, total: int, quiet: bool) -> Iterator[Callable[[], None]]:
+    """A progress bar while the block runs; the block calls what it is given once per step."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, disable=quiet or not err.is_terminal, transient=True) as bar:
+        number = bar.add_task(task, total=total)
+        yield lambda: bar.advance(number)
+
+
+def show_version(asked: bool) -> None:
+    """The callback of --version."""
+    if asked:
+        from lit_infer import __version__
+
+        typer.echo(f"lit-deploy {__version__}")
+        raise typer.Exit
+
+
+def run(app: Callable[..., Any]) -> None:
+    """Run a command: a user's mistake becomes one or two lines and an exit code, never a traceback."""
+    # Pillow only warns of an image that is too large; here it is an error of that image.
+    warnings.filterwarnings("error", message="Image size .* exceeds limit")
+    try:
+        app()
+    except LitError as error:
+        err.print("error:", style="bold red", end=" ")
+        note(str(error))
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        note("interrupted: nothing that was unfinished has been kept")
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader went away (`| head`): not an error, and nothing may be written to stdout any more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)

@@ -1,0 +1,65 @@
+"""Engines open a graph file and give back a function that runs it; a test can pass a lambda instead.
+
+One table: what each format is called, its file's suffix, the module that runs it and the extra that brings
+that module. An engine is a function `open_graph(path, *, device, threads) -> OpenGraph`.
+"""
+
+import importlib.util
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from lit_infer.engines import onnxruntime, torchscript
+from lit_infer.engines.opened import OpenGraph, Run
+from lit_infer.errors import UsageError
+from lit_infer.manifest import Format
+
+__all__ = ["ENGINES", "Engine", "OpenGraph", "Run", "check_device", "engine_for_file"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A row of the table."""
+
+    format: Format
+    suffix: str
+    module: str
+    extra: str
+    open_graph: Callable[..., OpenGraph]
+
+    def is_installed(self) -> bool:
+        """Whether the module that runs this format is here; imports nothing."""
+        return importlib.util.find_spec(self.module) is not None
+
+
+# In order of preference: the first that is installed runs a bundle.
+ENGINES: dict[str, Engine] = {
+    "onnx": Engine("onnx", ".onnx", "onnxruntime", "cpu", onnxruntime.open_graph),
+    "torchscript": Engine("torchscript", ".pt", "torch", "torch", torchscript.open_graph),
+}
+
+
+def engine_for_file(path: Path) -> Engine:
+    """The engine that a graph file's suffix names."""
+    for engine in ENGINES.values():
+        if path.suffix == engine.suffix:
+            return engine
+    known = _list([engine.suffix for engine in ENGINES.values()])
+    raise UsageError(f"{path}: not a graph file ({known}) nor a bundle folder")
+
+
+def check_device(device: str) -> str:
+    """`auto`, `cpu`, `cuda` or `cuda:N`; anything else is a usage error."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        raise UsageError(f"device {device!r} is not known; use auto, cpu, cuda or cuda:N")
+    return device
+
+
+def _list(words: Sequence[str]) -> str:
+    return ", ".join(words)

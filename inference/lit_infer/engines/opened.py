@@ -1,0 +1,27 @@
+"""What every engine gives back."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+Run = Callable[[Sequence[NDArray[Any]]], Sequence[NDArray[Any]]]
+"""Inputs in the manifest's order to outputs in the manifest's order. Safe to call from several threads."""
+
+
+@dataclass(frozen=True)
+class OpenGraph:
+    """A graph, ready to run, and what was really obtained."""
+
+    run: Run
+    engine: str
+    """The library and provider that run it, e.g. "onnxruntime CPUExecutionProvider"."""
+    device: str
+    """`cpu` or `cuda:N`."""
+    embedded: str | None
+    """The manifest that the file carries, as JSON; None for a file that another tool made."""
+
+
+MANIFEST_KEY = "lit_deploy_manifest"
+"""Where a graph file carries its manifest: ONNX `metadata_props`, TorchScript `_extra_files`."""

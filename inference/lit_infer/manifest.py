@@ -1,0 +1,285 @@
+"""The contract between export and inference: `manifest.json`, as typed structs.
+
+Export writes a `Manifest`; everything else reads it. The same facts are embedded in each graph file
+(`Manifest.embedded`), so a lone copied `model.onnx` still knows its labels and its preprocessing.
+
+Laws, held by tests:
+- `decode(encode(m)) == m`, and `encode` gives the same bytes for the same manifest;
+- unknown keys, wrong types and a newer `schema` are errors that say what to do;
+- `m.embedded()` holds nothing that depends on the graph's own bytes or on the clock.
+
+JSON schema: docs/manifest.schema.json.
+"""
+
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from lit_infer.errors import ArtifactError, NotFoundError, UsageError
+
+SCHEMA = 1
+FILE_NAME = "manifest.json"
+
+Task = Literal["image-classification", "image-embedding", "tensor"]
+Format = Literal["onnx", "torchscript"]
+Dimension = int | str  # a fixed size, or the name of a dynamic dimension
+Size = int | tuple[int, int]  # the shorter side, or (height, width)
+
+T = TypeVar("T")
+
+
+class Resize(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Resize as `torchvision.transforms.v2.Resize` does on PIL images."""
+
+    size: Size
+    """An int is the length of the shorter side; a pair is (height, width)."""
+    interpolation: Literal["nearest", "bilinear", "bicubic"] = "bilinear"
+    antialias: bool = True
+    library: Literal["pil"] = "pil"
+    """Which resize training used. A resized tensor differs from a resized PIL image in some pixels."""
+
+    def __post_init__(self) -> None:
+        sides = self.size if isinstance(self.size, tuple) else (self.size,)
+        if min(sides) < 1:
+            raise ValueError(f"resize: size {self.size} must be positive")
+        if not self.antialias and self.interpolation != "nearest":
+            raise ValueError(f"resize: PIL's {self.interpolation} always antialiases; antialias must be true")
+
+
+class CenterCrop(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Crop the centre as `torchvision.transforms.v2.CenterCrop` does; smaller images are padded with zeros."""
+
+    size: Size
+    """An int is both sides; a pair is (height, width)."""
+
+    @property
+    def height_width(self) -> tuple[int, int]:
+        """The crop's (height, width)."""
+        return self.size if isinstance(self.size, tuple) else (self.size, self.size)
+
+    def __post_init__(self) -> None:
+        if min(self.height_width) < 1:
+            raise ValueError(f"center_crop: size {self.size} must be positive")
+
+
+class ExifTranspose(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Turn the image upright by its EXIF orientation; without this step the orientation is ignored."""
+
+
+class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One step of host-side preprocessing: exactly one of its fields is set."""
+
+    exif_transpose: ExifTranspose | UnsetType = UNSET
+    resize: Resize | UnsetType = UNSET
+    center_crop: CenterCrop | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        given = [name for name in self.__struct_fields__ if getattr(self, name) is not UNSET]
+        if len(given) != 1:
+            choices = ", ".join(self.__struct_fields__)
+            raise ValueError(f"a preprocess step has exactly one of {choices}; this one has {given or 'none'}")
+
+
+class Normalize(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Per-channel mean and standard deviation, on values scaled to [0, 1]. Inside the graph."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != len(self.std) or len(self.mean) not in (1, 3):
+            raise ValueError("normalize: mean and std have one value (grayscale) or three (RGB) each")
+        if min(self.std) <= 0:
+            raise ValueError(f"normalize: std {self.std} must be positive")
+
+
+class DeploymentFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a checkpoint wants to be deployed: what training stores in it, or what `--spec` gives instead."""
+
+    task: Task
+    preprocess: tuple[Step, ...] = ()
+    normalize: Normalize | None = None
+    labels: tuple[str, ...] | None = None
+    """Class names in index order; None: the indices serve."""
+    class_path: str | None = None
+    """Dotted path of the LightningModule. Data, never a reason to import anything."""
+
+    @property
+    def channels(self) -> int:
+        """Channels of the image that the model takes: 1 (grayscale) or 3 (RGB)."""
+        return len(self.normalize.mean) if self.normalize else 3
+
+    @property
+    def height_width(self) -> tuple[int, int]:
+        """The size of every image after preprocessing; an error where the steps do not fix one."""
+        for step in reversed(self.preprocess):
+            if step.center_crop is not UNSET:
+                return step.center_crop.height_width
+            if step.resize is not UNSET and isinstance(step.resize.size, tuple):
+                return step.resize.size
+        raise UsageError(
+            "preprocess gives images of varying size: end it with a center_crop or a resize to [height, width]"
+        )
+
+
+class Score(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the checkpoint's `ModelCheckpoint` recorded for these very weights."""
+
+    monitor: str
+    mode: Literal["min", "max"]
+    value: float
+
+
+class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the weights come from: the answer to "which run made this prediction?"."""
+
+    digest: str
+    """sha256 of the `.ckpt` file, in hex."""
+    class_path: str
+    reference: str | None = None
+    run: str | None = None
+    git_commit: str | None = None
+    weights: Literal["model", "ema"] = "model"
+    score: Score | None = None
+
+
+class Tensor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An input or output of the graph."""
+
+    name: str
+    dtype: Literal["uint8", "int32", "int64", "float16", "float32"]
+    shape: tuple[Dimension, ...]
+
+
+class Parity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How far the final file's answers are from the eager module's, through the runtime's own predictor."""
+
+    batches: tuple[int, ...]
+    max_abs: float
+    max_rel: float
+    top1_agreement: float
+    """Share of inputs, 0 to 1, whose best class is the same."""
+    atol: float
+    rtol: float
+
+
+class Graph(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One graph file of the bundle, as it was found to be, not as it was asked for."""
+
+    format: Format
+    status: Literal["ok", "failed"]
+    reason: str | None = None
+    """Why it failed; None when it did not."""
+    file: str | None = None
+    sha256: str | None = None
+    bytes: int | None = None
+    precision: Literal["fp32"] = "fp32"
+    opset: int | None = None
+    ir_version: int | None = None
+    exporter: str | None = None
+    parity: Parity | None = None
+
+
+class MadeWith(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What made the bundle."""
+
+    versions: dict[str, str]
+    command: str
+    date: str | None = None
+    """ISO 8601, UTC; None where the same export must give the same bytes."""
+
+
+class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that inference needs to know. See the module's docstring for its laws."""
+
+    schema: int = SCHEMA
+    name: str
+    task: Task
+    source: Source
+    inputs: tuple[Tensor, ...]
+    preprocess: tuple[Step, ...]
+    normalize: Normalize | None
+    outputs: tuple[Tensor, ...]
+    labels: tuple[str, ...] | None
+    made_with: MadeWith
+    graphs: tuple[Graph, ...] = ()
+    golden: str | None = None
+
+    def __post_init__(self) -> None:
+        classes = self.outputs[0].shape[-1] if self.outputs else None
+        if self.labels is not None and isinstance(classes, int) and len(self.labels) != classes:
+            raise ValueError(f"{len(self.labels)} labels for an output of {classes} classes")
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of a prepared image, for the image tasks."""
+        match self.inputs[0].shape:
+            case (_, int(height), int(width), int(channels)):
+                return height, width, channels
+        raise UsageError(f"{self.name} ({self.task}) does not take images of one size: {list(self.inputs[0].shape)}")
+
+    def embedded(self) -> "Manifest":
+        """The facts that go into each graph file: nothing of its own bytes, nothing of the clock."""
+        made_with = msgspec.structs.replace(self.made_with, date=None)
+        return msgspec.structs.replace(self, graphs=(), golden=None, made_with=made_with)
+
+    def ok_graphs(self) -> tuple[Graph, ...]:
+        """The graphs that passed their checks, in the order of the file."""
+        return tuple(graph for graph in self.graphs if graph.status == "ok" and graph.file)
+
+    def identity(self) -> str:
+        """Name and the first 12 digits of the checkpoint's digest: stands beside each prediction."""
+        return f"{self.name}@{self.source.digest[:12]}"
+
+
+def encode(manifest: Manifest) -> bytes:
+    """A manifest as readable JSON; the same manifest gives the same bytes."""
+    return msgspec.json.format(msgspec.json.encode(manifest, order="deterministic"), indent=2) + b"\n"
+
+
+def decode(raw: bytes | str, *, where: str) -> Manifest:
+    """Strictly decode a manifest. `where` names the file in errors."""
+    try:
+        schema = msgspec.json.decode(raw, type=_SchemaOnly).schema
+    except msgspec.MsgspecError as error:
+        raise ArtifactError(f"{where}: not a manifest ({error}). Export the model again.") from None
+    if schema > SCHEMA:
+        raise ArtifactError(
+            f"{where}: schema {schema} is newer than this lit-deploy reads ({SCHEMA}). "
+            "Run: pip install --upgrade lit-deploy"
+        )
+    try:
+        return msgspec.json.decode(raw, type=Manifest)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise ArtifactError(f"{where}: {error}. The file was changed or is damaged: export again.") from None
+
+
+def convert(data: Any, to: type[T], *, where: str) -> T:
+    """Plain data (from a checkpoint or a YAML file) as a struct; a wrong field is named, with its place."""
+    try:
+        return msgspec.convert(data, type=to, strict=True)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise UsageError(f"{where}: {error}") from None
+
+
+def read(bundle: Path) -> Manifest:
+    """The manifest of a bundle folder."""
+    path = bundle / FILE_NAME
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise NotFoundError(f"{bundle} is not a bundle: it has no {FILE_NAME}. Run: lit-export --help") from None
+    return decode(raw, where=str(path))
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of `manifest.json`, as published in docs/."""
+    return msgspec.json.schema(Manifest)
+
+
+class _SchemaOnly(Struct):
+    """Just enough to tell a newer file from a damaged one."""
+
+    schema: int
