@@ -21,6 +21,7 @@ from lit_infer.errors import ArtifactError, NotFoundError, UsageError
 
 SCHEMA = 1
 FILE_NAME = "manifest.json"
+CHECKPOINT_KEY = "lit_deploy"
 
 Task = Literal["image-classification", "image-embedding", "tensor"]
 Format = Literal["onnx", "torchscript"]
@@ -124,6 +125,15 @@ class DeploymentFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         )
 
 
+class CheckpointRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What training stores in a checkpoint, as plain data under CHECKPOINT_KEY."""
+
+    deployment: DeploymentFacts
+    run: str | None = None
+    """The tracked run that made it, as `project/id`."""
+    git_commit: str | None = None
+
+
 class Score(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the checkpoint's `ModelCheckpoint` recorded for these very weights."""
 
@@ -224,6 +234,11 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """The facts that go into each graph file: nothing of its own bytes, nothing of the clock."""
         made_with = msgspec.structs.replace(self.made_with, date=None)
         return msgspec.structs.replace(self, graphs=(), golden=None, made_with=made_with)
+
+    def completed(self, *, graphs: tuple[Graph, ...], golden: str, date: str) -> "Manifest":
+        """The opposite of `embedded`: with what is only known once the graphs are made."""
+        made_with = msgspec.structs.replace(self.made_with, date=date)
+        return msgspec.structs.replace(self, graphs=graphs, golden=golden, made_with=made_with)
 
     def ok_graphs(self) -> tuple[Graph, ...]:
         """The graphs that passed their checks, in the order of the file."""
