@@ -1,0 +1,29 @@
+# Everything runs in .venv, which uv makes from uv.lock. Where uv is missing it comes into .tools, a folder of
+# this project. No path here is absolute, so a checkout may lie below a folder with a space in its name.
+.PHONY: install demo test check bench clean
+
+UV = $(shell command -v uv || echo .tools/bin/uv)
+PY = .venv/bin/python
+
+install:
+	@command -v uv >/dev/null || test -x .tools/bin/uv || \
+		{ python3 -m venv .tools && .tools/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"; }
+	@"$(UV)" sync --locked --quiet
+
+demo: install
+	@$(PY) examples/demo.py
+
+test: install
+	$(PY) -m pytest
+
+check: install
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	@"$(UV)" lock --check --quiet
+
+bench: install
+	$(PY) benchmarks/folder.py
+
+clean:
+	rm -rf .venv .tools .mypy_cache .pytest_cache .ruff_cache
