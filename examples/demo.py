@@ -82,7 +82,7 @@ def command(line: str) -> str:
 
 def compare(tested: str, predicted: str, count: int) -> None:
     """The graph's accuracy on files must be the eager module's on tensors, to the last image."""
-    eager = round(float(found(r"test_acc\D+([\d.]+)", tested)) * count)
+    eager = round(float(found(r"test_acc +│ +([\d.]+)", tested)) * count)
     graph = int(found(r"accuracy [\d.]+ \((\d+) of", predicted))
     if eager != graph:
         sys.exit(f"the graph got {graph} of {count} right, the PyTorch module {eager}: they are not the same model")

@@ -2,6 +2,7 @@
 
 import ast
 import pickle
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,9 @@ def _only_checkpoint(folder: Path) -> Path:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        contents = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's remark on a pickle's protocol; it loads or it is refused
+            contents = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ArtifactError(
             f"{path} needs more than plain data to load, which could run code, and is refused: {_first_line(error)} "

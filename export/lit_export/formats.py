@@ -93,8 +93,8 @@ def _strip_source(graph: Any) -> None:
 def _write_torchscript(module: nn.Module, example: Tensor, described: Manifest, path: Path) -> Written:
     # Tracing looks at every property of a LightningModule, and `trainer` raises outside this context.
     with _jit_is_scripting(), warnings.catch_warnings(), torch.no_grad():
-        # torch.jit is deprecated; it was asked for, and help and summary call it legacy.
-        warnings.simplefilter("ignore", FutureWarning)
+        # That torch.jit is deprecated is said in the help; what the tracer suspects, the finished file is checked for.
+        warnings.simplefilter("ignore")
         traced = torch.jit.freeze(torch.jit.trace(module, example, check_trace=False))  # type: ignore[no-untyped-call]
         buffer = io.BytesIO()
         torch.jit.save(traced, buffer, _extra_files={MANIFEST_KEY: encode(described).decode()})

@@ -39,7 +39,12 @@ def find(model: str | os.PathLike[str]) -> list[GraphFile]:
         engine_for_file(path)
         return [GraphFile(path, manifest=None, listed=None)]
     if artifacts.looks_like_reference(str(model)):
-        return _in_folder(artifacts.registry().fetch(artifacts.parse(str(model))))
+        folder = artifacts.registry().fetch(artifacts.parse(str(model)))
+        if not (folder / manifest.FILE_NAME).is_file():
+            raise NotFoundError(
+                f"{model} is not a bundle; a checkpoint is made one by: lit-export onnx --artifact {model}"
+            )
+        return _in_folder(folder)
     raise NotFoundError(
         f"no model at {model}: expected a bundle folder, a graph file ({_suffixes()}) or entity/project/name:alias"
     )

@@ -5,7 +5,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -52,9 +52,7 @@ def run(app: Callable[..., Any]) -> None:
     try:
         app()
     except LitError as error:
-        err.print("error:", style="bold red", end=" ")
-        note(str(error))
-        sys.exit(error.exit_code)
+        _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         note("interrupted: nothing that was unfinished has been kept")
         sys.exit(130)
@@ -62,3 +60,12 @@ def run(app: Callable[..., Any]) -> None:
         # The reader went away (`| head`): not an error, and nothing may be written to stdout any more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as error:  # a full disk, a folder without permission
+        where = f": {error.filename}" if error.filename else ""
+        _fail(f"{error.strerror or error}{where}", 1)
+
+
+def _fail(message: str, exit_code: int) -> NoReturn:
+    err.print("error:", style="bold red", end=" ")
+    note(message)
+    sys.exit(exit_code)

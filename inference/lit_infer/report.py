@@ -26,7 +26,7 @@ def summary_lines(summary: Summary, manifest: Manifest) -> list[str]:
     count = len(summary.predictions)
     speed = count / summary.seconds if summary.seconds else 0.0
     failed = f", {len(summary.failed)} failed" if summary.failed else ""
-    lines = [f"{count} images in {summary.seconds:.2f} s, {speed:,.0f} images/s{failed}"]
+    lines = [f"{count} {'image' if count == 1 else 'images'} in {summary.seconds:.2f} s, {speed:,.0f} images/s{failed}"]
     if accuracy := summary.accuracy(manifest.labels):
         right, total = accuracy
         lines.append(f"accuracy {right / total:.4f} ({right} of {total}; the folders' names are the labels)")

@@ -4,14 +4,14 @@ import logging
 import pickle
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.cli import LightningCLI, SaveConfigCallback
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from lit_infer import artifacts, console
-from lit_infer.errors import ArtifactError
+from lit_infer.errors import ArtifactError, UsageError
 from lit_trainer.tracking import FolderRegistryLogger
 from lit_trainer.tracking.folder_registry import CHECKPOINT_FILE
 
@@ -30,6 +30,15 @@ class RunConfig(SaveConfigCallback):
         self.parser.save(self.config, folder / "config.yaml", skip_none=False, overwrite=True)
 
 
+class Parser(LightningArgumentParser):
+    """Says what is wrong, and not sixty lines of usage before it."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """A user's mistake."""
+        del ex
+        raise UsageError(f"{message}\nAll options: {self.prog.replace(' [options]', '')} --help")
+
+
 class TrainCLI(LightningCLI):
     """`--ckpt_path` takes a reference; hparams stay plain; no unsafe loading."""
 
@@ -43,6 +52,7 @@ class TrainCLI(LightningCLI):
             save_config_kwargs={"save_to_log_dir": False},
             # Otherwise hparams carry an `_instantiator` that export would have to trust.
             load_from_checkpoint_support=False,
+            parser_class=Parser,
             parser_kwargs={"prog": "lit-train"},
         )
 

@@ -44,11 +44,9 @@ def _facts(
     given: manifest.DeploymentFacts | None, trainer: pl.Trainer, module: pl.LightningModule
 ) -> manifest.DeploymentFacts:
     data: Any = getattr(trainer, "datamodule", None)
-    if given is not None:
-        facts = given
-    elif hasattr(type(data), "deployment_facts"):
-        facts = data.deployment_facts
-    else:
+    # Not getattr with a default, which would hide an AttributeError inside the property.
+    facts = given or (data.deployment_facts if hasattr(type(data), "deployment_facts") else None)
+    if facts is None:
         raise UsageError(
             "DeploymentFacts knows no facts: give the data module a `deployment_facts` property "
             "(see lit_trainer.data.deployment.facts_from_transform), or pass DeploymentFacts(facts={...})"

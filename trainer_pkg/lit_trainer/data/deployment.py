@@ -45,6 +45,10 @@ def _resize(part: v2.Resize) -> Resize:
         raise ValueError("Resize(max_size=...) is not understood here")
     size = part.size if isinstance(part.size, int) or len(part.size) > 1 else part.size[0]
     interpolation: Any = InterpolationMode(part.interpolation).value  # torchvision takes the enum and its value
+    if interpolation not in ("nearest", "bilinear", "bicubic"):
+        raise ValueError(
+            f"Resize(interpolation={interpolation}) is not understood here; bilinear, bicubic, nearest are"
+        )
     return Resize(size=size if isinstance(size, int) else _pair(size), interpolation=interpolation)
 
 

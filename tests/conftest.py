@@ -1,0 +1,71 @@
+"""What all tests share: folders of their own, no account, and a real checkpoint of a real, short training."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BIN = Path(sys.executable).parent
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every test has its own artifacts folder and no W&B account; what it starts inherits both."""
+    for name in ("LIT_MODEL", "WANDB_API_KEY", "WANDB_BASE_URL", "WANDB_MODE", "WANDB_IDENTITY_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "no-netrc"))
+    monkeypatch.setenv("LIT_ARTIFACTS", str(tmp_path / "artifacts"))
+    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "wandb-data"))
+    monkeypatch.setenv("WANDB_CACHE_DIR", str(tmp_path / "wandb-cache"))
+    return tmp_path / "artifacts"
+
+
+@pytest.fixture(scope="session")
+def digits_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of DigitsCNN after two epochs on the real digits, with its deployment facts."""
+    import lightning.pytorch as pl
+    from lightning.pytorch.callbacks import ModelCheckpoint
+
+    from lit_trainer.callbacks import DeploymentFacts
+    from lit_trainer.data import DigitsDataModule
+    from lit_trainer.modules import DigitsCNN
+
+    folder = tmp_path_factory.mktemp("training")
+    pl.seed_everything(1, verbose=False)
+    checkpoint = ModelCheckpoint(folder, filename="digits", monitor="val_loss", mode="min")
+    trainer = pl.Trainer(
+        max_epochs=2,
+        accelerator="cpu",
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[checkpoint, DeploymentFacts()],
+        default_root_dir=folder,
+    )
+    trainer.fit(DigitsCNN(width=8), datamodule=DigitsDataModule())
+    return Path(checkpoint.best_model_path)
+
+
+@pytest.fixture(scope="session")
+def digit_images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The held-out digits as PNG files, one folder per class."""
+    from lit_trainer.data.digits import write_test_images
+
+    return write_test_images(tmp_path_factory.mktemp("digits"))
+
+
+def run_command(line: list[str], cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run one of the console scripts as a user would, and wait for it."""
+    import os
+
+    return subprocess.run(
+        [BIN / line[0], *line[1:]],
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "80", **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )

@@ -1,0 +1,50 @@
+"""The demo, run once for all tests that look at what it made."""
+
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What `make demo` left behind."""
+
+    folder: Path
+    output: str
+
+    @property
+    def bundle(self) -> Path:
+        found = re.search(r"^bundle +(\S+)/", self.output, re.MULTILINE)
+        assert found is not None, self.output
+        return self.folder / found[1]
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """Run the demo in a folder with a space in its name, with no account and no artifacts but its own."""
+    import os
+
+    folder = tmp_path_factory.mktemp("end to end") / "a folder"
+    shutil.copytree(ROOT / "configs", folder / "configs")
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("LIT_", "WANDB_"))}
+    environment |= {"HOME": str(folder / "home"), "NETRC": str(folder / "no-netrc"), "COLUMNS": "80"}
+    done = subprocess.run(
+        [sys.executable, "examples/demo.py"],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return Demo(folder, done.stdout)

@@ -1,0 +1,39 @@
+"""Checkpoints that other people's code made."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import lightning.pytorch as pl
+import pytest
+import torch
+
+SPEC = """\
+task: image-classification
+preprocess:
+  - resize: {size: 10}
+  - center_crop: {size: 8}
+normalize: {mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25]}
+labels: [cat, dog, owl]
+"""
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    path = tmp_path / "spec.yaml"
+    path.write_text(SPEC)
+    return path
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Callable[[pl.LightningModule], Path]:
+    """Save a module as Lightning does, without any of our facts."""
+
+    def save_module(module: pl.LightningModule) -> Path:
+        trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, default_root_dir=tmp_path)
+        trainer.strategy.connect(module)
+        path = tmp_path / f"{type(module).__name__}.ckpt"
+        trainer.save_checkpoint(path)
+        assert torch.load(path, weights_only=True)["state_dict"]
+        return path
+
+    return save_module

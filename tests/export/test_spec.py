@@ -1,0 +1,48 @@
+"""lit_export.spec: deployment facts from a file."""
+
+from pathlib import Path
+
+import pytest
+
+from lit_export.spec import read_spec
+from lit_infer.errors import NotFoundError, UsageError
+
+
+def test_the_fields_are_the_manifests(spec: Path) -> None:
+    facts = read_spec(spec)
+    assert (facts.task, facts.height_width, facts.channels) == ("image-classification", (8, 8), 3)
+    assert facts.labels == ("cat", "dog", "owl")
+
+
+def test_labels_may_be_a_file_beside_it_or_numbers_or_left_out(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("sea lion\n\nfox\n")
+    path = tmp_path / "spec.yaml"
+    for text, expected in [("labels: names.txt", ("sea lion", "fox")), ("labels: [0, 1]", ("0", "1")), ("", None)]:
+        path.write_text(f"task: image-classification\n{text}\n")
+        assert read_spec(path).labels == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("task: knitting", "task"),
+        ("task: image-classification\ncolour: red", "colour"),
+        ("task: image-classification\npreprocess: [{resize: {size: 8}, center_crop: {size: 8}}]", "exactly one"),
+        ("task: image-classification\npreprocess: [{resize: {size: -1}}]", "positive"),
+        ("task: image-classification\nnormalize: {mean: [0.5], std: [0]}", "positive"),
+        ("task: image-classification\nlabels: nowhere.txt", "nowhere.txt"),
+        ("- a list", "expected fields"),
+        ("task: [unclosed", "cannot be read"),
+        ("!!python/object/apply:os.system ['true']", "cannot be read"),
+    ],
+)
+def test_a_wrong_spec_is_explained(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=message):
+        read_spec(path)
+
+
+def test_a_missing_spec_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match=r"spec\.yaml"):
+        read_spec(tmp_path / "spec.yaml")

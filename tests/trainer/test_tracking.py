@@ -1,0 +1,80 @@
+"""lit_trainer.tracking: checkpoints in the folder registry, runs in W&B, offline where there is no account."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import lightning.pytorch as pl
+import pytest
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from lit_infer import artifacts
+from lit_trainer.callbacks import DeploymentFacts
+from lit_trainer.data import DigitsDataModule
+from lit_trainer.modules import DigitsCNN
+from lit_trainer.tracking import FolderRegistryLogger
+
+
+def test_best_and_latest_are_the_checkpoints_with_their_scores(tmp_path: Path) -> None:
+    pl.seed_everything(2, verbose=False)
+    logger = FolderRegistryLogger("digits", "net")
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        max_epochs=3,
+        log_every_n_steps=5,
+        default_root_dir=tmp_path,
+        logger=logger,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[ModelCheckpoint(tmp_path / "c", monitor="val_loss", mode="min", save_last=True), DeploymentFacts()],
+    )
+    trainer.fit(DigitsCNN(width=4), datamodule=DigitsDataModule())
+
+    registry = artifacts.registry()
+    best = registry.resolve(artifacts.parse("local/digits/net:best"))
+    assert logger.best == artifacts.parse("local/digits/net:best")
+    checkpoint: ModelCheckpoint = trainer.checkpoint_callback  # type: ignore[assignment]
+    assert best.metadata["score"] == pytest.approx(float(checkpoint.best_model_score or 0))
+    assert best.metadata["monitor"] == "val_loss"
+    kept = registry.fetch(best.reference) / "model.ckpt"
+    assert kept.read_bytes() == Path(checkpoint.best_model_path).read_bytes()
+    assert "latest" in {alias for version in registry.versions(best.reference) for alias in version.aliases}
+
+    Path(checkpoint.best_model_path).write_bytes(b"overwritten by the next training")
+    assert torch.load(registry.fetch(best.reference) / "model.ckpt", weights_only=True)["state_dict"]
+
+
+OFFLINE = """
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lit_trainer.callbacks import DeploymentFacts
+from lit_trainer.data import DigitsDataModule
+from lit_trainer.modules import DigitsCNN
+from lit_trainer.tracking import WandbLogger
+
+logger = WandbLogger("digits", checkpoint_name="net")
+trainer = pl.Trainer(accelerator="cpu", max_epochs=1, logger=logger, enable_progress_bar=False,
+                     callbacks=[ModelCheckpoint(monitor="val_loss"), DeploymentFacts()])
+trainer.fit(DigitsCNN(width=2), datamodule=DigitsDataModule())
+print("RUN", logger.name, logger.version)
+"""
+
+
+@pytest.mark.slow
+def test_without_an_account_the_run_is_offline_says_so_and_stages_its_artifact(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", OFFLINE], cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "tracking: W&B offline (no W&B account was found" in done.stderr
+    run = next((tmp_path / "artifacts" / "runs" / "wandb").glob("offline-run-*"))
+    assert f"wandb sync artifacts/runs/wandb/{run.name}" in done.stderr
+    assert list(run.glob("*.wandb"))
+    staged = [path for path in (tmp_path / "wandb-data").rglob("*") if path.is_file()]
+    assert any(path.stat().st_size > 5_000 for path in staged), "the checkpoint is not staged for wandb sync"
+
+    checkpoint = next((tmp_path / "artifacts" / "runs").rglob("*.ckpt"))
+    record = torch.load(checkpoint, weights_only=True)["lit_deploy"]
+    project, name = done.stdout.split("RUN ")[1].split()
+    assert record["run"] == f"{project}/{name}"
