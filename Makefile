@@ -2,6 +2,9 @@
 # this project. No path here is absolute, so a checkout may lie below a folder with a space in its name.
 .PHONY: install demo test check bench clean
 
+# The machine's certificates, which know a company's proxy; uv's own do not.
+export UV_SYSTEM_CERTS ?= 1
+
 UV = $(shell command -v uv || echo .tools/bin/uv)
 PY = .venv/bin/python
 
