@@ -13,6 +13,8 @@ from lit_infer import files, images
 from lit_infer.errors import NotFoundError, UsageError
 from lit_infer.predictor import Prediction, Predictor
 
+Rows = Iterator[dict[str, Any]]
+
 COLUMNS = ("path", "label", "index", "score", "top", "error", "code", "model")
 
 
@@ -66,7 +68,6 @@ def run(
     advance: Callable[[Prediction], None] = lambda _: None,
 ) -> Summary:
     """Predict each path, in order. The output file appears under its name when every row is in it."""
-    write = _writer(output)
     started = time.perf_counter()
     predictions = []
 
@@ -80,8 +81,7 @@ def run(
         for _ in rows():
             pass
     else:
-        with files.atomic_text(output) as file:
-            write(rows(), file)
+        write_rows(rows(), output)
     return Summary(tuple(predictions), time.perf_counter() - started, output)
 
 
@@ -101,6 +101,13 @@ def row(prediction: Prediction, *, model: str) -> dict[str, Any]:
     }
 
 
+def write_rows(rows: Rows, output: Path) -> None:
+    """Write rows as the file's suffix says; the file appears when every row is in it."""
+    write = _writer(output)
+    with files.atomic_text(output) as file:
+        write(rows, file)
+
+
 def check_output(output: Path) -> None:
     """Whether the output can be written, asked before any work is done."""
     _writer(output)
@@ -111,13 +118,8 @@ def check_output(output: Path) -> None:
         raise UsageError(f"--output {output}: cannot write in {folder}")
 
 
-Rows = Iterator[dict[str, Any]]
-
-
-def _writer(output: Path | None) -> Callable[[Rows, IO[str]], None]:
+def _writer(output: Path) -> Callable[[Rows, IO[str]], None]:
     writers = {".jsonl": _write_jsonl, ".csv": _write_csv}
-    if output is None:
-        return _write_jsonl
     if output.suffix not in writers:
         raise UsageError(f"--output {output}: the name must end in {' or '.join(writers)}")
     return writers[output.suffix]

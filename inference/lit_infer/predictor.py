@@ -144,10 +144,14 @@ class Predictor:
                 yield self._prediction(path, row, top_k)
 
     def _prediction(self, path: str | None, row: NDArray[np.float32], top_k: int) -> Prediction:
-        order = np.argsort(-row, kind="stable")[:top_k]  # equal scores: the lower index first
-        labels = self.manifest.labels
-        top = tuple(Choice(labels[i] if labels else str(i), int(i), float(row[i])) for i in order)
+        top = top_choices(row, labels=self.manifest.labels, top_k=top_k)
         return Prediction(path, label=top[0].label, index=top[0].index, score=top[0].score, top=top)
+
+
+def top_choices(scores: NDArray[np.float32], *, labels: Sequence[str] | None, top_k: int) -> tuple[Choice, ...]:
+    """The best classes of one row of scores [classes], best first; of equal scores the lower index first."""
+    order = np.argsort(-scores, kind="stable")[:top_k]
+    return tuple(Choice(labels[i] if labels else str(i), int(i), float(scores[i])) for i in order)
 
 
 def load(model: str | os.PathLike[str], *, device: str = "auto", threads: int | None = None) -> Predictor:

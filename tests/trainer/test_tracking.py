@@ -1,5 +1,7 @@
 """lit_trainer.tracking: checkpoints in the folder registry, runs in W&B, offline where there is no account."""
 
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -78,3 +80,29 @@ def test_without_an_account_the_run_is_offline_says_so_and_stages_its_artifact(t
     record = torch.load(checkpoint, weights_only=True)["lit_deploy"]
     project, name = done.stdout.split("RUN ")[1].split()
     assert record["run"] == f"{project}/{name}"
+
+
+@pytest.mark.slow
+def test_a_server_that_does_not_answer_neither_kills_training_nor_hangs_its_end(tmp_path: Path) -> None:
+    with socket.socket() as silent:  # listens, accepts and never answers
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(64)
+        environment = {
+            **os.environ,
+            "WANDB_BASE_URL": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "WANDB_API_KEY": "0" * 40,
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", OFFLINE],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=150,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert "tracking: W&B does not answer" in done.stderr
+    assert "RUN digits" in done.stdout
+    assert list((tmp_path / "artifacts" / "runs").rglob("*.ckpt"))
+    assert list((tmp_path / "artifacts/runs/wandb").glob("offline-run-*"))

@@ -1,64 +1,112 @@
 """LightningCLI as this project uses it."""
 
+import difflib
 import logging
 import pickle
+import re
+import shlex
+import sys
 import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.callbacks import BatchSizeFinder, LearningRateFinder
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
-from lit_infer import artifacts, console
+from lit_infer import console
 from lit_infer.errors import ArtifactError, UsageError
+from lit_trainer import prediction_rows
+from lit_trainer.callbacks.interrupt import ResumeAfterInterrupt, run_folder
+from lit_trainer.checkpoints import local_checkpoint
 from lit_trainer.tracking import FolderRegistryLogger
-from lit_trainer.tracking.folder_registry import CHECKPOINT_FILE
+from lit_trainer.tracking.wandb import SetUpWandb
 
 
 class RunConfig(SaveConfigCallback):
     """Save the run's whole configuration beside its checkpoints, so that it can be repeated."""
 
     def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Write `<save_dir>/<project>/<run>/config.yaml`; another stage of the same run writes its own."""
+        """Write `config.yaml` into the run's folder."""
         del pl_module
-        logger = trainer.logger
-        if logger is None or logger.save_dir is None or stage != "fit":
+        if stage != "fit" or trainer.logger is None:
             return
-        folder = Path(logger.save_dir, str(logger.name), str(logger.version))
+        folder = run_folder(trainer)
         folder.mkdir(parents=True, exist_ok=True)
         self.parser.save(self.config, folder / "config.yaml", skip_none=False, overwrite=True)
 
 
 class Parser(LightningArgumentParser):
-    """Says what is wrong, and not sixty lines of usage before it."""
+    """Says what is wrong and what was probably meant, and not sixty lines of usage before it."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """A user's mistake."""
         del ex
-        raise UsageError(f"{message}\nAll options: {self.prog.replace(' [options]', '')} --help")
+        raise UsageError(_shortened(message) or self._with_nearest(message))
+
+    def _with_nearest(self, message: str) -> str:
+        typed = re.search(r"unrecognized arguments: --([\w.]+)|[Oo]ption '([\w.]+)'|Key '([\w.]+)'", message)
+        parsers = [self, *(getattr(self._subcommands_action, "choices", None) or {}).values()]
+        known = {name.lstrip("-") for parser in parsers for action in parser._actions for name in action.option_strings}
+        wrong = next((group for group in typed.groups() if group), "") if typed else ""
+        near = difflib.get_close_matches(wrong, known, n=1, cutoff=0.6)
+        if near:
+            return f"no option {wrong!r}; did you mean {near[0]!r}?"
+        return f"{message}\nAll options: {self.prog.replace(' [options]', '')} --help"
+
+
+def _shortened(message: str) -> str | None:
+    """The one line that an inner parser found, out of jsonargparse's account of every type that was tried."""
+    found = re.search(r"no option '.*'; did you mean '.*'\?", message)
+    return found[0] if found else None
 
 
 class TrainCLI(LightningCLI):
-    """`--ckpt_path` takes a reference; hparams stay plain; no unsafe loading."""
+    """`--ckpt_path` takes references and URLs; hparams stay plain; no unsafe loading; Ctrl-C can be resumed."""
 
     @classmethod
     def run(cls, arguments: list[str]) -> "TrainCLI":
-        """Parse and run a subcommand."""
+        """Parse and run a subcommand. Exits 130 after an interruption, saying how to resume."""
         _quieten()
-        return cls(
-            args=_with_fetched_checkpoint(arguments),
-            save_config_callback=RunConfig,
-            save_config_kwargs={"save_to_log_dir": False},
-            # Otherwise hparams carry an `_instantiator` that export would have to trust.
-            load_from_checkpoint_support=False,
-            parser_class=Parser,
-            parser_kwargs={"prog": "lit-train"},
-        )
+        interrupt = ResumeAfterInterrupt()
+        try:
+            return cls(
+                args=_with_local_checkpoint(arguments),
+                save_config_callback=RunConfig,
+                save_config_kwargs={"save_to_log_dir": False},
+                # Otherwise hparams carry an `_instantiator` that export would have to trust.
+                load_from_checkpoint_support=False,
+                trainer_defaults={"callbacks": [interrupt, SetUpWandb()]},
+                parser_class=Parser,
+                parser_kwargs={"prog": "lit-train"},
+            )
+        except SystemExit:
+            if interrupt.saved is None:
+                raise
+            resume = shlex.join(["lit-train", *_without_checkpoint(arguments), "--ckpt_path", str(interrupt.saved)])
+            console.note(f"interrupted; resume with: {resume}")
+            sys.exit(130)
 
     def parse_arguments(self, parser: Any, args: Any) -> None:
         """As LightningCLI, less its warning about sys.argv: `args` is sys.argv with paths for references."""
         self.config = parser.parse_args(args)
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add what the Trainer has no flag for."""
+        parser.add_argument("--compile", type=bool, default=False, help="Wrap the module with torch.compile.")
+        parser.add_argument(
+            "--find_batch_size", type=bool, default=False, help="Before fit, find the largest batch that fits."
+        )
+        parser.add_argument(
+            "--find_learning_rate", type=bool, default=False, help="Before fit, find a learning rate by a range test."
+        )
+
+    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
+        """Lightning loads a resumed checkpoint with `weights_only=False` unless told otherwise."""
+        parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        parser.set_defaults(weights_only=True)
+        return parser
 
     def _parse_ckpt_path(self) -> None:
         """Let the checkpoint's hparams win over the configuration's, for the class that the configuration names.
@@ -74,6 +122,25 @@ class TrainCLI(LightningCLI):
             found = {"model": {"class_path": model["class_path"], "init_args": dict(hparams)}}
             self.config = self.parser.parse_object({self.config.subcommand: found}, self.config)
 
+    def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
+        """Add the callbacks that flags stand for."""
+        trainer = super().instantiate_trainer(**kwargs)
+        if self._get(self.config_init, "find_batch_size"):
+            trainer.callbacks.append(BatchSizeFinder())  # type: ignore[attr-defined]
+        if self._get(self.config_init, "find_learning_rate"):
+            trainer.callbacks.append(LearningRateFinder())  # type: ignore[attr-defined]
+        return trainer
+
+    def after_instantiate_classes(self) -> None:
+        """Compile in place: the checkpoint's keys stay those of the plain module, so it loads without compile."""
+        if self._get(self.config_init, "compile"):
+            self.model.compile()
+
+    def predict(self, **kwargs: Any) -> None:
+        """Predict and, where the data module knows its files, write the rows that lit-infer would write."""
+        batches = self.trainer.predict(**kwargs)
+        prediction_rows.write(self.trainer, self.datamodule, batches or [], checkpoint=kwargs.get("ckpt_path"))
+
     def ending(self) -> str:
         """What was made, and the next command."""
         if self.subcommand != "fit":
@@ -81,37 +148,38 @@ class TrainCLI(LightningCLI):
         for logger in self.trainer.loggers:
             if isinstance(logger, FolderRegistryLogger) and logger.best is not None:
                 return f"best checkpoint: {logger.best}\nnext: lit-export onnx --artifact {logger.best}"
-        callback = self.trainer.checkpoint_callback
-        path = getattr(callback, "best_model_path", "")
+        path = getattr(self.trainer.checkpoint_callback, "best_model_path", "")
         return f"best checkpoint: {path}\nnext: lit-export onnx --checkpoint {path}" if path else "fit: done"
 
 
-def _with_fetched_checkpoint(arguments: list[str]) -> list[str]:
-    """Replace a reference after --ckpt_path by the path of the verified file that it means."""
+def _with_local_checkpoint(arguments: list[str]) -> list[str]:
+    """Replace a reference or URL after --ckpt_path by the path of the file that it means."""
     found = list(arguments)
-    for place, argument in enumerate(found):
-        flag, equals, value = argument.partition("=")
-        if flag != "--ckpt_path":
-            continue
-        at = place if equals else place + 1
-        value = value or (found[at] if at < len(found) else "")
-        if artifacts.looks_like_reference(value) and not Path(value).exists():
-            path = artifacts.registry().fetch(artifacts.parse(value)) / CHECKPOINT_FILE
-            found[at] = f"{flag}={path}" if equals else str(path)
-            console.note(f"checkpoint: {value}")
+    for place, argument in enumerate(arguments):
+        if argument == "--ckpt_path" and place + 1 < len(arguments):
+            if path := local_checkpoint(arguments[place + 1]):
+                found[place + 1] = str(path)
+        elif argument.startswith("--ckpt_path=") and (path := local_checkpoint(argument.partition("=")[2])):
+            found[place] = f"--ckpt_path={path}"
     return found
+
+
+def _without_checkpoint(arguments: list[str]) -> list[str]:
+    """The arguments less --ckpt_path, which resuming gives anew."""
+    kept = [argument for argument in arguments if not argument.startswith("--ckpt_path=")]
+    if "--ckpt_path" in kept:
+        place = kept.index("--ckpt_path")
+        del kept[place : place + 2]
+    return kept
 
 
 def _checkpoint(path: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ArtifactError(f"{path} is not a checkpoint that can be read safely: {_first_line(error)}") from None
+        first_line = str(error).strip().partition("\n")[0]
+        raise ArtifactError(f"{path} is not a checkpoint that can be read safely: {first_line}") from None
     return found
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
 
 
 def _quieten() -> None:

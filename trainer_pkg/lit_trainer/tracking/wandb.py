@@ -1,14 +1,20 @@
-"""Lightning's WandbLogger, which runs offline where there is no account instead of asking for one."""
+"""Lightning's WandbLogger, which trains on without an account, a network or a server that answers."""
 
 import os
 from pathlib import Path
 from typing import Any, Literal
 
+import lightning.pytorch as pl
+from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch import loggers
 from lightning.pytorch.utilities import rank_zero_only
 
 from lit_infer import console
 from lit_infer.artifacts.mode import wandb_mode
+from lit_infer.errors import UsageError
+
+INIT_TIMEOUT_S = 10
+FINISH_TIMEOUT_S = 60
 
 
 class WandbLogger(loggers.WandbLogger):
@@ -17,13 +23,16 @@ class WandbLogger(loggers.WandbLogger):
     Offline nothing is lost: the run and its artifacts are staged in `save_dir`, and `wandb sync` uploads them.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - LightningCLI makes an option of each
         self,
         project: str,
         name: str | None = None,
         log_model: Literal["all"] | bool = "all",
         checkpoint_name: str | None = None,
         save_dir: str = "artifacts/runs",
+        config: dict[str, Any] | None = None,
+        watch: Literal["gradients", "parameters", "all"] | None = None,
+        watch_graph: bool = False,
         **kwargs: Any,
     ) -> None:
         mode = wandb_mode()
@@ -33,6 +42,7 @@ class WandbLogger(loggers.WandbLogger):
             os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         # Our own lines say the same in fewer words.
         os.environ.setdefault("WANDB_SILENT", "true")
+        os.environ.setdefault("WANDB_FINISH_TIMEOUT", str(FINISH_TIMEOUT_S))  # without it the end can hang for ever
         Path(save_dir).mkdir(parents=True, exist_ok=True)
         super().__init__(
             project=project,
@@ -40,10 +50,40 @@ class WandbLogger(loggers.WandbLogger):
             log_model=log_model,
             checkpoint_name=checkpoint_name,
             save_dir=save_dir,
+            config=config,
             **kwargs,
         )
+        self._watch, self._watch_graph = watch, watch_graph
         self._wandb_init.pop("anonymous", None)  # wandb warns that it no longer means anything
+        self._wandb_init.setdefault("settings", {"init_timeout": INIT_TIMEOUT_S})
         rank_zero_only(console.note)(f"tracking: W&B {'online' if mode.online else 'offline'} ({mode.reason})")
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        """The wandb run. A server that does not answer makes it an offline run, said in one line."""
+        from wandb.errors import AuthenticationError, CommError
+
+        if self._experiment is not None:
+            return self._experiment
+        try:
+            return super().experiment
+        except AuthenticationError as error:
+            raise UsageError(f"W&B refused the API key: {error}. Run wandb login, or set WANDB_MODE=offline") from None
+        except CommError as error:
+            console.note(f"tracking: W&B does not answer ({_first_line(error)}); the run goes on offline")
+            self._wandb_init["mode"] = "offline"  # wandb has read the environment already
+            return super().experiment
+
+    def begin(self, module: pl.LightningModule, monitored: dict[str, str]) -> None:
+        """Before the first metric: summaries keep the best value of what is monitored, and the module is watched.
+
+        `monitored`: metric name to `min` or `max`.
+        """
+        for metric, mode in monitored.items():
+            self.experiment.define_metric(metric, summary=mode)
+        if self._watch is not None:
+            self.watch(module, log=self._watch, log_graph=self._watch_graph)
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
@@ -57,7 +97,24 @@ class WandbLogger(loggers.WandbLogger):
             console.note(f"tracking: {self._experiment.url}")
 
 
+class SetUpWandb(pl.Callback):
+    """Tells each WandbLogger what is monitored, once the Trainer knows."""
+
+    @rank_zero_only
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Before the first metric is logged."""
+        callbacks: list[Any] = trainer.checkpoint_callbacks
+        monitored = {str(found.monitor): found.mode for found in callbacks if getattr(found, "monitor", None)}
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                logger.begin(pl_module, monitored)
+
+
 def _short(folder: str) -> str:
     """The run's folder, relative to here where that is shorter."""
     run = Path(folder).parent
     return str(run.relative_to(Path.cwd()) if run.is_relative_to(Path.cwd()) else run)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

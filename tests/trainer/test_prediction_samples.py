@@ -1,0 +1,72 @@
+"""lit_trainer.callbacks.prediction_samples: the same few images after each validation epoch."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import lightning.pytorch as pl
+import numpy as np
+import pytest
+from lightning.pytorch.loggers import CSVLogger
+from PIL import Image
+
+from lit_trainer.callbacks import PredictionSamples
+from lit_trainer.callbacks.prediction_samples import Sample, grid
+from lit_trainer.data import DigitsDataModule
+from lit_trainer.modules import DigitsCNN
+
+
+def test_another_logger_gets_a_grid_of_png_per_epoch(tmp_path: Path) -> None:
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        max_epochs=2,
+        limit_train_batches=2,
+        log_every_n_steps=1,
+        logger=CSVLogger(tmp_path, name="digits", version="one"),
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[PredictionSamples(count=6)],
+    )
+    trainer.fit(DigitsCNN(width=2), datamodule=DigitsDataModule(batch_size=4))
+    found = sorted((tmp_path / "digits/one/samples").iterdir())
+    assert [path.name for path in found] == ["epoch=0.png", "epoch=1.png"]
+    with Image.open(found[0]) as sheet:
+        assert sheet.size == (4 * 104, 2 * 128)
+
+
+def has_red(sheet: Image.Image) -> bool:
+    pixels = np.asarray(sheet).astype(int)
+    return bool(((pixels[..., 0] > 200) & (pixels[..., 1:].max(-1) < 100)).any())
+
+
+def test_a_wrong_prediction_is_red() -> None:
+    picture = Image.new("L", (8, 8))
+    assert not has_red(grid([Sample(picture, "7", "7", 0.9)]))
+    assert has_red(grid([Sample(picture, "7", "1", 0.9)]))
+
+
+WITH_WANDB = """
+import lightning.pytorch as pl
+from lit_trainer.callbacks import PredictionSamples
+from lit_trainer.data import DigitsDataModule
+from lit_trainer.modules import DigitsCNN
+from lit_trainer.tracking import WandbLogger
+
+trainer = pl.Trainer(accelerator="cpu", max_epochs=1, limit_train_batches=2, log_every_n_steps=1,
+                     logger=WandbLogger("d"),
+                     enable_checkpointing=False, enable_progress_bar=False, callbacks=[PredictionSamples(count=3)])
+trainer.fit(DigitsCNN(width=2), datamodule=DigitsDataModule())
+"""
+
+
+@pytest.mark.slow
+def test_wandb_gets_images_with_captions_and_a_table(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", WITH_WANDB], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    media = next((tmp_path / "artifacts/runs/wandb").glob("offline-run-*")) / "files" / "media"
+    assert len(list((media / "images").rglob("*.png"))) >= 3
+    table = json.loads(next((media / "table").rglob("*.json")).read_text())
+    assert table["columns"] == ["image", "truth", "prediction", "confidence"]
+    assert len(table["data"]) == 3

@@ -1,0 +1,129 @@
+"""After each validation epoch, the same few images with what the model says of them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.utilities import rank_zero_only
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from lit_trainer.callbacks.interrupt import run_folder
+from lit_trainer.tracking.wandb import WandbLogger
+
+_TILE, _CAPTION, _COLUMNS = 96, 24, 4  # pixels, pixels, tiles
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image and the model's answer."""
+
+    picture: Image.Image
+    truth: str
+    prediction: str
+    confidence: float
+
+    @property
+    def caption(self) -> str:
+        """What stands below the picture."""
+        return f"Pred: {self.prediction} Label: {self.truth}"
+
+
+class PredictionSamples(pl.Callback):
+    """Logs the first `count` validation images with "Pred/Label" captions, and a table of them.
+
+    With W&B as images and a table under `key`; with other loggers, or none, as a grid of PNG in the run's
+    folder: `samples/epoch=3.png`. For modules that give logits or log-probabilities [batch, classes].
+    """
+
+    def __init__(self, count: int = 8, key: str = "samples") -> None:
+        self.count, self.key = count, key
+        self._batches: list[tuple[Tensor, Tensor]] = []
+
+    def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Begin anew: validation is not shuffled, so they are the same images every time."""
+        self._batches = []
+
+    @rank_zero_only
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep what is still missing."""
+        missing = self.count - sum(len(images) for images, _ in self._batches)
+        if dataloader_idx == 0 and missing > 0:
+            images, classes = batch
+            self._batches.append((images[:missing], classes[:missing]))
+
+    @rank_zero_only
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Ask the model, and log."""
+        if trainer.sanity_checking or not self._batches:
+            return
+        samples = _samples(trainer, pl_module, self._batches)
+        wandb_loggers = [logger for logger in trainer.loggers if isinstance(logger, WandbLogger)]
+        for logger in wandb_loggers:
+            self._log_to_wandb(logger, samples)
+        if not wandb_loggers:
+            path = run_folder(trainer) / "samples" / f"epoch={trainer.current_epoch}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            grid(samples).save(path)
+
+    def _log_to_wandb(self, logger: WandbLogger, samples: list[Sample]) -> None:
+        import wandb
+
+        pictures = [sample.picture for sample in samples]
+        logger.log_image(self.key, pictures, caption=[sample.caption for sample in samples])
+        rows = [[wandb.Image(s.picture), s.truth, s.prediction, s.confidence] for s in samples]
+        logger.log_table(f"{self.key}_table", columns=["image", "truth", "prediction", "confidence"], data=rows)
+
+
+def grid(samples: list[Sample]) -> Image.Image:
+    """The samples side by side, captions below; wrong ones in red."""
+    rows = -(-len(samples) // _COLUMNS)
+    sheet = Image.new("RGB", (_COLUMNS * (_TILE + 8), rows * (_TILE + _CAPTION + 8)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for place, sample in enumerate(samples):
+        left, top = place % _COLUMNS * (_TILE + 8) + 4, place // _COLUMNS * (_TILE + _CAPTION + 8) + 4
+        sheet.paste(sample.picture.convert("RGB").resize((_TILE, _TILE), Image.Resampling.NEAREST), (left, top))
+        colour = "black" if sample.prediction == sample.truth else "red"
+        lines = f"Pred: {sample.prediction} {sample.confidence:.2f}\nLabel: {sample.truth}"
+        draw.multiline_text((left, top + _TILE), lines, fill=colour, spacing=0)
+    return sheet
+
+
+def _samples(trainer: pl.Trainer, module: pl.LightningModule, batches: list[tuple[Tensor, Tensor]]) -> list[Sample]:
+    images = torch.cat([images for images, _ in batches])
+    truths = torch.cat([classes for _, classes in batches]).tolist()
+    with torch.no_grad():
+        confidences, predictions = torch.softmax(module(images), dim=-1).max(dim=-1)
+    facts = getattr(getattr(trainer, "datamodule", None), "deployment_facts", None)
+    labels = facts.labels if facts is not None else None
+    answers = zip(images.cpu(), truths, predictions.tolist(), confidences.tolist(), strict=True)
+    return [
+        Sample(_picture(image, facts), _name(labels, truth), _name(labels, prediction), confidence)
+        for image, truth, prediction, confidence in answers
+    ]
+
+
+def _name(labels: tuple[str, ...] | None, index: int) -> str:
+    return labels[index] if labels else str(index)
+
+
+def _picture(image: Tensor, facts: Any) -> Image.Image:
+    """The normalised image [channels, height, width] as a person would see it."""
+    if facts is not None and facts.normalize is not None:
+        mean = torch.tensor(facts.normalize.mean).view(-1, 1, 1)
+        std = torch.tensor(facts.normalize.std).view(-1, 1, 1)
+        image = image.float() * std + mean
+    else:
+        image = image.float() - image.min()
+        image = image / image.max().clamp(min=1e-6)
+    pixels = (image.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)

@@ -1,0 +1,38 @@
+"""Wherever a checkpoint is, a verified or freshly downloaded file of it: path, reference or URL."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import fsspec
+
+from lit_infer import artifacts, files
+from lit_infer.errors import ArtifactError, NotFoundError, UsageError
+from lit_trainer.tracking.folder_registry import CHECKPOINT_FILE
+
+
+def local_checkpoint(place: str) -> Path | None:
+    """The local file of a reference or a URL (http, https, s3, gs); None for what is a plain path already."""
+    if "://" in place:
+        return _download(place)
+    if artifacts.looks_like_reference(place) and not Path(place).exists():
+        return artifacts.registry().fetch(artifacts.parse(place)) / CHECKPOINT_FILE
+    return None
+
+
+def _download(url: str) -> Path:
+    """Fetch the whole file before anything reads it: torch would load a URL without `weights_only`."""
+    name = hashlib.sha256(url.encode()).hexdigest()[:16]
+    path = artifacts.artifacts_root() / "downloads" / f"{name}.ckpt"
+    with files.staging_folder(path.parent) as staged:
+        try:
+            with fsspec.open(url, "rb") as source, (staged / "part").open("wb") as target:
+                shutil.copyfileobj(source, target)
+        except FileNotFoundError:
+            raise NotFoundError(f"no checkpoint at {url}") from None
+        except (ImportError, ValueError) as error:  # a scheme that fsspec does not know, or whose package is missing
+            raise UsageError(f"{url} cannot be opened: {error}") from None
+        except Exception as error:  # each file system has its own network errors
+            raise ArtifactError(f"{url} could not be downloaded: {type(error).__name__} {error}".strip()) from None
+        (staged / "part").replace(path)
+    return path
