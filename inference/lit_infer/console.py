@@ -1,6 +1,6 @@
 """What all commands share at the terminal: where text goes, how errors look, what the process exits with."""
 
-import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,9 +15,13 @@ from lit_infer.errors import LitError
 MODEL_HELP = "Bundle, graph file or reference. Else $LIT_MODEL, else the newest bundle in artifacts/."
 DEVICE_HELP = "auto, cpu, cuda or cuda:N; what is named is obtained or refused."
 
+_INTERRUPTED = 130  # the exit code of a process that Ctrl-C ended
+
 # Results go to stdout, everything about the work to stderr: a pipe gets results only.
-out = Console(highlight=False, soft_wrap=True)
-err = Console(highlight=False, soft_wrap=True, stderr=True)
+out = Console(highlight=False, soft_wrap=True, emoji=False)
+err = Console(highlight=False, soft_wrap=True, stderr=True, emoji=False)
+if not out.is_terminal:
+    out.width = 10_000  # a pipe has no edge at which a path must be cut
 
 
 def note(text: str) -> None:
@@ -49,17 +53,22 @@ def run(app: Callable[..., Any]) -> None:
     """Run a command: a user's mistake becomes one or two lines and an exit code, never a traceback."""
     # Pillow only warns of an image that is too large; here it is an error of that image.
     warnings.filterwarnings("error", message="Image size .* exceeds limit")
+    for stream in (sys.stdout, sys.stderr):  # a file's name may hold bytes that are no text
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if isinstance(app, typer.Typer):
+        # `| head` ends the command quietly. Not for training, which must outlive a socket that closes.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         app()
     except LitError as error:
         _fail(str(error), error.exit_code)
+    except SystemExit as stop:
+        if stop.code == _INTERRUPTED and isinstance(app, typer.Typer):  # how typer says KeyboardInterrupt
+            note("interrupted: nothing that was unfinished has been kept")
+        raise
     except KeyboardInterrupt:
-        note("interrupted: nothing that was unfinished has been kept")
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader went away (`| head`): not an error, and nothing may be written to stdout any more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        note("interrupted")
+        sys.exit(_INTERRUPTED)
     except OSError as error:  # a full disk, a folder without permission
         where = f": {error.filename}" if error.filename else ""
         _fail(f"{error.strerror or error}{where}", 1)

@@ -29,7 +29,10 @@ def _cgroup_quota(root: Path) -> float | None:
             return None
     if limit in ("max", "-1"):
         return None
-    return int(limit) / int(period)
+    try:
+        return int(limit) / int(period)
+    except (ValueError, ZeroDivisionError):
+        return None
 
 
 def cpu_model() -> str:

@@ -69,7 +69,13 @@ def _open(item: ImageInput, *, limits: Limits, keep_exif: bool) -> Image.Image:
             raise InputError(f"{len(item):,} bytes; the limit is {limits.max_bytes:,}", code="too_many_bytes")
         return _decode(item, limits=limits, keep_exif=keep_exif)
     if isinstance(item, Image.Image):
+        if 0 in item.size:
+            raise InputError(f"expected pixels, and this image is {item.width} x {item.height}", code="bad_shape")
         _check_pixels(item.width, item.height, limits)
+        try:
+            item.load()
+        except Exception as error:
+            raise InputError(f"cannot be decoded: {error}", code="undecodable") from None
         return item
     return _from_array(item, limits)
 
@@ -147,7 +153,10 @@ def _from_array(array: Any, limits: Limits) -> Image.Image:
 
 def _apply(step: Step, image: Image.Image, *, channels: int, limits: Limits) -> Image.Image:
     if step.exif_transpose is not UNSET:
-        return ImageOps.exif_transpose(image)
+        try:
+            return ImageOps.exif_transpose(image)
+        except Exception as error:
+            raise InputError(f"its EXIF block cannot be read: {error}", code="undecodable") from None
     image = _converted(image, channels)  # the training loader converts before the transform runs
     if step.resize is not UNSET:
         return _resize(image, step.resize, limits)
@@ -157,7 +166,12 @@ def _apply(step: Step, image: Image.Image, *, channels: int, limits: Limits) -> 
 
 def _converted(image: Image.Image, channels: int) -> Image.Image:
     mode = _MODES[channels]
-    return image if image.mode == mode else image.convert(mode)
+    if image.mode == mode:
+        return image
+    if isinstance(image.info.get("transparency"), bytes):
+        image = image.copy()
+        del image.info["transparency"]
+    return image.convert(mode)
 
 
 def _resize(image: Image.Image, resize: Resize, limits: Limits) -> Image.Image:

@@ -11,6 +11,7 @@ Laws, held by tests:
 JSON schema: docs/manifest.schema.json.
 """
 
+import math
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -92,6 +93,8 @@ class Normalize(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if len(self.mean) != len(self.std) or len(self.mean) not in (1, 3):
             raise ValueError("normalize: mean and std have one value (grayscale) or three (RGB) each")
+        if not all(math.isfinite(v) for v in (*self.mean, *self.std)):
+            raise ValueError(f"normalize: mean {self.mean} and std {self.std} must be finite")
         if min(self.std) <= 0:
             raise ValueError(f"normalize: std {self.std} must be positive")
 
@@ -118,8 +121,10 @@ class DeploymentFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         for step in reversed(self.preprocess):
             if step.center_crop is not UNSET:
                 return step.center_crop.height_width
-            if step.resize is not UNSET and isinstance(step.resize.size, tuple):
-                return step.resize.size
+            if step.resize is not UNSET:
+                if isinstance(step.resize.size, tuple):
+                    return step.resize.size
+                break
         raise UsageError(
             "preprocess gives images of varying size: end it with a center_crop or a resize to [height, width]"
         )
@@ -140,6 +145,10 @@ class Score(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     monitor: str
     mode: Literal["min", "max"]
     value: float
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.value):
+            raise ValueError(f"score: {self.monitor} is {self.value}")
 
 
 class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -258,7 +267,7 @@ def decode(raw: bytes | str, *, where: str) -> Manifest:
     """Strictly decode a manifest. `where` names the file in errors."""
     try:
         schema = msgspec.json.decode(raw, type=_SchemaOnly).schema
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise ArtifactError(f"{where}: not a manifest ({error}). Export the model again.") from None
     if schema > SCHEMA:
         raise ArtifactError(
@@ -267,7 +276,7 @@ def decode(raw: bytes | str, *, where: str) -> Manifest:
         )
     try:
         return msgspec.json.decode(raw, type=Manifest)
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise ArtifactError(f"{where}: {error}. The file was changed or is damaged: export again.") from None
 
 
@@ -286,6 +295,8 @@ def read(bundle: Path) -> Manifest:
         raw = path.read_bytes()
     except FileNotFoundError:
         raise NotFoundError(f"{bundle} is not a bundle: it has no {FILE_NAME}. Run: lit-export --help") from None
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror}") from None
     return decode(raw, where=str(path))
 
 

@@ -83,7 +83,7 @@ class Predictor:
             ahead: deque[tuple[ImageInput, Future[Pixels | InputError]]] = deque()
 
             def fill() -> None:
-                for item in islice(source, 2 * batch_size - len(ahead)):
+                for item in islice(source, batch_size - len(ahead)):
                     ahead.append((item, pool.submit(self._prepare, item)))
 
             try:

@@ -1,5 +1,7 @@
 """The demo, run once for all tests that look at what it made."""
 
+import fcntl
+import os
 import re
 import shutil
 import subprocess
@@ -27,11 +29,21 @@ class Demo:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    """Run the demo in a folder with a space in its name, with no account and no artifacts but its own."""
-    import os
+def demo(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Demo:
+    """The demo's folder and output. It runs once, also where several processes run the tests."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "end to end"
+    folder.mkdir(exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        output = folder / "output.txt"
+        if not output.exists():
+            output.write_text(_run_demo(folder / "a folder"))
+    return Demo(folder / "a folder", output.read_text())
 
-    folder = tmp_path_factory.mktemp("end to end") / "a folder"
+
+def _run_demo(folder: Path) -> str:
+    """Run it in a folder with a space in its name, with no account and no artifacts but its own."""
     shutil.copytree(ROOT / "configs", folder / "configs")
     shutil.copytree(ROOT / "examples", folder / "examples")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("LIT_", "WANDB_"))}
@@ -47,4 +59,4 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
         check=False,
     )
     assert done.returncode == 0, done.stdout
-    return Demo(folder, done.stdout)
+    return done.stdout

@@ -11,7 +11,7 @@ from lit_infer import load, manifest
 from tests.conftest import run_command
 from tests.end_to_end.conftest import Demo
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.slow
 
 
 def rows(path: Path) -> list[dict[str, object]]:

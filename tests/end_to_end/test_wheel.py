@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.end_to_end.conftest import Demo
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.slow
 
 
 def uv(*arguments: str | Path) -> None:

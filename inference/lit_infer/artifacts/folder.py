@@ -171,7 +171,9 @@ class FolderRegistry:
 
     def _same_as_latest(self, to: Reference, head: _Head, digest: str) -> str | None:
         latest = head.aliases.get("latest")
-        return latest if latest and self._record(to.at(latest)).digest == digest else None
+        if not latest or not (self._folder(to) / latest).is_dir():
+            return None
+        return latest if self._record(to.at(latest)).digest == digest else None
 
     def _next(self, home: Path, head: _Head) -> int:
         """The next free number, also where a killed writer left a version that no alias names yet."""
@@ -219,7 +221,8 @@ def _digest(contents: Mapping[str, _File]) -> str:
 
 
 def _verify(folder: Path, record: _Record) -> None:
-    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    entries = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    found = {path.relative_to(folder).as_posix() for path in entries}
     if found != set(record.files):
         different = ", ".join(sorted(found ^ set(record.files)))
         raise ArtifactError(f"{folder}: files were added or removed since it was published: {different}")

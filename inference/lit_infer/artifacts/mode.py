@@ -34,11 +34,11 @@ def wandb_mode() -> Mode:
 
 def _netrc_has(host: str) -> bool:
     named = os.environ.get("NETRC")
-    candidates = [Path(named)] if named else [Path.home() / ".netrc", Path.home() / "_netrc"]
+    candidates = [Path(named).expanduser()] if named else [Path.home() / ".netrc", Path.home() / "_netrc"]
     for path in candidates:
         try:
             entry = netrc.netrc(path).authenticators(host)
-        except (OSError, netrc.NetrcParseError):
+        except (OSError, UnicodeDecodeError, netrc.NetrcParseError):
             continue
         if entry and entry[2]:
             return True

@@ -45,7 +45,7 @@ def bench(
     from lit_infer import bundle
     from lit_infer.bench import measure, report
 
-    sizes = _sizes(batch_sizes) if batch_sizes else _SWEEP
+    sizes = _sizes(batch_sizes) if batch_sizes is not None else _SWEEP
     named = model or bundle.default_model()
     subjects, left_out = measure.open_subjects(named, device=device)
     if not quiet:

@@ -1,0 +1,244 @@
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lit_infer import artifacts, bundle, files, load, manifest
+from lit_infer.errors import ArtifactError, EngineError, NotFoundError, UsageError
+from lit_infer.manifest import Graph
+from tests.inference.tiny import graph_bytes, listed, make_bundle, rewrite, without
+
+
+@pytest.fixture
+def own_bundle(tmp_path: Path, bundle_folder: Path) -> Path:
+    """A bundle that the test may damage."""
+    return Path(shutil.copytree(bundle_folder, tmp_path / "own"))
+
+
+def two_formats(folder: Path) -> Path:
+    """A bundle that lists a TorchScript graph before the ONNX graph."""
+    make_bundle(folder)
+    (folder / "model.pt").write_bytes(b"never opened here")
+    onnx = manifest.read(folder).graphs[0]
+    return rewrite(folder, graphs=(listed(folder / "model.pt", "torchscript"), onnx))
+
+
+def test_a_folder_offers_the_graphs_that_its_manifest_lists(bundle_folder: Path) -> None:
+    (found,) = bundle.find(bundle_folder)
+
+    assert found.path == bundle_folder / "model.onnx"
+    assert found.manifest == manifest.read(bundle_folder)
+    assert found.listed is not None
+
+
+def test_a_lone_file_describes_itself(bundle_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "copied.onnx"
+    shutil.copyfile(bundle_folder / "model.onnx", path)
+
+    (found,) = bundle.find(str(path))
+    _, described = found.open(device="cpu", threads=1)
+
+    assert described == manifest.read(bundle_folder).embedded()
+
+
+def test_a_reference_offers_the_graphs_of_the_version_it_means(bundle_folder: Path) -> None:
+    artifacts.registry().publish(bundle_folder, artifacts.parse("local/c/colours-export"), type="bundle")
+
+    (found,) = bundle.find("local/c/colours-export:latest")
+
+    assert found.path.read_bytes() == (bundle_folder / "model.onnx").read_bytes()
+    assert load("local/c/colours-export", device="cpu").manifest.name == "colours"
+
+
+def test_a_version_that_was_changed_in_the_registry_is_refused(bundle_folder: Path) -> None:
+    artifacts.registry().publish(bundle_folder, artifacts.parse("local/c/colours-export"), type="bundle")
+    (found,) = bundle.find("local/c/colours-export:v0")
+    found.path.write_bytes(b"changed")
+
+    with pytest.raises(ArtifactError, match="was changed since it was published"):
+        load("local/c/colours-export:v0")
+
+
+@pytest.mark.parametrize("model", ["nowhere", "nowhere.onnx", "/nowhere/at/all", "a/b/c/d"])
+def test_what_is_not_there_is_explained_with_what_could_be(model: str) -> None:
+    with pytest.raises(NotFoundError, match=r"no model at .*bundle folder, a graph file \(\.onnx, \.pt\) or entity/"):
+        bundle.find(model)
+
+
+def test_an_unknown_reference_is_not_found() -> None:
+    with pytest.raises(NotFoundError, match="no local/digits/nothing in the registry"):
+        bundle.find("local/digits/nothing:best")
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.ckpt").touch()
+
+    with pytest.raises(UsageError, match="not a graph file"):
+        bundle.find(tmp_path / "model.ckpt")
+
+
+def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="is not a bundle"):
+        bundle.find(tmp_path)
+
+
+def test_a_graph_that_is_not_the_one_described_is_refused(own_bundle: Path) -> None:
+    (own_bundle / "model.onnx").write_bytes(graph_bytes(None))
+
+    with pytest.raises(ArtifactError, match="is not the file that its manifest describes"):
+        load(own_bundle, device="cpu")
+
+
+def test_a_graph_listed_without_a_digest_is_refused(own_bundle: Path) -> None:
+    rewrite(own_bundle, graphs=(Graph(format="onnx", status="ok", file="model.onnx"),))
+
+    with pytest.raises(ArtifactError, match="is not the file that its manifest describes"):
+        load(own_bundle, device="cpu")
+
+
+def test_a_lone_graph_that_another_tool_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "foreign.onnx").write_bytes(graph_bytes(None))
+
+    with pytest.raises(ArtifactError, match="carries no lit-deploy manifest: make it with lit-export"):
+        load(tmp_path / "foreign.onnx", device="cpu")
+
+
+def test_a_corrupted_lone_graph_is_an_engine_error(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"\x08\x0a" + b"\xff" * 100)
+
+    with pytest.raises(EngineError, match="onnxruntime cannot open it"):
+        load(tmp_path / "model.onnx", device="cpu")
+
+
+def test_a_bundle_with_nothing_but_failed_graphs_says_why_they_failed(own_bundle: Path) -> None:
+    failed = Graph(format="onnx", status="failed", reason="parity failed: 0.3", file="model.onnx")
+    rewrite(own_bundle, graphs=(failed,))
+
+    with pytest.raises(ArtifactError, match=r"no graph that passed its checks \(onnx: parity failed: 0\.3\)"):
+        bundle.find(own_bundle)
+
+
+def test_a_bundle_that_lists_nothing_says_so(own_bundle: Path) -> None:
+    rewrite(own_bundle, graphs=())
+
+    with pytest.raises(ArtifactError, match="it lists none"):
+        bundle.find(own_bundle)
+
+
+def test_a_failed_graph_beside_a_good_one_is_left_out(own_bundle: Path) -> None:
+    (good,) = manifest.read(own_bundle).graphs
+    rewrite(own_bundle, graphs=(Graph(format="torchscript", status="failed", reason="parity"), good))
+
+    assert [graph.listed for graph in bundle.find(own_bundle)] == [good]
+
+
+def test_a_missing_file_is_named(own_bundle: Path) -> None:
+    (own_bundle / "model.onnx").unlink()
+
+    with pytest.raises(ArtifactError, match=r"model\.onnx is missing"):
+        bundle.find(own_bundle)
+
+
+@pytest.mark.parametrize("name", ["../outside.onnx", "sub/inside.onnx"])
+def test_a_manifest_cannot_name_a_file_outside_its_folder(name: str, own_bundle: Path) -> None:
+    (own_bundle / "sub").mkdir()
+    path = own_bundle / name
+    shutil.copyfile(own_bundle / "model.onnx", path)
+    entry = Graph(format="onnx", status="ok", file=name, sha256=files.sha256(path))
+    rewrite(own_bundle, graphs=(entry,))
+
+    with pytest.raises(ArtifactError):
+        bundle.find(own_bundle)
+
+
+def test_a_manifest_cannot_name_a_file_anywhere(own_bundle: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copyfile(own_bundle / "model.onnx", tmp_path / "outside.onnx"))
+    entry = Graph(format="onnx", status="ok", file=str(path), sha256=files.sha256(path))
+    rewrite(own_bundle, graphs=(entry,))
+
+    with pytest.raises(ArtifactError):
+        bundle.find(own_bundle)
+
+
+def test_onnx_is_preferred_whatever_the_order_in_the_manifest(tmp_path: Path) -> None:
+    graphs = bundle.find(two_formats(tmp_path / "bundle"))
+
+    assert [graph.path.suffix for graph in graphs] == [".pt", ".onnx"]
+    assert bundle.choose(graphs).path.suffix == ".onnx"
+
+
+@pytest.mark.parametrize(
+    ("hidden", "expected"),
+    [
+        (
+            ["onnxruntime", "torch"],
+            'model.pt needs torch, which is not installed. Run: pip install "lit-deploy[torch]"',
+        ),
+        (["torch"], "model.onnx"),
+    ],
+)
+def test_the_graph_that_can_be_run_here_is_chosen_or_what_is_missing_is_named(
+    hidden: list[str], expected: str, tmp_path: Path
+) -> None:
+    code = """
+import sys
+from lit_infer import bundle, errors
+try:
+    print(bundle.choose(bundle.find(sys.argv[1])).path)
+except errors.MissingExtraError as error:
+    print(error)
+"""
+    folder = two_formats(tmp_path / "bundle")
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, folder],
+        env=without(tmp_path / "hide", *hidden),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.stdout, done.stderr) == (f"{folder}/{expected}\n", "")
+
+
+def test_lit_model_names_the_default(monkeypatch: pytest.MonkeyPatch, own_folders: Path) -> None:
+    make_bundle(own_folders / "bundles/colours-v0")
+    monkeypatch.setenv("LIT_MODEL", "local/digits/digits-cnn-export:best")
+
+    assert bundle.default_model() == "local/digits/digits-cnn-export:best"
+
+
+def aged(folder: Path, seconds: int) -> Path:
+    """A bundle whose manifest was written so many seconds after another's."""
+    make_bundle(folder)
+    os.utime(folder / manifest.FILE_NAME, (1e9 + seconds, 1e9 + seconds))
+    return folder
+
+
+def test_else_the_newest_bundle_is_the_default(own_folders: Path) -> None:
+    aged(own_folders / "bundles/a", 10)
+    newest = aged(own_folders / "elsewhere/deep/b", 30)
+    aged(own_folders / "bundles/c", 20)
+
+    assert bundle.default_model() == str(newest)
+
+
+def test_copies_in_the_registry_and_bundles_in_the_making_are_no_default(own_folders: Path) -> None:
+    finished = aged(own_folders / "bundles/a", 10)
+    aged(own_folders / "bundles/.staging-x", 20)
+    aged(own_folders / "bundles/.staging-y/deeper", 25)
+    aged(own_folders / "registry/local/c/export/v0/files", 30)
+
+    assert bundle.default_model() == str(finished)
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_without_any_bundle_the_ways_to_one_are_named(made: bool, own_folders: Path) -> None:
+    if made:
+        aged(own_folders / "registry/local/c/export/v0/files", 30)
+
+    with pytest.raises(NotFoundError, match=r"no bundle below .*--model, set LIT_MODEL, .*lit-export onnx"):
+        bundle.default_model()

@@ -1,0 +1,307 @@
+"""`lit-infer` as users run it: the console script, in a process of its own."""
+
+import csv
+import json
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.conftest import BIN, run_command
+from tests.inference.tiny import LABELS, colour, encoded, make_bundle, noise, save, without
+
+HEAVY = ("torch", "torchvision", "lightning", "wandb", "onnx")
+
+
+def infer(cwd: Path, *arguments: Any, **environment: str) -> subprocess.CompletedProcess[str]:
+    return run_command(["lit-infer", *map(str, arguments)], cwd, **{"COLUMNS": "", **environment})
+
+
+def assert_refused(done: subprocess.CompletedProcess[str], said: str) -> None:
+    """A user's mistake: exit 2, one or two lines that say it, nothing on stdout."""
+    assert done.returncode == 2
+    assert re.search(said, done.stderr), done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 2
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_help_needs_neither_torch_nor_an_engine_and_does_not_import_numpy(tmp_path: Path) -> None:
+    environment = {**without(tmp_path / "hide", *HEAVY, "onnxruntime"), "PYTHONPROFILEIMPORTTIME": "1"}
+
+    done = infer(tmp_path, "--help", **environment)
+
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert done.returncode == 0
+    assert "--model" in done.stdout
+    assert "lit_infer.cli" in imported
+    assert "typer" in imported
+    assert not {"numpy", "PIL", "msgspec", "simplejpeg", *HEAVY} & imported
+
+
+def test_the_version_is_told(tmp_path: Path) -> None:
+    done = infer(tmp_path, "--version")
+
+    assert re.fullmatch(r"lit-deploy \d+\.\d+\.\d+\S*\n", done.stdout)
+
+
+def test_a_folder_is_predicted_without_torch_lightning_wandb_and_onnx(
+    tmp_path: Path, colours: Path, bundle_folder: Path
+) -> None:
+    done = infer(tmp_path, colours, "--model", bundle_folder, **without(tmp_path / "hide", *HEAVY))
+
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
+    assert len(rows) == 12
+    assert all(row["label"] == Path(row["path"]).parent.name for row in rows)
+    assert "accuracy 1.0000 (12 of 12" in done.stderr
+    assert "written to predictions.jsonl" in done.stderr
+    assert "next: " in done.stderr
+    assert done.stdout.split()[:4] == ["image", "label", "score", "next"]
+    assert "… and 2 more" in done.stdout
+
+
+def test_one_image_and_a_csv_file(tmp_path: Path, colours: Path, bundle_folder: Path) -> None:
+    done = infer(tmp_path, colours / "green/200.png", "-m", bundle_folder, "-o", "made/out.csv", "-k", 1)
+
+    assert done.returncode == 0
+    with (tmp_path / "made/out.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["label"] == "green"
+    assert len(json.loads(row["top"])) == 1
+
+
+def test_json_prints_one_row_per_image_and_writes_no_file(tmp_path: Path, colours: Path, bundle_folder: Path) -> None:
+    done = infer(tmp_path, colours, "-m", bundle_folder, "--json")
+
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["label"] for row in rows] == [label for label in sorted(LABELS) for _ in range(4)]
+    assert all(row["model"] == "colours@0123456789ab" for row in rows)
+    assert os.listdir(tmp_path) == []
+
+
+def test_quiet_says_nothing_where_nothing_is_wrong(tmp_path: Path, colours: Path, bundle_folder: Path) -> None:
+    done = infer(tmp_path, colours, "-m", bundle_folder, "--quiet")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (tmp_path / "predictions.jsonl").is_file()
+
+
+def test_in_a_pipe_there_are_no_colours_no_progress_and_no_shortened_paths(tmp_path: Path, bundle_folder: Path) -> None:
+    path = save(tmp_path / ("folder-of-some-length/" * 6) / "image.png", colour("red"))
+
+    done = infer(tmp_path, path, "-m", bundle_folder)
+
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "\u2501" not in done.stderr  # of which the progress bar is made
+    assert str(path) in done.stdout
+
+
+def test_an_image_that_cannot_be_read_is_a_row_and_the_run_goes_on_and_exits_1(
+    tmp_path: Path, colours: Path, bundle_folder: Path
+) -> None:
+    (tmp_path / "broken.jpg").write_bytes(encoded(Image.fromarray(noise(64, 64)), "JPEG")[:900])
+
+    done = infer(tmp_path, colours / "red", "broken.jpg", colours / "blue", "-m", bundle_folder)
+
+    rows = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
+    assert done.returncode == 1
+    assert [row["label"] for row in rows] == ["red"] * 4 + [None] + ["blue"] * 4
+    assert rows[4]["code"] == "undecodable"
+    assert done.stdout.splitlines()[1].split()[:2] == ["broken.jpg", "error"]
+    assert "1 failed" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_json_with_an_image_that_cannot_be_read_exits_1_too(tmp_path: Path, bundle_folder: Path) -> None:
+    (tmp_path / "empty.png").touch()
+
+    done = infer(tmp_path, "empty.png", "-m", bundle_folder, "--json", "--quiet")
+
+    assert (done.returncode, done.stderr) == (1, "")
+    assert json.loads(done.stdout)["code"] == "empty"
+
+
+def test_a_picture_over_the_limit_is_a_row_and_no_warning(tmp_path: Path, bundle_folder: Path) -> None:
+    (tmp_path / "large.png").write_bytes(encoded(Image.new("1", (9600, 9600)), "PNG"))
+
+    done = infer(tmp_path, "large.png", "-m", bundle_folder, "--json", "--quiet")
+
+    assert (done.returncode, done.stderr) == (1, "")
+    assert json.loads(done.stdout)["code"] == "too_many_pixels"
+
+
+def test_a_palette_with_transparency_is_predicted_without_a_warning(tmp_path: Path, bundle_folder: Path) -> None:
+    image = Image.fromarray(colour("red")).convert("RGBA")
+    image.putalpha(100)
+    image.quantize(4).save(tmp_path / "icon.png")
+
+    done = infer(tmp_path, "icon.png", "-m", bundle_folder, "--json", "--quiet")
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_file_whose_name_is_not_utf8_does_not_end_the_run(tmp_path: Path, bundle_folder: Path) -> None:
+    plain = save(tmp_path / "images/plain.png", colour("green"))
+    shutil.copyfile(plain, tmp_path / "images" / os.fsdecode(b"\xff.png"))
+
+    done = infer(tmp_path, "images", "-m", bundle_folder, PYTHONIOENCODING="utf-8:strict")
+
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 0
+    assert len((tmp_path / "predictions.jsonl").read_bytes().splitlines()) == 2
+
+
+def test_the_default_model_is_the_newest_bundle_and_the_first_line_says_which(
+    tmp_path: Path, own_folders: Path, colours: Path
+) -> None:
+    folder = make_bundle(own_folders / "bundles/colours-v7")
+
+    done = infer(tmp_path, colours / "red/100.png")
+
+    first = done.stderr.splitlines()[0]
+    assert first.startswith(f"model {folder} (colours@0123456789ab) on ")
+    assert "onnxruntime" in first
+
+
+def test_lit_model_names_the_model(tmp_path: Path, colours: Path, bundle_folder: Path) -> None:
+    done = infer(tmp_path, colours / "red/100.png", LIT_MODEL=str(bundle_folder))
+
+    assert done.returncode == 0
+    assert done.stderr.startswith(f"model {bundle_folder} ")
+
+
+def test_a_path_that_is_not_there_is_refused(tmp_path: Path, bundle_folder: Path) -> None:
+    assert_refused(infer(tmp_path, "nowhere", "-m", bundle_folder), "no such file or folder: nowhere")
+
+
+def test_a_folder_without_images_is_refused(tmp_path: Path, bundle_folder: Path) -> None:
+    assert_refused(infer(tmp_path, tmp_path, "-m", bundle_folder), "no images below")
+
+
+def test_without_a_model_the_ways_to_one_are_named(tmp_path: Path, colours: Path) -> None:
+    assert_refused(infer(tmp_path, colours), "no bundle below .* lit-export onnx")
+
+
+def test_a_model_that_is_not_there_is_refused(tmp_path: Path, colours: Path) -> None:
+    assert_refused(infer(tmp_path, colours, "-m", "nowhere"), "no model at nowhere")
+    assert_refused(infer(tmp_path, colours, "-m", "local/a/b:best"), "no local/a/b in the registry")
+
+
+@pytest.mark.parametrize("name", ["out.txt", "out"])
+def test_an_output_with_another_suffix_is_refused_before_the_work(
+    name: str, tmp_path: Path, colours: Path, bundle_folder: Path
+) -> None:
+    done = infer(tmp_path, colours, "-m", bundle_folder, "-o", name)
+
+    assert_refused(done, r"must end in \.jsonl or \.csv")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_device_that_is_not_known_is_refused(tmp_path: Path, colours: Path, bundle_folder: Path) -> None:
+    assert_refused(infer(tmp_path, colours, "-m", bundle_folder, "--device", "gpu"), "use auto, cpu, cuda or cuda:N")
+
+
+def test_cuda_that_is_not_here_is_refused(tmp_path: Path, colours: Path, bundle_folder: Path) -> None:
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this machine has the very device that is to be missing")
+
+    done = infer(tmp_path, colours, "-m", bundle_folder, "--device", "cuda")
+
+    assert_refused(done, r'pip install "lit-deploy\[gpu\]"')
+
+
+def test_without_an_engine_the_command_that_installs_one_is_named(
+    tmp_path: Path, colours: Path, bundle_folder: Path
+) -> None:
+    hidden = without(tmp_path / "hide", "onnxruntime", "torch")
+
+    done = infer(tmp_path, colours, "-m", bundle_folder, **hidden)
+
+    assert_refused(done, r'needs onnxruntime, which is not installed\. Run: pip install "lit-deploy\[cpu\]"')
+
+
+@pytest.mark.parametrize("arguments", [(), ("--top-k", "0"), ("--batch-size", "0"), ("--no-such-option",)])
+def test_a_malformed_line_exits_2_and_points_to_the_help(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    paths = () if not arguments else ("images",)
+
+    done = infer(tmp_path, *paths, *arguments)
+
+    assert done.returncode == 2
+    assert "lit-infer --help" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_damaged_bundle_exits_1_with_one_line(tmp_path: Path, colours: Path, bundle_folder: Path) -> None:
+    folder = Path(shutil.copytree(bundle_folder, tmp_path / "bundle"))
+    (folder / "model.onnx").write_bytes(b"damaged")
+
+    done = infer(tmp_path, colours, "-m", folder)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_reader_that_takes_one_line_and_leaves_gets_it_without_a_traceback(
+    tmp_path: Path, bundle_folder: Path
+) -> None:
+    image = save(tmp_path / "images/0.png", colour("red"))
+    for number in range(1, 500):  # more than a pipe holds
+        os.link(image, tmp_path / f"images/{number}.png")
+    line = [BIN / "lit-infer", "images", "-m", bundle_folder, "--json", "--quiet"]
+
+    with subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        first = process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read()
+
+    assert json.loads(first)["label"] == "red"
+    assert said == b""
+
+
+def test_ctrl_c_in_the_middle_of_a_run_leaves_no_output(tmp_path: Path, bundle_folder: Path) -> None:
+    """Interrupted when the progress bar, on a terminal, has counted the first images."""
+    count = 5000
+    image = save(tmp_path / "images/0.jpg", noise(640, 480))
+    for number in range(1, count):
+        os.link(image, tmp_path / f"images/{number}.jpg")
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+
+    line = [BIN / "lit-infer", "images", "-m", bundle_folder]
+    with subprocess.Popen(line, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=theirs) as process:
+        os.close(theirs)
+        said = b""
+        while not re.search(rb"\b[1-9]\d*/5000", said):
+            said += os.read(ours, 4096)
+        process.send_signal(signal.SIGINT)
+        said += drained(ours)
+
+    assert process.returncode == 130
+    assert os.listdir(tmp_path) == ["images"]
+    assert b"Traceback" not in said
+    assert b"interrupted" in said
+
+
+def drained(terminal: int) -> bytes:
+    """What is left to read from a terminal until the process at its other end is gone."""
+    said = b""
+    try:
+        while part := os.read(terminal, 4096):
+            said += part
+    except OSError:
+        pass  # Linux's way to say that the other end is closed
+    os.close(terminal)
+    return said
