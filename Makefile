@@ -28,6 +28,7 @@ check: install
 
 bench: install
 	$(PY) benchmarks/folder.py
+	$(PY) benchmarks/training.py
 
 clean:
 	rm -rf .venv .tools .mypy_cache .pytest_cache .ruff_cache

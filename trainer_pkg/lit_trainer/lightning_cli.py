@@ -17,9 +17,9 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 
 from lit_infer import console
 from lit_infer.errors import ArtifactError, UsageError
-from lit_trainer import prediction_rows
 from lit_trainer.callbacks.interrupt import ResumeAfterInterrupt, run_folder
 from lit_trainer.checkpoints import local_checkpoint
+from lit_trainer.prediction_rows import PredictionRows, identity
 from lit_trainer.tracking import FolderRegistryLogger
 from lit_trainer.tracking.wandb import SetUpWandb
 
@@ -136,10 +136,10 @@ class TrainCLI(LightningCLI):
         if self._get(self.config_init, "compile"):
             self.model.compile()
 
-    def predict(self, **kwargs: Any) -> None:
-        """Predict and, where the data module knows its files, write the rows that lit-infer would write."""
-        batches = self.trainer.predict(**kwargs)
-        prediction_rows.write(self.trainer, self.datamodule, batches or [], checkpoint=kwargs.get("ckpt_path"))
+    def before_predict(self) -> None:
+        """Where the data module knows its files, write the rows that lit-infer would write."""
+        model = identity(self._get(self.config_init, "ckpt_path"))
+        self.trainer.callbacks.append(PredictionRows(model=model))  # type: ignore[attr-defined]
 
     def ending(self) -> str:
         """What was made, and the next command."""

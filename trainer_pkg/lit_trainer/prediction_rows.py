@@ -1,41 +1,78 @@
 """What `lit-train predict` writes: the rows that `lit-infer` writes for the exported model."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+from torch import Tensor
 
-from lit_infer import console, files, folder
+from lit_infer import console, files, folder, images
+from lit_infer.errors import InputError
 from lit_infer.predictor import Prediction, top_choices
 
 OUTPUT = Path("predictions.jsonl")
 
 
-def write(trainer: pl.Trainer, data: Any, batches: Sequence[Any], *, checkpoint: str | None) -> None:
-    """Write one row per file of the data module's `predict_paths`; does nothing where it has none.
+class PredictionRows(pl.Callback):
+    """Collects the probabilities of each file of the data module's `predict_paths`, and writes them as rows.
 
-    `batches`: probabilities [batch, classes], in the order of the files.
+    Such a data module's predict batches are (images, index into `predict_paths`). Does nothing for others.
     """
-    paths = getattr(data, "predict_paths", None)
-    if paths is None or not trainer.is_global_zero:
-        return
-    if trainer.world_size > 1:
-        console.note("no rows are written: use one device, --trainer.devices 1, to keep the files' order")
-        return
-    labels = data.deployment_facts.labels
-    model = _identity(checkpoint)
-    rows = []
-    for path, scores in zip(paths, (row for batch in batches for row in batch.numpy()), strict=True):
-        top = top_choices(scores, labels=labels, top_k=5)
-        prediction = Prediction(str(path), label=top[0].label, index=top[0].index, score=top[0].score, top=top)
-        rows.append(folder.row(prediction, model=model))
-    folder.write_rows(iter(rows), OUTPUT)
-    console.note(f"{len(rows)} rows written to {OUTPUT}")
+
+    def __init__(self, *, model: str) -> None:
+        self.model = model
+        """Stands in each row: whose predictions these are."""
+        self._scores: dict[int, Any] = {}
+
+    def on_predict_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep the batch's rows [classes] under their files' indices."""
+        if _paths(trainer) is not None and isinstance(outputs, Tensor):
+            self._scores.update(zip(batch[1].tolist(), outputs.cpu().numpy(), strict=True))
+
+    def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write one row per file, in the files' order; one that could not be read has its error."""
+        paths = _paths(trainer)
+        if paths is None:
+            return
+        if trainer.world_size > 1:
+            console.note("no rows are written by several processes: use --trainer.devices 1")
+            return
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        labels = data.deployment_facts.labels
+        rows = (folder.row(self._prediction(place, path, labels), model=self.model) for place, path in enumerate(paths))
+        folder.write_rows(rows, OUTPUT)
+        console.note(f"{len(paths)} rows written to {OUTPUT}")
+
+    def _prediction(self, place: int, path: Path, labels: tuple[str, ...] | None) -> Prediction:
+        if place not in self._scores:
+            return _unreadable(path)
+        top = top_choices(self._scores[place], labels=labels, top_k=5)
+        return Prediction(str(path), label=top[0].label, index=top[0].index, score=top[0].score, top=top)
 
 
-def _identity(checkpoint: str | None) -> str:
-    """As the bundle of this checkpoint would call itself, name apart: export knows the reference's."""
+def identity(checkpoint: str | None) -> str:
+    """Whose predictions these are: the checkpoint's file name and digest, as a bundle of it has them."""
     if checkpoint is None or not Path(checkpoint).is_file():
         return "untrained"
     return f"{Path(checkpoint).stem}@{files.sha256(Path(checkpoint))[:12]}"
+
+
+def _paths(trainer: pl.Trainer) -> list[Path] | None:
+    return getattr(getattr(trainer, "datamodule", None), "predict_paths", None)
+
+
+def _unreadable(path: Path) -> Prediction:
+    """The loader left the file out: ask the runtime why."""
+    try:
+        images.prepare(path, steps=(), channels=3)
+    except InputError as error:
+        return Prediction(str(path), error=str(error), code=error.code)
+    return Prediction(str(path), error="was not in any batch of the predict loader", code="not_predicted")

@@ -1,5 +1,20 @@
 """Data modules: seeded splits, one evaluation transform, and the deployment facts read off that transform."""
 
+from lit_trainer.data.base import ImageDataModule, SplitDataModule
+from lit_trainer.data.cifar10 import CIFAR10DataModule
 from lit_trainer.data.digits import DigitsDataModule
+from lit_trainer.data.image_folder import ImageFolderDataModule
+from lit_trainer.data.mnist import MNISTDataModule
+from lit_trainer.data.resumable import ResumableLoader
+from lit_trainer.data.sequence import SequenceDataModule
 
-__all__ = ["DigitsDataModule"]
+__all__ = [
+    "CIFAR10DataModule",
+    "DigitsDataModule",
+    "ImageDataModule",
+    "ImageFolderDataModule",
+    "MNISTDataModule",
+    "ResumableLoader",
+    "SequenceDataModule",
+    "SplitDataModule",
+]

@@ -1,85 +1,49 @@
 """scikit-learn's handwritten digits: 1,797 real 8x8 grayscale images that ship inside the package."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as pl
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from lit_infer.manifest import DeploymentFacts
-from lit_trainer.data.deployment import facts_from_transform
+from lit_trainer.data.base import HeldOut, ImageDataModule, Part, to_tensor
 
 LABELS = tuple("0123456789")
 
 
-class DigitsDataModule(pl.LightningDataModule):
+class DigitsDataModule(ImageDataModule):
     """Handwritten digits in a fixed split: 64 % train, 16 % validation, 20 % test, stratified by class."""
 
-    def __init__(self, batch_size: int = 64, image_size: int = 16, split_seed: int = 0, num_workers: int = 0) -> None:
-        super().__init__()
-        # Of the data module these are not wanted in the checkpoint, where they would join the model's own.
-        self.batch_size = batch_size
+    def __init__(
+        self,
+        batch_size: int = 64,
+        image_size: int = 16,
+        split_seed: int = 0,
+        num_workers: int = 0,  # an epoch takes less time than starting workers would
+        test_on: Sequence[HeldOut] = ("test",),
+    ) -> None:
+        super().__init__(batch_size=batch_size, num_workers=num_workers, test_on=test_on)
         self.split_seed = split_seed
-        self.num_workers = num_workers  # 0: an epoch takes less time than starting workers would
-        size = [image_size, image_size]
-        tail = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.3], [0.35])]
+        size, tail = [image_size, image_size], to_tensor([0.3], [0.35])
         self.eval_transform = v2.Compose([v2.Resize(size), *tail])
         self.train_transform = v2.Compose([v2.Resize(size), v2.RandomAffine(degrees=10, translate=(0.08, 0.08)), *tail])
 
     @property
-    def deployment_facts(self) -> DeploymentFacts:
-        """What `DeploymentFacts`, the callback, stores in the checkpoint."""
-        return facts_from_transform(self.eval_transform, task="image-classification", labels=LABELS)
+    def labels(self) -> tuple[str, ...]:
+        """The ten digits."""
+        return LABELS
 
     def setup(self, stage: str) -> None:
-        """Make the splits that the stage needs."""
-        del stage  # all of it is 115 KB
+        """Make the splits, whatever the stage: all of it is 115 KB."""
+        del stage
         images, classes = _load()
+        digits = [(Image.fromarray(image), int(label)) for image, label in zip(images, classes, strict=True)]
         train, val, test = _split(classes, seed=self.split_seed)
-        self.train_set = _Digits(images[train], classes[train], self.train_transform)
-        self.val_set = _Digits(images[val], classes[val], self.eval_transform)
-        self.test_set = _Digits(images[test], classes[test], self.eval_transform)
-
-    def train_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
-        """Augmented, shuffled."""
-        return self._loader(self.train_set, shuffle=True)
-
-    def val_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
-        """In order, not augmented."""
-        return self._loader(self.val_set)
-
-    def test_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
-        """Held out: nothing was chosen by looking at it."""
-        return self._loader(self.test_set)
-
-    def predict_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
-        """The test images."""
-        return self._loader(self.test_set)
-
-    def _loader(self, dataset: "_Digits", *, shuffle: bool = False) -> DataLoader[tuple[Tensor, int]]:
-        return DataLoader(
-            dataset,
-            batch_size=self.batch_size,
-            shuffle=shuffle,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
-        )
-
-
-class _Digits(Dataset[tuple[Tensor, int]]):
-    def __init__(self, images: Any, classes: Any, transform: v2.Compose) -> None:
-        self.images, self.classes, self.transform = images, classes, transform
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self.transform(Image.fromarray(self.images[index])), int(self.classes[index])
+        self.train_set = Part(digits, train, self.train_transform)
+        self.val_set = Part(digits, val, self.eval_transform)
+        self.test_set = self.predict_set = Part(digits, test, self.eval_transform)
 
 
 def write_test_images(folder: Path, *, split_seed: int = 0) -> list[Path]:

@@ -1,5 +1,21 @@
 """LightningModules for the usual starting points."""
 
+from lit_trainer.modules.auto_encoder import AutoEncoder
+from lit_trainer.modules.cifar_cnn import CifarCNN
+from lit_trainer.modules.classification import ClassifierModule
 from lit_trainer.modules.digits_cnn import DigitsCNN
+from lit_trainer.modules.gan import GAN
+from lit_trainer.modules.image_classifier import ImageClassifier
+from lit_trainer.modules.mnist_mlp import MnistMLP
+from lit_trainer.modules.sequence_tagger import SequenceTagger
 
-__all__ = ["DigitsCNN"]
+__all__ = [
+    "GAN",
+    "AutoEncoder",
+    "CifarCNN",
+    "ClassifierModule",
+    "DigitsCNN",
+    "ImageClassifier",
+    "MnistMLP",
+    "SequenceTagger",
+]

@@ -1,0 +1,123 @@
+"""What the data modules share: the loaders, seeded splits, and facts read off the evaluation transform."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import v2
+
+from lit_infer.hardware import usable_cpus
+from lit_infer.manifest import DeploymentFacts
+from lit_trainer.data.deployment import facts_from_transform
+from lit_trainer.data.resumable import ResumableLoader
+
+Loader = DataLoader[Any]
+HeldOut = Literal["val", "test"]
+
+
+class SplitDataModule(pl.LightningDataModule):
+    """Train, validation, test and predict loaders over the sets that a subclass makes in `setup`.
+
+    `test_on` says what testing is done on: the test set, the validation set, or both, as a list of loaders.
+    `num_workers=None` means one per usable core, at most four.
+    """
+
+    train_set: Dataset[Any]
+    val_set: Dataset[Any]
+    test_set: Dataset[Any]
+    predict_set: Dataset[Any]
+
+    def __init__(self, *, batch_size: int, num_workers: int | None, test_on: Sequence[HeldOut] = ("test",)) -> None:
+        super().__init__()
+        # No save_hyperparameters: in the checkpoint they would join the model's own.
+        self.batch_size = batch_size
+        self.num_workers = min(4, usable_cpus()) if num_workers is None else num_workers
+        self.test_on = tuple(test_on)
+
+    def train_dataloader(self) -> Loader:
+        """Shuffled; a run resumed within an epoch goes on with the batches it had not seen."""
+        return self._loader(self.train_set, loader=ResumableLoader, shuffle=True)
+
+    def val_dataloader(self) -> Loader:
+        """In order."""
+        return self._loader(self.val_set)
+
+    def test_dataloader(self) -> Loader | list[Loader]:
+        """In order; a list of loaders where `test_on` names more than one set."""
+        loaders = [self._loader(self.val_set if name == "val" else self.test_set) for name in self.test_on]
+        return loaders if len(loaders) > 1 else loaders[0]
+
+    def predict_dataloader(self) -> Loader:
+        """In order."""
+        return self._loader(self.predict_set)
+
+    def needs(self, split: Literal["train", "val", "test", "predict"], stage: str) -> bool:
+        """Whether a stage (fit, validate, test, predict) uses a split."""
+        return split in {"fit": ("train", "val"), "validate": ("val",), "test": self.test_on}.get(stage, ("predict",))
+
+    def _loader(
+        self,
+        dataset: Dataset[Any],
+        *,
+        loader: type[Loader] = DataLoader,
+        shuffle: bool = False,
+        collate: Callable[[list[Any]], Any] | None = None,
+    ) -> Loader:
+        return loader(
+            dataset,
+            batch_size=self.batch_size,
+            shuffle=shuffle,
+            num_workers=self.num_workers,
+            collate_fn=collate,
+            pin_memory=torch.cuda.is_available(),  # without a GPU it only copies, and warns
+            persistent_workers=self.num_workers > 0,  # else they are started anew for each epoch
+        )
+
+
+class ImageDataModule(SplitDataModule):
+    """Images float32 [batch, channels, height, width] and their classes int64 [batch].
+
+    A subclass sets the transforms of PIL images: `train_transform` augments, `eval_transform` does not. What it
+    does is what the checkpoint will say that deployment has to do.
+    """
+
+    train_transform: v2.Compose
+    eval_transform: v2.Compose
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names, in index order."""
+        raise NotImplementedError
+
+    @property
+    def deployment_facts(self) -> DeploymentFacts:
+        """What `DeploymentFacts`, the callback, stores in the checkpoint."""
+        return facts_from_transform(self.eval_transform, task="image-classification", labels=self.labels)
+
+
+class Part(Dataset[tuple[Tensor, int]]):
+    """Some of the (PIL image, class) pairs of `items`, under a transform: two parts can share one dataset."""
+
+    def __init__(self, items: Any, indices: Sequence[int], transform: v2.Compose) -> None:
+        self.items, self.indices, self.transform = items, indices, transform
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        image, label = self.items[self.indices[index]]
+        return self.transform(image), label
+
+
+def to_tensor(mean: Sequence[float], std: Sequence[float]) -> list[v2.Transform]:
+    """How a transform ends: float32 [channels, height, width], scaled to [0, 1], then normalised."""
+    return [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(list(mean), list(std))]
+
+
+def hold_out(count: int, held: int, *, seed: int) -> tuple[list[int], list[int]]:
+    """Indices of the rest and of `held` drawn at random: sorted, disjoint, the same for the same seed."""
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).tolist()
+    return sorted(order[held:]), sorted(order[:held])
