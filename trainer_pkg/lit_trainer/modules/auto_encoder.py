@@ -55,8 +55,10 @@ class AutoEncoder(pl.LightningModule):
         self.val_error(self.reconstruct(images), images)
         self.log("val_loss", self.val_error, prog_bar=True, batch_size=len(images))
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
+    def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Logs test_loss."""
+        if batch_idx == 0:
+            self.test_error.reset()  # each of several loaders by itself
         images, _ = batch
         self.test_error(self.reconstruct(images), images)
         self.log("test_loss", self.test_error, prog_bar=True, batch_size=len(images))

@@ -31,8 +31,10 @@ class ClassifierModule(pl.LightningModule):
         """Logs val_loss and val_acc."""
         self._step("val", batch, self.val_accuracy)
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Logs test_loss and test_acc."""
+    def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Logs test_loss and test_acc; for a list of loaders, of each."""
+        if batch_idx == 0:
+            self.test_accuracy.reset()  # else a second loader's accuracy would be that of both
         self._step("test", batch, self.test_accuracy)
 
     def predict_step(self, batch: Batch | Tensor, batch_idx: int) -> Tensor:

@@ -81,8 +81,10 @@ class GAN(pl.LightningModule):
         """Logs val_d_loss, val_g_loss and val_d_acc, which is 0.5 where the discriminator can only guess."""
         self._evaluate("val", batch[0], batch_idx, self.val_accuracy)
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
+    def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Logs test_d_loss, test_g_loss and test_d_acc."""
+        if batch_idx == 0:
+            self.test_accuracy.reset()  # each of several loaders by itself
         self._evaluate("test", batch[0], batch_idx, self.test_accuracy)
 
     def predict_step(self, batch: Batch | Tensor, batch_idx: int) -> Tensor:
