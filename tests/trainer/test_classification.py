@@ -2,6 +2,7 @@
 
 import lightning.pytorch as pl
 import pytest
+
 from lit_trainer.data import DigitsDataModule
 from lit_trainer.modules import DigitsCNN
 
