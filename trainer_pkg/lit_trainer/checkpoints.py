@@ -28,7 +28,9 @@ def _download(url: str) -> Path:
         try:
             with fsspec.open(url, "rb") as source, (staged / "part").open("wb") as target:
                 shutil.copyfileobj(source, target)
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if isinstance(error.__cause__, OSError):  # fsspec's word for a server that does not answer, too
+                raise ArtifactError(f"{url} could not be downloaded: {error.__cause__}") from None
             raise NotFoundError(f"no checkpoint at {url}") from None
         except (ImportError, ValueError) as error:  # a scheme that fsspec does not know, or whose package is missing
             raise UsageError(f"{url} cannot be opened: {error}") from None
