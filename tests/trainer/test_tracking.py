@@ -106,3 +106,36 @@ def test_a_server_that_does_not_answer_neither_kills_training_nor_hangs_its_end(
     assert "RUN digits" in done.stdout
     assert list((tmp_path / "artifacts" / "runs").rglob("*.ckpt"))
     assert list((tmp_path / "artifacts/runs/wandb").glob("offline-run-*"))
+
+
+BEST = """
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lit_trainer.data import DigitsDataModule
+from lit_trainer.modules import DigitsCNN
+from lit_trainer.tracking import WandbLogger
+from lit_trainer.tracking.wandb import SetUpWandb
+
+class Seen(pl.Callback):
+    values = []
+    def on_validation_epoch_end(self, trainer, module):
+        if not trainer.sanity_checking:
+            self.values.append(float(trainer.callback_metrics["val_acc"]))
+
+logger = WandbLogger("digits", log_model=False, watch="gradients", config={"note": "mine"})
+trainer = pl.Trainer(accelerator="cpu", max_epochs=2, limit_train_batches=55, logger=logger, enable_progress_bar=False,
+                     callbacks=[ModelCheckpoint(monitor="val_acc", mode="max"), SetUpWandb(), Seen()])
+trainer.fit(DigitsCNN(width=2, learning_rate=0.1), datamodule=DigitsDataModule(batch_size=8))
+run = logger.experiment
+best = run.summary["val_acc"]["max"]
+assert abs(best - max(Seen.values)) < 1e-6, (best, Seen.values)
+assert run.config["note"] == "mine"
+print("GRADIENTS", any(name.startswith("gradients/") for name in run.summary.keys()))
+"""
+
+
+@pytest.mark.slow
+def test_the_summary_keeps_the_best_value_and_the_module_is_watched(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", BEST], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "GRADIENTS True" in done.stdout
