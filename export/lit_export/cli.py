@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,43 +49,56 @@ Out = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")]
 
 
-@app.command("onnx")
-def onnx(
-    artifact: Artifact = None,
-    checkpoint: CheckpointPath = None,
-    class_path: ClassPath = None,
-    spec: Spec = None,
-    out: Out = None,
-    quiet: Quiet = False,
-) -> None:
-    """ONNX, for onnxruntime and most other runtimes. Start here."""
-    _export(["onnx"], artifact, checkpoint, class_path, spec, out, quiet)
+_COMMANDS: "dict[str, tuple[list[Format], str]]" = {
+    "onnx": (["onnx"], "ONNX, for onnxruntime and most other runtimes. Start here."),
+    "torchscript": (
+        ["torchscript"],
+        "TorchScript by trace, for torch and libtorch. Legacy: PyTorch has deprecated it.",
+    ),
+    "all": (["onnx", "torchscript"], "Every format; one that fails does not stop the others."),
+}
 
 
-@app.command("torchscript")
-def torchscript(
-    artifact: Artifact = None,
-    checkpoint: CheckpointPath = None,
-    class_path: ClassPath = None,
-    spec: Spec = None,
-    out: Out = None,
-    quiet: Quiet = False,
-) -> None:
-    """TorchScript by trace, for torch and libtorch. Legacy: PyTorch has deprecated it."""
-    _export(["torchscript"], artifact, checkpoint, class_path, spec, out, quiet)
+def _command(to: "list[Format]") -> Callable[..., None]:
+    """The command that exports to some formats; all take the same options."""
+
+    def command(
+        artifact: Artifact = None,
+        checkpoint: CheckpointPath = None,
+        class_path: ClassPath = None,
+        spec: Spec = None,
+        out: Out = None,
+        quiet: Quiet = False,
+    ) -> None:
+        require("torch", extra="export", purpose="lit-export")
+        require("lightning", extra="export", purpose="lit-export")
+        from lit_export import report
+        from lit_export.pipeline import export
+
+        bundle = export(
+            artifact=artifact,
+            checkpoint=checkpoint,
+            to=to,
+            class_path=class_path,
+            spec=spec,
+            out=out,
+            command=shlex.join(["lit-export", *sys.argv[1:]]),
+            stage=(lambda _: None) if quiet else console.note,
+        )
+        console.out.print(report.graphs_table(bundle.attempted))
+        for line in report.failures(bundle):
+            console.note(line)
+        if not quiet:
+            for line in report.ending(bundle):
+                console.note(line)
+        if bundle.failed:
+            raise typer.Exit(1)
+
+    return command
 
 
-@app.command("all")
-def every(
-    artifact: Artifact = None,
-    checkpoint: CheckpointPath = None,
-    class_path: ClassPath = None,
-    spec: Spec = None,
-    out: Out = None,
-    quiet: Quiet = False,
-) -> None:
-    """Every format; one that fails does not stop the others."""
-    _export(["onnx", "torchscript"], artifact, checkpoint, class_path, spec, out, quiet)
+for _name, (_formats, _help) in _COMMANDS.items():
+    app.command(_name, help=_help)(_command(_formats))
 
 
 @app.callback()
@@ -94,40 +108,6 @@ def _version(
     ] = False,
 ) -> None:
     pass
-
-
-def _export(
-    to: "list[Format]",
-    artifact: str | None,
-    checkpoint: Path | None,
-    class_path: str | None,
-    spec: Path | None,
-    out: Path | None,
-    quiet: bool,
-) -> None:
-    require("torch", extra="export", purpose="lit-export")
-    require("lightning", extra="export", purpose="lit-export")
-    from lit_export import report
-    from lit_export.pipeline import export
-
-    bundle = export(
-        artifact=artifact,
-        checkpoint=checkpoint,
-        to=to,
-        class_path=class_path,
-        spec=spec,
-        out=out,
-        command=shlex.join(["lit-export", *sys.argv[1:]]),
-        stage=(lambda _: None) if quiet else console.note,
-    )
-    console.out.print(report.graphs_table(bundle.attempted))
-    for line in report.failures(bundle):
-        console.note(line)
-    if not quiet:
-        for line in report.ending(bundle):
-            console.note(line)
-    if bundle.failed:
-        raise typer.Exit(1)
 
 
 def main() -> None:
