@@ -1,8 +1,10 @@
 """Ctrl-C, and going on afterwards as if nothing had happened."""
 
 import os
+import shlex
 import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +93,8 @@ def test_the_checkpoint_holds_epoch_step_and_optimizer(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_command_says_how_to_resume_and_that_line_works(tmp_path: Path) -> None:
-    line = f"lit-train fit --config {ROOT}/configs/digits.yaml --trainer.max_epochs 200 --model.width 2".split()
+    line = ["lit-train", "fit", "--config", str(ROOT / "configs" / "digits.yaml")]
+    line += ["--trainer.max_epochs", "200", "--model.width", "2"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
         [BIN / line[0], *line[1:]],
@@ -104,12 +107,13 @@ def test_the_command_says_how_to_resume_and_that_line_works(tmp_path: Path) -> N
         registry = tmp_path / "artifacts/registry/local/digits/digits-cnn/aliases.json"
         while not registry.exists():  # the first epoch is done
             assert process.poll() is None, process.stderr and process.stderr.read()
-            os.sched_yield()
+            time.sleep(0.05)  # another process's file: there is no event to wait for
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=120)
     assert process.returncode == 130, stderr
     assert "Traceback" not in stderr
-    resume = next(text for text in stderr.splitlines() if "resume with: " in text).partition("resume with: ")[2].split()
+    said = next(text for text in stderr.splitlines() if "resume with: " in text)
+    resume = shlex.split(said.partition("resume with: ")[2])
     epoch = torch.load(tmp_path / resume[-1], weights_only=True)["epoch"]
 
     line = [BIN / resume[0], *resume[1:], "--trainer.max_epochs", str(epoch + 1)]
