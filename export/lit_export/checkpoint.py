@@ -82,7 +82,7 @@ def _load(path: Path) -> dict[str, Any]:
             f"{path} needs more than plain data to load, which could run code, and is refused: {_first_line(error)} "
             "Save such values with save_hyperparameters(ignore=[...])"
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
+    except Exception as error:  # on bytes that are no checkpoint torch's reader stumbles in any way
         raise ArtifactError(f"{path} is not a whole checkpoint: {_first_line(error)}") from None
     if not isinstance(contents, dict) or "state_dict" not in contents:
         raise ArtifactError(f"{path} is not a Lightning checkpoint: it holds no state_dict")

@@ -1,10 +1,13 @@
 """lit_export.checkpoint: reading a checkpoint without running anything that is in it."""
 
 import pickle
+import tempfile
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from lit_export.checkpoint import open_checkpoint
 from lit_infer import artifacts, files
@@ -92,3 +95,16 @@ def test_damaged_facts_are_named_with_their_place(tmp_path: Path) -> None:
     torch.save({"state_dict": {}, "lit_deploy": {"deployment": {"task": "knitting"}}}, tmp_path / "x.ckpt")
     with pytest.raises(UsageError, match="task"):
         open_checkpoint(artifact=None, checkpoint=tmp_path / "x.ckpt")
+
+
+@given(st.binary(max_size=200))
+@example(b"hi\n")
+@example(b"PK\x03\x04")
+@example(b"\x80\x02}q\x00.")
+@settings(max_examples=200, deadline=None)
+def test_bytes_that_are_no_checkpoint_are_refused(content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.ckpt"
+        path.write_bytes(content)
+        with pytest.raises(ArtifactError, match=r"x\.ckpt"):
+            open_checkpoint(artifact=None, checkpoint=path)

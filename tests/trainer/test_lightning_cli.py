@@ -100,6 +100,13 @@ def test_a_checkpoint_can_be_at_a_url(here: Path, digits_checkpoint: Path) -> No
         local_checkpoint("gopher://x/y.ckpt")
 
 
+def test_a_file_that_is_no_checkpoint_is_one_line(here: Path) -> None:
+    (here / "x.ckpt").write_text("hi\n")
+    with pytest.raises(ArtifactError, match=r"x\.ckpt is not a checkpoint") as caught:
+        TrainCLI.run(["test", *DIGITS, "--ckpt_path=x.ckpt"])
+    assert len(str(caught.value).splitlines()) == 1
+
+
 def test_resuming_refuses_what_would_run_code(here: Path, digits_checkpoint: Path) -> None:
     class Gadget:
         def __reduce__(self) -> tuple[object, ...]:

@@ -2,7 +2,6 @@
 
 import difflib
 import logging
-import pickle
 import re
 import shlex
 import sys
@@ -157,11 +156,18 @@ def _with_local_checkpoint(arguments: list[str]) -> list[str]:
     found = list(arguments)
     for place, argument in enumerate(arguments):
         if argument == "--ckpt_path" and place + 1 < len(arguments):
-            if path := local_checkpoint(arguments[place + 1]):
-                found[place + 1] = str(path)
-        elif argument.startswith("--ckpt_path=") and (path := local_checkpoint(argument.partition("=")[2])):
-            found[place] = f"--ckpt_path={path}"
+            found[place + 1] = _local(arguments[place + 1])
+        elif argument.startswith("--ckpt_path="):
+            found[place] = f"--ckpt_path={_local(argument.partition('=')[2])}"
     return found
+
+
+def _local(place: str) -> str:
+    path = local_checkpoint(place)
+    if path is None:
+        return place
+    console.note(f"checkpoint: {place}")
+    return str(path)
 
 
 def _without_checkpoint(arguments: list[str]) -> list[str]:
@@ -176,9 +182,9 @@ def _without_checkpoint(arguments: list[str]) -> list[str]:
 def _checkpoint(path: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+    except Exception as error:  # on bytes that are no checkpoint torch's reader stumbles in any way
         first_line = str(error).strip().partition("\n")[0]
-        raise ArtifactError(f"{path} is not a checkpoint that can be read safely: {first_line}") from None
+        raise ArtifactError(f"{path} is not a checkpoint that can be read safely: {first_line or error!r}") from None
     return found
 
 
