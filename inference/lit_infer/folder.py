@@ -138,8 +138,13 @@ def _write_csv(rows: Rows, file: IO[str]) -> None:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    for root, folders, names in os.walk(folder):
+    for root, folders, names in os.walk(folder, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             if not name.startswith(".") and Path(name).suffix.lower() in images.SUFFIXES:
                 yield Path(root, name)
+
+
+def _refuse(error: OSError) -> None:
+    """A folder that may not be listed would otherwise be left out without a word."""
+    raise UsageError(f"cannot list {error.filename}: {error.strerror}")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lit_infer.errors import NotFoundError, UsageError
-from lit_infer.folder import COLUMNS, Summary, check_output, list_images, row, run
+from lit_infer.folder import COLUMNS, Summary, _below, check_output, list_images, row, run
 from lit_infer.predictor import Choice, Prediction, Predictor
 from tests.inference.tiny import LABELS, colour, save
 
@@ -239,3 +239,9 @@ def test_an_output_in_folders_that_will_be_made_passes_and_makes_nothing(tmp_pat
     check_output(tmp_path / "a/b/out.csv")
 
     assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error_and_not_left_out(tmp_path: Path) -> None:
+    """Root may list every folder, so this one goes away between being named and being listed."""
+    with pytest.raises(UsageError, match=r"cannot list .*gone: No such file"):
+        list(_below(tmp_path / "gone"))

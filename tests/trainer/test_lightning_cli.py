@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from lit_export import export
-from lit_infer import folder, load
+from lit_infer import artifacts, folder, load
 from lit_infer.errors import ArtifactError, NotFoundError, UsageError
 from lit_trainer.checkpoints import local_checkpoint
 from lit_trainer.lightning_cli import TrainCLI
@@ -149,10 +149,13 @@ def test_predict_writes_the_rows_that_lit_infer_writes(here: Path, digit_images:
     cli = TrainCLI.run(["fit", *model, *data, *facts, *BARE, "--trainer.max_steps=2", "--trainer.log_every_n_steps=1"])
     checkpoint = Path(cli.trainer.checkpoint_callback.best_model_path)  # type: ignore[union-attr]
 
-    TrainCLI.run(["predict", *model, *data, *BARE, f"--ckpt_path={checkpoint}"])
+    (here / "published").mkdir()
+    shutil.copy(checkpoint, here / "published" / "model.ckpt")
+    artifacts.registry().publish(here / "published", artifacts.parse("local/photos/net"), type="model")
+    TrainCLI.run(["predict", *model, *data, *BARE, "--ckpt_path", "local/photos/net:latest"])
     trained = [json.loads(line) for line in (here / "predictions.jsonl").read_text().splitlines()]
 
-    bundle = export(checkpoint=checkpoint, to=["onnx"], out=here / "bundle")
+    bundle = export(artifact="local/photos/net:latest", to=["onnx"], out=here / "bundle")
     assert not bundle.failed
     predictor = load(here / "bundle")
     summary = folder.run(

@@ -14,7 +14,7 @@ import torch
 from lightning.pytorch.callbacks import BatchSizeFinder, LearningRateFinder
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
-from lit_infer import console
+from lit_infer import artifacts, console
 from lit_infer.errors import ArtifactError, UsageError
 from lit_trainer.callbacks.interrupt import ResumeAfterInterrupt, run_folder
 from lit_trainer.checkpoints import local_checkpoint
@@ -71,7 +71,7 @@ class TrainCLI(LightningCLI):
         interrupt = ResumeAfterInterrupt()
         try:
             return cls(
-                args=_with_local_checkpoint(arguments),
+                args=arguments,
                 save_config_callback=RunConfig,
                 save_config_kwargs={"save_to_log_dir": False},
                 # Otherwise hparams carry an `_instantiator` that export would have to trust.
@@ -88,8 +88,9 @@ class TrainCLI(LightningCLI):
             sys.exit(130)
 
     def parse_arguments(self, parser: Any, args: Any) -> None:
-        """As LightningCLI, less its warning about sys.argv: `args` is sys.argv with paths for references."""
-        self.config = parser.parse_args(args)
+        """As LightningCLI, with local paths for references and URLs, and without its warning about sys.argv."""
+        self.config = parser.parse_args(_with_local_checkpoint(args))
+        self.checkpoint_name = _checkpoint_name(args)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add what the Trainer has no flag for."""
@@ -137,7 +138,7 @@ class TrainCLI(LightningCLI):
 
     def before_predict(self) -> None:
         """Where the data module knows its files, write the rows that lit-infer would write."""
-        model = identity(self._get(self.config_init, "ckpt_path"))
+        model = identity(self._get(self.config_init, "ckpt_path"), name=self.checkpoint_name)
         self.trainer.callbacks.append(PredictionRows(model=model))  # type: ignore[attr-defined]
 
     def ending(self) -> str:
@@ -160,6 +161,16 @@ def _with_local_checkpoint(arguments: list[str]) -> list[str]:
         elif argument.startswith("--ckpt_path="):
             found[place] = f"--ckpt_path={_local(argument.partition('=')[2])}"
     return found
+
+
+def _checkpoint_name(arguments: list[str]) -> str | None:
+    """What a bundle of the checkpoint would be called: the reference's name, or the file's; None without one."""
+    for place, argument in enumerate(arguments):
+        if argument.startswith("--ckpt_path"):
+            given = argument.partition("=")[2] or next(iter(arguments[place + 1 :]), "")
+            is_path = Path(given).exists() or not artifacts.looks_like_reference(given)
+            return Path(given).stem if is_path else artifacts.parse(given).name
+    return None
 
 
 def _local(place: str) -> str:

@@ -58,11 +58,11 @@ class PredictionRows(pl.Callback):
         return Prediction(str(path), label=top[0].label, index=top[0].index, score=top[0].score, top=top)
 
 
-def identity(checkpoint: str | None) -> str:
-    """Whose predictions these are: the checkpoint's file name and digest, as a bundle of it has them."""
+def identity(checkpoint: str | None, *, name: str | None) -> str:
+    """Whose predictions these are, as a bundle of the checkpoint says it: name and digest."""
     if checkpoint is None or not Path(checkpoint).is_file():
         return "untrained"
-    return f"{Path(checkpoint).stem}@{files.sha256(Path(checkpoint))[:12]}"
+    return f"{name}@{files.sha256(Path(checkpoint))[:12]}"
 
 
 def _paths(trainer: pl.Trainer) -> list[Path] | None:

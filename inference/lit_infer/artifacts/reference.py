@@ -35,7 +35,7 @@ class Reference:
 
 
 def looks_like_reference(text: str) -> bool:
-    """Whether text has the form of a reference rather than of a path: two slashes, or a colon in the last part."""
+    """Whether text has the form of a reference rather than of a path or a URL: two slashes, none at the start."""
     return text.count("/") == 2 and not text.startswith((".", "/", "~")) and "://" not in text
 
 
