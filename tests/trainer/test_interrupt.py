@@ -79,6 +79,17 @@ def test_an_interrupted_run_resumes_to_the_weights_of_an_uninterrupted_one(
     assert not different
 
 
+def test_it_resumes_exactly_with_workers_that_augment(tmp_path: Path) -> None:
+    whole = weights(train(tmp_path / "whole", workers=2))
+    before = signal.getsignal(signal.SIGINT)
+    interrupt = ResumeAfterInterrupt()
+    with pytest.raises(SystemExit):
+        train(tmp_path / "part", interrupt, PressCtrlC(BATCHES + 4), workers=2)
+    signal.signal(signal.SIGINT, before)
+    resumed = weights(train(tmp_path / "part", ResumeAfterInterrupt(), ckpt_path=interrupt.saved, workers=2))
+    assert not [name for name, value in whole.items() if not torch.equal(resumed[name], value)]
+
+
 def test_the_checkpoint_holds_epoch_step_and_optimizer(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGINT)
     interrupt = ResumeAfterInterrupt()
