@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lit_infer import artifacts, files, manifest
-from lit_infer.engines import ENGINES, OpenGraph, engine_for_file
+from lit_infer.engines import ENGINES, OpenGraph, engine_for_file, suffixes
 from lit_infer.errors import ArtifactError, MissingExtraError, NotFoundError
 from lit_infer.manifest import Graph, Manifest
 
@@ -46,7 +46,7 @@ def find(model: str | os.PathLike[str]) -> list[GraphFile]:
             )
         return _in_folder(folder)
     raise NotFoundError(
-        f"no model at {model}: expected a bundle folder, a graph file ({_suffixes()}) or entity/project/name:alias"
+        f"no model at {model}: expected a bundle folder, a graph file ({suffixes()}) or entity/project/name:alias"
     )
 
 
@@ -91,7 +91,3 @@ def _in_folder(folder: Path) -> list[GraphFile]:
         if graph.path.parent != folder or not graph.path.is_file():
             raise ArtifactError(f"{folder}: {graph.path.name} is missing. Export or fetch the bundle again")
     return graphs
-
-
-def _suffixes() -> str:
-    return ", ".join(engine.suffix for engine in ENGINES.values())

@@ -9,7 +9,7 @@ from lit_trainer.data import DigitsDataModule
 from lit_trainer.modules import DigitsCNN
 
 
-def test_each_metric_stands_there_once_under_its_plain_name(tmp_path: Path) -> None:
+def test_each_metric_stands_there_once_with_its_step_and_its_epoch(tmp_path: Path) -> None:
     bar = ProgressBar()
     trainer = pl.Trainer(
         accelerator="cpu",
@@ -23,9 +23,7 @@ def test_each_metric_stands_there_once_under_its_plain_name(tmp_path: Path) -> N
         callbacks=[bar],
     )
     trainer.fit(DigitsCNN(width=2), datamodule=DigitsDataModule())
-    assert sorted(bar.get_metrics(trainer, trainer.lightning_module)) == [
-        "train_acc",
-        "train_loss",
-        "val_acc",
-        "val_loss",
-    ]
+    metrics = bar.get_metrics(trainer, trainer.lightning_module)
+    assert sorted(metrics) == ["train_acc", "train_loss", "val_acc", "val_loss"]
+    step, epoch = (float(trainer.callback_metrics[f"train_loss_{of}"]) for of in ("step", "epoch"))
+    assert metrics["train_loss"] == f"{step:.3f} ({epoch:.3f})"

@@ -6,21 +6,16 @@ that module. An engine is a function `open_graph(path, *, device, threads) -> Op
 
 import importlib.util
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
 
 from lit_infer.engines import onnxruntime, torchscript
 from lit_infer.engines.opened import OpenGraph, Run
 from lit_infer.errors import UsageError
 from lit_infer.manifest import Format
 
-__all__ = ["ENGINES", "Engine", "OpenGraph", "Run", "check_device", "engine_for_file"]
-
-Array = NDArray[Any]
+__all__ = ["ENGINES", "Engine", "OpenGraph", "Run", "check_device", "engine_for_file", "suffixes"]
 
 
 @dataclass(frozen=True)
@@ -50,8 +45,12 @@ def engine_for_file(path: Path) -> Engine:
     for engine in ENGINES.values():
         if path.suffix == engine.suffix:
             return engine
-    known = _list([engine.suffix for engine in ENGINES.values()])
-    raise UsageError(f"{path}: not a graph file ({known}) nor a bundle folder")
+    raise UsageError(f"{path}: not a graph file ({suffixes()}) nor a bundle folder")
+
+
+def suffixes() -> str:
+    """The suffixes of graph files, for messages."""
+    return ", ".join(engine.suffix for engine in ENGINES.values())
 
 
 def check_device(device: str) -> str:
@@ -59,7 +58,3 @@ def check_device(device: str) -> str:
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
         raise UsageError(f"device {device!r} is not known; use auto, cpu, cuda or cuda:N")
     return device
-
-
-def _list(words: Sequence[str]) -> str:
-    return ", ".join(words)
