@@ -11,7 +11,7 @@ PY = .venv/bin/python
 install:
 	@command -v uv >/dev/null || test -x .tools/bin/uv || \
 		{ python3 -m venv .tools && .tools/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"; }
-	@test -x $(PY) || echo "Setting up .venv; the first time this downloads about 3 GB (PyTorch)."
+	@test -x $(PY) || echo "Setting up .venv; about 6 GB, most of it PyTorch."
 	@"$(UV)" sync --locked $$(test -x $(PY) && echo --quiet)
 
 demo: install

@@ -73,9 +73,9 @@ def export(  # noqa: PLR0913 - these are the choices there are
     stage("ask the eager module for the answers")
     expected = verify.samples(graph_module, (*facts.height_width, facts.channels))
     described = _describe(source, facts, type(module), expected[0], command)
+    kept = _kept(before, described, to)
     with files.staging_folder(folder.absolute().parent) as staged:
         graphs = tuple(_graph(name, graph_module, expected, described, staged, stage) for name in to)
-        kept = tuple(graph for graph in before if graph.format not in to)
         complete = _complete(described, (*graphs, *kept))
         reference = None
         if complete.ok_graphs():
@@ -97,21 +97,37 @@ def _facts(source: Checkpoint, spec: Path | None) -> DeploymentFacts:
     )
 
 
-def _existing(folder: Path, source: Checkpoint) -> tuple[Graph, ...]:
-    """The graphs of an earlier export of the same checkpoint into the same folder."""
+def _existing(folder: Path, source: Checkpoint) -> Manifest | None:
+    """The manifest of an earlier export of the same checkpoint into the same folder."""
     if not folder.exists():
-        return ()
+        return None
     if not (folder / manifest.FILE_NAME).is_file():
         if not folder.is_dir() or any(folder.iterdir()):
             raise UsageError(f"{folder} is not a bundle and not an empty folder; name another with --out")
-        return ()
+        return None
     found = manifest.read(folder)
     if found.source.digest != source.digest:
         raise UsageError(
             f"{folder} holds {found.identity()}, another checkpoint than {source.name}@{source.digest[:12]}. "
             "Name another folder with --out, or remove this one"
         )
-    return found.graphs
+    return found
+
+
+def _kept(before: Manifest | None, described: Manifest, to: Sequence[Format]) -> tuple[Graph, ...]:
+    """The earlier graphs that stay. They embed their facts, so these must be the facts of this export too."""
+    kept = tuple(graph for graph in before.graphs if graph.format not in to) if before else ()
+    if before is None or not any(graph.status == "ok" for graph in kept):
+        return kept
+    facts = ("task", "inputs", "preprocess", "normalize", "outputs", "labels")
+    different = [name for name in facts if getattr(before, name) != getattr(described, name)]
+    if different:
+        formats_kept = ", ".join(graph.format for graph in kept)
+        raise UsageError(
+            f"the bundle's {formats_kept} was exported with other {', '.join(different)}. "
+            "Export all formats anew (lit-export all), or name another folder with --out"
+        )
+    return kept
 
 
 def _describe(source: Checkpoint, facts: DeploymentFacts, cls: type, sample: verify.Sample, command: str) -> Manifest:

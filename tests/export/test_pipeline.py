@@ -59,6 +59,25 @@ def test_another_checkpoint_does_not_get_into_the_same_bundle(
     assert manifest.read(out) == before
 
 
+def test_graphs_of_other_facts_do_not_share_a_bundle(save: Save, spec: Path, tmp_path: Path) -> None:
+    """The first graph has its normalisation inside: under a new manifest it would be wrong without a word."""
+    arguments = {
+        "checkpoint": save(foreign.Plain()),
+        "class_path": CLASS + "Plain",
+        "spec": spec,
+        "out": tmp_path / "b",
+    }
+    export(**arguments, to=["onnx"])
+    before = manifest.read(tmp_path / "b")
+    spec.write_text(spec.read_text().replace("0.25, 0.25, 0.25", "0.5, 0.5, 0.5").replace("owl", "fox"))
+    with pytest.raises(UsageError, match="onnx was exported with other normalize, labels"):
+        export(**arguments, to=["torchscript"])
+    assert manifest.read(tmp_path / "b") == before
+    again = export(**arguments, to=["onnx", "torchscript"])
+    assert not again.failed
+    assert again.manifest.labels == ("cat", "dog", "fox")
+
+
 def test_a_folder_with_other_things_in_it_is_left_alone(digits_checkpoint: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1.txt").write_text("dear reader")

@@ -54,3 +54,13 @@ def test_an_unknown_reference_is_one_line_and_exit_2(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "no local/digits/nobody in the registry" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_online_without_a_key_is_one_line_and_exit_2(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    line = "lit-train fit --config configs/digits.yaml --trainer.max_epochs 1"
+    done = run_command(line.split(), tmp_path, WANDB_MODE="online", HOME=str(tmp_path))
+    assert done.returncode == 2, done.stderr
+    assert "error: W&B: No API key configured" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -63,13 +63,14 @@ class WandbLogger(loggers.WandbLogger):
     def experiment(self) -> Any:
         """The wandb run. A server that does not answer makes it an offline run, said in one line."""
         from wandb.errors import AuthenticationError, CommError
+        from wandb.errors import UsageError as WandbUsageError
 
         if self._experiment is not None:
             return self._experiment
         try:
             return super().experiment
-        except AuthenticationError as error:
-            raise UsageError(f"W&B refused the API key: {error}. Run wandb login, or set WANDB_MODE=offline") from None
+        except (AuthenticationError, WandbUsageError) as error:  # a wrong key, or none
+            raise UsageError(f"W&B: {_first_line(error)} Or train offline: WANDB_MODE=offline") from None
         except CommError as error:
             console.note(f"tracking: W&B does not answer ({_first_line(error)}); the run goes on offline")
             self._wandb_init["mode"] = "offline"  # wandb has read the environment already
