@@ -20,7 +20,8 @@ def graphs_table(graphs: Sequence[Graph]) -> Table:
             table.add_row(graph.format, "[red]failed[/red]", "", "", "", "")
             continue
         size = f"{(graph.bytes or 0) / 1e6:.2f} MB"
-        parity = (f"{graph.parity.max_abs:.1e}", f"{graph.parity.top1_agreement:.0%}")
+        agreement = graph.parity.top1_agreement
+        parity = (f"{graph.parity.max_abs:.1e}", "" if agreement is None else f"{agreement:.0%}")
         table.add_row(graph.format, "[green]ok[/green]", size, *parity, escape(graph.file or ""))
     return table
 

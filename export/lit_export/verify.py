@@ -57,6 +57,8 @@ def parity(predictor: Predictor, expected: list[Sample], *, atol: float = ATOL, 
     difference = np.abs(graph - truth)
     measured = Parity(
         batches=tuple(len(sample.images) for sample in expected),
+        inputs="noise",
+        cosine=_least_cosine(graph, truth),
         max_abs=float(difference.max()),
         max_rel=float((difference / np.maximum(np.abs(truth), atol)).max()),
         top1_agreement=float((graph.argmax(-1) == truth.argmax(-1)).mean()),
@@ -69,6 +71,11 @@ def parity(predictor: Predictor, expected: list[Sample], *, atol: float = ATOL, 
             f"(allowed {atol:g} + {rtol:g} x value), top-1 agreement {measured.top1_agreement:.1%}"
         )
     return measured
+
+
+def _least_cosine(graph: NDArray[np.float64], truth: NDArray[np.float64]) -> float:
+    norms = np.linalg.norm(graph, axis=-1) * np.linalg.norm(truth, axis=-1)
+    return float(np.divide((graph * truth).sum(-1), norms, out=np.ones_like(norms), where=norms > 0).min())
 
 
 def _run(predictor: Predictor, sample: Sample) -> NDArray[Any]:

@@ -25,7 +25,8 @@ FILE_NAME = "manifest.json"
 CHECKPOINT_KEY = "lit_deploy"
 
 Task = Literal["image-classification", "image-embedding", "tensor"]
-Format = Literal["onnx", "torchscript"]
+Format = Literal["onnx", "openvino", "pt2", "aotinductor", "torchscript", "tensorrt"]
+Precision = Literal["fp32", "fp16", "bf16", "int8"]
 Dimension = int | str  # a fixed size, or the name of a dynamic dimension
 Size = int | tuple[int, int]  # the shorter side, or (height, width)
 
@@ -109,6 +110,8 @@ class DeploymentFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Class names in index order; None: the indices serve."""
     class_path: str | None = None
     """Dotted path of the LightningModule. Data, never a reason to import anything."""
+    license: str | None = None
+    """Of the weights, as an SPDX identifier or in words."""
 
     @property
     def channels(self) -> int:
@@ -157,6 +160,8 @@ class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     digest: str
     """sha256 of the `.ckpt` file, in hex."""
     class_path: str
+    submodule: str | None = None
+    """The attribute path of the part that was exported; None: the whole module."""
     reference: str | None = None
     run: str | None = None
     git_commit: str | None = None
@@ -168,7 +173,7 @@ class Tensor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An input or output of the graph."""
 
     name: str
-    dtype: Literal["uint8", "int32", "int64", "float16", "float32"]
+    dtype: Literal["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"]
     shape: tuple[Dimension, ...]
 
 
@@ -176,12 +181,47 @@ class Parity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How far the final file's answers are from the eager module's, through the runtime's own predictor."""
 
     batches: tuple[int, ...]
+    inputs: Literal["noise", "images"]
+    """What was compared: seeded noise, or image files given for it."""
     max_abs: float
     max_rel: float
-    top1_agreement: float
-    """Share of inputs, 0 to 1, whose best class is the same."""
+    cosine: float
+    """The least cosine similarity of any one input's answers."""
+    top1_agreement: float | None
+    """Share of inputs, 0 to 1, whose best class is the same; None where the outputs are no classes."""
     atol: float
     rtol: float
+
+    def __post_init__(self) -> None:
+        measured = (self.max_abs, self.max_rel, self.cosine, self.top1_agreement or 0.0)
+        if not all(math.isfinite(value) for value in measured):
+            raise ValueError(f"parity: {measured} must be finite")
+
+
+class DataScore(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Top-1 accuracy, 0 to 1, on labelled images, measured at export."""
+
+    value: float
+    eager: float
+    """The eager module's, on the same images."""
+    images: int
+
+
+class Latency(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Median time per input on the exporting machine's CPU, on prepared input."""
+
+    ms: float
+    batch_size: int
+    threads: int
+    cpu: str
+
+
+class Quantization(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How an int8 graph was made."""
+
+    calibration_images: int
+    kept: tuple[str, ...] = ()
+    """Nodes left in float, because they were asked for or because accuracy needed them."""
 
 
 class Graph(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -194,11 +234,23 @@ class Graph(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     file: str | None = None
     sha256: str | None = None
     bytes: int | None = None
-    precision: Literal["fp32"] = "fp32"
+    """Of the file and its companions together."""
+    companions: dict[str, str] = {}
+    """Files that belong to it (OpenVINO's weights, ONNX external data), with the sha256 of each."""
+    precision: Precision = "fp32"
     opset: int | None = None
     ir_version: int | None = None
     exporter: str | None = None
+    """What wrote it, and, where that was not the first choice, why the first choice was not taken."""
     parity: Parity | None = None
+    score: DataScore | None = None
+    latency: Latency | None = None
+    quantization: Quantization | None = None
+
+    @property
+    def label(self) -> str:
+        """How people name it: `onnx`, or `onnx int8` where it is not float32."""
+        return self.format if self.precision == "fp32" else f"{self.format} {self.precision}"
 
 
 class MadeWith(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -222,6 +274,7 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     normalize: Normalize | None
     outputs: tuple[Tensor, ...]
     labels: tuple[str, ...] | None
+    license: str | None = None
     made_with: MadeWith
     graphs: tuple[Graph, ...] = ()
     golden: str | None = None
