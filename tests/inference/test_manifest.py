@@ -12,13 +12,16 @@ from lit_infer import manifest
 from lit_infer.errors import ArtifactError, LitError, NotFoundError, UsageError
 from lit_infer.manifest import (
     CenterCrop,
+    DataScore,
     DeploymentFacts,
     ExifTranspose,
     Graph,
+    Latency,
     MadeWith,
     Manifest,
     Normalize,
     Parity,
+    Quantization,
     Resize,
     Score,
     Source,
