@@ -1,19 +1,24 @@
-"""Read a Lightning checkpoint without running anything that is in it."""
+"""Read a Lightning checkpoint, or a plain state_dict, without running anything that is in it."""
 
-import ast
+import hashlib
+import os
 import pickle
+import tempfile
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Literal
 
 import torch
 
-from lit_infer import artifacts, files, manifest
-from lit_infer.errors import ArtifactError, NotFoundError, UsageError
-from lit_infer.manifest import CHECKPOINT_KEY, CheckpointRecord, Score
+from lit_export import container, diagnosis, download, recorded
+from lit_infer import artifacts
+from lit_infer.errors import ArtifactError, UsageError
+from lit_infer.manifest import CheckpointRecord, Score
 
-_MONITOR = "ModelCheckpoint"
+Weights = Literal["model", "ema"]
+Note = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -21,14 +26,19 @@ class Checkpoint:
     """A checkpoint's contents, loaded with `weights_only=True`, and where it came from."""
 
     path: Path
+    """Its file; for a URL only the file's name, for the download is gone."""
+    place: str
+    """What it is called in messages: the path, the URL or the reference."""
     digest: str
     """sha256 of the file, in hex."""
     contents: dict[str, Any]
+    """With the chosen weights as `state_dict`, whatever the file calls them."""
     reference: artifacts.Reference | None
     """With its version as alias, so that it still names this checkpoint tomorrow."""
     record: CheckpointRecord | None
     """What lit_trainer's DeploymentFacts stored; None in a foreign checkpoint."""
     score: Score | None
+    weights: Weights
 
     @property
     def name(self) -> str:
@@ -40,28 +50,42 @@ class Checkpoint:
         """Where its bundle goes below `artifacts/bundles/`: the name, and what tells it from its namesakes."""
         return f"{self.name}-{self.reference.alias if self.reference else self.digest[:12]}"
 
+    @property
+    def hparams(self) -> dict[str, Any]:
+        """The hyperparameters, in older checkpoints' places too."""
+        return recorded.hparams(self.contents)
 
-def open_checkpoint(*, artifact: str | None, checkpoint: Path | None) -> Checkpoint:
-    """Open the one that is given: a reference or a path. Raises UsageError for both or neither."""
+    def class_path_of(self, module: torch.nn.Module) -> str:
+        """The dotted path of the class that was loaded."""
+        return f"{type(module).__module__}.{type(module).__qualname__}"
+
+
+def open_checkpoint(
+    *,
+    artifact: str | None,
+    checkpoint: str | Path | None,
+    weights: Weights | None = None,
+    note: Note = lambda _: None,
+) -> Checkpoint:
+    """Open the one that is given: a reference, or a path or URL. Raises UsageError for both or neither.
+
+    `weights` chooses between averaged and raw weights where the checkpoint has both; None takes its `state_dict`.
+    """
     if (artifact is None) == (checkpoint is None):
         raise UsageError("give either --artifact REFERENCE or --checkpoint PATH")
-    reference = None
     if artifact is not None:
-        registry = artifacts.registry()
-        reference = registry.resolve(artifacts.parse(artifact)).reference
-        checkpoint = _only_checkpoint(registry.fetch(reference))
-    assert checkpoint is not None  # noqa: S101 - one of the two is given
-    if not checkpoint.is_file():
-        raise NotFoundError(f"no checkpoint at {checkpoint}")
-    contents = _load(checkpoint)
-    return Checkpoint(
-        path=checkpoint,
-        digest=files.sha256(checkpoint),
-        contents=contents,
-        reference=reference,
-        record=_record(contents, checkpoint),
-        score=_score(contents),
-    )
+        parsed = artifacts.parse(artifact)
+        registry = artifacts.registry(parsed)
+        reference = registry.resolve(parsed).reference
+        path = _only_checkpoint(registry.fetch(reference))
+        return _opened(path, place=str(reference), reference=reference, weights=weights, note=note)
+    place = os.fspath(checkpoint) if checkpoint is not None else ""
+    if not download.is_url(place):
+        return _opened(Path(place), place=place, reference=None, weights=weights, note=note)
+    note(f"download {place}")
+    with tempfile.TemporaryDirectory(prefix="lit-export-") as folder:
+        path = download.download(place, Path(folder))
+        return _opened(path, place=place, reference=None, weights=weights, note=note)
 
 
 def _only_checkpoint(folder: Path) -> Path:
@@ -72,47 +96,96 @@ def _only_checkpoint(folder: Path) -> Path:
     return found[0]
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _opened(
+    path: Path, *, place: str, reference: artifacts.Reference | None, weights: Weights | None, note: Note
+) -> Checkpoint:
+    with container.open_file(path, place=place) as file:
+        container.read_outline(file, place=place)
+        file.seek(0)
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        contents, chosen, its_own = _with_weights(_load(file, place), weights, place, note)
+    return Checkpoint(
+        path=path if path.exists() and not download.is_url(place) else Path(path.name),
+        place=place,
+        digest=digest,
+        contents=contents,
+        reference=reference,
+        record=recorded.record(contents, place),
+        score=recorded.score(contents) if its_own else None,
+        weights=chosen,
+    )
+
+
+def _load(file: IO[bytes], place: str) -> dict[str, Any]:
+    file.seek(0)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's remark on a pickle's protocol; it loads or it is refused
-            contents = torch.load(path, map_location="cpu", weights_only=True)
+            contents = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise ArtifactError(
-            f"{path} needs more than plain data to load, which could run code, and is refused: {_first_line(error)} "
-            "Save such values with save_hyperparameters(ignore=[...])"
-        ) from None
+        raise ArtifactError(f"{place} needs more than plain data to load, and is refused: {_telling(error)}") from None
     except Exception as error:  # on bytes that are no checkpoint torch's reader stumbles in any way
-        raise ArtifactError(f"{path} is not a whole checkpoint: {_first_line(error)}") from None
-    if not isinstance(contents, dict) or "state_dict" not in contents:
-        raise ArtifactError(f"{path} is not a Lightning checkpoint: it holds no state_dict")
+        raise ArtifactError(f"{place} is not a whole checkpoint: {_telling(error)}") from None
+    if not isinstance(contents, dict):
+        raise ArtifactError(f"{place} is not a checkpoint: it holds a {type(contents).__name__}")
     return contents
 
 
-def _first_line(error: Exception) -> str:
+def _telling(error: Exception) -> str:
     """The line of torch's several that names the trouble."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if line.startswith("WeightsUnpickler error")]
     return (telling or lines or [type(error).__name__])[0]
 
 
-def _record(contents: dict[str, Any], path: Path) -> CheckpointRecord | None:
-    stored = contents.get(CHECKPOINT_KEY)
-    if stored is None:
-        return None
-    return manifest.convert(stored, CheckpointRecord, where=f"{path}: {CHECKPOINT_KEY}")
+def _with_weights(
+    contents: dict[Any, Any], asked: Weights | None, place: str, note: Note
+) -> tuple[dict[str, Any], Weights, bool]:
+    """The contents with the chosen weights as `state_dict`, which these are, and whether the score was theirs."""
+    if "state_dict" not in contents and contents and all(_is_weight(*item) for item in contents.items()):
+        note("a plain state_dict: --class and --hparam say what it is the weights of")
+        contents = {"state_dict": contents}
+    if "state_dict" not in contents:
+        raise ArtifactError(diagnosis.no_weights(place, contents))
+    averaged = next((key for key in recorded.AVERAGED if recorded.table(contents, key)), None)
+    key, chosen = _choice(
+        asked, averaged=averaged, raw_beside=bool(recorded.table(contents, recorded.RAW)), place=place, note=note
+    )
+    return {**contents, "state_dict": _state(contents[key], place, key)}, chosen, key == "state_dict"
 
 
-def _score(contents: dict[str, Any]) -> Score | None:
-    """What the ModelCheckpoint that saved these weights measured for them."""
-    for key, state in contents.get("callbacks", {}).items():
-        if not (isinstance(key, str) and key.startswith(_MONITOR) and isinstance(state, dict)):
-            continue
-        if state.get("monitor") is None or state.get("current_score") is None:
-            continue
-        try:  # the key is the callback's name followed by its settings as a literal
-            mode = ast.literal_eval(key.removeprefix(_MONITOR))["mode"]
-        except (ValueError, SyntaxError, KeyError, TypeError):
-            continue
-        return Score(monitor=state["monitor"], mode=mode, value=float(state["current_score"]))
-    return None
+def _choice(
+    asked: Weights | None, *, averaged: str | None, raw_beside: bool, place: str, note: Note
+) -> tuple[str, Weights]:
+    """The key of the weights to take, and which they are. By default those that Lightning itself would load."""
+    if raw_beside:
+        if asked == "model":
+            note("using the raw weights (--weights ema for the averaged ones)")
+            return recorded.RAW, "model"
+        note("using the EMA weights (--weights model for the raw ones)")
+        return "state_dict", "ema"
+    if asked == "ema":
+        if averaged is None:
+            raise UsageError(f"{place} holds no EMA weights; leave --weights out")
+        note(f"using the EMA weights, {averaged}")
+        return averaged, "ema"
+    if averaged is not None:
+        note(f"using the raw weights (--weights ema for {averaged})")
+    return "state_dict", "model"
+
+
+def _is_weight(key: object, value: object) -> bool:
+    return isinstance(key, str) and isinstance(value, torch.Tensor)
+
+
+def _state(found: Any, place: str, key: str) -> dict[str, Any]:
+    """A state_dict of plain tensors: a pickle may give a tensor attributes that hide its methods."""
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
+        raise ArtifactError(f"{place}: its {key} is not a table of named tensors")
+    plain: Any = type(found)()
+    for name, value in found.items():
+        plain[name] = torch.Tensor.detach(value) if isinstance(value, torch.Tensor) else value
+    if (versions := getattr(found, "_metadata", None)) is not None:
+        plain._metadata = versions  # torch's modules keep their versions there
+    weights: dict[str, Any] = plain
+    return weights

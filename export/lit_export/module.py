@@ -1,66 +1,140 @@
-"""From a checkpoint to the module that is deployed: the user's class, in eval mode, from image to probabilities."""
+"""From a checkpoint to the module that is deployed: the user's class, in eval mode, from image to probabilities.
 
-import importlib
-import os
-import sys
+The module is made here and not by `load_from_checkpoint`, in the same order and with the same hooks: that would read
+the file a second time, from a path that may have changed since it was checked, call what the checkpoint names
+(`_instantiator`, the type of its hparams) and drop without a word the hparams that the class does not take.
+"""
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
 
+from lit_export import diagnosis, keys
 from lit_export.checkpoint import Checkpoint
+from lit_export.find_class import find_class
+from lit_export.hparams import arguments, is_trusted
+from lit_export.recorded import table
 from lit_infer.errors import ArtifactError, UsageError
 from lit_infer.manifest import DeploymentFacts
 
 _TRUSTED = "lit_trainer"
+Note = Callable[[str], None]
 
 
-def load_module(checkpoint: Checkpoint, *, class_path: str | None) -> pl.LightningModule:
-    """The checkpoint's LightningModule, on the CPU and in eval mode.
+def load_module(
+    checkpoint: Checkpoint,
+    *,
+    class_path: str | None,
+    trust: Sequence[str] = (),
+    hparams: Mapping[str, Any] = {},
+    submodule: str | None = None,
+    note: Note = lambda _: None,
+) -> nn.Module:
+    """The checkpoint's module, or a part of it, on the CPU and in eval mode.
 
-    A class path inside a checkpoint is data: only one of lit_trainer is followed, any other is given by the
-    caller (`--class pkg.mod:Cls`).
+    A class path inside a checkpoint is data: only one of lit_trainer or of a package in `trust` is followed, any
+    other is given by the caller (`--class pkg.mod:Cls`). `hparams` go over those that the checkpoint recorded.
     """
-    cls = find_class(class_path or _recorded_class(checkpoint))
-    if "_instantiator" in checkpoint.contents.get("hyper_parameters", {}):
-        raise ArtifactError(
-            f"{checkpoint.path} asks for an instantiator of its own. Train with "
-            "LightningCLI(load_from_checkpoint_support=False), or with lit-train"
-        )
-    try:
-        module = cls.load_from_checkpoint(checkpoint.path, map_location="cpu", weights_only=True)
-    except (TypeError, RuntimeError) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise ArtifactError(f"{checkpoint.path} does not fit {cls.__qualname__}: {' '.join(lines[:2])}") from None
-    return module.eval()  # load_from_checkpoint leaves it in training mode, and dropout would be exported
+    cls = find_class(class_path) if class_path else _recorded_class(checkpoint, trust)
+    given = arguments(cls, checkpoint, hparams=hparams, trust=trust, note=note)
+    with _explained(f"{cls.__qualname__}.__init__"):
+        module: nn.Module = cls(**given)
+    state = _hooked(module, checkpoint)
+    _load_weights(module, state, place=checkpoint.place, note=note)
+    _unwrap_compiled(module, note)
+    # a module is made in training mode, and dropout would be exported
+    return (part(module, submodule) if submodule else module).cpu().eval()
 
 
-def find_class(path: str) -> type[pl.LightningModule]:
-    """The LightningModule at `pkg.mod:Cls` or `pkg.mod.Cls`, looked for in the current folder too."""
-    module_name, _, class_name = path.replace(":", ".").rpartition(".")
-    if not module_name:
-        raise UsageError(f"--class {path}: expected pkg.mod:Cls")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        found: Any = getattr(importlib.import_module(module_name), class_name)
-    except ModuleNotFoundError as error:
-        raise UsageError(f"--class {path}: no module {error.name!r} here. Install it, or run from its folder") from None
-    except AttributeError:
-        raise UsageError(f"--class {path}: {module_name} has no {class_name}") from None
-    if not (isinstance(found, type) and issubclass(found, pl.LightningModule)):
-        raise UsageError(f"--class {path}: not a LightningModule")
-    return found
+def part(module: nn.Module, path: str) -> nn.Module:
+    """The submodule at an attribute path such as `encoder.backbone`."""
+    known = [name for name, _ in module.named_modules() if name]
+    if path not in known:
+        tops = [name for name, _ in module.named_children()]
+        hint = diagnosis.nearest(path, known) or f" It has {diagnosis.names(tops) or 'none'}."
+        raise UsageError(f"--submodule {path}: {type(module).__qualname__} has no such module.{hint}")
+    return module.get_submodule(path)
 
 
-def _recorded_class(checkpoint: Checkpoint) -> str:
+def _recorded_class(checkpoint: Checkpoint, trust: Sequence[str]) -> type[nn.Module]:
+    named = checkpoint.hparams.get("_class_path")
     recorded = checkpoint.record.deployment.class_path if checkpoint.record else None
-    if recorded and recorded.partition(".")[0] == _TRUSTED:
-        return recorded
-    hint = recorded or "pkg.mod:Cls"
-    why = "names a class outside lit_trainer" if recorded else "does not name its class"
-    raise UsageError(f"{checkpoint.path} {why}. If you trust that code, add: --class {hint}")
+    recorded = recorded or (named if isinstance(named, str) else None)
+    if recorded and is_trusted(recorded, (_TRUSTED,)):
+        return find_class(recorded, here=False)  # ours as installed, not what a folder of that name holds
+    if recorded and is_trusted(recorded, trust):
+        return find_class(recorded)
+    if recorded:
+        raise UsageError(
+            f"{checkpoint.place} names {recorded}, a class outside lit_trainer. If you trust that code, add: "
+            f"--class {recorded} or --trust-package {recorded.partition('.')[0]}"
+        )
+    raise UsageError(f"{checkpoint.place} does not name its class. Add: --class pkg.mod:Cls")
+
+
+def _hooked(module: nn.Module, checkpoint: Checkpoint) -> dict[str, Any]:
+    """The weights as the module's own hooks want them: these may build layers, and rename or drop keys."""
+    contents = {**checkpoint.contents, "state_dict": keys.copied(checkpoint.contents["state_dict"])}
+    if isinstance(module, pl.LightningModule):
+        with _explained(f"{type(module).__qualname__}.configure_model"):
+            module.configure_model()
+        with _explained(f"{type(module).__qualname__}.on_load_checkpoint"):
+            module.on_load_checkpoint(contents)
+    return table(contents, "state_dict")
+
+
+def _load_weights(module: nn.Module, state: dict[str, Any], *, place: str, note: Note) -> None:
+    name, strict = type(module).__qualname__, getattr(module, "strict_loading", True)
+    state = keys.aligned(state, module.state_dict().keys(), note)
+    before = module.state_dict()
+    try:
+        result = module.load_state_dict(state, strict=strict)
+    except (RuntimeError, TypeError, AttributeError, LookupError) as error:
+        found = keys.difference(state, before)
+        if not (found.missing or found.unexpected or found.shapes):
+            raise ArtifactError(f"{place} does not fit {name}: {' '.join(str(error).split())[:300]}") from None
+        raise ArtifactError(
+            diagnosis.mismatch(
+                place=place, cls=name, missing=found.missing, unexpected=found.unexpected, shapes=found.shapes
+            )
+        ) from None
+    if not strict and result is not None:
+        for what, names in (("left as the class made them", result[0]), ("in the checkpoint only", result[1])):
+            if names:
+                note(f"{name} has strict_loading=False; {what}: {diagnosis.names(names)}")
+
+
+def _unwrap_compiled(module: nn.Module, note: Note) -> None:
+    """Replace what torch.compile wrapped by what it wrapped: an exporter follows the module itself."""
+    children = [(owner, name, child) for owner in module.modules() for name, child in owner.named_children()]
+    found = [(owner, name, child._orig_mod) for owner, name, child in children if hasattr(child, "_orig_mod")]
+    for owner, name, inner in found:
+        setattr(owner, name, inner)
+    if found:
+        note(f"unwrapped torch.compile from {diagnosis.names(name for _, name, _ in found)}")
+
+
+class _explained:  # noqa: N801 - reads as a verb where it is used
+    """The user's code may raise anything; one line says what, and where in their file."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: Any) -> None:
+        if not isinstance(error, Exception):
+            return
+        last = traceback.extract_tb(trace)[-1]
+        said = " ".join(str(error).split())[:300]
+        raise ArtifactError(
+            f"{self.what} failed: {type(error).__name__}: {said} ({Path(last.filename).name}:{last.lineno})"
+        ) from None
 
 
 class Classifier(nn.Module):

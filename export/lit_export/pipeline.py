@@ -1,247 +1,116 @@
-"""The story of `lit-export`: checkpoint -> module -> graphs -> verified bundle -> published."""
+"""The story of `lit-export`: checkpoint -> module -> target -> graphs -> verified bundle -> published."""
 
-import os
 import platform
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import numpy as np
-import torch
 from torch import nn
 
-from lit_export import formats, verify
-from lit_export.checkpoint import Checkpoint, open_checkpoint
-from lit_export.module import deployable, load_module
-from lit_export.spec import read_spec
-from lit_infer import artifacts, files, manifest
-from lit_infer.bundle import GraphFile
-from lit_infer.engines import ENGINES
-from lit_infer.errors import LitError, UsageError
-from lit_infer.manifest import DeploymentFacts, Format, Graph, MadeWith, Manifest, Source, Tensor
-from lit_infer.predictor import open_predictor
+from lit_export import bundle_folder, spec, verify
+from lit_export.bundle_folder import Bundle, Key, Note
+from lit_export.formats import FORMATS
+from lit_export.judge import judge_for
+from lit_export.loaded import Loaded, Source, load
+from lit_export.options import Options
+from lit_export.tasks import Target, image_target
+from lit_export.tensors import tensor_target
+from lit_export.workshop import Workshop
+from lit_infer import files, manifest
+from lit_infer.errors import UsageError
+from lit_infer.manifest import DeploymentFacts, MadeWith, Manifest
 
-GOLDEN = "golden.npz"
-Stage = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Bundle:
-    """What an export made. `folder` is None where not one graph passed its checks."""
-
-    folder: Path | None
-    manifest: Manifest
-    attempted: tuple[Graph, ...]
-    """The graphs of this export; the bundle may hold others from an earlier one."""
-    reference: artifacts.Reference | None
-    """Where it was published; None for a checkpoint that came from a path."""
-
-    @property
-    def failed(self) -> tuple[Graph, ...]:
-        """The graphs that did not pass."""
-        return tuple(graph for graph in self.attempted if graph.status == "failed")
+_PACKAGES = ("torch", "lightning", "onnx", "onnxruntime", "openvino", "lit-deploy")
 
 
-def export(  # noqa: PLR0913 - these are the choices there are
+def export(
+    source: Source,
+    formats: Sequence[manifest.Format] = ("onnx",),
     *,
-    artifact: str | None = None,
-    checkpoint: Path | None = None,
-    to: Sequence[Format] = ("onnx", "torchscript"),
-    class_path: str | None = None,
-    spec: Path | None = None,
     out: Path | None = None,
-    command: str = "lit_export.export()",
-    stage: Stage = lambda _: None,
+    options: Options = Options(),  # noqa: B008 - frozen
+    note: Note = lambda _: None,
 ) -> Bundle:
-    """Export a checkpoint, named by a reference or a path, into a bundle whose graphs are proven right.
+    """Export a module into a bundle whose graphs are proven right.
 
-    Every graph is written to a staging folder and compared there, through the runtime's own predictor, with the
-    eager module; only what passes gets its final name. The bundle goes to `out`, else below `artifacts/bundles/`;
-    graphs that it already holds of the same checkpoint stay. `stage` is told what is being done.
+    `source`: a reference, a checkpoint's path or URL, or a module in memory. Every graph is written to a scratch
+    folder and compared there, through the runtime's own predictor, with the eager module; only what passes gets its
+    final name. The bundle goes to `out`, else below `artifacts/bundles/`; graphs that it already holds of the same
+    checkpoint stay. `note` is told what is being done. Raises LitError where nothing could be tried; a graph that
+    was tried and failed is in `Bundle.failed`.
     """
-    stage("load the checkpoint")
-    source = open_checkpoint(artifact=artifact, checkpoint=checkpoint)
-    facts = _facts(source, spec)
-    module = load_module(source, class_path=class_path)
-    folder = out or artifacts.artifacts_root() / "bundles" / source.folder_name
-    before = _existing(folder, source)
+    wanted = _wanted(formats, options)
+    note("load the checkpoint")
+    loaded = load(source, options, note)
+    target = _target(loaded.module, spec.facts_for(loaded, options), options)
+    described = _describe(loaded, target, options)
+    folder = out or bundle_folder.default_folder(described)
+    bundle_folder.kept(folder, described, wanted)  # says now what would say no in the end
 
-    graph_module = deployable(module, facts)
-    stage("ask the eager module for the answers")
-    expected = verify.samples(graph_module, (*facts.height_width, facts.channels))
-    described = _describe(source, facts, type(module), expected[0], command)
-    kept = _kept(before, described, to)
-    with files.staging_folder(folder.absolute().parent) as staged:
-        graphs = tuple(_graph(name, graph_module, expected, described, staged, stage) for name in to)
-        complete = _complete(described, (*graphs, *kept))
-        reference = None
-        if complete.ok_graphs():
-            _write_golden(staged / GOLDEN, expected)
-            _move(staged, folder, complete)
-        if any(graph.status == "ok" for graph in graphs):
-            reference = _publish(source, folder, complete, stage)
-    return Bundle(folder if complete.ok_graphs() else None, complete, graphs, reference)
+    with files.staging_folder(folder.absolute().parent) as scratch, files.staging_folder(scratch) as staged:
+        note("ask the eager module for the answers")
+        expected = verify.samples(target, images=options.images, scratch=scratch)
+        workshop = Workshop(target, described, options, scratch, expected, judge_for(target, options, note=note), note)
+        graphs = [workshop.graph(name, precision) for name, precision in wanted]
+        workshop.deliver(graphs, staged)
+        bundle_folder.write_golden(staged, verify.golden(target, expected))
+        return bundle_folder.finish(folder, described, graphs, staged=[staged], options=options, note=note)
 
 
-def _facts(source: Checkpoint, spec: Path | None) -> DeploymentFacts:
-    if spec is not None:
-        return read_spec(spec)
-    if source.record is not None:
-        return source.record.deployment
-    raise UsageError(
-        f"{source.path} does not say how it wants to be deployed. Give --spec FILE (docs/export.md shows one), "
-        "or train with lit_trainer.callbacks.DeploymentFacts"
-    )
+def _wanted(formats: Sequence[manifest.Format], options: Options) -> list[Key]:
+    """Every format in every precision, each checked before any work is done."""
+    if not formats or not options.precisions:
+        raise UsageError("name at least one format and one precision")
+    for name in formats:
+        for precision in options.precisions:
+            FORMATS[name].check(precision)
+    return [(name, precision) for name in dict.fromkeys(formats) for precision in dict.fromkeys(options.precisions)]
 
 
-def _existing(folder: Path, source: Checkpoint) -> Manifest | None:
-    """The manifest of an earlier export of the same checkpoint into the same folder."""
-    if not folder.exists():
-        return None
-    if not (folder / manifest.FILE_NAME).is_file():
-        if not folder.is_dir() or any(folder.iterdir()):
-            raise UsageError(f"{folder} is not a bundle and not an empty folder; name another with --out")
-        return None
-    found = manifest.read(folder)
-    if found.source.digest != source.digest:
-        raise UsageError(
-            f"{folder} holds {found.identity()}, another checkpoint than {source.name}@{source.digest[:12]}. "
-            "Name another folder with --out, or remove this one"
+def _target(module: nn.Module, facts: DeploymentFacts, options: Options) -> Target:
+    if facts.task == "tensor":
+        return tensor_target(
+            module, facts, inputs=options.inputs, static_batch=options.static_batch, dynamic=options.dynamic
         )
-    return found
+    if options.inputs:
+        raise UsageError(f"--input is for task tensor; the sides of {facts.task} come from its preprocess")
+    return image_target(module, facts, static_batch=options.static_batch, dynamic=options.dynamic)
 
 
-def _kept(before: Manifest | None, described: Manifest, to: Sequence[Format]) -> tuple[Graph, ...]:
-    """The earlier graphs that stay. They embed their facts, so these must be the facts of this export too."""
-    kept = tuple(graph for graph in before.graphs if graph.format not in to) if before else ()
-    if before is None or not any(graph.status == "ok" for graph in kept):
-        return kept
-    facts = ("task", "inputs", "preprocess", "normalize", "outputs", "labels")
-    different = [name for name in facts if getattr(before, name) != getattr(described, name)]
-    if different:
-        formats_kept = ", ".join(graph.format for graph in kept)
-        raise UsageError(
-            f"the bundle's {formats_kept} was exported with other {', '.join(different)}. "
-            "Export all formats anew (lit-export all), or name another folder with --out"
-        )
-    return kept
-
-
-def _describe(source: Checkpoint, facts: DeploymentFacts, cls: type, sample: verify.Sample, command: str) -> Manifest:
+def _describe(loaded: Loaded, target: Target, options: Options) -> Manifest:
     """The manifest before any graph: what all of them embed."""
-    record = source.record
-    packages = ("torch", "lightning", "onnx", "onnxruntime", "lit-deploy")
-    classes = sample.answers.shape[1]
-    if facts.labels is not None and len(facts.labels) != classes:
-        raise UsageError(f"{len(facts.labels)} labels are given and the model has {classes} classes")
+    facts, record = target.facts, loaded.record
     return Manifest(
-        name=source.name,
+        name=loaded.name,
         task=facts.task,
-        source=Source(
-            digest=source.digest,
-            class_path=f"{cls.__module__}.{cls.__qualname__}",
-            reference=str(source.reference) if source.reference else None,
+        source=manifest.Source(
+            digest=loaded.digest,
+            class_path=loaded.class_path,
+            submodule=options.submodule,
+            reference=str(loaded.reference) if loaded.reference else None,
             run=record.run if record else None,
             git_commit=record.git_commit if record else None,
-            score=source.score,
+            weights=loaded.weights,
+            score=loaded.score,
         ),
-        inputs=(Tensor(name=formats.INPUT, dtype="uint8", shape=(formats.BATCH, *sample.images.shape[1:])),),
+        inputs=target.inputs,
         preprocess=facts.preprocess,
         normalize=facts.normalize,
-        outputs=(Tensor(name=formats.OUTPUT, dtype="float32", shape=(formats.BATCH, classes)),),
+        outputs=target.outputs,
         labels=facts.labels,
+        license=options.license or facts.license,
         made_with=MadeWith(
-            versions={"python": platform.python_version(), **{name: version(name) for name in packages}},
-            command=command,
+            versions={"python": platform.python_version(), **_versions()},
+            command=options.command,
         ),
     )
 
 
-def _graph(
-    name: Format,
-    module: nn.Module,
-    expected: list[verify.Sample],
-    described: Manifest,
-    staged: Path,
-    stage: Stage,
-) -> Graph:
-    """Write one graph and prove it; a failed one leaves no file, and its reason in the manifest."""
-    started = time.perf_counter()
-    try:
-        stage(f"{name}: write")
-        written = formats.write(name, module, torch.from_numpy(expected[1].images), described, staged)
-        stage(f"{name}: compare with the eager module on batches of {', '.join(map(str, verify.BATCHES))}")
-        lone = GraphFile(written.path, manifest=None, listed=None)  # as a user would find the file, manifest embedded
-        measured = verify.parity(open_predictor(lone, device="cpu"), expected)
-    except Exception as error:
-        formats.file(name, staged).unlink(missing_ok=True)
-        reason = _reason(error)
-        stage(f"{name}: failed")
-        return Graph(format=name, status="failed", reason=reason)
-    stage(f"{name}: proven, max difference {measured.max_abs:.1e}, in {time.perf_counter() - started:.1f} s")
-    return Graph(
-        format=name,
-        status="ok",
-        file=written.path.name,
-        sha256=files.sha256(written.path),
-        bytes=written.path.stat().st_size,
-        opset=written.opset,
-        ir_version=written.ir_version,
-        exporter=written.exporter,
-        parity=measured,
-    )
-
-
-def _reason(error: Exception) -> str:
-    """Why a graph failed. An exporter may raise anything for a module it cannot handle; one line names it."""
-    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    return first if isinstance(error, LitError) else f"{type(error).__name__}: {first}"
-
-
-def _complete(described: Manifest, graphs: tuple[Graph, ...]) -> Manifest:
-    order = {name: place for place, name in enumerate(ENGINES)}
-    return described.completed(
-        graphs=tuple(sorted(graphs, key=lambda graph: order[graph.format])),
-        golden=GOLDEN,
-        date=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-
-
-def _write_golden(path: Path, expected: list[verify.Sample]) -> None:
-    """The largest sample and the eager answers for it: what a target host can check itself against."""
-    sample = max(expected, key=lambda sample: len(sample.images))
-    np.savez_compressed(path, images=sample.images, probabilities=sample.answers)
-
-
-def _move(staged: Path, folder: Path, complete: Manifest) -> None:
-    """Give the staged files their final names, the manifest last: it alone says what belongs to the bundle."""
-    files.sync_tree(staged)
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in sorted(staged.iterdir()):
-        os.replace(path, folder / path.name)
-    for graph in complete.graphs:
-        if graph.status == "failed":
-            formats.file(graph.format, folder).unlink(missing_ok=True)
-    with files.atomic_text(folder / manifest.FILE_NAME) as file:
-        file.write(manifest.encode(complete).decode())
-
-
-def _publish(source: Checkpoint, folder: Path, complete: Manifest, stage: Stage) -> artifacts.Reference | None:
-    """Log the bundle beside its checkpoint, as `<name>-export`, with the checkpoint as its parent."""
-    if source.reference is None:
-        return None
-    stage("publish")
-    to = artifacts.Reference(source.reference.entity, source.reference.project, f"{source.name}-export", "latest")
-    score = complete.source.score
-    metadata = {
-        "formats": [graph.format for graph in complete.ok_graphs()],
-        "source_digest": source.digest,
-        "score": score.value if score else None,
-    }
-    published = artifacts.registry().publish(
-        folder, to, type="model", metadata=metadata, parents=[str(source.reference)]
-    )
-    return published.reference
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -5,37 +5,66 @@ from collections.abc import Sequence
 from rich.markup import escape
 from rich.table import Table
 
-from lit_export.pipeline import Bundle
+from lit_export.bundle_folder import Bundle
 from lit_infer.manifest import Graph
 
 
 def graphs_table(graphs: Sequence[Graph]) -> Table:
-    """One row per graph: status, size, parity."""
+    """One row per graph: status, size, parity, score, speed. A score column stands only where scores were measured."""
+    scored = any(graph.score for graph in graphs)
     table = Table("format", "status", box=None, pad_edge=False)
-    for name in ("size", "max diff", "top-1"):
+    for name in ("size", "max diff", "top-1", *(("score",) if scored else ()), "ms/image"):
         table.add_column(name, justify="right")
     table.add_column("file")
     for graph in graphs:
         if graph.parity is None:
-            table.add_row(graph.format, "[red]failed[/red]", "", "", "", "")
+            table.add_row(graph.label, "[red]failed[/red]")
             continue
-        size = f"{(graph.bytes or 0) / 1e6:.2f} MB"
         agreement = graph.parity.top1_agreement
-        parity = (f"{graph.parity.max_abs:.1e}", "" if agreement is None else f"{agreement:.0%}")
-        table.add_row(graph.format, "[green]ok[/green]", size, *parity, escape(graph.file or ""))
+        cells = [
+            f"{(graph.bytes or 0) / 1e6:.2f} MB",
+            f"{graph.parity.max_abs:.1e}",
+            "" if agreement is None else f"{agreement:.0%}",
+            *((f"{graph.score.value:.4f}" if graph.score else "",) if scored else ()),
+            f"{graph.latency.ms:.2f}" if graph.latency else "",
+        ]
+        table.add_row(graph.label, "[green]ok[/green]", *cells, escape(graph.file or ""))
     return table
 
 
 def failures(bundle: Bundle) -> list[str]:
     """Why each graph failed that did; its file was deleted."""
-    return [f"{graph.format} failed and was deleted: {graph.reason}" for graph in bundle.failed]
+    return [f"{graph.label} failed and was deleted: {graph.reason}" for graph in bundle.failed]
+
+
+def scores(bundle: Bundle) -> list[str]:
+    """The scores that a graph's own stands beside: the eager module's on the same images, and the recorded one."""
+    lines = []
+    measured = next((graph.score for graph in bundle.attempted if graph.score), None)
+    if measured:
+        lines.append(f"eager module: accuracy {measured.eager:.4f} on {measured.images} labelled images")
+    if recorded := bundle.manifest.source.score:
+        lines.append(f"the checkpoint recorded {recorded.monitor} {recorded.value:.4f}")
+    return lines
 
 
 def ending(bundle: Bundle) -> list[str]:
     """What was made, where, and the next commands."""
     if bundle.folder is None:
         return ["no graph passed its checks, so no bundle was written"]
-    lines = [f"saved to {bundle.folder}"]
+    lines = [f"results saved to {bundle.folder}"]
     if bundle.reference is not None:
         lines.append(f"published as {bundle.reference}")
-    return [*lines, f"next: lit-infer images/ --model {bundle.folder}", f"      lit-bench --model {bundle.folder}"]
+    model = f"--model {bundle.folder}"
+    lines.append(
+        f"predict with: lit-infer images/ {model}" if bundle.manifest.task != "tensor" else _from_python(bundle)
+    )
+    lines.append(f"measure with: lit-bench {model}")
+    if any(graph.format == "onnx" for graph in bundle.manifest.ok_graphs()):
+        lines.append(f"view with:    netron {bundle.folder / 'model.onnx'}")
+    return lines
+
+
+def _from_python(bundle: Bundle) -> str:
+    names = ", ".join(f'"{tensor.name}": array' for tensor in bundle.manifest.inputs)
+    return f'predict with: lit_infer.load("{bundle.folder}").run({{{names}}})'

@@ -1,15 +1,34 @@
-"""Deployment facts from a file, for checkpoints that carry none: the manifest's fields, as YAML."""
+"""Deployment facts for checkpoints that carry none: from a YAML file, or from torchvision's own weights."""
 
 from pathlib import Path
 from typing import Any
 
+from lit_export.loaded import Loaded
+from lit_export.options import Options
 from lit_infer import manifest
 from lit_infer.errors import NotFoundError, UsageError, require
 from lit_infer.manifest import DeploymentFacts
 
+_TORCHVISION = "torchvision:"
 
-def read_spec(path: Path) -> DeploymentFacts:
-    """Read a spec file. `labels` may be a list, or the name of a text file beside it with one label per line."""
+
+def facts_for(loaded: Loaded, options: Options) -> DeploymentFacts:
+    """What `--spec` says, else what the checkpoint says itself, else the bare tensor graph."""
+    if options.spec is not None:
+        return read_spec(options.spec)
+    if loaded.record is not None and options.submodule is None and not options.inputs:
+        return loaded.record.deployment
+    return DeploymentFacts(task="tensor")
+
+
+def read_spec(spec: str | Path) -> DeploymentFacts:
+    """Read a spec file, or `torchvision:ResNet18_Weights.IMAGENET1K_V1`.
+
+    In a file `labels` may be a list, or the name of a text file beside it with one label per line.
+    """
+    if str(spec).startswith(_TORCHVISION):
+        return _of_torchvision(str(spec).removeprefix(_TORCHVISION))
+    path = Path(spec)
     yaml = require("yaml", extra="export", purpose="--spec")
     try:
         data: Any = yaml.safe_load(path.read_text())
@@ -24,6 +43,31 @@ def read_spec(path: Path) -> DeploymentFacts:
     elif isinstance(data.get("labels"), list):
         data["labels"] = [str(label) for label in data["labels"]]  # YAML reads 0, 1, 2 as numbers
     return manifest.convert(data, DeploymentFacts, where=f"--spec {path}")
+
+
+def _of_torchvision(name: str) -> DeploymentFacts:
+    """The transform and categories that torchvision records for its weights; nothing is downloaded."""
+    from torchvision import models
+
+    try:
+        weights = models.get_weight(name)
+    except (ValueError, KeyError, AttributeError):
+        raise UsageError(
+            f"--spec {_TORCHVISION}{name}: torchvision knows no such weights; an example is "
+            f"{_TORCHVISION}ResNet18_Weights.IMAGENET1K_V1"
+        ) from None
+    transform = weights.transforms()
+    if type(transform).__name__ != "ImageClassification":
+        raise UsageError(f"--spec {_TORCHVISION}{name}: not weights of an image classifier")
+    resize: dict[str, Any] = {"interpolation": transform.interpolation.value}
+    resize["size"] = transform.resize_size[0] if len(transform.resize_size) == 1 else tuple(transform.resize_size)
+    data = {
+        "task": "image-classification",
+        "preprocess": [{"resize": resize}, {"center_crop": {"size": transform.crop_size[0]}}],
+        "normalize": {"mean": list(transform.mean), "std": list(transform.std)},
+        "labels": list(weights.meta["categories"]),
+    }
+    return manifest.convert(data, DeploymentFacts, where=f"--spec {_TORCHVISION}{name}")
 
 
 def _labels(path: Path) -> list[str]:

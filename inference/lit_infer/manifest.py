@@ -100,6 +100,19 @@ class Normalize(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(f"normalize: std {self.std} must be positive")
 
 
+def _height_width(preprocess: tuple[Step, ...]) -> tuple[int, int]:
+    for step in reversed(preprocess):
+        if step.center_crop is not UNSET:
+            return step.center_crop.height_width
+        if step.resize is not UNSET:
+            if isinstance(step.resize.size, tuple):
+                return step.resize.size
+            break
+    raise UsageError(
+        "preprocess gives images of varying size: end it with a center_crop or a resize to [height, width]"
+    )
+
+
 class DeploymentFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a checkpoint wants to be deployed: what training stores in it, or what `--spec` gives instead."""
 
@@ -121,16 +134,7 @@ class DeploymentFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     @property
     def height_width(self) -> tuple[int, int]:
         """The size of every image after preprocessing; an error where the steps do not fix one."""
-        for step in reversed(self.preprocess):
-            if step.center_crop is not UNSET:
-                return step.center_crop.height_width
-            if step.resize is not UNSET:
-                if isinstance(step.resize.size, tuple):
-                    return step.resize.size
-                break
-        raise UsageError(
-            "preprocess gives images of varying size: end it with a center_crop or a resize to [height, width]"
-        )
+        return _height_width(self.preprocess)
 
 
 class CheckpointRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -278,6 +282,8 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     made_with: MadeWith
     graphs: tuple[Graph, ...] = ()
     golden: str | None = None
+    """A file of inputs and the eager module's answers, by tensor name: what a target host checks itself against."""
+    golden_sha256: str | None = None
 
     def __post_init__(self) -> None:
         classes = self.outputs[0].shape[-1] if self.outputs else None
@@ -290,17 +296,26 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         match self.inputs[0].shape:
             case (_, int(height), int(width), int(channels)):
                 return height, width, channels
+            case (_, _, _, int(channels)) if self.task != "tensor":  # any size: preprocessing makes one
+                return *_height_width(self.preprocess), channels
         raise UsageError(f"{self.name} ({self.task}) does not take images of one size: {list(self.inputs[0].shape)}")
 
     def embedded(self) -> "Manifest":
         """The facts that go into each graph file: nothing of its own bytes, nothing of the clock."""
         made_with = msgspec.structs.replace(self.made_with, date=None)
-        return msgspec.structs.replace(self, graphs=(), golden=None, made_with=made_with)
+        return msgspec.structs.replace(self, graphs=(), golden=None, golden_sha256=None, made_with=made_with)
 
-    def completed(self, *, graphs: tuple[Graph, ...], golden: str, date: str) -> "Manifest":
+    def completed(
+        self, *, graphs: tuple[Graph, ...], golden: str | None, date: str | None, golden_sha256: str | None = None
+    ) -> "Manifest":
         """The opposite of `embedded`: with what is only known once the graphs are made."""
-        made_with = msgspec.structs.replace(self.made_with, date=date)
-        return msgspec.structs.replace(self, graphs=graphs, golden=golden, made_with=made_with)
+        return msgspec.structs.replace(
+            self,
+            graphs=graphs,
+            golden=golden,
+            golden_sha256=golden_sha256,
+            made_with=msgspec.structs.replace(self.made_with, date=date),
+        )
 
     def ok_graphs(self) -> tuple[Graph, ...]:
         """The graphs that passed their checks, in the order of the file."""

@@ -3,6 +3,7 @@
 import pickle
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -75,9 +76,146 @@ def test_a_truncated_checkpoint_is_refused(digits_checkpoint: Path, tmp_path: Pa
 
 
 def test_a_file_without_a_state_dict_is_not_a_checkpoint(tmp_path: Path) -> None:
-    torch.save({"weights": torch.zeros(2)}, tmp_path / "other.ckpt")
-    with pytest.raises(ArtifactError, match="state_dict"):
+    torch.save({"epoch": 3}, tmp_path / "other.ckpt")
+    with pytest.raises(ArtifactError, match="holds no state_dict, only epoch"):
         open_checkpoint(artifact=None, checkpoint=tmp_path / "other.ckpt")
+
+
+def test_weights_under_another_name_are_pointed_out(tmp_path: Path) -> None:
+    torch.save({"epoch": 3, "model": {"w": torch.zeros(2)}}, tmp_path / "other.ckpt")
+    with pytest.raises(ArtifactError, match=r"'model' may be it.*\['model'\]"):
+        open_checkpoint(artifact=None, checkpoint=tmp_path / "other.ckpt")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_plain_state_dict_is_a_checkpoint_without_hyperparameters(tmp_path: Path, zipped: bool) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save(torch.nn.BatchNorm1d(2).state_dict(), path, _use_new_zipfile_serialization=zipped)
+    notes: list[str] = []
+    found = open_checkpoint(artifact=None, checkpoint=str(path), note=notes.append)
+    assert set(found.contents["state_dict"]) == {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"}
+    assert found.contents["state_dict"]._metadata
+    assert (found.hparams, found.record, found.score, found.weights) == ({}, None, None, "model")
+    assert "plain state_dict" in notes[0]
+
+
+AVERAGED, RAW = {"w": torch.ones(2)}, {"w": torch.zeros(2)}
+OF_LIGHTNING = {"state_dict": AVERAGED, "current_model_state": RAW, "averaging_state": {}}
+
+
+@pytest.mark.parametrize(
+    ("contents", "asked", "value", "recorded", "said"),
+    [
+        (OF_LIGHTNING, None, 1, "ema", "--weights model"),
+        (OF_LIGHTNING, "ema", 1, "ema", "--weights model"),
+        (OF_LIGHTNING, "model", 0, "model", "--weights ema"),
+        ({"state_dict": RAW, "ema_state_dict": AVERAGED}, None, 0, "model", "--weights ema"),
+        ({"state_dict": RAW, "state_dict_ema": AVERAGED}, "ema", 1, "ema", "state_dict_ema"),
+        ({"state_dict": RAW}, "model", 0, "model", ""),
+    ],
+)
+def test_averaged_and_raw_weights_are_chosen_and_recorded(
+    tmp_path: Path, contents: Any, asked: Any, value: int, recorded: str, said: str
+) -> None:
+    torch.save(contents, tmp_path / "x.ckpt")
+    notes: list[str] = []
+    found = open_checkpoint(artifact=None, checkpoint=tmp_path / "x.ckpt", weights=asked, note=notes.append)
+    assert found.contents["state_dict"]["w"].tolist() == [value] * 2
+    assert found.weights == recorded
+    assert said in "".join(notes)
+
+
+def test_averaged_weights_that_are_not_there_are_not_given(tmp_path: Path) -> None:
+    torch.save({"state_dict": RAW}, tmp_path / "x.ckpt")
+    with pytest.raises(UsageError, match="holds no EMA weights"):
+        open_checkpoint(artifact=None, checkpoint=tmp_path / "x.ckpt", weights="ema")
+
+
+def test_the_score_belongs_to_the_weights_that_were_measured(tmp_path: Path) -> None:
+    key = "ModelCheckpoint{'monitor': 'val_loss', 'mode': 'min'}"
+    state = {"monitor": "val_loss", "current_score": torch.tensor(0.25)}
+    torch.save({**OF_LIGHTNING, "callbacks": {key: state}}, tmp_path / "x.ckpt")
+    scores = [
+        open_checkpoint(artifact=None, checkpoint=tmp_path / "x.ckpt", weights=asked).score for asked in (None, "model")
+    ]
+    assert scores[0] is not None
+    assert scores[0].value == 0.25
+    assert scores[1] is None
+
+
+def test_a_path_among_the_hyperparameters_is_named_with_the_cure(tmp_path: Path) -> None:
+    torch.save({"state_dict": {}, "hyper_parameters": {"width": 3, "root": tmp_path}}, tmp_path / "x.ckpt")
+    with pytest.raises(ArtifactError, match=r"hyper_parameters.root \(pathlib.PosixPath\).*\n.*ignore=\[\"root\"\]"):
+        open_checkpoint(artifact=None, checkpoint=tmp_path / "x.ckpt")
+
+
+def test_a_module_among_the_hyperparameters_is_named_with_its_class(tmp_path: Path) -> None:
+    hparams = {"net": {"body": torch.nn.ReLU()}}
+    torch.save({"state_dict": {}, "hyper_parameters": hparams}, tmp_path / "x.ckpt")
+    with pytest.raises(ArtifactError, match=r"hyper_parameters.net.body \(torch.nn.modules.activation.ReLU\)"):
+        open_checkpoint(artifact=None, checkpoint=tmp_path / "x.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("contents", "said"),
+    [
+        (b"\x1f\x8b\x08" + bytes(70), "gzip"),
+        (b"<!DOCTYPE html><html>", "web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1", "git lfs pull"),
+        (b"\x40\0\0\0\0\0\0\0" + b'{"w":{"dtype":"F32"}}', "safetensors"),
+        (b"\x08\x0a\x12\x07pytorch", "ONNX graph"),
+        (b"", "empty"),
+        (b"epoch: 3", "text file"),
+        (pickle.dumps({"state_dict": {}}, protocol=2), "pickle"),
+        (b"PK\x05\x06" + bytes(18), "zip archive"),
+    ],
+)
+def test_another_kind_of_file_is_called_what_it_is(tmp_path: Path, contents: bytes, said: str) -> None:
+    path = tmp_path / "x.ckpt"
+    path.write_bytes(contents)
+    with pytest.raises(ArtifactError, match=said):
+        open_checkpoint(artifact=None, checkpoint=path)
+
+
+def test_a_newer_pickle_protocol_is_explained(tmp_path: Path) -> None:
+    torch.save({"state_dict": {}}, tmp_path / "x.ckpt", pickle_protocol=4)
+    with pytest.raises(ArtifactError, match=r"protocol \(2\)"):
+        open_checkpoint(artifact=None, checkpoint=tmp_path / "x.ckpt")
+
+
+def test_all_that_torch_saves_plainly_is_taken(tmp_path: Path) -> None:
+    base = torch.arange(12.0)
+    contents = {
+        "state_dict": {
+            "a": base[2:8].view(2, 3).t(),
+            "b": base,
+            "p": torch.nn.Parameter(torch.ones(2)),
+            "n": torch.tensor(3),
+        },
+        "optimizer_states": [{"state": {0: {"step": 1}}, "param_groups": [{"betas": (0.9, 0.99), "foreach": None}]}],
+        "callbacks": {("a", 1): {1, 2}, "big": 2**70, "bytes": b"\xff", "ba": bytearray(b"ab"), "c": 1j},
+        "more": [
+            torch.Size([1]),
+            torch.float16,
+            torch.device("cpu"),
+            torch.eye(3).to_sparse(),
+            torch.ones(1).expand(5),
+        ],
+        "types": [torch.ones(2, dtype=torch.uint16), torch.ones(3, dtype=torch.float8_e4m3fn), torch.zeros(0)],
+        "empty": torch.empty(3, device="meta"),
+    }
+    for zipped in (True, False):
+        torch.save(contents, tmp_path / "x.ckpt", _use_new_zipfile_serialization=zipped)
+        found = open_checkpoint(artifact=None, checkpoint=tmp_path / "x.ckpt")
+        assert torch.equal(found.contents["state_dict"]["a"], base[2:8].view(2, 3).t())
+        assert found.contents["callbacks"]["big"] == 2**70
+        assert found.contents["more"][3].is_sparse
+
+
+def test_a_missing_file_names_its_neighbours(tmp_path: Path) -> None:
+    torch.save({"state_dict": {}}, tmp_path / "epoch=9-step=80.ckpt")
+    with pytest.raises(NotFoundError, match=r"Did you mean epoch=9-step=80\.ckpt"):
+        open_checkpoint(artifact=None, checkpoint=tmp_path / "epoch=9-step=8.ckpt")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

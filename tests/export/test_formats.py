@@ -7,14 +7,20 @@ import onnx
 import pytest
 import torch
 
-from lit_export.pipeline import export
+from lit_export import export
+from lit_export.formats import FORMATS, file_name
 from lit_infer import manifest
-from lit_infer.engines.opened import MANIFEST_KEY
+from lit_infer.engines import ENGINES, engine_for_file
+
+
+ALL: list[manifest.Format] = ["onnx", "torchscript", "pt2", "openvino"]
 
 
 @pytest.fixture(scope="module")
 def bundle(digits_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = export(checkpoint=digits_checkpoint, out=tmp_path_factory.mktemp("formats") / "bundle")
+    made = export(
+        digits_checkpoint, ALL, out=tmp_path_factory.mktemp("formats") / "b"
+    )
     assert made.folder is not None
     return made.folder
 
@@ -28,7 +34,14 @@ def test_onnx_is_one_file_with_a_dynamic_batch_and_the_documented_names(bundle: 
     assert probabilities.name == "probabilities"
     assert probabilities.type.tensor_type.shape.dim[0].dim_param == "batch"
     assert not any(tensor.external_data for tensor in model.graph.initializer)
-    assert sorted(path.name for path in bundle.iterdir()) == ["golden.npz", "manifest.json", "model.onnx", "model.pt"]
+
+
+def test_a_bundle_holds_the_graphs_and_what_describes_them(bundle: Path) -> None:
+    graphs = ["model.bin", "model.onnx", "model.pt", "model.pt2", "model.xml"]
+    assert sorted(path.name for path in bundle.iterdir()) == ["golden.npz", "manifest.json", *graphs, "report.md"]
+    listed = {graph.file: graph for graph in manifest.read(bundle).graphs}
+    assert listed["model.xml"].companions.keys() == {"model.bin"}
+    assert listed["model.xml"].bytes == sum((bundle / name).stat().st_size for name in ("model.xml", "model.bin"))
 
 
 def test_the_manifest_records_the_opset_that_is_in_the_file(bundle: Path) -> None:
@@ -38,10 +51,10 @@ def test_the_manifest_records_the_opset_that_is_in_the_file(bundle: Path) -> Non
     assert graph.ir_version == model.ir_version
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "model.pt"])
+@pytest.mark.parametrize("name", ["model.onnx", "model.pt", "model.pt2", "model.xml"])
 def test_a_graph_file_tells_nothing_of_the_authors_source(bundle: Path, name: str) -> None:
     raw = (bundle / name).read_bytes()
-    if name.endswith(".pt"):
+    if ".pt" in name:
         with zipfile.ZipFile(bundle / name) as archive:
             assert not [entry for entry in archive.namelist() if entry.endswith(".debug_pkl")]
             raw = b"".join(archive.read(entry) for entry in archive.namelist())
@@ -49,17 +62,22 @@ def test_a_graph_file_tells_nothing_of_the_authors_source(bundle: Path, name: st
         assert trace not in raw
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "model.pt"])
-def test_both_files_carry_the_bundles_own_facts(bundle: Path, name: str) -> None:
-    if name == "model.onnx":
-        entries = {entry.key: entry.value for entry in onnx.load(bundle / name).metadata_props}
-        carried = entries[MANIFEST_KEY]
-    else:
-        with zipfile.ZipFile(bundle / name) as archive:
-            carried = archive.read(f"model/extra/{MANIFEST_KEY}").decode()
-    assert manifest.decode(carried, where=name) == manifest.read(bundle).embedded()
+@pytest.mark.parametrize("name", ["model.onnx", "model.pt", "model.pt2", "model.xml"])
+def test_every_file_carries_the_bundles_own_facts(bundle: Path, name: str) -> None:
+    opened = engine_for_file(bundle / name).open_graph(bundle / name, device="cpu", threads=1)
+    assert opened.embedded is not None
+    assert manifest.decode(opened.embedded, where=name) == manifest.read(bundle).embedded()
 
 
-def test_the_same_export_gives_the_same_onnx_bytes(bundle: Path, digits_checkpoint: Path, tmp_path: Path) -> None:
-    export(checkpoint=digits_checkpoint, to=["onnx"], out=tmp_path / "again")
-    assert (tmp_path / "again" / "model.onnx").read_bytes() == (bundle / "model.onnx").read_bytes()
+def test_the_same_export_gives_the_same_bytes(bundle: Path, digits_checkpoint: Path, tmp_path: Path) -> None:
+    export(digits_checkpoint, ALL, out=tmp_path / "again")
+    for name in ("model.onnx", "model.pt", "model.pt2", "model.xml", "model.bin"):
+        assert (tmp_path / "again" / name).read_bytes() == (bundle / name).read_bytes(), name
+
+
+def test_every_format_has_an_engine_and_a_file_name_that_finds_it() -> None:
+    assert FORMATS.keys() == ENGINES.keys()
+    for format_ in FORMATS.values():
+        for precision in format_.writers:
+            assert engine_for_file(Path(file_name(format_.name, precision))).format == format_.name
+            assert format_.writers_of(precision)

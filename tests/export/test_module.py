@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from PIL import Image
 from torch import nn
 
 from lit_export.checkpoint import open_checkpoint
-from lit_export.module import Classifier, find_class, load_module
+from lit_export.find_class import find_class
+from lit_export.hparams import parse_hparam
+from lit_export.module import Classifier, load_module
 from lit_infer import images
 from lit_infer.errors import ArtifactError, UsageError
 from lit_infer.manifest import DeploymentFacts, Normalize
@@ -69,6 +72,170 @@ def test_a_checkpoint_of_another_class_is_explained(save: Save) -> None:
 def test_a_wrong_class_path_is_explained(path: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         find_class(path)
+
+
+def written(path: Path, contents: dict[str, Any]) -> Path:
+    torch.save(contents, path)
+    return path
+
+
+def loaded(path: Path, cls: str | None, **options: Any) -> tuple[Any, str]:
+    """The module and all that was said, as one text."""
+    notes: list[str] = []
+    checkpoint = open_checkpoint(artifact=None, checkpoint=path, note=notes.append)
+    class_path = f"tests.export.foreign:{cls}" if cls else None
+    return load_module(checkpoint, class_path=class_path, note=notes.append, **options), "\n".join(notes)
+
+
+def renamed(module: nn.Module, **changes: str) -> dict[str, Any]:
+    state = module.state_dict()
+    return {changes.get(key.split(".")[0], key.split(".")[0]) + key[key.index(".") :]: state[key] for key in state}
+
+
+def test_an_unknown_class_names_the_nearest(save: Save) -> None:
+    with pytest.raises(UsageError, match=r"Did you mean Needy"):
+        find_class("tests.export.foreign:Neddy")
+
+
+def test_a_module_that_fails_to_import_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken_module.py").write_text("raise SystemExit('no')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UsageError, match="importing broken_module failed: SystemExit: no"):
+        find_class("broken_module:Net")
+
+
+def test_a_trusted_package_is_followed_and_others_are_not(save: Save, tmp_path: Path) -> None:
+    contents = torch.load(save(foreign.Plain()), weights_only=True)
+    facts = {"task": "image-classification", "class_path": "tests.export.foreign.Plain"}
+    path = written(tmp_path / "x.ckpt", {**contents, "lit_deploy": {"deployment": facts}})
+    assert isinstance(loaded(path, None, trust=("tests",))[0], foreign.Plain)
+    for trust in ((), ("test",), ("tests.exp",), ("",)):
+        with pytest.raises(UsageError, match="--trust-package tests"):
+            loaded(path, None, trust=trust)
+
+
+def test_missing_arguments_are_named_and_given(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.pt", foreign.Needy(3).state_dict())
+    with pytest.raises(UsageError, match=r"Needy needs classes.*\n.*--hparam classes=VALUE"):
+        loaded(path, "Needy")
+    assert loaded(path, "Needy", hparams={"classes": 3})[0](torch.ones(1, 4)).shape == (1, 3)
+
+
+def test_an_argument_that_is_an_object_needs_a_subclass(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.pt", foreign.Needy(2).state_dict())
+    with pytest.raises(UsageError, match=r"backbone cannot be given as text: write a subclass"):
+        loaded(path, "NeedsAnObject")
+
+
+def test_hparams_that_the_class_ignores_are_said(tmp_path: Path) -> None:
+    contents = {"state_dict": foreign.Needy(3).state_dict(), "hyper_parameters": {"classes": 3, "old_flag": True}}
+    _, said = loaded(written(tmp_path / "x.ckpt", contents), "Needy")
+    assert "hparams the class ignores: old_flag" in said
+
+
+def test_a_given_hparam_goes_first_and_an_unknown_one_is_refused(tmp_path: Path) -> None:
+    contents = {"state_dict": foreign.Needy(3).state_dict(), "hyper_parameters": {"classes": 7}}
+    path = written(tmp_path / "x.ckpt", contents)
+    assert loaded(path, "Needy", hparams={"classes": 3})[0].hparams["classes"] == 3
+    with pytest.raises(UsageError, match=r"--hparam clases: Needy takes no such argument. Did you mean classes"):
+        loaded(path, "Needy", hparams={"clases": 3})
+
+
+def test_hparams_that_are_one_dict_arrive_as_one(save: Save) -> None:
+    path = save(foreign.OneDict({"width": 3}))
+    module, _ = loaded(path, "OneDict")
+    assert module.body.in_features == 3
+
+
+@pytest.mark.parametrize("where", ["head._orig_mod", "_orig_mod.head", "model.head", "module._orig_mod.head"])
+def test_prefixes_of_wrappers_are_stripped_and_said(tmp_path: Path, where: str) -> None:
+    module = foreign.Nested()
+    prefix = where.removesuffix("head").partition("head")[0]
+    state = {
+        (where if key.startswith("head") else f"{prefix}{key.partition('.')[0]}") + "." + key.partition(".")[2]: value
+        for key, value in module.state_dict().items()
+    }
+    found, said = loaded(written(tmp_path / "x.ckpt", {"state_dict": state}), "Nested")
+    assert all(torch.equal(found.state_dict()[key], value) for key, value in module.state_dict().items())
+    assert "stripped" in said
+
+
+def test_a_class_that_compiles_itself_is_loaded_and_unwrapped(tmp_path: Path) -> None:
+    for state in (foreign.Nested().state_dict(), foreign.Compiled().state_dict()):
+        module, said = loaded(written(tmp_path / "x.ckpt", {"state_dict": state}), "Compiled")
+        assert torch.equal(module.head.weight, state.get("head.weight", state.get("head._orig_mod.weight")))
+        assert "unwrapped torch.compile from head" in said
+
+
+def test_keys_that_do_not_match_are_shown_with_their_nearest(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.ckpt", {"state_dict": renamed(foreign.Nested(), head="heads")})
+    with pytest.raises(ArtifactError) as caught:
+        loaded(path, "Nested")
+    assert "head.weight (near: heads.weight)" in str(caught.value)
+    assert "heads.weight (near: head.weight)" in str(caught.value)
+
+
+def test_shapes_that_differ_are_shown_side_by_side(save: Save) -> None:
+    with pytest.raises(ArtifactError, match=r"body.2.weight is \[5, 192\] in the file, \[3, 192\] in Plain"):
+        loaded(save(foreign.Plain(classes=5)), "Plain", hparams={"classes": 3})
+
+
+def test_the_modules_own_hook_is_called(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.ckpt", {"state_dict": renamed(foreign.Nested(), head="top")})
+    assert isinstance(loaded(path, "RenamesWhenLoaded")[0], foreign.RenamesWhenLoaded)
+
+
+def test_a_lenient_class_says_what_was_not_loaded(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.ckpt", {"state_dict": renamed(foreign.Nested(), head="top")})
+    _, said = loaded(path, "Lenient")
+    assert "left as the class made them: head.weight, head.bias" in said
+
+
+def test_a_class_whose_code_fails_is_named_with_the_line(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.ckpt", {"state_dict": {}})
+    with pytest.raises(ArtifactError, match=r"Raises.__init__ failed: KeyError: .*foreign.py:\d+"):
+        loaded(path, "Raises")
+
+
+def test_a_part_is_taken_and_an_unknown_one_named(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.ckpt", {"state_dict": foreign.Nested().state_dict()})
+    part, _ = loaded(path, "Nested", submodule="encoder.backbone")
+    assert isinstance(part, nn.Sequential)
+    assert not part.training
+    with pytest.raises(UsageError, match=r"Did you mean encoder.backbone"):
+        loaded(path, "Nested", submodule="encoder.bakbone")
+
+
+def test_a_plain_state_dict_is_the_weights_of_any_torch_module(tmp_path: Path) -> None:
+    checkpoint = open_checkpoint(artifact=None, checkpoint=written(tmp_path / "x.pt", nn.Linear(2, 3).state_dict()))
+    module = load_module(checkpoint, class_path="torch.nn:Linear", hparams={"in_features": 2, "out_features": 3})
+    assert isinstance(module, nn.Linear)
+
+
+def test_lightning_clis_own_instantiator_is_not_needed(tmp_path: Path) -> None:
+    hparams = {"classes": 3, "_instantiator": "lightning.pytorch.cli.instantiate_module", "_class_path": "os.system"}
+    path = written(tmp_path / "x.ckpt", {"state_dict": foreign.Needy(3).state_dict(), "hyper_parameters": hparams})
+    assert "LightningCLI" in loaded(path, "Needy")[1]
+
+
+@pytest.mark.parametrize("key", ["class_path", "_target_"])
+def test_an_hparam_that_names_code_is_refused_unless_trusted(tmp_path: Path, key: str) -> None:
+    hparams = {"classes": 3, "width": [{key: "os.system", "init_args": {}}]}
+    path = written(tmp_path / "x.ckpt", {"state_dict": {}, "hyper_parameters": hparams})
+    with pytest.raises(ArtifactError, match=r"width names code to run \(os.system\)"):
+        loaded(path, "Needy")
+
+
+@pytest.mark.parametrize(("text", "pair"), [("a=1", ("a", 1)), ("b=[x, 2]", ("b", ["x", 2])), ("c=", ("c", None))])
+def test_an_hparam_is_a_key_and_yaml(text: str, pair: Any) -> None:
+    assert parse_hparam(text) == pair
+
+
+@pytest.mark.parametrize("text", ["a", "=1", "a b=1", "a=[1", "a=!!python/object/apply:os.system ['true']"])
+def test_a_wrong_hparam_is_explained(text: str) -> None:
+    with pytest.raises(UsageError, match="--hparam"):
+        parse_hparam(text)
 
 
 def test_the_graph_sees_the_very_tensor_that_training_saw(tmp_path: Path) -> None:

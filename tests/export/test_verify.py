@@ -1,17 +1,26 @@
 """lit_export.verify: a graph that is not the eager module must not pass."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from lit_export import verify
+from lit_export.options import Options
+from lit_export.tasks import Target, image_target
 from lit_infer.engines import OpenGraph
 from lit_infer.errors import GateError
-from lit_infer.manifest import MadeWith, Manifest, Source, Tensor
+from lit_infer.manifest import CenterCrop, DeploymentFacts, MadeWith, Manifest, Parity, Resize, Source, Step
 from lit_infer.predictor import Predictor
+from tests.inference.tiny import noise, save
 
-SHAPE = (4, 4, 3)
+FACTS = DeploymentFacts(
+    task="image-classification", preprocess=(Step(resize=Resize(size=5)), Step(center_crop=CenterCrop(size=4)))
+)
+Run = Callable[[list[np.ndarray]], list[np.ndarray]]
 
 
 class Tiny(nn.Module):
@@ -21,102 +30,132 @@ class Tiny(nn.Module):
         self.linear = nn.Linear(48, 5)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return torch.softmax(self.linear(images.flatten(1).float() / 64), dim=-1)
+        return self.linear(images.flatten(1) * 4)
 
 
-def predictor_of(run: object) -> Predictor:
+def target_of(module: nn.Module) -> Target:
+    return image_target(module.eval(), FACTS, static_batch=None, dynamic=())
+
+
+def predictor_of(target: Target, run: Run) -> Predictor:
     described = Manifest(
         name="tiny",
         task="image-classification",
         source=Source(digest="0" * 64, class_path="x.Tiny"),
-        inputs=(Tensor(name="images", dtype="uint8", shape=("batch", *SHAPE)),),
-        preprocess=(),
+        inputs=target.inputs,
+        preprocess=FACTS.preprocess,
         normalize=None,
-        outputs=(Tensor(name="probabilities", dtype="float32", shape=("batch", 5)),),
+        outputs=target.outputs,
         labels=None,
         made_with=MadeWith(versions={}, command="test"),
     )
     return Predictor(described, OpenGraph(run=run, engine="test", device="cpu", embedded=None), threads=1)  # type: ignore[arg-type]
 
 
+def parity(target: Target, run: Run, scratch: Path, images: Path | None = None, **options: float) -> Parity:
+    expected = verify.samples(target, images=images, scratch=scratch)
+    allowed = verify.tolerance("fp32", Options(**options))  # type: ignore[arg-type]
+    return verify.parity(predictor_of(target, run), expected, precision="fp32", tolerance=allowed)
+
+
 @pytest.fixture
-def module() -> nn.Module:
-    return Tiny().eval()
+def target() -> Target:
+    return target_of(Tiny())
 
 
-def answers(module: nn.Module, images: np.ndarray) -> np.ndarray:
+def answers(target: Target, images: np.ndarray) -> np.ndarray:
     with torch.no_grad():
-        return module(torch.from_numpy(images)).numpy()
+        return target.module(torch.from_numpy(images.copy())).numpy()
 
 
-def test_the_same_answers_pass_and_are_recorded(module: nn.Module) -> None:
-    found = verify.parity(predictor_of(lambda arrays: [answers(module, arrays[0])]), verify.samples(module, SHAPE))
-    assert found.batches == (1, 2, 7)
+def test_the_same_answers_pass_and_are_recorded(target: Target, tmp_path: Path) -> None:
+    found = parity(target, lambda arrays: [answers(target, arrays[0])], tmp_path)
+    assert found.batches == (1, 2, 3, 8, 4)
     assert (found.max_abs, found.max_rel, found.top1_agreement) == (0.0, 0.0, 1.0)
+    assert found.cosine == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("change", [1.01, 0.99])
-def test_logits_off_by_one_percent_fail(module: nn.Module, change: float) -> None:
-    wrong = Tiny().eval()
+def test_logits_off_by_one_percent_fail(target: Target, tmp_path: Path, change: float) -> None:
+    wrong = Tiny()
     with torch.no_grad():
         wrong.linear.weight.mul_(change)
+    off = target_of(wrong)
     with pytest.raises(GateError, match="parity failed"):
-        verify.parity(predictor_of(lambda arrays: [answers(wrong, arrays[0])]), verify.samples(module, SHAPE))
+        parity(target, lambda arrays: [answers(off, arrays[0])], tmp_path)
 
 
-def test_an_error_in_the_smallest_probability_is_seen(module: nn.Module) -> None:
+def test_an_error_in_a_small_probability_is_seen(tmp_path: Path) -> None:
     """A softmax near certainty hides errors from an absolute tolerance; the relative one sees them."""
+    module = Tiny()
     with torch.no_grad():
-        module.linear.bias.copy_(torch.tensor([9.0, 0, 0, 0, 0]))
+        module.linear.bias.copy_(torch.tensor([6.0, 0, 0, 0, 0]))
+    target = target_of(module)
 
     def run(arrays: list[np.ndarray]) -> list[np.ndarray]:
-        out = answers(module, arrays[0])
+        out = answers(target, arrays[0])
         out[:, 3] *= 1.05
         return [out]
 
     with pytest.raises(GateError, match="parity failed"):
-        verify.parity(predictor_of(run), verify.samples(module, SHAPE))
+        parity(target, run, tmp_path)
+
+
+def test_a_graph_that_ignores_its_input_fails_where_the_module_hardly_looks_at_it(tmp_path: Path) -> None:
+    module = Tiny()
+    with torch.no_grad():
+        module.linear.weight.mul_(1e-5)  # as of an untrained network: nearly the same answer to everything
+    target = target_of(module)
+    constant = answers(target, np.zeros((1, 4, 4, 3), dtype=np.uint8))
+    parity(target, lambda arrays: [answers(target, arrays[0])], tmp_path)
+    with pytest.raises(GateError, match="parity failed"):
+        parity(target, lambda arrays: [constant.repeat(len(arrays[0]), axis=0)], tmp_path)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_graph_that_is_not_finite_fails(module: nn.Module, value: float) -> None:
+def test_a_graph_that_is_not_finite_fails(target: Target, tmp_path: Path, value: float) -> None:
     def run(arrays: list[np.ndarray]) -> list[np.ndarray]:
         return [np.full((len(arrays[0]), 5), value, dtype=np.float32)]
 
     with pytest.raises(GateError, match="NaN or infinity"):
-        verify.parity(predictor_of(run), verify.samples(module, SHAPE))
+        parity(target, run, tmp_path)
 
 
-def test_a_graph_with_a_frozen_batch_fails(module: nn.Module) -> None:
+def test_a_graph_with_a_frozen_batch_fails(target: Target, tmp_path: Path) -> None:
     def run(arrays: list[np.ndarray]) -> list[np.ndarray]:
-        return [answers(module, np.resize(arrays[0], (2, *SHAPE)))]
+        return [answers(target, np.resize(arrays[0], (2, 4, 4, 3)))]
 
-    with pytest.raises(GateError, match="for 1 images"):
-        verify.parity(predictor_of(run), verify.samples(module, SHAPE))
+    with pytest.raises(GateError, match="for a batch of 1 the graph answers"):
+        parity(target, run, tmp_path)
 
 
-def test_a_module_in_training_mode_is_refused(module: nn.Module) -> None:
+def test_the_comparison_starts_at_image_files(target: Target, tmp_path: Path) -> None:
+    """A runtime that prepared images otherwise than training did would pass on tensors."""
+    photo = save(tmp_path / "photos" / "a.png", noise(40, 31))
+    found = parity(target, lambda arrays: [answers(target, arrays[0])], tmp_path, images=photo.parent)
+    assert (found.inputs, found.batches[-1]) == ("images", 1)
+    expected = verify.samples(target, images=photo.parent, scratch=tmp_path)
+    wrong_crop = predictor_of(target, lambda arrays: [answers(target, arrays[0][:, ::-1].copy())])
+    with pytest.raises(GateError, match="parity failed"):
+        verify.parity(wrong_crop, expected[-1:], precision="fp32", tolerance=verify.TOLERANCES["fp32"])
+
+
+def test_a_module_in_training_mode_is_refused(target: Target, tmp_path: Path) -> None:
+    target.module.train()
     with pytest.raises(GateError, match="training mode"):
-        verify.samples(module.train(), SHAPE)
+        verify.samples(target, images=None, scratch=tmp_path)
 
 
-def test_a_diverged_module_is_refused(module: nn.Module) -> None:
-    with torch.no_grad():
-        module.linear.weight.fill_(torch.nan)
-    with pytest.raises(GateError, match="of no use"):
-        verify.samples(module, SHAPE)
+def test_samples_are_the_same_every_time(target: Target, tmp_path: Path) -> None:
+    first, again = (verify.samples(target, images=None, scratch=tmp_path) for _ in range(2))
+    assert [len(sample.inputs[0]) for sample in first] == [1, 2, 3, 8, 4]
+    assert all(np.array_equal(a.inputs[0], b.inputs[0]) for a, b in zip(first, again, strict=True))
 
 
-def test_samples_are_the_same_every_time(module: nn.Module) -> None:
-    first, again = verify.samples(module, SHAPE), verify.samples(module, SHAPE)
-    assert [len(sample.images) for sample in first] == [1, 2, 7]
-    assert all(np.array_equal(a.images, b.images) for a, b in zip(first, again, strict=True))
-
-
-def test_a_looser_tolerance_is_recorded_as_such(module: nn.Module) -> None:
+def test_another_tolerance_is_obeyed_and_recorded(target: Target, tmp_path: Path) -> None:
     def run(arrays: list[np.ndarray]) -> list[np.ndarray]:
-        return [answers(module, arrays[0]) * np.float32(1.01)]
+        return [answers(target, arrays[0]) * np.float32(1.01)]
 
-    found = verify.parity(predictor_of(run), verify.samples(module, SHAPE), rtol=0.1)
-    assert found.rtol == 0.1
-    assert 0.005 < found.max_rel < 0.02
+    with pytest.raises(GateError, match="parity failed"):
+        parity(target, run, tmp_path)
+    assert parity(target, run, tmp_path, rtol=0.1).rtol == 0.1

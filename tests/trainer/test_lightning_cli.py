@@ -155,7 +155,7 @@ def test_predict_writes_the_rows_that_lit_infer_writes(here: Path, digit_images:
     TrainCLI.run(["predict", *model, *data, *BARE, "--ckpt_path", "local/photos/net:latest"])
     trained = [json.loads(line) for line in (here / "predictions.jsonl").read_text().splitlines()]
 
-    bundle = export(artifact="local/photos/net:latest", to=["onnx"], out=here / "bundle")
+    bundle = export(artifacts.parse("local/photos/net:latest"), out=here / "bundle")
     assert not bundle.failed
     predictor = load(here / "bundle")
     summary = folder.run(

@@ -2,6 +2,9 @@
 
 One table: what each format is called, its file's suffix, the module that runs it and the extra that brings
 that module. An engine is a function `open_graph(path, *, device, threads) -> OpenGraph`.
+
+In a bundle the files are `model.onnx`, `model.int8.onnx`, `model.fp16.onnx`, `model.xml` with `model.bin`,
+`model.pt2`, `model.aoti.pt2`, `model.pt`, `model.engine`.
 """
 
 import importlib.util
@@ -10,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lit_infer.engines import onnxruntime, torchscript
+from lit_infer.engines import aotinductor, onnxruntime, openvino, pt2, tensorrt, torchscript
 from lit_infer.engines.opened import OpenGraph, Run
 from lit_infer.errors import UsageError
 from lit_infer.manifest import Format
@@ -33,19 +36,24 @@ class Engine:
         return importlib.util.find_spec(self.module) is not None
 
 
-# In order of preference: the first that is installed runs a bundle.
+# In order of preference: the first that is installed runs a bundle. The last two hold what was compiled for one
+# host: they are taken when asked for, or when nothing else is there.
 ENGINES: dict[str, Engine] = {
     "onnx": Engine("onnx", ".onnx", "onnxruntime", "cpu", onnxruntime.open_graph),
+    "openvino": Engine("openvino", ".xml", "openvino", "openvino", openvino.open_graph),
+    "pt2": Engine("pt2", ".pt2", "torch", "torch", pt2.open_graph),
     "torchscript": Engine("torchscript", ".pt", "torch", "torch", torchscript.open_graph),
+    "aotinductor": Engine("aotinductor", ".aoti.pt2", "torch", "torch", aotinductor.open_graph),
+    "tensorrt": Engine("tensorrt", ".engine", "tensorrt", "tensorrt", tensorrt.open_graph),
 }
 
 
 def engine_for_file(path: Path) -> Engine:
-    """The engine that a graph file's suffix names."""
-    for engine in ENGINES.values():
-        if path.suffix == engine.suffix:
-            return engine
-    raise UsageError(f"{path}: not a graph file ({suffixes()}) nor a bundle folder")
+    """The engine that a graph file's suffix names; of two that fit (`.pt2`, `.aoti.pt2`) the longer one."""
+    fitting = [engine for engine in ENGINES.values() if path.name.removesuffix(engine.suffix) not in ("", path.name)]
+    if not fitting:
+        raise UsageError(f"{path}: not a graph file ({suffixes()}) nor a bundle folder")
+    return max(fitting, key=lambda engine: len(engine.suffix))
 
 
 def suffixes() -> str:

@@ -1,38 +1,116 @@
-"""ONNX graphs by onnxruntime, on the CPU or on CUDA."""
+"""ONNX graphs by onnxruntime: on the CPU, on CUDA, by TensorRT, or by OpenVINO's provider."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from numpy.typing import NDArray
 
 from lit_infer.engines.opened import MANIFEST_KEY, OpenGraph
-from lit_infer.errors import EngineError, MissingExtraError, require
+from lit_infer.errors import EngineError, MissingExtraError, UsageError, require
 
-_CUDA = "CUDAExecutionProvider"
+Provider = Literal["auto", "cpu", "cuda", "tensorrt", "openvino"]
+
 _CPU = "CPUExecutionProvider"
+_CUDA = "CUDAExecutionProvider"
+_NAMES = {"cpu": _CPU, "cuda": _CUDA, "tensorrt": "TensorrtExecutionProvider", "openvino": "OpenVINOExecutionProvider"}
 
 
-def open_graph(path: Path, *, device: str, threads: int) -> OpenGraph:
-    """Open an ONNX file. The device asked for is the device obtained, or an EngineError."""
-    ort = require("onnxruntime", extra="cpu", purpose=f"Running {path.name}")
-    on_cuda = _wants_cuda(device, ort.get_available_providers())
-    index = int(device.partition(":")[2] or 0)
-    providers: list[Any] = [(_CUDA, {"device_id": index, "cudnn_conv_algo_search": "HEURISTIC"})] if on_cuda else []
+def open_graph(
+    source: Path | bytes, *, device: str, threads: int, provider: Provider = "auto", ort: Any = None
+) -> OpenGraph:
+    """Open an ONNX file or its bytes. The device and the provider asked for are those obtained, or an EngineError.
+
+    `provider`: auto is CUDA for a CUDA device and the CPU otherwise; the others are taken when named. `ort` stands
+    in for the onnxruntime module.
+    """
+    name = source.name if isinstance(source, Path) else "the graph"
+    ort = ort or require("onnxruntime", extra="cpu", purpose=f"Running {name}")
+    wanted, why = _choose(device, provider, ort.get_available_providers())
+    if device == "auto" and wanted == "cuda":
+        try:
+            return _open(source, ort, wanted, "cuda:0", threads, why)
+        except EngineError as error:  # installed, but no device or no driver: auto may say so and go on
+            wanted, why = "cpu", f"auto: CUDA could not be used ({error})"
+    place = "cpu" if wanted in ("cpu", "openvino") else f"cuda:{int(device.partition(':')[2] or 0)}"
+    return _open(source, ort, wanted, place, threads, why)
+
+
+def _choose(device: str, provider: Provider, available: Sequence[str]) -> tuple[str, str]:
+    """(provider, why), or an error that says what is here instead."""
+    on_cuda = device.startswith("cuda")
+    if provider == "auto":
+        if device == "auto":
+            here = ", ".join(available)
+            wanted = "cuda" if _CUDA in available else "cpu"
+            return wanted, f"auto: this onnxruntime has {here}"
+        provider = "cuda" if on_cuda else "cpu"
+    elif device != "auto" and on_cuda != (provider in ("cuda", "tensorrt")):
+        raise UsageError(f"--device {device} does not go with onnxruntime's {provider} provider")
+    if _NAMES[provider] not in available:
+        raise _missing(f"--device {device}" if on_cuda else f"The {provider} provider", provider, available)
+    return provider, f"{provider} was asked for"
+
+
+def _missing(asked: str, provider: Provider, available: Sequence[str]) -> MissingExtraError:
+    what = "CUDA" if provider == "cuda" else _NAMES[provider]
+    fix = 'In a fresh environment run: pip install "lit-deploy[gpu]"'
+    if provider == "openvino":
+        fix = "Without it, OpenVINO runs a graph of its own format: lit-export openvino"
+    return MissingExtraError(f"{asked} needs onnxruntime with {what}, and this one has {', '.join(available)}. {fix}")
+
+
+def _open(source: Path | bytes, ort: Any, provider: str, place: str, threads: int, why: str) -> OpenGraph:
+    name = str(source) if isinstance(source, Path) else "the graph"
+    stamp = _stamp(source)
     try:
         session = ort.InferenceSession(
-            path, sess_options=_options(ort, threads), providers=[*providers, _CPU], enable_fallback=False
+            source,
+            sess_options=_options(ort, threads),
+            providers=_providers(provider, place, threads),
+            enable_fallback=False,
         )
     except Exception as error:  # onnxruntime's exception classes share no base but Exception
-        raise EngineError(f"{path}: onnxruntime cannot open it: {_first_line(error)}") from None
-    obtained = session.get_providers()[0]
-    if on_cuda and obtained != _CUDA:
+        raise EngineError(f"{name}: onnxruntime cannot open it: {_first_line(error)}") from None
+    obtained = tuple(session.get_providers())
+    if obtained[0] != _NAMES[provider]:
         raise EngineError(
-            f"{path}: asked for CUDA, onnxruntime obtained {obtained}. "
-            "Check the CUDA and cuDNN libraries, or use --device cpu"
+            f"{name}: asked for {_NAMES[provider]}, onnxruntime obtained {obtained[0]}. "
+            "Check its libraries (CUDA, cuDNN, TensorRT), or use --device cpu"
         )
+    opened = OpenGraph(
+        run=_on_cuda(ort, session, place) if place != "cpu" else _on_cpu(session),
+        engine=f"onnxruntime {obtained[0]}",
+        device=place,
+        embedded=session.get_modelmeta().custom_metadata_map.get(MANIFEST_KEY),
+        providers=obtained,
+        why=why,
+        threads=threads,
+    )
+    if provider != "cpu":
+        return opened  # the device has one queue; more sessions would only hold the weights twice
+    return replace(opened, reopen=partial(_reopen, source, stamp, ort, why))
+
+
+def _reopen(source: Path | bytes, stamp: tuple[int, ...], ort: Any, why: str, threads: int) -> OpenGraph:
+    if _stamp(source) != stamp:
+        raise EngineError(f"{source!s} was changed since it was opened: load the model again")
+    return _open(source, ort, "cpu", "cpu", threads, why)
+
+
+def _stamp(source: Path | bytes) -> tuple[int, ...]:
+    """Tells whether a file was replaced or written to."""
+    if isinstance(source, bytes) or not source.exists():
+        return ()
+    found = source.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _on_cpu(session: Any) -> Any:
     outputs = [output.name for output in session.get_outputs()]
     names = [entry.name for entry in session.get_inputs()]
 
@@ -40,25 +118,26 @@ def open_graph(path: Path, *, device: str, threads: int) -> OpenGraph:
         result: Sequence[NDArray[Any]] = session.run(outputs, dict(zip(names, inputs, strict=True)))
         return result
 
-    return OpenGraph(
-        run=run,
-        engine=f"onnxruntime {obtained}",
-        device=f"cuda:{index}" if on_cuda else "cpu",
-        embedded=session.get_modelmeta().custom_metadata_map.get(MANIFEST_KEY),
-    )
+    return run
 
 
-def _wants_cuda(device: str, available: Sequence[str]) -> bool:
-    if device == "auto":
-        return _CUDA in available
-    if device == "cpu":
-        return False
-    if _CUDA not in available:
-        raise MissingExtraError(
-            f"--device {device} needs onnxruntime with CUDA, and this one has {', '.join(available)}. "
-            'In a fresh environment run: pip install "lit-deploy[gpu]"'
-        )
-    return True
+def _on_cuda(ort: Any, session: Any, place: str) -> Any:
+    from lit_infer.engines import cuda_buckets
+
+    return cuda_buckets.runner(ort, session, device_id=int(place.partition(":")[2]))
+
+
+def _providers(provider: str, place: str, threads: int) -> list[Any]:
+    device_id = place.partition(":")[2]
+    cuda = (_CUDA, {"device_id": device_id, "cudnn_conv_algo_search": "HEURISTIC", "enable_cuda_graph": "1"})
+    match provider:
+        case "cuda":
+            return [cuda, _CPU]
+        case "tensorrt":
+            return [(_NAMES["tensorrt"], {"device_id": device_id, "trt_cuda_graph_enable": "1"}), cuda, _CPU]
+        case "openvino":
+            return [(_NAMES["openvino"], {"device_type": "CPU", "num_of_threads": str(threads)}), _CPU]
+    return [_CPU]
 
 
 def _options(ort: Any, threads: int) -> Any:

@@ -21,6 +21,14 @@ class OpenGraph:
     """`cpu` or `cuda:N`."""
     embedded: str | None
     """The manifest that the file carries, as JSON; None for a file that another tool made."""
+    providers: tuple[str, ...] = ()
+    """What the engine obtained to run parts of the graph, first choice first; () where it has no such notion."""
+    why: str = ""
+    """Why this device and provider, where the choice was the engine's."""
+    threads: int = 1
+    """CPU threads of one run."""
+    reopen: "Callable[[int], OpenGraph] | None" = None
+    """Open the same graph once more, on so many threads. None: this one is right for one caller and for many."""
 
 
 MANIFEST_KEY = "lit_deploy_manifest"

@@ -24,12 +24,25 @@ def test_other_devices_are_refused_with_those_there_are(device: str) -> None:
 
 def test_the_suffix_names_the_engine() -> None:
     assert engine_for_file(Path("a/model.onnx")) is ENGINES["onnx"]
+    assert engine_for_file(Path("a/model.int8.onnx")) is ENGINES["onnx"]
     assert engine_for_file(Path("a/model.pt")) is ENGINES["torchscript"]
+    assert engine_for_file(Path("a/model.xml")) is ENGINES["openvino"]
+    assert engine_for_file(Path("a/model.engine")) is ENGINES["tensorrt"]
 
 
-@pytest.mark.parametrize("name", ["model.ckpt", "model", "model.onnx.bak", ".onnx"])
+def test_of_two_suffixes_that_fit_the_longer_one_names_the_engine() -> None:
+    assert engine_for_file(Path("a/model.pt2")) is ENGINES["pt2"]
+    assert engine_for_file(Path("a/model.aoti.pt2")) is ENGINES["aotinductor"]
+
+
+def test_what_was_compiled_for_one_host_is_preferred_last() -> None:
+    assert list(ENGINES)[:2] == ["onnx", "openvino"]
+    assert list(ENGINES)[-2:] == ["aotinductor", "tensorrt"]
+
+
+@pytest.mark.parametrize("name", ["model.ckpt", "model", "model.onnx.bak", ".onnx", "modelxml"])
 def test_an_unknown_suffix_is_refused_with_those_there_are(name: str) -> None:
-    with pytest.raises(UsageError, match=r"not a graph file \(\.onnx, \.pt\)"):
+    with pytest.raises(UsageError, match=r"not a graph file \(\.onnx, \.xml, \.pt2, \.pt, "):
         engine_for_file(Path(name))
 
 
@@ -43,10 +56,10 @@ def test_whether_an_engine_is_installed_is_known_without_importing_it(tmp_path: 
 import sys
 from lit_infer.engines import ENGINES
 print([engine.format for engine in ENGINES.values() if engine.is_installed()])
-assert not {"torch", "onnxruntime"} & set(sys.modules)
+assert not {"torch", "onnxruntime", "openvino"} & set(sys.modules)
 """
-    environment = without(tmp_path, "torch")
+    environment = without(tmp_path, "torch", "tensorrt")
 
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
 
-    assert (done.stdout, done.stderr) == ("['onnx']\n", "")
+    assert (done.stdout, done.stderr) == ("['onnx', 'openvino']\n", "")

@@ -1,0 +1,256 @@
+"""`report.md`: what the bundle is, for people who decide whether to use it. A model card, from the manifest alone.
+
+The front matter is that of Hugging Face's model cards, so that a bundle can be uploaded there as it is.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+
+from lit_infer.manifest import Graph, Manifest, Parity, Step, Tensor
+
+FILE_NAME = "report.md"
+
+_PIPELINES = {"image-classification": "image-classification", "image-embedding": "image-feature-extraction"}
+_TASKS = {
+    "image-classification": "classifies images",
+    "image-embedding": "turns images into embeddings",
+    "tensor": "maps tensors to tensors",
+}
+_BETTER = {"max": "higher", "min": "lower"}
+
+
+def card(manifest: Manifest) -> str:
+    """The model card of a bundle as Markdown. The same manifest gives the same text."""
+    sections = (
+        _front_matter(manifest),
+        _summary(manifest),
+        _source(manifest),
+        _interface(manifest),
+        _graphs(manifest),
+        _usage(manifest),
+        _limits(manifest),
+        _made_with(manifest),
+    )
+    return "\n\n".join(sections) + "\n"
+
+
+def _front_matter(manifest: Manifest) -> str:
+    """YAML; each value is written as JSON, which is YAML that needs no further quoting."""
+    fields: dict[str, object] = {"library_name": "lit-deploy"}
+    if manifest.license is not None:
+        identifier = manifest.license.lower()
+        is_identifier = re.fullmatch(r"[a-z0-9.+-]+", identifier) is not None
+        fields |= {"license": identifier} if is_identifier else {"license": "other", "license_name": manifest.license}
+    if manifest.task in _PIPELINES:
+        fields["pipeline_tag"] = _PIPELINES[manifest.task]
+    fields["tags"] = ["lit-deploy", *dict.fromkeys(graph.format for graph in manifest.ok_graphs())]
+    if any(graph.score for graph in manifest.graphs):
+        fields["metrics"] = ["accuracy"]
+    return "\n".join(["---", *(f"{name}: {json.dumps(value)}" for name, value in fields.items()), "---"])
+
+
+def _summary(manifest: Manifest) -> str:
+    classes = f" It knows {len(manifest.labels):,} classes." if manifest.labels else ""
+    proven = len(manifest.ok_graphs())
+    graphs = "1 graph, whose answers were" if proven == 1 else f"{proven} graphs, whose answers were"
+    return (
+        f"# {_text(manifest.name)}\n\n"
+        f"This model {_TASKS[manifest.task]}.{classes} The bundle holds {graphs} compared with those of the "
+        "PyTorch module that it was exported from."
+    )
+
+
+def _source(manifest: Manifest) -> str:
+    source = manifest.source
+    score = source.score
+    rows = [
+        ("Licence", manifest.license or "not stated: ask whoever trained it before you use it"),
+        (
+            "Score",
+            f"{score.monitor} {score.value:.6g}, as recorded in training ({_BETTER[score.mode]} is better)"
+            if score
+            else None,
+        ),
+        ("Checkpoint", source.reference),
+        ("Checkpoint sha256", source.digest),
+        ("Run", source.run),
+        ("Git commit", source.git_commit),
+        ("Class", source.class_path),
+        ("Part", source.submodule),
+        ("Weights", "moving average (EMA)" if source.weights == "ema" else None),
+    ]
+    return "## Where it comes from\n\n" + _table(("", ""), [row for row in rows if row[1]])
+
+
+def _interface(manifest: Manifest) -> str:
+    rows = [("input", *_tensor(tensor)) for tensor in manifest.inputs]
+    rows += [("output", *_tensor(tensor)) for tensor in manifest.outputs]
+    parts = ["## What goes in and comes out", _table(("", "name", "type", "shape"), rows)]
+    if manifest.task != "tensor":
+        parts.append(_preprocessing(manifest))
+    if manifest.labels:
+        parts.append(_labels(manifest.labels))
+    return "\n\n".join(parts)
+
+
+def _preprocessing(manifest: Manifest) -> str:
+    steps = [*(_step(step) for step in manifest.preprocess)] or ["none: the image is taken as it is"]
+    lines = [f"{number}. {step}" for number, step in enumerate(steps, start=1)]
+    inside = "scaling to 0..1"
+    if manifest.normalize is not None:
+        mean, std = (
+            ", ".join(f"{value:g}" for value in values) for values in (manifest.normalize.mean, manifest.normalize.std)
+        )
+        inside += f", normalization (mean {mean}; std {std})"
+    return "\n".join(
+        [
+            "Before the graph, as in training, on the image as PIL reads it:",
+            "",
+            *lines,
+            "",
+            f"Inside the graph: {inside}.",
+        ]
+    )
+
+
+def _step(step: Step) -> str:
+    if step.resize:
+        size = step.resize.size
+        to = f"to {size[0]} x {size[1]} (height x width)" if isinstance(size, tuple) else f"its shorter side to {size}"
+        return f"resize {to}, {step.resize.interpolation}{', antialiased' if step.resize.antialias else ''}"
+    if step.center_crop:
+        height, width = step.center_crop.height_width
+        return f"crop the centre, {height} x {width} (height x width)"
+    return "turn it upright by its EXIF orientation"
+
+
+def _labels(labels: Sequence[str]) -> str:
+    shown = ", ".join(_text(label) for label in labels[:10])
+    return f"Classes in order: {shown}{f', … ({len(labels):,} in all, in manifest.json)' if len(labels) > 10 else ''}"
+
+
+def _graphs(manifest: Manifest) -> str:
+    head = ("graph", "precision", "file", "size", "max diff", "top-1 agreement", "score on data", "ms/input")
+    parts = ["## Graphs", _table(head, [_graph(graph) for graph in manifest.ok_graphs()])]
+    notes = [*_parity_notes(manifest.ok_graphs()), *_other_notes(manifest.graphs)]
+    return "\n\n".join([*parts, *(["\n".join(f"- {note}" for note in notes)] if notes else [])])
+
+
+def _graph(graph: Graph) -> tuple[str, ...]:
+    parity, score, latency = graph.parity, graph.score, graph.latency
+    opset = f" (opset {graph.opset})" if graph.opset else ""
+    agreement = "" if parity is None or parity.top1_agreement is None else f"{parity.top1_agreement:.1%}"
+    return (
+        f"{graph.format}{opset}",
+        graph.precision,
+        ", ".join(filter(None, (graph.file, *graph.companions))),
+        f"{(graph.bytes or 0) / 1e6:.2f} MB",
+        f"{parity.max_abs:.1e}" if parity else "",
+        agreement,
+        f"{score.value:.4f} (module: {score.eager:.4f}, {score.images:,} images)" if score else "",
+        f"{latency.ms:.2f}" if latency else "",
+    )
+
+
+def _parity_notes(graphs: Iterable[Graph]) -> list[str]:
+    """How the differences were measured, said once for all graphs that were measured alike."""
+    described: dict[str, list[str]] = {}
+    for graph in graphs:
+        if graph.parity is not None:
+            described.setdefault(_parity(graph.parity), []).append(graph.label)
+    return [f"{', '.join(labels)}: {text}" for text, labels in described.items()]
+
+
+def _parity(parity: Parity) -> str:
+    batches = ", ".join(map(str, parity.batches))
+    inputs = "image files and noise" if parity.inputs == "images" else "seeded noise"
+    return (
+        f"max diff is the largest difference from the module's answers, on {inputs} in batches of {batches}; allowed "
+        f"were {parity.atol:g} of the largest answer + {parity.rtol:g} of each"
+    )
+
+
+def _other_notes(graphs: Iterable[Graph]) -> list[str]:
+    notes = []
+    for graph in graphs:
+        if graph.latency is not None:
+            at = graph.latency
+            notes.append(
+                f"{graph.label}: {at.ms:.2f} ms per input in batches of {at.batch_size}, "
+                f"on {at.threads} threads of {at.cpu}"
+            )
+        if graph.quantization is not None:
+            kept = f"; left in float: {', '.join(graph.quantization.kept)}" if graph.quantization.kept else ""
+            notes.append(f"{graph.label}: calibrated on {graph.quantization.calibration_images:,} images{kept}")
+        if graph.status == "failed":
+            notes.append(f"{graph.label} was tried and is not here: {graph.reason}")
+    return [_text(note) for note in notes]
+
+
+def _usage(manifest: Manifest) -> str:
+    if manifest.task == "tensor":
+        arrays = ", ".join(f'"{tensor.name}": …' for tensor in manifest.inputs)
+        predict = f"python -c 'from lit_infer import load; load(\".\").run({{{arrays}}})'"
+    else:
+        predict = "lit-infer images/ --model ."
+    return "\n".join(
+        [
+            "## Use",
+            "",
+            "In this folder:",
+            "",
+            '    pip install "lit-deploy[cpu]"',
+            f"    {predict}",
+            "    lit-infer --self-test .",
+            "",
+            "The last line checks that every graph answers on your machine as the module did at export. If the folder "
+            "holds a model.sig, it is signed: the signer's public key tells whether it is as it was then.",
+        ]
+    )
+
+
+def _limits(manifest: Manifest) -> str:
+    limits = [
+        "It was compared with the module that it came from. How good that module is, only a score on data can say."
+    ]
+    if manifest.source.score is None and not any(graph.score for graph in manifest.graphs):
+        limits.append("No score on data is recorded.")
+    if manifest.task == "image-classification":
+        limits.append("It answers with one of its classes for every image, also for one that shows none of them.")
+    if manifest.task != "tensor":
+        limits.append("Images that were prepared in another way than above give other answers.")
+    if any(graph.precision != "fp32" for graph in manifest.ok_graphs()):
+        limits.append(
+            "Graphs of reduced precision answer a little differently from float32; the table says by how much."
+        )
+    return "## Limits\n\n" + "\n".join(f"- {limit}" for limit in limits)
+
+
+def _made_with(manifest: Manifest) -> str:
+    made = manifest.made_with
+    versions = ", ".join(f"{name} {version}" for name, version in made.versions.items())
+    date = f" on {made.date}" if made.date else ""
+    return f"## Made with\n\n`{made.command.replace('`', chr(39))}`{date}\n\n{_text(versions)}"
+
+
+def _tensor(tensor: Tensor) -> tuple[str, str, str]:
+    return tensor.name, tensor.dtype, " x ".join(map(str, tensor.shape)) or "scalar"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str | None]]) -> str:
+    """A table without the columns in which no row has anything."""
+    filled = list(rows)
+    columns = [place for place in range(len(head)) if any(row[place] for row in filled)]
+    lines = [[head[place] for place in columns], ["---"] * len(columns)]
+    lines += [[_cell(row[place] or "") for place in columns] for row in filled]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return _text(text).replace("|", r"\|")
+
+
+def _text(text: str) -> str:
+    """Text in one line that Markdown shows as it is; an underscore within a word means nothing there."""
+    return re.sub(r"([\\`*<>\[\]]|\b_|_\b)", r"\\\1", " ".join(text.split()))

@@ -1,0 +1,56 @@
+"""What every writer is given, and what it gives back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lit_export.options import Options
+from lit_export.tasks import Target
+from lit_infer.manifest import Manifest, Precision, Quantization
+
+
+@dataclass(frozen=True)
+class Written:
+    """A graph file, as read back."""
+
+    path: Path
+    exporter: str
+    opset: int | None = None
+    ir_version: int | None = None
+    companions: tuple[Path, ...] = ()
+    quantization: Quantization | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One graph to write."""
+
+    target: Target
+    described: Manifest
+    """The facts that the file will carry."""
+    precision: Precision
+    options: Options
+    onnx: Callable[[Precision], Written]
+    """A proven ONNX file, for what is made from one; written when first asked for."""
+    quantize: Callable[[Path, Path], Quantization]
+    """From a float32 ONNX file to an int8 one, calibrated and as accurate as was asked."""
+
+    def examples(self) -> tuple[Tensor, ...]:
+        """Inputs to trace with."""
+        return tuple(torch.from_numpy(array) for array in self.target.example)
+
+    @property
+    def input_names(self) -> list[str]:
+        """In the order of the module's arguments."""
+        return [tensor.name for tensor in self.target.inputs]
+
+    @property
+    def output_names(self) -> list[str]:
+        """In the order of the module's answer."""
+        return [tensor.name for tensor in self.target.outputs]
+
+
+Writer = Callable[[Job, Path], Written]

@@ -1,0 +1,30 @@
+"""How fast graphs are here, next to each other: what a smaller precision has to earn its place with."""
+
+from collections.abc import Mapping
+
+from lit_infer.bench.measure import Subject, measure
+from lit_infer.hardware import DEFAULT_BATCH_SIZE, cpu_model
+from lit_infer.manifest import Latency
+from lit_infer.predictor import Predictor
+
+SECONDS = 2.0
+MARGIN = 1.05
+"""Less than 5 % is within what two measurements of the same file differ by."""
+
+
+def compare(
+    predictors: Mapping[str, Predictor], *, batch_size: int = DEFAULT_BATCH_SIZE, seconds: float = SECONDS
+) -> dict[str, Latency]:
+    """Time graphs on prepared input, about `seconds` each, in turns: what else the machine does hurts all alike."""
+    subjects = [Subject(name, predictor) for name, predictor in predictors.items()]
+    rows = measure(subjects, [batch_size], seconds=seconds)
+    cpu = cpu_model()
+    return {
+        name: Latency(ms=row.p50_ms / batch_size, batch_size=batch_size, threads=predictor.threads, cpu=cpu)
+        for (name, predictor), row in zip(predictors.items(), rows, strict=True)
+    }
+
+
+def earns(fp32: Latency, int8: Latency) -> bool:
+    """Whether int8 is faster than float32 on this host, by more than chance. Accuracy has a gate of its own."""
+    return int8.ms * MARGIN < fp32.ms

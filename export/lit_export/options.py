@@ -1,0 +1,76 @@
+"""What can be asked of an export: one frozen record, with a reason beside each default."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from lit_infer.errors import UsageError
+from lit_infer.manifest import Precision
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The choices of `export`, beside what is exported, to which formats and where to."""
+
+    # From the checkpoint to the module
+    class_path: str | None = None
+    """`pkg.mod:Cls` of the LightningModule; it is imported. lit_trainer's own classes need none."""
+    trust: tuple[str, ...] = ()
+    """Packages whose classes a checkpoint may name."""
+    hparams: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of the module's `__init__`, over those that the checkpoint recorded."""
+    submodule: str | None = None
+    """Attribute path of the part to export, as in `encoder.backbone`."""
+    weights: Literal["model", "ema"] | None = None
+    """Which weights, where a checkpoint holds both; None: those in its `state_dict`."""
+    spec: str | Path | None = None
+    """A YAML file of deployment facts, or `torchvision:<Model>_Weights.<NAME>`."""
+
+    # The graph
+    precisions: tuple[Precision, ...] = ("fp32",)
+    inputs: tuple[str, ...] = ()
+    """For task tensor: `[name=]3x224x224[:dtype]`, a shape without its batch."""
+    static_batch: int | None = None
+    """Freeze the batch at this size; None: any batch."""
+    dynamic: tuple[str, ...] = ()
+    """More dynamic sides: `height`, `width`, `name=axis`, `name=input.axis`."""
+    opset: int = 20
+    """Of ONNX; 20 is the newest that every pinned tool here reads and writes."""
+    int8_keep: tuple[str, ...] = ()
+    """Nodes, operators or patterns that int8 leaves in float."""
+
+    # The proof
+    images: Path | None = None
+    """Image files to compare on; None: seeded noise written as image files."""
+    calibration: Path | None = None
+    """A folder of images, or a training configuration, whose images int8 is calibrated on."""
+    data: Path | None = None
+    """Labelled images (a folder per class) or a training configuration: the score of each graph is measured."""
+    max_drop: float = 0.005
+    """How much of the eager module's score a graph may lose on `data`: half a point."""
+    atol: float | None = None
+    rtol: float | None = None
+    """Other tolerances than those of `verify.TOLERANCES`."""
+    keep_anyway: bool = False
+    """Keep an int8 graph that is not faster here."""
+
+    # The record
+    license: str | None = None
+    command: str = "lit_export.export()"
+    publish: bool = True
+    """Log the bundle beside its checkpoint, where that came from a registry."""
+    time_limit: float = 1800.0
+    """Seconds for one format, where each has a process of its own (`export_apart`)."""
+
+    def __post_init__(self) -> None:
+        if self.static_batch is not None and self.static_batch < 1:
+            raise UsageError(f"--static-batch {self.static_batch}: expected at least 1")
+        if not 7 <= self.opset <= 30:
+            raise UsageError(f"--opset {self.opset}: ONNX opsets from 7 to 30 are known")
+        if not 0 <= self.max_drop <= 1:
+            raise UsageError(f"--max-drop {self.max_drop}: a share of the score, 0 to 1")
+        if "int8" in self.precisions and self.calibration is None:
+            raise UsageError(
+                "--precision int8 needs --calibration FOLDER: at least 128 images like those of production"
+            )

@@ -1,0 +1,62 @@
+"""AOTInductor libraries (`.aoti.pt2`): native code that torch compiled for one host.
+
+Opening one runs its code with all the rights of this process, and a checksum beside it proves only that the file
+is whole, not who made it. So it is opened only where LIT_ALLOW_NATIVE_CODE=1 says that its maker is trusted, be it
+lone or in a bundle; a signature that verifies (docs/export/signing.md) is a good reason to say so.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from lit_infer.engines import torch_device
+from lit_infer.engines.opened import MANIFEST_KEY, OpenGraph
+from lit_infer.errors import EngineError, require
+
+ALLOW = "LIT_ALLOW_NATIVE_CODE"
+
+
+def open_graph(path: Path, *, device: str, threads: int) -> OpenGraph:
+    """Open a library on the kind of device and CPU that it was compiled for, or raise EngineError."""
+    if os.environ.get(ALLOW) != "1":
+        raise EngineError(f"{path} holds native code, which runs when it is opened. If you trust it, set {ALLOW}=1")
+    torch = require("torch", extra="torch", purpose=f"Running {path.name}")
+    try:
+        reader = torch._C.PyTorchFileReader(str(path))
+        made_for = torch._C._aoti.AOTIModelPackageLoader.load_metadata_from_package(str(path), "model")
+    except RuntimeError as error:
+        raise EngineError(f"{path}: torch cannot open it: {str(error).strip().splitlines()[0]}") from None
+    place = _place(torch, path, device, made_for)
+    torch.set_num_threads(threads)
+    try:
+        index = place.index if place.type == "cuda" else -1
+        module = torch._inductor.aoti_load_package(str(path), device_index=index)
+    except (RuntimeError, OSError) as error:
+        raise EngineError(f"{path}: torch cannot open it: {str(error).strip().splitlines()[0]}") from None
+    record = f"extra/{MANIFEST_KEY}"
+    return OpenGraph(
+        run=torch_device.runner(torch, module, place),
+        engine=f"torch {torch.__version__} AOTInductor",
+        device=str(place),
+        threads=threads,
+        embedded=reader.get_record(record).decode() if record in reader.get_all_records() else None,
+    )
+
+
+def _place(torch: Any, path: Path, device: str, made_for: dict[str, str]) -> Any:
+    """The device, if it is of the kind that the library was compiled for; another CPU could not run its code."""
+    from torch._inductor.codecache import get_device_information
+
+    kind = made_for.get("AOTI_DEVICE_KEY", "cpu")
+    place = torch_device.obtain(torch, kind if device == "auto" else device)
+    if place.type != kind:
+        raise EngineError(f"{path} was compiled for {kind}, not for {device}. Use --device {kind}, or another graph")
+    for key, here in get_device_information(kind).items():
+        if made_for.get(key, here) != here:
+            raise EngineError(
+                f"{path} was compiled for {key.removeprefix('AOTI_').lower()} {made_for[key]!r}, this host has "
+                f"{here!r}. Export it on this host"
+            )
+    return place

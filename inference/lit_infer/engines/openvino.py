@@ -1,0 +1,113 @@
+"""OpenVINO graphs (`model.xml` with `model.bin`) on the CPU."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from lit_infer import manifest
+from lit_infer.engines.opened import MANIFEST_KEY, OpenGraph, Run
+from lit_infer.errors import EngineError, require
+from lit_infer.hardware import usable_cpus
+
+PRECISION_KEY = "lit_deploy_precision"
+"""Where the file's rt_info says in which precision it was proven: fp32, fp16, bf16 or int8."""
+
+
+def open_graph(path: Path, *, device: str, threads: int) -> OpenGraph:
+    """Open an OpenVINO file and its `.bin`. On the CPU, in the precision that the file was proven in."""
+    ov = require("openvino", extra="openvino", purpose=f"Running {path.name}")
+    if device.startswith("cuda"):
+        raise EngineError(f"{path}: OpenVINO runs on the CPU, not on {device}. Use --device cpu")
+    try:
+        core = ov.Core()
+        model = core.read_model(_checked(path), path.with_suffix(".bin"))
+    except (RuntimeError, OSError) as error:
+        raise EngineError(f"{path}: OpenVINO cannot open it: {_last_line(error)}") from None
+    return _compile(core, model, path, threads)
+
+
+def _compile(core: Any, model: Any, path: Path, threads: int) -> OpenGraph:
+    precision, embedded = _precision(_rt_info(model, PRECISION_KEY)), _rt_info(model, MANIFEST_KEY)
+    try:
+        compiled = core.compile_model(model, "CPU", _settings(precision, threads))
+    except RuntimeError as error:
+        raise EngineError(f"{path}: OpenVINO cannot compile it: {_last_line(error)}") from None
+    obtained = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+    if obtained != precision:
+        raise EngineError(f"{path} was proven in {precision}, and this CPU runs it in {obtained}. Use another graph")
+    version = core.get_versions("CPU")["CPU"].build_number.partition("-")[0]
+    return OpenGraph(
+        run=_runner(compiled, *_order(path, compiled, embedded)),
+        engine=f"openvino {version} CPU {obtained}",
+        device="cpu",
+        embedded=embedded,
+        threads=threads,
+        reopen=lambda threads: _compile(core, model, path, threads),
+    )
+
+
+def _checked(path: Path) -> Path:
+    """A file that is no XML would be tried as a model of five other frameworks."""
+    with path.open("rb") as file:
+        if not file.read(200).lstrip().startswith((b"<?xml", b"<net")):
+            raise OSError("it is not an OpenVINO model")
+    return path
+
+
+def _precision(wished: str | None) -> str:
+    """OpenVINO's name for what to compute in. Left to itself it takes bfloat16 on a CPU that has it; asked for
+    float16 too. A float16 file keeps its weights in half the space and computes in float32."""
+    return "bf16" if wished == "bf16" else "f32"
+
+
+def _settings(precision: str, threads: int) -> dict[str, Any]:
+    # With one thread a run shall cost its caller one core, and callers shall not wait for each other: a stream each.
+    streams = usable_cpus() if threads == 1 else 1
+    return {
+        "INFERENCE_PRECISION_HINT": precision,
+        "INFERENCE_NUM_THREADS": max(threads, streams),
+        "NUM_STREAMS": streams,
+    }
+
+
+def _rt_info(model: Any, key: str) -> str | None:
+    return str(model.get_rt_info(key).astype(str)) if model.has_rt_info(key) else None
+
+
+def _order(path: Path, compiled: Any, embedded: str | None) -> tuple[list[Any], list[Any]]:
+    """The ports for inputs and outputs: by name in the order of the manifest, without one in that of the file."""
+    if embedded is None:
+        return list(compiled.inputs), list(compiled.outputs)
+    described = manifest.decode(embedded, where=str(path))
+    try:
+        inputs = [compiled.input(tensor.name) for tensor in described.inputs]
+        outputs = [compiled.output(tensor.name) for tensor in described.outputs]
+    except RuntimeError as error:
+        raise EngineError(f"{path}: its manifest names what the graph has not: {_last_line(error)}") from None
+    return inputs, outputs
+
+
+def _runner(compiled: Any, inputs: list[Any], outputs: list[Any]) -> Run:
+    own = threading.local()  # a request holds the tensors of one run: each thread has its own
+
+    def run(arrays: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
+        if not hasattr(own, "request"):
+            own.request = compiled.create_infer_request()
+        try:
+            results = own.request.infer(dict(zip(inputs, arrays, strict=True)))
+        except RuntimeError as error:
+            raise EngineError(f"OpenVINO: {_last_line(error)}") from None
+        return [results[port] for port in outputs]
+
+    return run
+
+
+def _last_line(error: Exception) -> str:
+    """OpenVINO's reason stands last, after the places in its source."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

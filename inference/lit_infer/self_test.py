@@ -1,0 +1,240 @@
+"""Is this bundle still right on this host? Every graph that runs here answers `golden.npz` as export saw the module do.
+
+`self_test(bundle)` is the story: golden arrays in, each graph opened and run, its answers compared with the eager
+module's within the tolerances under which the graph was proven.
+"""
+
+import os
+import time
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.markup import escape
+from rich.table import Table
+
+from lit_infer import bundle, files
+from lit_infer.bundle import GraphFile
+from lit_infer.engines import ENGINES, check_device, engine_for_file
+from lit_infer.errors import ArtifactError, EngineError, LitError, UsageError
+from lit_infer.manifest import Graph, Manifest, Tensor
+from lit_infer.predictor import open_predictor
+
+_MAX_GOLDEN_BYTES = 2_000_000_000
+_OF_ONE_HOST = ("aotinductor", "tensorrt")  # elsewhere they do not run, which says nothing of the bundle
+_CPU_ONLY = ("openvino",)
+_INT8_SLACK, _INT8_ROOM = 2.0, 1e-3
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class GraphTest:
+    """How one graph of the bundle did."""
+
+    graph: str
+    """What people call it: `onnx`, `onnx int8`."""
+    file: str
+    status: Literal["ok", "failed", "skipped"]
+    reason: str = ""
+    """Why it failed, or why it was skipped."""
+    engine: str = ""
+    device: str = ""
+    max_abs: float | None = None
+    """Largest difference of any answer from the eager module's."""
+    max_rel: float | None = None
+    top1_agreement: float | None = None
+    """Share of inputs, 0 to 1, whose best class is the same; None where the outputs are no classes."""
+    seconds: float = 0.0
+    """To open the graph and run it."""
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """What a self-test found."""
+
+    model: str
+    """Name and digest of the model."""
+    graphs: tuple[GraphTest, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether at least one graph was tested and none failed."""
+        statuses = {graph.status for graph in self.graphs}
+        return "ok" in statuses and "failed" not in statuses
+
+
+def self_test(model: str | os.PathLike[str], *, device: str = "auto", engine: str | None = None) -> SelfTest:
+    """Test every graph of a bundle (a folder or a reference) that an installed engine can run on the device.
+
+    `engine` tests the graphs of one format only, which then must run. Raises UsageError for a lone graph file, which
+    has no golden answers, and ArtifactError where `golden.npz` is missing or is not of this bundle.
+    """
+    check_device(device)
+    if engine is not None and engine not in ENGINES:
+        raise UsageError(f"engine {engine!r} is not known; use {', '.join(ENGINES)}")
+    graphs = bundle.find(model)
+    described = graphs[0].manifest
+    if described is None:
+        raise UsageError(f"{model} is a lone graph file; a self-test needs its bundle, with golden.npz")
+    inputs, answers = _golden(graphs[0].path.parent, described)
+    wanted = [graph for graph in graphs if engine in (None, engine_for_file(graph.path).format)]
+    if not wanted:
+        raise UsageError(f"{model} has no {engine} graph; it has {', '.join(graph.path.name for graph in graphs)}")
+    tested = tuple(_test(graph, inputs, answers, device=device, named=engine is not None) for graph in wanted)
+    return SelfTest(described.identity(), tested)
+
+
+def table(result: SelfTest) -> Table:
+    """One row per graph. Pure: nothing here prints."""
+    shown = Table("graph", "status", "engine", "device", box=None, pad_edge=False)
+    for name in ("max diff", "top-1", "seconds"):
+        shown.add_column(name, justify="right")
+    colours = {"ok": "green", "failed": "red", "skipped": "yellow"}
+    for one in result.graphs:
+        difference = "" if one.max_abs is None else f"{one.max_abs:.1e}"
+        agreement = "" if one.top1_agreement is None else f"{one.top1_agreement:.0%}"
+        status = f"[{colours[one.status]}]{one.status}[/]"
+        seconds = f"{one.seconds:.2f}" if one.engine else ""
+        shown.add_row(one.graph, status, escape(one.engine), one.device, difference, agreement, seconds)
+    return shown
+
+
+def lines(result: SelfTest) -> list[str]:
+    """Why graphs failed or were skipped, and what the test came to."""
+    counts = {status: sum(one.status == status for one in result.graphs) for status in ("ok", "failed", "skipped")}
+    reasons = [f"{one.graph} {one.status}: {one.reason}" for one in result.graphs if one.reason]
+    found = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    verdict = "answers as it did at export" if result.ok else "is not to be used here as it is"
+    return [*reasons, f"{result.model} {verdict}: {found}"]
+
+
+def _test(graph: GraphFile, inputs: Arrays, answers: Arrays, *, device: str, named: bool) -> GraphTest:
+    """One graph: opened, run on the golden inputs, compared. Only a graph that was asked for by name must run here."""
+    engine, started = engine_for_file(graph.path), time.perf_counter()
+    label = graph.listed.label if graph.listed else engine.format
+
+    def without(status: Literal["failed", "skipped"], reason: str) -> GraphTest:
+        return GraphTest(label, graph.path.name, "failed" if named else status, reason)
+
+    if not engine.is_installed():
+        return without("skipped", f'it needs {engine.module}. Run: pip install "lit-deploy[{engine.extra}]"')
+    if engine.format in _CPU_ONLY and device.startswith("cuda"):
+        return without("skipped", f"{engine.module} runs on the CPU, not on {device}")
+    try:
+        with open_predictor(graph, device=device) as predictor:
+            found = predictor.run(inputs)
+        is_classes = predictor.manifest.task == "image-classification"
+        measured = [
+            _compare(found[name], truth, graph.listed, is_classes=is_classes) for name, truth in answers.items()
+        ]
+    except LitError as error:
+        is_elsewhere = engine.format in _OF_ONE_HOST and not isinstance(error, ArtifactError)
+        return without("skipped" if is_elsewhere else "failed", str(error))
+    except Exception as error:  # an engine that opens a graph and cannot run it may raise anything
+        return without("failed", f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}")
+    worst = max(measured, key=lambda one: one.max_abs)
+    reason = next((one.reason for one in measured if one.reason), "")
+    return GraphTest(
+        graph=label,
+        file=graph.path.name,
+        status="failed" if reason else "ok",
+        reason=reason,
+        engine=predictor.engine,
+        device=predictor.device,
+        max_abs=worst.max_abs,
+        max_rel=max(one.max_rel for one in measured),
+        top1_agreement=worst.top1_agreement,
+        seconds=time.perf_counter() - started,
+    )
+
+
+@dataclass(frozen=True)
+class _Difference:
+    """How far one output is from the eager module's; `reason` where that is too far."""
+
+    max_abs: float
+    max_rel: float
+    top1_agreement: float | None
+    reason: str
+
+
+def _compare(found: NDArray[Any], truth: NDArray[Any], listed: Graph | None, *, is_classes: bool) -> _Difference:
+    """Measure one output by the tolerances under which export proved the graph; atol is in units of the largest."""
+    parity = listed.parity if listed else None
+    if listed is None or parity is None:
+        raise EngineError("the manifest does not say how far it was from the eager module. Export it again")
+    if found.shape != truth.shape:
+        raise EngineError(f"it answers {list(found.shape)} where the eager module answered {list(truth.shape)}")
+    here, there = found.astype(np.float64), truth.astype(np.float64)
+    if not np.isfinite(here).all():
+        raise EngineError("it answers NaN or infinity")
+    difference, size = np.abs(here - there), np.abs(there)
+    largest = float(size.max(initial=0))
+    floor = max(parity.atol * largest, float(np.finfo(np.float32).tiny))
+    allowed = floor + parity.rtol * size
+    if listed.precision == "int8":
+        # Its accuracy was gated, by no tolerance; but wherever it runs, it is to be the graph that was gated.
+        allowed = np.minimum(allowed, _INT8_SLACK * parity.max_abs + _INT8_ROOM * largest)
+    max_abs = float(difference.max(initial=0))
+    reason = (
+        f"it differs from the eager module by up to {max_abs:.2g}, at export by up to {parity.max_abs:.2g}; "
+        f"allowed is up to {float(allowed.max(initial=0)):.2g}"
+    )
+    return _Difference(
+        max_abs=max_abs,
+        max_rel=float((difference / np.maximum(size, floor)).max(initial=0)),
+        top1_agreement=float((here.argmax(-1) == there.argmax(-1)).mean()) if is_classes else None,
+        reason=reason if (difference > allowed).any() else "",
+    )
+
+
+def _golden(folder: Path, described: Manifest) -> tuple[Arrays, Arrays]:
+    """The golden inputs and answers by name, each of the shape and dtype that the manifest gives."""
+    if described.golden is None:
+        raise ArtifactError(f"{folder} has no golden answers to test against. Export the model again")
+    path = folder / Path(described.golden).name
+    if described.golden_sha256 is not None and path.is_file() and files.sha256(path) != described.golden_sha256:
+        raise ArtifactError(f"{path} is not the file that its manifest describes: export or fetch it again")
+    arrays = _load(path)
+    tensors = (*described.inputs, *described.outputs)
+    if set(arrays) != {tensor.name for tensor in tensors}:
+        expected = ", ".join(tensor.name for tensor in tensors)
+        raise ArtifactError(f"{path} holds {', '.join(sorted(arrays))}, its manifest has {expected}. Export it again")
+    sides: dict[str, int] = {}
+    for tensor in tensors:
+        if not _fits(arrays[tensor.name], tensor, sides):
+            array = arrays[tensor.name]
+            raise ArtifactError(
+                f"{path}: {tensor.name} is {array.dtype} {list(array.shape)}, its manifest has "
+                f"{tensor.dtype} {list(tensor.shape)}. Export it again"
+            )
+    inputs = {tensor.name: arrays[tensor.name] for tensor in described.inputs}
+    return inputs, {tensor.name: arrays[tensor.name] for tensor in described.outputs}
+
+
+def _load(path: Path) -> Arrays:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+        if size > _MAX_GOLDEN_BYTES:
+            raise ArtifactError(f"{path} would unpack to {size / 1e9:.1f} GB: this is no golden.npz")
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except FileNotFoundError:
+        raise ArtifactError(f"{path} is missing. Export or fetch the bundle again") from None
+    except ArtifactError:
+        raise
+    except Exception as error:  # zipfile, zlib and numpy each raise their own for a damaged file
+        raise ArtifactError(f"{path} is damaged ({error}). Export or fetch the bundle again") from None
+
+
+def _fits(array: NDArray[Any], tensor: Tensor, sides: dict[str, int]) -> bool:
+    """Whether dtype and shape are the manifest's; a named side has one length in all tensors, noted in `sides`."""
+    if array.dtype != tensor.dtype or array.ndim != len(tensor.shape):
+        return False
+    pairs = zip(tensor.shape, array.shape, strict=True)
+    return all(have == (sides.setdefault(want, have) if isinstance(want, str) else want) for want, have in pairs)
