@@ -1,25 +1,31 @@
 """Artifacts by name: resolve, fetch, publish, move an alias, list.
 
 `local/...` references, and every reference while offline, mean the folder registry under `artifacts/registry/`
-(`$LIT_ARTIFACTS` names another place for `artifacts/`). `Registry` is what W&B will implement beside it.
+(`$LIT_ARTIFACTS` names another place for `artifacts/`); every other reference means W&B. `why` says which, in a line.
 """
 
 import os
 from pathlib import Path
 
 from lit_infer.artifacts.folder import FolderRegistry
+from lit_infer.artifacts.mode import base_url, wandb_mode
 from lit_infer.artifacts.reference import Reference, looks_like_reference, parse
 from lit_infer.artifacts.registry import Registry, Version
+from lit_infer.artifacts.wandb import WandbRegistry, silent
+from lit_infer.artifacts.wandb_files import Progress
 
 __all__ = [
     "FolderRegistry",
+    "Progress",
     "Reference",
     "Registry",
     "Version",
+    "WandbRegistry",
     "artifacts_root",
     "looks_like_reference",
     "parse",
     "registry",
+    "why",
 ]
 
 
@@ -28,6 +34,23 @@ def artifacts_root() -> Path:
     return Path(os.environ.get("LIT_ARTIFACTS") or "artifacts")
 
 
-def registry() -> Registry:
-    """The registry that references are looked up in."""
-    return FolderRegistry(artifacts_root() / "registry")
+def registry(reference: Reference | None = None, *, progress: Progress = silent) -> Registry:
+    """The registry that a reference is looked up in; without one, the registry that names without `local/` mean.
+
+    `progress` is told of a download's bytes.
+    """
+    if _is_local(reference):
+        return FolderRegistry(artifacts_root() / "registry")
+    return WandbRegistry(f"{reference.entity}/{reference.project}" if reference else None, progress=progress)
+
+
+def why(reference: Reference | None = None) -> str:
+    """Which registry that is, and the reason, in one line."""
+    if not _is_local(reference):
+        return f"W&B at {base_url()}: {wandb_mode().reason}"
+    reason = wandb_mode().reason if reference is None or reference.entity != "local" else "the name begins with local/"
+    return f"folder registry {artifacts_root() / 'registry'}: {reason}"
+
+
+def _is_local(reference: Reference | None) -> bool:
+    return not wandb_mode().online or (reference is not None and reference.entity == "local")

@@ -1,5 +1,6 @@
 """Online or offline, and why: decided once, the same way by every command, without importing wandb."""
 
+import configparser
 import netrc
 import os
 from dataclasses import dataclass
@@ -22,14 +23,33 @@ def wandb_mode() -> Mode:
         return Mode(True, f"WANDB_MODE={mode}")
     if mode:
         return Mode(False, f"WANDB_MODE={mode}")
-    if os.environ.get("WANDB_API_KEY"):
-        return Mode(True, "WANDB_API_KEY is set")
-    if os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
-        return Mode(True, "WANDB_IDENTITY_TOKEN_FILE is set")
-    host = urlsplit(os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai").netloc
-    if _netrc_has(host):
-        return Mode(True, f"{host} is in your netrc")
-    return Mode(False, "no W&B account was found; wandb login connects one")
+    found = credentials()
+    return Mode(True, found) if found else Mode(False, "no W&B account was found; wandb login connects one")
+
+
+def credentials() -> str | None:
+    """Where the credentials for W&B are, in a few words; None without any."""
+    for name in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE"):
+        if os.environ.get(name):
+            return f"{name} is set"
+    host = urlsplit(base_url()).netloc
+    return f"{host} is in your netrc" if _netrc_has(host) else None
+
+
+def base_url() -> str:
+    """W&B's server: `$WANDB_BASE_URL`, else the one that `wandb login --host` has recorded, else the public one."""
+    named = os.environ.get("WANDB_BASE_URL") or _recorded_url() or "https://api.wandb.ai"
+    return named.rstrip("/")
+
+
+def _recorded_url() -> str | None:
+    folder = os.environ.get("WANDB_CONFIG_DIR") or Path.home() / ".config" / "wandb"
+    settings = configparser.ConfigParser(interpolation=None)
+    try:
+        settings.read(Path(folder) / "settings")
+        return settings.get("default", "base_url", fallback=None)
+    except (OSError, UnicodeDecodeError, configparser.Error):
+        return None
 
 
 def _netrc_has(host: str) -> bool:

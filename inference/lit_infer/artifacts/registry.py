@@ -1,4 +1,4 @@
-"""What a registry can do, whoever keeps it: a folder here, W&B's servers later."""
+"""What a registry can do, whoever keeps it: a folder, or W&B's servers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ class Version:
     """With the version (`v3`) as its alias, so that it can never mean anything else."""
     type: str
     digest: str
-    """sha256 over the files' names and digests: two versions with equal files have equal digests."""
+    """Over the files' names and digests: two versions with equal files have equal digests."""
     aliases: tuple[str, ...]
     parents: tuple[str, ...]
-    """References of the versions this one was made from."""
+    """References of the versions this one was made from; with W&B only `resolve` and `publish` ask for them."""
     metadata: Mapping[str, Any]
     created: str
     """ISO 8601, UTC."""

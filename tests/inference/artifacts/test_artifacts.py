@@ -25,3 +25,27 @@ def test_else_it_is_the_folder_artifacts_here(value: str | None, monkeypatch: py
         monkeypatch.setenv("LIT_ARTIFACTS", value)
 
     assert artifacts.artifacts_root() == Path("artifacts")
+
+
+ONLINE = {"WANDB_API_KEY": "0" * 40, "WANDB_BASE_URL": "http://wandb.test/"}
+
+
+def test_online_a_reference_means_wandb_unless_it_is_local(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in ONLINE.items():
+        monkeypatch.setenv(name, value)
+    remote, local = artifacts.parse("user/a/b:best"), artifacts.parse("local/a/b:best")
+
+    assert isinstance(artifacts.registry(remote), artifacts.WandbRegistry)
+    assert isinstance(artifacts.registry(), artifacts.WandbRegistry)
+    assert isinstance(artifacts.registry(local), artifacts.FolderRegistry)
+    assert artifacts.why(remote) == "W&B at http://wandb.test: WANDB_API_KEY is set"
+    assert artifacts.why(local).endswith("artifacts/registry: the name begins with local/")
+
+
+def test_offline_every_reference_means_the_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    remote = artifacts.parse("user/a/b:best")
+
+    assert isinstance(artifacts.registry(remote), artifacts.FolderRegistry)
+    assert artifacts.why(remote).startswith("folder registry ")
+    assert artifacts.why(remote).endswith("artifacts/registry: WANDB_MODE=offline")

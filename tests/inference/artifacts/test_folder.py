@@ -13,44 +13,8 @@ from hypothesis import strategies as st
 
 from lit_infer.artifacts.folder import FolderRegistry
 from lit_infer.artifacts.reference import Reference, parse
-from lit_infer.artifacts.registry import Version
 from lit_infer.errors import ArtifactError, NotFoundError, UsageError
-
-MODEL = parse("local/digits/digits-cnn")
-
-
-@pytest.fixture
-def registry(tmp_path: Path) -> FolderRegistry:
-    return FolderRegistry(tmp_path / "registry")
-
-
-class Publisher:
-    """Publishes versions of MODEL whose files hold some text."""
-
-    def __init__(self, registry: FolderRegistry, folder: Path) -> None:
-        self.registry = registry
-        self.folder = folder
-
-    def __call__(self, *texts: str, aliases: tuple[str, ...] = (), to: Reference = MODEL) -> Version:
-        shutil.rmtree(self.folder, ignore_errors=True)
-        for number, text in enumerate(texts):
-            path = self.folder / ("model.ckpt" if number == 0 else f"more/{number}.txt")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        return self.registry.publish(self.folder, to, type="model", aliases=aliases)
-
-
-@pytest.fixture
-def publish(registry: FolderRegistry, tmp_path: Path) -> Publisher:
-    return Publisher(registry, tmp_path / "source")
-
-
-def home(registry: FolderRegistry) -> Path:
-    return registry.root / MODEL.collection
-
-
-def numbers(registry: FolderRegistry) -> list[str]:
-    return [version.reference.alias for version in registry.versions(MODEL)]
+from tests.inference.artifacts.publisher import MODEL, Publisher, home, numbers
 
 
 def test_what_was_published_is_fetched(registry: FolderRegistry, publish: Publisher) -> None:
@@ -97,6 +61,60 @@ def test_a_copy_is_kept_so_that_the_source_may_change(registry: FolderRegistry, 
     (publish.folder / "model.ckpt").write_text("other")
 
     assert (registry.fetch(MODEL) / "model.ckpt").read_text() == "first"
+
+
+def test_an_equal_file_is_stored_once_and_never_shared_with_the_source(
+    registry: FolderRegistry, publish: Publisher
+) -> None:
+    first = publish("a", "common")
+    second = publish("b", "common", "common")
+
+    files = [
+        registry.version_folder(MODEL.at(name)) / "files" / path
+        for name, path in (("v0", "more/1.txt"), ("v1", "more/1.txt"), ("v1", "more/2.txt"))
+    ]
+    assert len({file.stat().st_ino for file in files}) == 1
+    assert (publish.folder / "more/1.txt").stat().st_nlink == 1
+    for version in (first, second):
+        registry.fetch(version.reference)
+
+
+def test_a_stored_file_cannot_be_overwritten_by_accident(registry: FolderRegistry, publish: Publisher) -> None:
+    publish("a")
+
+    assert not (registry.fetch(MODEL) / "model.ckpt").stat().st_mode & 0o222
+    assert (publish.folder / "model.ckpt").stat().st_mode & 0o200
+
+
+def test_a_stored_file_that_was_changed_is_not_used_for_another_version(
+    registry: FolderRegistry, publish: Publisher
+) -> None:
+    publish("a", "common")
+    stored = registry.fetch(MODEL) / "more/1.txt"
+    stored.chmod(0o644)
+    stored.write_text("COMMON")
+
+    publish("b", "common")
+    publish("c", "common")
+
+    assert (registry.fetch(MODEL.at("v1")) / "more/1.txt").read_text() == "common"
+    inodes = {(registry.fetch(MODEL.at(name)) / "more/1.txt").stat().st_ino for name in ("v1", "v2")}
+    assert len(inodes) == 1
+    with pytest.raises(ArtifactError, match="was changed"):
+        registry.fetch(MODEL.at("v0"))
+
+
+def test_without_hard_links_every_version_has_its_copy(
+    registry: FolderRegistry, publish: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    publish("a", "common")
+    publish("b", "common")
+
+    assert all((registry.fetch(MODEL.at(name)) / "more/1.txt").stat().st_nlink == 1 for name in ("v0", "v1"))
 
 
 def test_versions_count_up_and_latest_follows(registry: FolderRegistry, publish: Publisher) -> None:
@@ -234,6 +252,7 @@ def test_a_changed_file_is_detected(registry: FolderRegistry, publish: Publisher
     publish("weights")
     path = registry.fetch(MODEL) / "model.ckpt"
 
+    path.chmod(0o644)
     path.write_text("WEIGHTS")
 
     with pytest.raises(ArtifactError, match=r"model\.ckpt was changed"):

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from lit_infer.artifacts.mode import Mode, wandb_mode
+from lit_infer.artifacts.mode import Mode, base_url, wandb_mode
 
 
 @pytest.fixture
@@ -83,3 +83,25 @@ def test_a_netrc_without_a_usable_password_is_no_account(home: Path, content: by
     (home / ".netrc").write_bytes(content)
 
     assert not wandb_mode().online
+
+
+def test_the_server_that_wandb_login_recorded_is_the_one_in_use(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WANDB_CONFIG_DIR", raising=False)
+    assert base_url() == "https://api.wandb.ai"
+
+    (home / ".config/wandb").mkdir(parents=True)
+    (home / ".config/wandb/settings").write_text("[default]\nbase_url = https://wandb.example.org/\n")
+    (home / ".netrc").write_text("machine wandb.example.org login user password secret\n")
+    assert base_url() == "https://wandb.example.org"
+    assert wandb_mode() == Mode(True, "wandb.example.org is in your netrc")
+
+    monkeypatch.setenv("WANDB_BASE_URL", "https://other.example.org")
+    assert base_url() == "https://other.example.org"
+    assert not wandb_mode().online
+
+
+@pytest.mark.parametrize("content", [b"[default", b"\xff\xfe", b"[other]\nbase_url = x\n", b""])
+def test_settings_that_cannot_be_read_name_no_server(home: Path, content: bytes) -> None:
+    (home / ".config/wandb").mkdir(parents=True)
+    (home / ".config/wandb/settings").write_bytes(content)
+    assert base_url() == "https://api.wandb.ai"

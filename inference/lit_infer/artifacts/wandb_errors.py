@@ -1,0 +1,70 @@
+"""What the wandb client raises, as one of our errors that says what to do."""
+
+import os
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+from lit_infer.artifacts.mode import base_url
+from lit_infer.errors import ArtifactError, LitError, NotFoundError, UsageError
+
+_NO_ANSWER = re.compile(
+    r"did not respond|timed? ?out|timeout|refused|no such host|unreachable|deadline exceeded|reset by peer|giving up|"
+    r"EOF|lookup |status 5\d\d|50[0-4]",
+    re.IGNORECASE,
+)
+_NO_PERMISSION = re.compile(r"permission|forbidden|403", re.IGNORECASE)
+
+
+def answer_s() -> float:
+    """How long W&B may take to answer a small request: `$WANDB_HTTP_TIMEOUT`, else 10 seconds."""
+    return float(os.environ.get("WANDB_HTTP_TIMEOUT") or 10)
+
+
+@contextmanager
+def explained(subject: str) -> Iterator[None]:
+    """Turn what wandb raises about a reference into one line with what to do."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in ("wandb", "requests"):
+            raise
+        raise _translated(error, subject) from None
+
+
+def _translated(error: Exception, subject: str) -> LitError:
+    url, kind, said = base_url(), type(error).__name__, str(error).strip().partition("\n")[0]
+    if kind == "UsageError":
+        return no_key()
+    if _NO_ANSWER.search(said):
+        return ArtifactError(f"{subject}: W&B at {url} {_why_no_answer(url)}. WANDB_MODE=offline works without it")
+    if kind == "AuthenticationError":
+        return UsageError(
+            f"W&B at {url} refuses this API key ({said}). Check WANDB_API_KEY, or run: wandb login --relogin"
+        )
+    if _NO_PERMISSION.search(said):
+        return UsageError(f"{subject}: this account may not write there, says W&B at {url}. Name an entity that it may")
+    if re.search(r"project '.*' not found", said):
+        return NotFoundError(
+            f"{subject}: W&B at {url} has no such project that this account may see; check its spelling"
+        )
+    return ArtifactError(f"{subject}: W&B at {url} says: {said}")
+
+
+def no_key() -> UsageError:
+    """There are no credentials at all."""
+    return UsageError(f"no API key for W&B at {base_url()}. Set WANDB_API_KEY, run wandb login, or WANDB_MODE=offline")
+
+
+def _why_no_answer(url: str) -> str:
+    """wandb only says that its own service was busy; a connection of our own tells more."""
+    parts = urlsplit(url)
+    try:
+        socket.create_connection(
+            (parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)), 3
+        ).close()
+    except OSError as error:
+        return f"cannot be reached: {error.strerror or error}"
+    return f"did not answer properly within {answer_s():g} s"
