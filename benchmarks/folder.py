@@ -51,11 +51,14 @@ def main() -> None:
         here = Path(name)
         model = load(make_bundle(here))
         images = make_images(here / "images")
-        rates: dict[str, list[float]] = {"prepare": [], "model": [], "folder": []}
+        rates: dict[str, list[float]] = {name: [] for name in ("prepare", "model", "stream", "submit", "folder")}
         for _ in range(ROUNDS):
             rates["prepare"].append(rate(lambda: prepare_all(model, images)))
             rates["model"].append(rate(lambda: run_all(model)))
+            rates["stream"].append(rate(lambda: stream_all(model, images)))
+            rates["submit"].append(rate(lambda: submit_all(model, images)))
             rates["folder"].append(rate(lambda: folder_all(model, images, here / "rows.jsonl")))
+        overhead = overhead_us(model)
     found = {what: statistics.median(values) for what, values in rates.items()}
     limit = 1 / (1 / found["prepare"] + 1 / found["model"])
     print(f"{cpu_model()}, {usable_cpus()} cores")
@@ -63,6 +66,11 @@ def main() -> None:
     print(f"preparing alone   {found['prepare']:8.0f} images/s")
     print(f"model alone       {found['model']:8.0f} images/s")
     print(f"limit             {limit:8.0f} images/s")
+    print(f"model.stream      {found['stream']:8.0f} images/s   {found['stream'] / limit:.2f} of the limit")
+    print(
+        f"32 x model.submit {found['submit']:8.0f} images/s   {found['submit'] / found['stream']:.2f} of model.stream"
+    )
+    print(f"model.run         {overhead:8.0f} us over the engine's own call")
     print(f"lit-infer folder  {found['folder']:8.0f} images/s   {found['folder'] / limit:.2f} of the limit")
 
 
@@ -111,10 +119,38 @@ def prepare_all(model: Predictor, images: list[Path]) -> None:
 
 
 def run_all(model: Predictor) -> None:
-    """The graph on prepared batches; nothing else."""
+    """The graph on prepared batches; nothing else. A thread a core, each on one core: the graph alone at its best."""
     batch = np.zeros((DEFAULT_BATCH_SIZE, *model.manifest.image_shape), dtype=np.uint8)
-    for _ in range(COUNT // DEFAULT_BATCH_SIZE):
-        model.run({"images": batch})
+    run, batches = model.sessions.for_many(), COUNT // DEFAULT_BATCH_SIZE
+    with ThreadPoolExecutor(usable_cpus()) as pool:
+        for _ in pool.map(lambda _: run([batch]), range(batches)):
+            pass
+
+
+def stream_all(model: Predictor, images: list[Path]) -> None:
+    """From paths to predictions, without the rows that a folder run writes."""
+    for _ in model.stream(images):
+        pass
+
+
+def submit_all(model: Predictor, images: list[Path]) -> None:
+    """32 callers that hand in one image each and wait for its answer."""
+    with ThreadPoolExecutor(32) as pool:
+        for _ in pool.map(lambda image: model.submit(image).result(), images):
+            pass
+
+
+def overhead_us(model: Predictor) -> float:
+    """What `run` adds to the engine's own call, for one prepared array: the difference of the quickest of many."""
+    one = np.zeros((1, *model.manifest.image_shape), dtype=np.uint8)
+    bare = model.sessions.for_one()
+    times: dict[str, list[float]] = {"bare": [], "run": []}
+    for _ in range(200):
+        for what, call in (("bare", lambda: bare([one])), ("run", lambda: model.run({"images": one}))):
+            started = time.perf_counter()
+            call()
+            times[what].append(time.perf_counter() - started)
+    return (min(times["run"]) - min(times["bare"])) * 1e6
 
 
 def folder_all(model: Predictor, images: list[Path], output: Path) -> None:

@@ -6,6 +6,7 @@
     for prediction in model.predict(["a.png", "b.png"]):
         print(prediction.label, prediction.score)
 
+Any number of threads may share a model: `stream` any iterable, `submit` from many threads, `await apredict`.
 `load` takes a bundle folder, a lone graph file or a reference such as `local/digits/digits-cnn-export:latest`.
 """
 
@@ -14,32 +15,40 @@ from typing import TYPE_CHECKING, Any
 from lit_infer.errors import (
     ArtifactError,
     EngineError,
+    ExpiredError,
     GateError,
     InputError,
     LitError,
     MissingExtraError,
     NotFoundError,
+    OverloadedError,
     UsageError,
 )
 
 if TYPE_CHECKING:
-    from lit_infer.predictor import Choice, Prediction, Predictor, load
+    from lit_infer.predictor import BatchPolicy, Choice, Limits, Prediction, Predictor, Timings, from_onnx_bytes, load
 
     __version__: str
 
 __all__ = [
     "ArtifactError",
+    "BatchPolicy",
     "Choice",
     "EngineError",
+    "ExpiredError",
     "GateError",
     "InputError",
+    "Limits",
     "LitError",
     "MissingExtraError",
     "NotFoundError",
+    "OverloadedError",
     "Prediction",
     "Predictor",
+    "Timings",
     "UsageError",
     "__version__",
+    "from_onnx_bytes",
     "load",
 ]
 

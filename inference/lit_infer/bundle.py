@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lit_infer import artifacts, files, manifest
 from lit_infer.engines import ENGINES, OpenGraph, engine_for_file, suffixes
-from lit_infer.errors import ArtifactError, MissingExtraError, NotFoundError
+from lit_infer.errors import ArtifactError, MissingExtraError, NotFoundError, UsageError
 from lit_infer.manifest import Graph, Manifest
 
 
@@ -20,14 +20,27 @@ class GraphFile:
 
     def open(self, *, device: str, threads: int) -> tuple[OpenGraph, Manifest]:
         """Open the graph, from bytes that are those of the manifest, or of a file that describes itself."""
-        if self.listed is not None and files.sha256(self.path) != self.listed.sha256:
-            raise ArtifactError(f"{self.path} is not the file that its manifest describes: export or fetch it again")
+        for path, digest in self._digests().items():
+            if not path.is_file() or files.sha256(path) != digest:
+                raise ArtifactError(f"{path} is not the file that its manifest describes: export or fetch it again")
         opened = engine_for_file(self.path).open_graph(self.path, device=device, threads=threads)
         if self.manifest is not None:
             return opened, self.manifest
-        if opened.embedded is None:
-            raise ArtifactError(f"{self.path} carries no lit-deploy manifest: make it with lit-export")
-        return opened, manifest.decode(opened.embedded, where=str(self.path))
+        return opened, embedded_manifest(opened, where=str(self.path))
+
+    def _digests(self) -> dict[Path, str | None]:
+        """The sha256 of the graph and of the files that belong to it, as listed; of a lone file nothing is known."""
+        if self.listed is None:
+            return {}
+        companions = {self.path.with_name(Path(name).name): digest for name, digest in self.listed.companions.items()}
+        return {self.path: self.listed.sha256, **companions}
+
+
+def embedded_manifest(opened: OpenGraph, *, where: str) -> Manifest:
+    """What an open graph says of itself. `where` names it in errors."""
+    if opened.embedded is None:
+        raise ArtifactError(f"{where} carries no lit-deploy manifest: make it with lit-export")
+    return manifest.decode(opened.embedded, where=where)
 
 
 def find(model: str | os.PathLike[str]) -> list[GraphFile]:
@@ -39,7 +52,8 @@ def find(model: str | os.PathLike[str]) -> list[GraphFile]:
         engine_for_file(path)
         return [GraphFile(path, manifest=None, listed=None)]
     if artifacts.looks_like_reference(str(model)):
-        folder = artifacts.registry().fetch(artifacts.parse(str(model)))
+        reference = artifacts.parse(str(model))
+        folder = artifacts.registry(reference).fetch(reference)
         if not (folder / manifest.FILE_NAME).is_file():
             raise NotFoundError(
                 f"{model} is not a bundle; a checkpoint is made one by: lit-export onnx --artifact {model}"
@@ -50,16 +64,28 @@ def find(model: str | os.PathLike[str]) -> list[GraphFile]:
     )
 
 
-def choose(graphs: list[GraphFile]) -> GraphFile:
-    """The first graph that an installed engine can run, in the engines' order of preference."""
-    for engine in ENGINES.values():
-        for graph in graphs:
-            if graph.path.suffix == engine.suffix and engine.is_installed():
-                return graph
-    wanted = engine_for_file(graphs[0].path)
-    raise MissingExtraError(
-        f'{graphs[0].path} needs {wanted.module}, which is not installed. Run: pip install "lit-deploy[{wanted.extra}]"'
-    )
+def choose(graphs: list[GraphFile], *, engine: str = "auto") -> GraphFile:
+    """The first graph, fp32 before others, that an installed engine can run, in the engines' order of preference.
+
+    An `engine` that is named is taken or refused.
+    """
+    if engine != "auto" and engine not in ENGINES:
+        raise UsageError(f"engine {engine!r} is not known; use auto, {', '.join(ENGINES)}")
+    offered = [graph for graph in graphs if engine in ("auto", engine_for_file(graph.path).format)]
+    if not offered:
+        here = ", ".join(sorted({engine_for_file(graph.path).format for graph in graphs}))
+        raise UsageError(f"{graphs[0].path.parent} has no graph for the engine {engine}; it has {here}")
+    for candidate in ENGINES.values():
+        fitting = [graph for graph in offered if engine_for_file(graph.path) is candidate]
+        if fitting and candidate.is_installed():
+            return min(fitting, key=_is_reduced)
+    wanted = engine_for_file(offered[0].path)
+    fix = f'pip install "lit-deploy[{wanted.extra}]"'
+    raise MissingExtraError(f"{offered[0].path} needs {wanted.module}, which is not installed. Run: {fix}")
+
+
+def _is_reduced(graph: GraphFile) -> bool:
+    return graph.listed is not None and graph.listed.precision != "fp32"
 
 
 def default_model() -> str:

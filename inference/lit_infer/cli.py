@@ -1,41 +1,62 @@
-"""`lit-infer PATH...`: predict images from the command line."""
+"""`lit-infer PATH...`: predict images from the command line. `lit-infer explain MODEL`: how it would run here."""
 
 import json
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from lit_infer import console
-from lit_infer.hardware import DEFAULT_BATCH_SIZE
 
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
-
-_ROWS = 10  # of the table; the file has all
+explain_app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 
 _EXAMPLES = """Examples:
 
 \b
   lit-infer cat.jpg
   lit-infer images/ --model artifacts/bundles/digits-cnn-v0 --top-k 3
-  lit-infer images/ --model local/digits/digits-cnn-export:latest -o out.csv
-  lit-infer images/ --json | jq .label
+  lit-infer 'images/**/*.png' s3://bucket/more/ shard-0001.tar -o out.parquet
+  find images -newer last | lit-infer - --json | jq .label
+  lit-infer images/ --report out.html --sort-into sorted/ --threshold 0.8
+  lit-infer explain artifacts/bundles/digits-cnn-v0
 """
+
+_BATCH_SIZE = "Images per run of the graph; if not given, as lit-bench tune found, else 8."
+_ENGINE = "auto, or the format to run, as in onnx; what is named is obtained or refused."
+_PATHS = "Files, folders, 'globs', .tar and .zip files, s3://… URLs; @FILE lists paths, - reads them from stdin."
 
 
 @app.command(epilog=_EXAMPLES)
 def infer(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Image files, and folders to search.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help=_PATHS)],
     model: Annotated[str | None, typer.Option("--model", "-m", help=console.MODEL_HELP)] = None,
     top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, help="Classes to record per image.")] = 5,
-    batch_size: Annotated[
-        int, typer.Option("--batch-size", "-b", min=1, max=4096, help="Images per run of the graph.")
-    ] = DEFAULT_BATCH_SIZE,
+    threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Below this score an image gets no label.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", "-b", min=1, max=4096, help=_BATCH_SIZE)] = None,
     device: Annotated[str, typer.Option(help=console.DEVICE_HELP)] = "auto",
-    output: Annotated[Path, typer.Option("--output", "-o", help="One row per image: a .jsonl or .csv file.")] = Path(
-        "predictions.jsonl"
-    ),
+    engine: Annotated[str, typer.Option(help=_ENGINE)] = "auto",
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="One row per image: a .jsonl, .csv or .parquet file.")
+    ] = Path("predictions.jsonl"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON lines; write no file.")] = False,
+    embeddings: Annotated[
+        Path | None, typer.Option(help="The model's output, a float32 row per image: an .npy file.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="A page to look through: an .html file.")] = None,
+    thumbnails: Annotated[int, typer.Option(min=0, help="Images in the page at most.")] = 2000,
+    sort_into: Annotated[Path | None, typer.Option(help="Copy each image into DIR/label/.", metavar="DIR")] = None,
+    hard_links: Annotated[bool, typer.Option("--hard-links", help="Link instead of copying.")] = False,
+    timings: Annotated[bool, typer.Option("--timings", help="Milliseconds of each stage in each row.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the same line was interrupted.")] = False,
+    max_errors: Annotated[
+        str | None, typer.Option(metavar="N|P%", help="Stop when more images than this have failed.")
+    ] = None,
+    max_pixels: Annotated[int | None, typer.Option(min=1, help="Of an image; 50 million if not given.")] = None,
+    max_bytes: Annotated[int | None, typer.Option(min=1, help="Of a file; 64 MiB if not given.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no table.")] = False,
     _: Annotated[
         bool, typer.Option("--version", callback=console.show_version, is_eager=True, help="Show the version.")
@@ -45,40 +66,78 @@ def infer(
 
     Prints a table, writes one row per image to predictions.jsonl. An image that cannot be read becomes a row
     with its error; the run goes on and exits 1. If the images lie in folders named after the model's classes,
-    the accuracy is printed too.
+    the accuracy is printed too. What an interrupted run has done is kept for --resume.
     """
     # Imported here, so that --help answers without numpy.
-    from lit_infer import bundle, folder, report
+    from lit_infer import bundle, folder, outputs, sources, tally
+    from lit_infer import report as terminal
+    from lit_infer.job import ErrorLimit, Job, limits
     from lit_infer.predictor import load
 
-    target = None if as_json else output
-    if target is not None:
-        folder.check_output(target)
-    found = folder.list_images(paths)
+    job = Job(
+        top_k=top_k,
+        batch_size=batch_size,
+        limits=limits(max_pixels=max_pixels, max_bytes=max_bytes),
+        threshold=threshold,
+        timings=timings,
+        output=None if as_json else output,
+        embeddings=embeddings,
+        report=report,
+        thumbnails=thumbnails,
+        sort_into=sort_into,
+        hard_links=hard_links,
+        max_errors=None if max_errors is None else ErrorLimit(max_errors),
+        resume=resume,
+    )
+    inputs = sources.parse(paths)
+    outputs.check(job, inputs)
     named = model or bundle.default_model()
-    predictor = load(named, device=device)
-    identity = predictor.manifest.identity()
+    predictor = load(named, device=device, engine=engine)
     if not quiet:
-        console.note(f"model {named} ({identity}) on {predictor.device}, {predictor.engine}")
-    with console.progress("predict", total=len(found), quiet=quiet) as advance:
-        summary = folder.run(
-            predictor, found, top_k=top_k, batch_size=batch_size, output=target, advance=lambda _: advance()
-        )
-    if as_json:
-        for prediction in summary.predictions:
-            typer.echo(json.dumps(folder.row(prediction, model=identity), ensure_ascii=False))
-    elif not quiet:
-        console.out.print(report.predictions_table(summary, rows=_ROWS))
-        if (left := len(found) - _ROWS) > 0:
-            console.out.print(f"… and {left} more", style="dim")
+        console.note(f"model {named} ({predictor.manifest.identity()}) on {predictor.device}, {predictor.engine}")
+    kept = "nothing has been kept" if as_json else "the same line with --resume goes on from here"
+    with console.says_when_interrupted(kept), console.image_progress(inputs.count, quiet=quiet) as advance:
+
+        def each(row: dict[str, Any]) -> None:
+            if as_json:
+                typer.echo(json.dumps(row, ensure_ascii=False))
+            advance(row["error"] is not None)
+
+        summary = folder.run_job(predictor, inputs, job, each=each)
     if not quiet:
-        for line in report.summary_lines(summary, predictor.manifest):
+        if not as_json:
+            console.out.print(terminal.predictions_table(summary, rows=tally.SHOWN))
+            if (left := summary.count - tally.SHOWN) > 0:
+                console.out.print(f"… and {left} more", style="dim")
+        for line in terminal.summary_lines(summary, written=job.written()):
             console.note(line)
         console.note("next: lit-bench (how fast is it here?)")
     if summary.failed:
         raise typer.Exit(1)
 
 
+@explain_app.command()
+def explain(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Bundle, graph file or reference.")],
+    device: Annotated[str, typer.Option(help=console.DEVICE_HELP)] = "auto",
+    engine: Annotated[str, typer.Option(help=_ENGINE)] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Say how a model runs on this machine: engine, device, threads, batch, precision, memory."""
+    from lit_infer.explain import explain as explained
+
+    facts = explained(model, device=device, engine=engine)
+    if as_json:
+        typer.echo(json.dumps(facts, ensure_ascii=False))
+        return
+    for name, value in facts.items():
+        console.out.print(f"{name:<12} {value}", markup=False)
+
+
 def main() -> None:
-    """The console script."""
-    console.run(app)
+    """The console script. A file that is called explain is named ./explain."""
+    if sys.argv[1:2] == ["explain"]:
+        sys.argv[:2] = [f"{sys.argv[0]} explain"]
+        console.run(explain_app)
+    else:
+        console.run(app)

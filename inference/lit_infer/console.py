@@ -2,9 +2,11 @@
 
 import signal
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Thread
 from typing import Any, NoReturn
 
 import typer
@@ -16,6 +18,7 @@ MODEL_HELP = "Bundle, graph file or reference. Else $LIT_MODEL, else the newest 
 DEVICE_HELP = "auto, cpu, cuda or cuda:N; what is named is obtained or refused."
 
 _INTERRUPTED = 130  # the exit code of a process that Ctrl-C ended
+_interrupt_is_told = False
 
 # Results go to stdout, everything about the work to stderr: a pipe gets results only.
 out = Console(highlight=False, soft_wrap=True, emoji=False)
@@ -38,6 +41,46 @@ def progress(task: str, *, total: int, quiet: bool) -> Iterator[Callable[[], Non
     with Progress(*columns, console=err, disable=quiet or not err.is_terminal, transient=True) as bar:
         number = bar.add_task(task, total=total)
         yield lambda: bar.advance(number)
+
+
+@contextmanager
+def image_progress(count: Callable[[], int | None], *, quiet: bool) -> Iterator[Callable[[bool], None]]:
+    """A progress bar with images/s, time left and errors; the block calls what it is given with "it failed".
+
+    `count` is asked on a thread of its own: the work does not wait until it is known how much there is.
+    """
+    if quiet or not err.is_terminal:
+        yield lambda _: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    rate, errors = TextColumn("{task.fields[rate]}"), TextColumn("[red]{task.fields[errors]}[/red]")
+    columns = (TextColumn("predict"), BarColumn(24), MofNCompleteColumn(), rate, TimeRemainingColumn(), errors)
+    with Progress(*columns, console=err, transient=True) as bar:
+        number = bar.add_task("", total=None, rate="", errors="")
+        Thread(target=lambda: bar.update(number, total=count()), daemon=True).start()
+        started = time.monotonic()
+        done = failed = 0
+
+        def advance(it_failed: bool) -> None:
+            nonlocal done, failed
+            done, failed = done + 1, failed + it_failed
+            rate = f"{done / max(time.monotonic() - started, 1e-3):,.0f} images/s"
+            bar.update(number, advance=1, rate=rate, errors=f"{failed} failed" if failed else "")
+
+        yield advance
+
+
+@contextmanager
+def says_when_interrupted(text: str) -> Iterator[None]:
+    """What Ctrl-C during the block means for the work."""
+    global _interrupt_is_told  # noqa: PLW0603 - `run` must not say it again
+    try:
+        yield
+    except KeyboardInterrupt:
+        note(f"interrupted: {text}")
+        _interrupt_is_told = True
+        raise
 
 
 def show_version(asked: bool) -> None:
@@ -63,7 +106,9 @@ def run(app: Callable[..., Any]) -> None:
     except LitError as error:
         _fail(str(error), error.exit_code)
     except SystemExit as stop:
-        if stop.code == _INTERRUPTED and isinstance(app, typer.Typer):  # how typer says KeyboardInterrupt
+        if (
+            stop.code == _INTERRUPTED and isinstance(app, typer.Typer) and not _interrupt_is_told
+        ):  # how typer says KeyboardInterrupt
             note("interrupted: nothing that was unfinished has been kept")
         raise
     except KeyboardInterrupt:

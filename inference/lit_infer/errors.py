@@ -6,6 +6,8 @@ LitError
 │   └── MissingExtraError   an optional part is not installed           exit 2 · HTTP 501
 ├── ArtifactError       a bundle or version is damaged or too new       exit 1 · HTTP 503
 ├── InputError          one input cannot be read                        counted · HTTP 422
+├── OverloadedError     the queue is full: try again later              exit 1 · HTTP 503
+├── ExpiredError        its deadline passed before its turn came        exit 1 · HTTP 504
 ├── EngineError         no engine here can run the graph                exit 1 · HTTP 503
 └── GateError           a check failed: the result is not to be used    exit 1 · HTTP 500
 
@@ -57,6 +59,18 @@ class InputError(LitError, ValueError):
     def __init__(self, message: str, *, code: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class OverloadedError(LitError, RuntimeError):
+    """The queue is full: try again later."""
+
+    status = 503
+
+
+class ExpiredError(LitError, TimeoutError):
+    """An item's deadline passed before its turn came."""
+
+    status = 504
 
 
 class EngineError(LitError, RuntimeError):

@@ -1,60 +1,51 @@
-"""Predict everything below some paths: list the images, stream them through the predictor, write the rows."""
+"""Predict everything that some arguments name: take the images as they are found, predict, hand on the rows.
 
-import csv
-import json
-import os
+    inputs = sources.parse(["photos/"])
+    summary = run_job(predictor, inputs, Job(output=Path("rows.jsonl")))
+
+Nothing here grows with the number of images. What is unfinished is kept beside the output (`resume.py`).
+"""
+
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
 
-from lit_infer import files, images
+from lit_infer import loading, vectors
 from lit_infer.errors import NotFoundError, UsageError
-from lit_infer.predictor import Prediction, Predictor
+from lit_infer.images import ImageInput
+from lit_infer.job import Job
+from lit_infer.loading import Loaded
+from lit_infer.outputs import opened
+from lit_infer.predictions import Prediction
+from lit_infer.predictor import Predictor
+from lit_infer.resume import Entry
+from lit_infer.search import Search, suffixes
+from lit_infer.sources import File, Inputs, Item
+from lit_infer.tally import Summary, Tally
+from lit_infer.writers import COLUMNS, STAGES, Row, write_rows
 
-Rows = Iterator[dict[str, Any]]
-
-COLUMNS = ("path", "label", "index", "score", "top", "error", "code", "model")
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a run over a folder came to."""
-
-    predictions: tuple[Prediction, ...]
-    seconds: float
-    output: Path | None
-
-    @property
-    def failed(self) -> tuple[Prediction, ...]:
-        """The images that could not be read."""
-        return tuple(prediction for prediction in self.predictions if prediction.error is not None)
-
-    def accuracy(self, labels: Sequence[str] | None) -> tuple[int, int] | None:
-        """(right, all) where each image lies in a folder named after its class; None where one does not."""
-        read = [prediction for prediction in self.predictions if prediction.error is None]
-        truths = [Path(prediction.path or "").parent.name for prediction in read]
-        if not read or labels is None or not set(truths) <= set(labels):
-            return None
-        return sum(p.label == truth for p, truth in zip(read, truths, strict=True)), len(read)
+__all__ = ["COLUMNS", "list_images", "row", "run", "run_job", "write_rows"]
 
 
 def list_images(paths: Sequence[Path]) -> list[Path]:
     """Files as given and, below folders, files with an image's suffix; sorted per folder, each once.
 
     Hidden files and folders are left out. Raises NotFoundError for a path that is not there and for a folder
-    without images.
+    without images, UsageError for a folder that cannot be listed.
     """
     found: dict[Path, None] = {}
     for path in paths:
-        below = sorted(_below(path)) if path.is_dir() else [path]
+        below = list(Search(path).files()) if path.is_dir() else [path]
         if not below:
-            suffixes = " ".join(sorted(images.SUFFIXES))
-            raise NotFoundError(f"no images below {path}/ (looked for {suffixes})")
+            raise NotFoundError(f"no images below {path}/ (looked for {suffixes()})")
         if not path.exists():
             raise NotFoundError(f"no such file or folder: {path}")
-        found.update(dict.fromkeys(below))
+        for image in below:
+            if isinstance(image, OSError):
+                raise UsageError(f"cannot list {image.filename}: {image.strerror}")
+            found[image] = None
     return list(found)
 
 
@@ -62,35 +53,49 @@ def run(
     predictor: Predictor,
     paths: Sequence[Path],
     *,
-    top_k: int,
-    batch_size: int,
-    output: Path | None,
-    advance: Callable[[Prediction], None] = lambda _: None,
+    top_k: int = 5,
+    batch_size: int | None = None,
+    output: Path | None = None,
 ) -> Summary:
-    """Predict each path, in order. The output file appears under its name when every row is in it."""
+    """Predict these files, in order. The output file appears under its name when every row is in it."""
+    return run_job(predictor, Inputs([File(path) for path in paths]), Job(top_k, batch_size, output=output))
+
+
+def run_job(
+    predictor: Predictor, inputs: Inputs, job: Job, *, each: Callable[[Row], object] = lambda _: None
+) -> Summary:
+    """Predict each image of the inputs, in order; `each` gets each row as soon as it is there.
+
+    Every output appears under its name when it is whole. A run that ends early keeps what it has done, and the
+    same job with `resume` goes on from there. Raises GateError where too many images failed.
+    """
     started = time.perf_counter()
-    predictions = []
+    tally = Tally(predictor.manifest.labels)
+    model = predictor.manifest.identity()
+    items = iter(inputs)
+    with opened(job, inputs, predictor) as outputs:
+        for line in outputs.resumed(items):
+            tally.add(line)
+            each(line)
+        tally.resumed = tally.count
+        for loaded, prediction in _predictions(predictor, items, job):
+            made = time.perf_counter()
+            line = _line(prediction, job, model=model)
+            outputs.add(Entry(tally.count, line, prediction, loaded))
+            tally.add(line)
+            tally.add_time(prediction.timings, read_ms=loaded.read_ms, write=time.perf_counter() - made)
+            each(line)
+            if job.max_errors is not None:
+                job.max_errors.check(failed=tally.failed, count=tally.count)
+        outputs.finish()
+    return tally.summary(seconds=time.perf_counter() - started)
 
-    def rows() -> Iterator[dict[str, Any]]:
-        for prediction in predictor.stream(paths, top_k=top_k, batch_size=batch_size):
-            predictions.append(prediction)
-            advance(prediction)
-            yield row(prediction, model=predictor.manifest.identity())
 
-    if output is None:
-        for _ in rows():
-            pass
-    else:
-        write_rows(rows(), output)
-    return Summary(tuple(predictions), time.perf_counter() - started, output)
-
-
-def row(prediction: Prediction, *, model: str) -> dict[str, Any]:
+def row(prediction: Prediction, *, model: str) -> Row:
     """A prediction as plain data, in the order of COLUMNS; `model` says which weights made it."""
     top = [{"label": choice.label, "index": choice.index, "score": choice.score} for choice in prediction.top]
-    path = Path(prediction.path).as_posix() if prediction.path is not None else None
     return {
-        "path": path,
+        "path": prediction.path,
         "label": prediction.label,
         "index": prediction.index,
         "score": prediction.score,
@@ -101,50 +106,35 @@ def row(prediction: Prediction, *, model: str) -> dict[str, Any]:
     }
 
 
-def write_rows(rows: Rows, output: Path) -> None:
-    """Write rows as the file's suffix says; the file appears when every row is in it."""
-    write = _writer(output)
-    with files.atomic_text(output) as file:
-        write(rows, file)
+def _line(prediction: Prediction, job: Job, *, model: str) -> Row:
+    """The row as the job wants it."""
+    line = row(prediction, model=model)
+    line["top"] = line["top"][: job.top_k]
+    if job.threshold is not None and prediction.score is not None and prediction.score < job.threshold:
+        line["label"] = line["index"] = None
+    if job.timings:
+        taken = prediction.timings
+        line["ms"] = taken and {stage: round(getattr(taken, f"{stage}_ms"), 3) for stage in STAGES}
+    return line
 
 
-def check_output(output: Path) -> None:
-    """Whether the output can be written, asked before any work is done."""
-    _writer(output)
-    if output.is_dir():
-        raise UsageError(f"--output {output} is a folder; name a file in it")
-    folder = next(parent for parent in output.absolute().parents if parent.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise UsageError(f"--output {output}: cannot write in {folder}")
+def _predictions(predictor: Predictor, items: Iterator[Item], job: Job) -> Iterator[tuple[Loaded, Prediction]]:
+    """Each item, once read, with its prediction. What could not be read takes its place in a batch too."""
+    waiting: deque[Loaded] = deque()
 
+    def images() -> Iterator[ImageInput]:
+        for loaded in loading.load(items, max_bytes=job.limits.max_bytes):
+            waiting.append(loaded)
+            yield loaded.image
 
-def _writer(output: Path) -> Callable[[Rows, IO[str]], None]:
-    writers = {".jsonl": _write_jsonl, ".csv": _write_csv}
-    if output.suffix not in writers:
-        raise UsageError(f"--output {output}: the name must end in {' or '.join(writers)}")
-    return writers[output.suffix]
-
-
-def _write_jsonl(rows: Rows, file: IO[str]) -> None:
-    for line in rows:
-        file.write(json.dumps(line, ensure_ascii=False) + "\n")
-
-
-def _write_csv(rows: Rows, file: IO[str]) -> None:
-    table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-    table.writeheader()
-    for line in rows:
-        table.writerow({**line, "top": json.dumps(line["top"], ensure_ascii=False)})
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    for root, folders, names in os.walk(folder, onerror=_refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            if not name.startswith(".") and Path(name).suffix.lower() in images.SUFFIXES:
-                yield Path(root, name)
-
-
-def _refuse(error: OSError) -> None:
-    """A folder that may not be listed would otherwise be left out without a word."""
-    raise UsageError(f"cannot list {error.filename}: {error.strerror}")
+    top_k = job.top_k
+    if job.embeddings is not None and predictor.manifest.task == "image-classification":
+        top_k = max(top_k, vectors.width(predictor.manifest))  # all scores are wanted
+    stream = predictor.stream(images(), top_k=top_k, batch_size=job.batch_size, timings=True, limits=job.limits)
+    for prediction in stream:
+        loaded = waiting.popleft()
+        name, error = loaded.item.name, loaded.error
+        if error is None:
+            yield loaded, replace(prediction, path=name)
+        else:
+            yield loaded, Prediction(name, error=str(error), code=error.code)

@@ -1,4 +1,4 @@
-"""From an image, wherever it is, to the uint8 array that the graph takes: read, decode, resize, crop.
+"""From an image, wherever it is, to the uint8 array that the graph takes: read, decode, transform.
 
 The pixels are those that the training transform (torchvision v2 on PIL images) makes, bit for bit. JPEG is
 decoded by simplejpeg, twice as fast as Pillow with the same pixels; everything it declines goes to Pillow,
@@ -7,44 +7,41 @@ which is what training used and so has the last word.
 
 import io
 import os
+import stat
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import simplejpeg
 from msgspec import UNSET
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
+from lit_infer import transforms
 from lit_infer.errors import InputError
-from lit_infer.manifest import CenterCrop, Resize, Step
+from lit_infer.limits import DEFAULT_LIMITS, FORMATS, Limits
+from lit_infer.manifest import Step
+
+__all__ = [
+    "DEFAULT_LIMITS",
+    "FORMATS",
+    "SUFFIXES",
+    "ImageInput",
+    "Limits",
+    "Pixels",
+    "decode",
+    "prepare",
+    "prepare_timed",
+    "read",
+    "transform",
+]
 
 ImageInput = str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]
 Pixels = NDArray[np.uint8]  # [height, width, channels]
 
-# What a folder is searched for, and the only decoders that are ever tried on a file's bytes.
+# What a folder is searched for.
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
-
-_MODES = {1: "L", 3: "RGB"}
-_RESAMPLING = {
-    "nearest": Image.Resampling.NEAREST,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-}
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How large an input may be; checked before anything is decoded."""
-
-    max_bytes: int = 64 * 2**20
-    max_pixels: int = 50_000_000
-
-
-DEFAULT_LIMITS = Limits()
 
 
 def prepare(item: ImageInput, *, steps: Sequence[Step], channels: int, limits: Limits = DEFAULT_LIMITS) -> Pixels:
@@ -53,42 +50,64 @@ def prepare(item: ImageInput, *, steps: Sequence[Step], channels: int, limits: L
     `item`: a path, an encoded image's bytes, a PIL image, or a uint8 array [height, width(, channels)], RGB.
     Raises InputError, with a stable `code`, for what cannot be read or is over a limit.
     """
-    keeps_exif = any(step.exif_transpose is not UNSET for step in steps)
-    image = _open(item, limits=limits, keep_exif=keeps_exif)
-    for step in steps:
-        image = _apply(step, image, channels=channels, limits=limits)
-    pixels = np.asarray(_converted(image, channels))
-    return pixels.reshape(image.height, image.width, channels)
+    return prepare_timed(item, steps=steps, channels=channels, limits=limits)[0]
 
 
-def _open(item: ImageInput, *, limits: Limits, keep_exif: bool) -> Image.Image:
-    if isinstance(item, str | os.PathLike):
-        item = _read(Path(item), limits)
+def prepare_timed(
+    item: ImageInput, *, steps: Sequence[Step], channels: int, limits: Limits = DEFAULT_LIMITS
+) -> tuple[Pixels, tuple[float, float, float]]:
+    """As `prepare`, with the milliseconds that reading, decoding and transforming took."""
+    if not steps and isinstance(item, np.ndarray) and _is_prepared(item, channels):
+        limits.check_pixels(item.shape[1], item.shape[0])
+        return item, (0.0, 0.0, 0.0)  # prepared already: no image in between
+    started = time.perf_counter()
+    data = read(item, limits=limits)
+    read_at = time.perf_counter()
+    image = decode(data, steps=steps, limits=limits)
+    decoded_at = time.perf_counter()
+    pixels = transform(image, steps=steps, channels=channels, limits=limits)
+    done_at = time.perf_counter()
+    return pixels, ((read_at - started) * 1e3, (decoded_at - read_at) * 1e3, (done_at - decoded_at) * 1e3)
+
+
+def read(item: ImageInput, *, limits: Limits = DEFAULT_LIMITS) -> bytes | Image.Image | NDArray[np.uint8]:
+    """The bytes behind a path; anything else as it is."""
+    return _read(item, limits) if isinstance(item, str | os.PathLike) else item
+
+
+def decode(
+    item: bytes | Image.Image | NDArray[np.uint8], *, steps: Sequence[Step], limits: Limits = DEFAULT_LIMITS
+) -> Image.Image:
+    """An image with its pixels in memory. `steps` tell whether its EXIF block is of interest."""
     if isinstance(item, bytes):
-        if len(item) > limits.max_bytes:
-            raise InputError(f"{len(item):,} bytes; the limit is {limits.max_bytes:,}", code="too_many_bytes")
-        return _decode(item, limits=limits, keep_exif=keep_exif)
-    if isinstance(item, Image.Image):
-        if 0 in item.size:
-            raise InputError(f"expected pixels, and this image is {item.width} x {item.height}", code="bad_shape")
-        _check_pixels(item.width, item.height, limits)
-        try:
-            item.load()
-        except Exception as error:
-            raise InputError(f"cannot be decoded: {error}", code="undecodable") from None
-        return item
-    return _from_array(item, limits)
+        limits.check_bytes(len(item))
+        keeps_exif = any(step.exif_transpose is not UNSET for step in steps)
+        return _decode(item, limits=limits, keep_exif=keeps_exif)
+    return _loaded(item, limits) if isinstance(item, Image.Image) else _from_array(item, limits)
 
 
-def _read(path: Path, limits: Limits) -> bytes:
+def transform(image: Image.Image, *, steps: Sequence[Step], channels: int, limits: Limits = DEFAULT_LIMITS) -> Pixels:
+    """The steps, and the result as an array. It may be read-only."""
+    done = transforms.apply(steps, image, channels=channels, limits=limits)
+    return np.asarray(done).reshape(done.height, done.width, channels)
+
+
+def _is_prepared(array: NDArray[Any], channels: int) -> bool:
+    return array.dtype == np.uint8 and array.shape[2:] == (channels,) and array.size > 0
+
+
+def _read(path: str | os.PathLike[str], limits: Limits) -> bytes:
     try:
-        if not path.is_file():
-            code = "not_a_file" if path.exists() else "not_found"
-            raise InputError("not a regular file" if path.exists() else "no such file", code=code)
-        size = path.stat().st_size
-        if size > limits.max_bytes:
-            raise InputError(f"{size:,} bytes; the limit is {limits.max_bytes:,}", code="too_many_bytes")
-        return path.read_bytes()
+        found = os.stat(path)
+        if not stat.S_ISREG(found.st_mode):  # a pipe or a device would never end
+            raise InputError("not a regular file", code="not_a_file")
+        limits.check_bytes(found.st_size)
+        with open(path, "rb") as file:
+            return file.read()
+    except InputError:
+        raise
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a zero byte in the name
+        raise InputError("no such file", code="not_found") from None
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", code="unreadable") from None
 
@@ -96,7 +115,7 @@ def _read(path: Path, limits: Limits) -> bytes:
 def _decode(data: bytes, *, limits: Limits, keep_exif: bool) -> Image.Image:
     if not data:
         raise InputError("the file is empty", code="empty")
-    if not keep_exif and (image := _decode_jpeg(data, limits)) is not None:
+    if not keep_exif and "JPEG" in limits.formats and (image := _decode_jpeg(data, limits)) is not None:
         return image
     return _decode_pillow(data, limits)
 
@@ -109,7 +128,7 @@ def _decode_jpeg(data: bytes, limits: Limits) -> Image.Image | None:
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
     except ValueError:
         return None
-    _check_pixels(width, height, limits)
+    limits.check_pixels(width, height)
     wanted = {"YCbCr": "RGB", "Gray": "GRAY"}.get(colorspace)
     if wanted is None:
         return None
@@ -122,16 +141,28 @@ def _decode_jpeg(data: bytes, limits: Limits) -> Image.Image | None:
 
 def _decode_pillow(data: bytes, limits: Limits) -> Image.Image:
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-        _check_pixels(image.width, image.height, limits)
+        image = Image.open(io.BytesIO(data), formats=limits.formats)
+        limits.check_pixels(image.width, image.height)
         image.load()
     except InputError:
         raise
     except UnidentifiedImageError:
-        raise InputError(f"not an image in a known format ({', '.join(FORMATS)})", code="unknown_format") from None
+        message = f"not an image in a known format ({', '.join(limits.formats)})"
+        raise InputError(message, code="unknown_format") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(f"too many pixels: {error}", code="too_many_pixels") from None
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, …
+        raise InputError(f"cannot be decoded: {error}", code="undecodable") from None
+    return image
+
+
+def _loaded(image: Image.Image, limits: Limits) -> Image.Image:
+    if 0 in image.size:
+        raise InputError(f"expected pixels, and this image is {image.width} x {image.height}", code="bad_shape")
+    limits.check_pixels(image.width, image.height)
+    try:
+        image.load()
+    except Exception as error:
         raise InputError(f"cannot be decoded: {error}", code="undecodable") from None
     return image
 
@@ -147,58 +178,5 @@ def _from_array(array: Any, limits: Limits) -> Image.Image:
             f"expected an array of [height, width] or [height, width, 1 or 3], not {list(array.shape)}",
             code="bad_shape",
         )
-    _check_pixels(array.shape[1], array.shape[0], limits)
+    limits.check_pixels(array.shape[1], array.shape[0])
     return Image.fromarray(np.ascontiguousarray(array))
-
-
-def _apply(step: Step, image: Image.Image, *, channels: int, limits: Limits) -> Image.Image:
-    if step.exif_transpose is not UNSET:
-        try:
-            return ImageOps.exif_transpose(image)
-        except Exception as error:
-            raise InputError(f"its EXIF block cannot be read: {error}", code="undecodable") from None
-    image = _converted(image, channels)  # the training loader converts before the transform runs
-    if step.resize is not UNSET:
-        return _resize(image, step.resize, limits)
-    assert step.center_crop is not UNSET  # noqa: S101 - a Step has exactly one field
-    return _center_crop(image, step.center_crop)
-
-
-def _converted(image: Image.Image, channels: int) -> Image.Image:
-    mode = _MODES[channels]
-    if image.mode == mode:
-        return image
-    if isinstance(image.info.get("transparency"), bytes):
-        image = image.copy()
-        del image.info["transparency"]
-    return image.convert(mode)
-
-
-def _resize(image: Image.Image, resize: Resize, limits: Limits) -> Image.Image:
-    """`torchvision.transforms.v2.functional.resize` of a PIL image, in its arithmetic."""
-    if isinstance(resize.size, tuple):
-        height, width = resize.size
-    else:
-        short, long = sorted(image.size)
-        longer = int(resize.size * long / short)
-        width, height = (resize.size, longer) if image.width <= image.height else (longer, resize.size)
-    if (width, height) == image.size:
-        return image
-    _check_pixels(width, height, limits)
-    return image.resize((width, height), resample=_RESAMPLING[resize.interpolation])
-
-
-def _center_crop(image: Image.Image, crop: CenterCrop) -> Image.Image:
-    """`torchvision.transforms.v2.functional.center_crop` of a PIL image: padded with zeros, then cut."""
-    height, width = crop.height_width
-    pad_left, pad_top = max(width - image.width, 0) // 2, max(height - image.height, 0) // 2
-    # Python rounds halves to even, and so does torchvision, being Python here.
-    left = -pad_left if width > image.width else round((image.width - width) / 2.0)
-    top = -pad_top if height > image.height else round((image.height - height) / 2.0)
-    return image.crop((left, top, left + width, top + height))
-
-
-def _check_pixels(width: int, height: int, limits: Limits) -> None:
-    if width * height > limits.max_pixels:
-        message = f"{width} x {height} pixels; the limit is {limits.max_pixels:,}"
-        raise InputError(message, code="too_many_pixels")

@@ -64,7 +64,7 @@ def test_a_version_that_was_changed_in_the_registry_is_refused(bundle_folder: Pa
 
 @pytest.mark.parametrize("model", ["nowhere", "nowhere.onnx", "/nowhere/at/all", "a/b/c/d"])
 def test_what_is_not_there_is_explained_with_what_could_be(model: str) -> None:
-    with pytest.raises(NotFoundError, match=r"no model at .*bundle folder, a graph file \(\.onnx, \.pt\) or entity/"):
+    with pytest.raises(NotFoundError, match=r"no model at .*bundle folder, a graph file \(\.onnx, .*\) or entity/"):
         bundle.find(model)
 
 
@@ -242,3 +242,17 @@ def test_without_any_bundle_the_ways_to_one_are_named(made: bool, own_folders: P
 
     with pytest.raises(NotFoundError, match=r"no bundle below .*--model, set LIT_MODEL, .*lit-export onnx"):
         bundle.default_model()
+
+
+@pytest.mark.parametrize("engine", ["onnx", "torchscript"])
+def test_an_engine_that_is_named_is_taken(engine: str, tmp_path: Path) -> None:
+    graphs = bundle.find(two_formats(tmp_path / "bundle"))
+
+    assert bundle.choose(graphs, engine=engine).path.suffix == {"onnx": ".onnx", "torchscript": ".pt"}[engine]
+
+
+def test_an_engine_that_a_bundle_has_no_graph_for_is_refused_with_what_it_has(bundle_folder: Path) -> None:
+    with pytest.raises(UsageError, match="has no graph for the engine torchscript; it has onnx"):
+        load(bundle_folder, engine="torchscript")
+    with pytest.raises(UsageError, match="engine 'tvm' is not known; use auto, onnx"):
+        load(bundle_folder, engine="tvm")

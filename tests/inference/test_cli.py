@@ -201,7 +201,7 @@ def test_an_output_with_another_suffix_is_refused_before_the_work(
 ) -> None:
     done = infer(tmp_path, colours, "-m", bundle_folder, "-o", name)
 
-    assert_refused(done, r"must end in \.jsonl or \.csv")
+    assert_refused(done, r"must end in \.jsonl, \.csv or \.parquet")
     assert os.listdir(tmp_path) == []
 
 
@@ -271,7 +271,9 @@ def test_a_reader_that_takes_one_line_and_leaves_gets_it_without_a_traceback(
     assert said == b""
 
 
-def test_ctrl_c_in_the_middle_of_a_run_leaves_no_output(tmp_path: Path, bundle_folder: Path) -> None:
+def test_ctrl_c_in_the_middle_of_a_run_keeps_what_is_done_and_leaves_no_output(
+    tmp_path: Path, bundle_folder: Path
+) -> None:
     """Interrupted when the progress bar, on a terminal, has counted the first images."""
     count = 5000
     image = save(tmp_path / "images/0.jpg", noise(640, 480))
@@ -290,9 +292,113 @@ def test_ctrl_c_in_the_middle_of_a_run_leaves_no_output(tmp_path: Path, bundle_f
         said += drained(ours)
 
     assert process.returncode == 130
-    assert os.listdir(tmp_path) == ["images"]
+    assert sorted(os.listdir(tmp_path)) == ["images", "predictions.jsonl.partial"]
     assert b"Traceback" not in said
-    assert b"interrupted" in said
+    assert b"interrupted: the same line with --resume goes on from here" in said
+    assert b"nothing that was unfinished" not in said
+
+    resumed = infer(tmp_path, "images", "-m", bundle_folder, "--resume")
+    assert "were done before)" in resumed.stderr
+    assert sorted(os.listdir(tmp_path)) == ["images", "predictions.jsonl"]
+    assert len((tmp_path / "predictions.jsonl").read_bytes().splitlines()) == count
+
+
+def test_paths_come_from_stdin_and_from_lists(tmp_path: Path, colours: Path, bundle_folder: Path) -> None:
+    names = [str(colours / "red/100.png"), str(colours / "blue/100.png")]
+    (tmp_path / "list.txt").write_text("\n".join(names))
+    line = [BIN / "lit-infer", "-", "@list.txt", "-m", bundle_folder, "--json", "--quiet"]
+
+    done = subprocess.run(
+        line, cwd=tmp_path, input="\0".join(names).encode(), capture_output=True, check=False, timeout=100
+    )
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert [json.loads(row)["path"] for row in done.stdout.splitlines()] == names * 2
+
+
+def test_rows_are_printed_while_paths_still_come(tmp_path: Path, colours: Path, bundle_folder: Path) -> None:
+    line = [BIN / "lit-infer", "-", "-m", bundle_folder, "--json", "--quiet", "-b", "1"]
+    path = f"{colours}/red/100.png\n".encode()
+
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(path * 20)
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["label"] == "red"  # the list has no end yet
+        process.stdin.close()
+        assert len(process.stdout.readlines()) == 19
+
+
+def test_all_outputs_of_one_run(tmp_path: Path, colours: Path, bundle_folder: Path) -> None:
+    (tmp_path / "images").symlink_to(colours)
+    wanted = ["-o", "out.parquet", "--embeddings", "out.npy", "--report", "out.html", "--sort-into", "sorted"]
+
+    done = infer(tmp_path, "images", "-m", bundle_folder, "--timings", "--threshold", 0.8, *wanted)
+
+    assert done.returncode == 0, done.stderr
+    assert sorted(os.listdir(tmp_path)) == ["images", "out.html", "out.npy", "out.parquet", "sorted"]
+    assert sorted(os.listdir(tmp_path / "sorted")) == ["_unknown", *sorted(LABELS)]
+    for said in ("below the threshold: 3", "work: read ", "embeddings in out.npy", "report in out.html"):
+        assert said in done.stderr
+
+
+def test_too_many_errors_exit_1_with_one_line_and_can_be_resumed(
+    tmp_path: Path, colours: Path, bundle_folder: Path
+) -> None:
+    (tmp_path / "empty.png").touch()
+    line = [colours, "empty.png", colours / "red/100.png", "-m", bundle_folder, "-q", "-b", 4]
+
+    stopped = infer(tmp_path, *line, "--max-errors", 0)
+    resumed = infer(tmp_path, *line, "--max-errors", "50%", "--resume")
+
+    assert stopped.returncode == 1
+    assert stopped.stderr.startswith("error: stopped: 1 of 13 images failed, more than --max-errors 0.")
+    assert (resumed.returncode, resumed.stderr) == (1, "")
+    assert len((tmp_path / "predictions.jsonl").read_bytes().splitlines()) == 13
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--resume", "--json"), "--resume goes on with an output file"),
+        (("--hard-links",), "--hard-links is for --sort-into"),
+        (("--report", "out.txt"), "must end in .html"),
+        (("--embeddings", "out.txt"), "must end in .npy"),
+        (("--max-errors", "many"), "give a number"),
+        (("--sort-into", "."), "is not an empty folder"),
+        (("s3x://bucket/a.png",), "s3x"),
+        (("@nowhere",), "no such list: nowhere"),
+        (("-", "-"), "can be read only once"),
+        (("*.nothing",), "no images match"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_the_work(
+    arguments: tuple[str, ...], said: str, tmp_path: Path, colours: Path, bundle_folder: Path
+) -> None:
+    (tmp_path / "something").touch()
+
+    done = infer(tmp_path, colours, "-m", bundle_folder, *arguments)
+
+    assert_refused(done, re.escape(said))
+    assert os.listdir(tmp_path) == ["something"]
+
+
+def test_explain_says_how_a_model_would_run(tmp_path: Path, bundle_folder: Path) -> None:
+    told = infer(tmp_path, "explain", bundle_folder, "--device", "cpu")
+    facts = json.loads(infer(tmp_path, "explain", bundle_folder, "--json").stdout)
+
+    assert told.returncode == 0, told.stderr
+    assert re.search(r"^device +cpu$", told.stdout, re.MULTILINE)
+    assert facts["model"] == "colours@0123456789ab"
+
+
+def test_a_file_that_is_called_explain_is_an_image_by_its_path(tmp_path: Path, bundle_folder: Path) -> None:
+    save(tmp_path / "red.png", colour("red")).rename(tmp_path / "explain")
+
+    done = infer(tmp_path, "./explain", "-m", bundle_folder, "--json", "--quiet")
+
+    assert json.loads(done.stdout)["label"] == "red"
 
 
 def drained(terminal: int) -> bytes:

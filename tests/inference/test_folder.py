@@ -2,17 +2,23 @@ import csv
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from PIL import Image
 
-from lit_infer.errors import NotFoundError, UsageError
-from lit_infer.folder import COLUMNS, Summary, _below, check_output, list_images, row, run
-from lit_infer.predictor import Choice, Prediction, Predictor
-from tests.inference.tiny import LABELS, colour, save
+from lit_infer import sources
+from lit_infer.errors import GateError, NotFoundError, UsageError
+from lit_infer.folder import COLUMNS, list_images, row, run, run_job
+from lit_infer.job import ErrorLimit, Job
+from lit_infer.limits import Limits
+from lit_infer.predictor import Predictor
+from lit_infer.tally import Summary
+from tests.inference.test_archives import tar, zipped
+from tests.inference.tiny import colour, encoded, noise, save
 
 
 def touched(root: Path, *names: str) -> Path:
@@ -87,8 +93,9 @@ def test_the_rows_of_a_jsonl_file_are_the_predictions(predictor: Predictor, colo
     assert [line["label"] for line in lines] == [path.parent.name for path in paths]
     assert all(tuple(line) == COLUMNS for line in lines)
     assert all(len(line["top"]) == 2 and line["model"] == "colours@0123456789ab" for line in lines)
-    assert lines == [row(prediction, model="colours@0123456789ab") for prediction in summary.predictions]
-    assert summary.output == tmp_path / "out.jsonl"
+    made = predictor.predict(paths, top_k=2, batch_size=4)
+    assert lines == [row(prediction, model="colours@0123456789ab") for prediction in made]
+    assert summary.count == 12
 
 
 def test_a_csv_file_says_the_same_as_a_jsonl_file(predictor: Predictor, colours: Path, tmp_path: Path) -> None:
@@ -114,7 +121,7 @@ def test_an_unreadable_image_is_a_row_with_its_error(predictor: Predictor, colou
     first, second, third = (json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines())
     assert (first["label"], third["label"]) == ("red", "blue")
     assert (second["error"], second["code"], second["label"], second["top"]) == ("the file is empty", "empty", None, [])
-    assert [prediction.path for prediction in summary.failed] == [str(broken)]
+    assert (summary.failed, summary.codes) == (1, {"empty": 1})
 
 
 def test_the_same_name_in_two_folders_gives_two_rows(predictor: Predictor, tmp_path: Path) -> None:
@@ -140,108 +147,153 @@ def test_any_name_that_a_file_may_have_can_be_written(
 
     summary = predict(predictor, [path], tmp_path / f"out{suffix}")
 
-    assert summary.predictions[0].label == "green"
+    assert summary.labels == {"green": 1}
     with (tmp_path / f"out{suffix}").open(newline="", encoding="utf-8", errors="surrogateescape") as file:
         found = next(csv.DictReader(file)) if suffix == ".csv" else json.loads(file.readline())
     written, meant = (text.encode(errors="backslashreplace") for text in (found["path"], path.as_posix()))
     assert (written, found["label"]) == (meant, "green")
 
 
+def rows_of(predictor: Predictor, *arguments: object, **wanted: Any) -> list[dict[str, Any]]:
+    """The rows of a job without an output file."""
+    found: list[dict[str, Any]] = []
+    run_job(predictor, sources.parse([str(argument) for argument in arguments]), Job(**wanted), each=found.append)
+    return found
+
+
 def test_without_an_output_nothing_is_written(predictor: Predictor, colours: Path, tmp_path: Path) -> None:
     summary = predict(predictor, list_images([colours]))
 
-    assert len(summary.predictions) == 12
-    assert summary.output is None
+    assert summary.count == 12
     assert os.listdir(tmp_path) == []
 
 
-def test_progress_is_told_once_per_image(predictor: Predictor, colours: Path) -> None:
-    told: list[Prediction] = []
+def test_each_row_is_told_once_and_in_order(predictor: Predictor, colours: Path) -> None:
+    rows = rows_of(predictor, colours, batch_size=5)
 
-    summary = run(predictor, list_images([colours]), top_k=1, batch_size=5, output=None, advance=told.append)
-
-    assert tuple(told) == summary.predictions
+    assert [row["path"] for row in rows] == [path.as_posix() for path in list_images([colours])]
 
 
 def test_a_run_that_is_broken_off_leaves_the_old_output(predictor: Predictor, colours: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.jsonl"
     output.write_text("old\n")
 
-    def stop(_: Prediction) -> None:
+    def stop(_: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(predictor, list_images([colours]), top_k=1, batch_size=2, output=output, advance=stop)
+        run_job(predictor, sources.parse([str(colours)]), Job(batch_size=2, output=output), each=stop)
 
     assert output.read_text() == "old\n"
-    assert os.listdir(tmp_path) == ["out.jsonl"]
+    assert sorted(os.listdir(tmp_path)) == ["out.jsonl", "out.jsonl.partial"]
 
 
-def summary(*pairs: tuple[str, str | None]) -> Summary:
-    """A run over these paths with these labels; None for an image that could not be read."""
-    predictions = tuple(
-        Prediction(path, label=label, index=0, score=1.0, top=(Choice(label, 0, 1.0),))
-        if label
-        else Prediction(path, error="the file is empty", code="empty")
-        for path, label in pairs
-    )
-    return Summary(predictions, seconds=1.0, output=None)
+def test_archives_give_the_rows_of_their_files(predictor: Predictor, tmp_path: Path) -> None:
+    entries = [
+        ("red/1.png", encoded(Image.fromarray(colour("red")), "PNG")),
+        ("broken.png", b"x"),
+        ("large.png", bytes(5000)),
+        ("blue/2.png", encoded(Image.fromarray(colour("blue")), "PNG")),
+    ]
+    (tmp_path / "a.tar").write_bytes(tar(*entries))
+    (tmp_path / "a.zip").write_bytes(zipped(*entries))
+
+    for name in ("a.tar", "a.zip"):
+        rows = rows_of(predictor, tmp_path / name, limits=Limits(max_bytes=4000))
+        assert [row["path"] for row in rows] == [f"{tmp_path}/{name}/{member}" for member, _ in entries]
+        assert [row["label"] or row["code"] for row in rows] == ["red", "unknown_format", "too_many_bytes", "blue"]
 
 
-def test_the_accuracy_counts_images_that_lie_in_the_folder_of_their_class() -> None:
-    found = summary(("x/red/1.png", "red"), ("x/red/2.png", "blue"), ("y/blue/1.png", "blue"))
+def test_an_image_that_cannot_be_fetched_changes_nothing_for_its_neighbours(
+    predictor: Predictor, colours: Path, tmp_path: Path
+) -> None:
+    names = [f"{colours}/red/100.png", f"file://{tmp_path}/nowhere.png", f"file://{colours}/green/250.png"]
+    (tmp_path / "list.txt").write_text("\n".join(names))
 
-    assert found.accuracy(LABELS) == (2, 3)
+    rows = rows_of(predictor, f"@{tmp_path}/list.txt", batch_size=3)
 
-
-def test_an_image_that_could_not_be_read_is_neither_right_nor_wrong() -> None:
-    assert summary(("red/1.png", "red"), ("elsewhere/2.png", None)).accuracy(LABELS) == (1, 1)
-
-
-@pytest.mark.parametrize(
-    ("paths", "labels"),
-    [
-        (["red/1.png", "photos/2.png"], LABELS),
-        (["1.png"], LABELS),
-        (["red/1.png"], None),
-        ([], LABELS),
-    ],
-)
-def test_there_is_no_accuracy_where_the_truth_is_not_known(paths: list[str], labels: Any) -> None:
-    assert summary(*((path, "red") for path in paths)).accuracy(labels) is None
+    assert [row["path"] for row in rows] == names
+    assert [row["label"] or row["code"] for row in rows] == ["red", "not_found", "green"]
 
 
-@given(st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from([*LABELS, None])), min_size=1))
-def test_the_accuracy_is_what_counting_gives(pairs: list[tuple[str, str | None]]) -> None:
-    found = summary(*((f"{truth}/{number}.png", label) for number, (truth, label) in enumerate(pairs)))
+def test_below_the_threshold_there_is_no_label_but_the_score(predictor: Predictor, colours: Path) -> None:
+    weak, *_, strong = rows_of(predictor, colours / "red/100.png", colours / "red/250.png", threshold=0.9)
 
-    read = [(truth, label) for truth, label in pairs if label is not None]
-    assert found.accuracy(LABELS) == ((sum(a == b for a, b in read), len(read)) if read else None)
-
-
-def test_an_output_with_another_suffix_is_refused(tmp_path: Path) -> None:
-    for name in ("out.txt", "out", "out.json", ".jsonl"):
-        with pytest.raises(UsageError, match=r"must end in \.jsonl or \.csv"):
-            check_output(tmp_path / name)
+    assert (weak["label"], weak["index"], weak["error"]) == (None, None, None)
+    assert weak["top"][0]["label"] == "red"
+    assert weak["score"] == weak["top"][0]["score"] < 0.9
+    assert strong["label"] == "red"
 
 
-def test_an_output_that_cannot_be_written_is_refused_before_any_work(tmp_path: Path) -> None:
-    (tmp_path / "folder.jsonl").mkdir()
-    (tmp_path / "file").touch()
+def test_timings_stand_in_each_row_that_has_a_result(predictor: Predictor, colours: Path, tmp_path: Path) -> None:
+    good, bad = rows_of(predictor, colours / "red/100.png", touched(tmp_path, "bad.png") / "bad.png", timings=True)
 
-    with pytest.raises(UsageError, match="is a folder; name a file in it"):
-        check_output(tmp_path / "folder.jsonl")
-    with pytest.raises(UsageError, match="cannot write in"):
-        check_output(tmp_path / "file/out.jsonl")
+    assert set(good["ms"]) == {"read", "decode", "resize", "infer"}
+    assert bad["ms"] is None
 
 
-def test_an_output_in_folders_that_will_be_made_passes_and_makes_nothing(tmp_path: Path) -> None:
-    check_output(tmp_path / "a/b/out.csv")
+def test_a_limit_is_obeyed(predictor: Predictor, tmp_path: Path) -> None:
+    save(tmp_path / "a.png", noise(40, 30))
 
-    assert os.listdir(tmp_path) == []
+    (row,) = rows_of(predictor, tmp_path / "a.png", limits=Limits(max_pixels=1000))
+
+    assert row["code"] == "too_many_pixels"
 
 
-def test_a_folder_that_cannot_be_listed_is_an_error_and_not_left_out(tmp_path: Path) -> None:
-    """Root may list every folder, so this one goes away between being named and being listed."""
-    with pytest.raises(UsageError, match=r"cannot list .*gone: No such file"):
-        list(_below(tmp_path / "gone"))
+def test_too_many_errors_stop_the_run(predictor: Predictor, colours: Path, tmp_path: Path) -> None:
+    names = [touched(tmp_path, f"{number}.png") / f"{number}.png" for number in range(5)]
+
+    with pytest.raises(GateError, match=r"stopped: 3 of 3 images failed, more than --max-errors 2"):
+        rows_of(predictor, *names, colours, max_errors=ErrorLimit("2"))
+    assert len(rows_of(predictor, *names, colours, max_errors=ErrorLimit("5"))) == 17
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error_and_not_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may list every folder, so this one is refused by a stand-in."""
+    touched(tmp_path, "a/1.png", "locked/2.png")
+    real = os.scandir
+
+    def refuse(folder: Path) -> Any:
+        if folder.name == "locked":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return real(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(UsageError, match=r"cannot list .*locked: Permission denied"):
+        list_images([tmp_path])
+
+
+_PEAK = """
+import re, sys
+from pathlib import Path
+from lit_infer import folder, load, sources
+from lit_infer.job import Job
+
+inputs = sources.parse([sys.argv[2]])
+summary = folder.run_job(load(sys.argv[1], device="cpu"), inputs, Job(output=Path(sys.argv[3])))
+# Not getrusage: its peak includes that of the process that started this one.
+peak = re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]
+print(summary.count, int(peak) // 1024)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["list", "zip", "tar"])
+def test_memory_does_not_grow_with_the_number_of_images(kind: str, bundle_folder: Path, tmp_path: Path) -> None:
+    image = save(tmp_path / "image.png", colour("red"))
+    peaks = []
+    for count in (1_000, 20_000):
+        members = [(f"{number}.png", image.read_bytes()) for number in range(count)] if kind != "list" else []
+        source = tmp_path / f"{count}.{kind}"
+        data = {"list": f"{image}\n".encode() * count, "zip": zipped(*members), "tar": tar(*members)}[kind]
+        source.write_bytes(data)
+        named = f"@{source}" if kind == "list" else str(source)
+        line = [sys.executable, "-c", _PEAK, str(bundle_folder), named, str(tmp_path / "out.jsonl")]
+        done = subprocess.run(line, capture_output=True, text=True, check=True)
+        found, peak = map(int, done.stdout.split())
+        assert found == count
+        peaks.append(peak)
+
+    assert peaks[1] - peaks[0] < 20, peaks  # MiB

@@ -176,6 +176,18 @@ def test_any_jpeg_through_any_steps_gives_the_pixels_of_training(
     assert_same(simplejpeg.encode_jpeg(pixels, quality=quality, colorsubsampling=subsampling, **space), steps)
 
 
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize(("side", "cut"), [(64, 64), (72, 64), (100, (31, 100)), (256, 224), (300, (224, 97))], ids=str)
+def test_a_resize_that_leaves_out_what_the_crop_cuts_off_gives_the_pixels_of_training(
+    interpolation: str, side: int, cut: Any
+) -> None:
+    steps = (resize(side, interpolation), crop(cut))
+    for width, height in [(500, 375), (375, 500), (256, 256), (257, 256), (640, 64), (91, 66), (900, 333), (301, 901)]:
+        pixels = noise(width, height)
+        expected = np.asarray(transform(steps)(Image.fromarray(pixels)))
+        np.testing.assert_array_equal(prepare(pixels, steps=steps, channels=3), expected)
+
+
 def test_a_palette_with_transparency_is_read_as_in_training_and_without_a_warning() -> None:
     image = picture(20, 30).convert("RGBA")
     image.putalpha(100)

@@ -1,4 +1,9 @@
+import asyncio
 import io
+import os
+import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +18,11 @@ from PIL import Image
 
 from lit_infer import load
 from lit_infer.engines import OpenGraph
-from lit_infer.errors import UsageError
+from lit_infer.errors import ArtifactError, EngineError, UsageError
+from lit_infer.limits import Limits
 from lit_infer.manifest import Tensor
-from lit_infer.predictor import Choice, Prediction, Predictor
-from tests.inference.tiny import LABELS, colour, described, encoded, make_bundle, noise, save
+from lit_infer.predictor import Choice, Prediction, Predictor, from_onnx_bytes, top_choices
+from tests.inference.tiny import LABELS, colour, described, encoded, graph_bytes, make_bundle, noise, save
 
 BAD = b"no image"
 
@@ -164,7 +170,7 @@ class Source:
 
 
 @pytest.mark.parametrize("batch_size", [1, 4])
-def test_a_stream_takes_nothing_before_it_is_asked_and_then_at_most_two_batches_ahead(
+def test_a_stream_takes_nothing_before_it_is_asked_and_then_at_most_a_batch_more_than_it_has_threads(
     batch_size: int, predictor: Predictor
 ) -> None:
     source = Source()
@@ -174,20 +180,39 @@ def test_a_stream_takes_nothing_before_it_is_asked_and_then_at_most_two_batches_
     for answered in range(10 * batch_size):
         assert next(stream).label == "green"
         held = source.taken - answered
-        assert held <= 2 * batch_size, f"{held} images held after {answered} answers, in batches of {batch_size}"
+        assert held <= (predictor.threads + 2) * batch_size, (
+            f"{held} images held after {answered} answers, in batches of {batch_size}"
+        )
     stream.close()
 
 
-def test_a_stream_that_is_closed_takes_nothing_more_and_leaves_no_threads(predictor: Predictor) -> None:
+def test_a_stream_that_is_closed_takes_nothing_more_and_a_closed_model_leaves_no_threads(bundle_folder: Path) -> None:
     source, before = Source(), set(threading.enumerate())
-    stream = predictor.stream(source, batch_size=2)
-    next(stream)
-    stream.close()
+    with load(bundle_folder, device="cpu") as model:
+        stream = model.stream(source, batch_size=2)
+        next(stream)
+        stream.close()
 
-    taken = source.taken
-    assert next(stream, None) is None
-    assert source.taken == taken
+        taken = source.taken
+        assert next(stream, None) is None
+        assert source.taken == taken
+        model.submit(colour("red")).result()
     assert set(threading.enumerate()) <= before
+
+
+def test_a_slow_source_does_not_hold_back_what_is_done(predictor: Predictor) -> None:
+    done = threading.Event()
+
+    def source() -> Iterator[Any]:
+        yield colour("red")
+        for _ in range(predictor.threads):
+            assert done.wait(60) or True  # the first answer may come before the next item is asked for, or after
+            yield colour("blue")
+
+    stream = predictor.stream(source(), batch_size=1)
+    done.set()
+
+    assert [one.label for one in stream] == ["red"] + ["blue"] * predictor.threads
 
 
 def test_an_error_of_the_source_itself_reaches_the_caller(predictor: Predictor) -> None:
@@ -247,11 +272,236 @@ def test_an_engine_may_be_any_function() -> None:
     assert (found.label, found.score) == ("green", 1.0)
 
 
-def test_a_model_of_another_task_says_what_to_use() -> None:
-    graph = OpenGraph(run=lambda arrays: arrays, engine="none", device="cpu", embedded=None)
+def rows(arrays: Any) -> list[Any]:
+    """A stand-in for a graph: the mean colour of each image, as float32 [batch, 3]."""
+    return [arrays[0].mean((1, 2), dtype=np.float32)]
 
-    with pytest.raises(UsageError, match=r"colours is for task image-embedding: use Predictor\.run"):
-        Predictor(described(task="image-embedding"), graph, threads=1).predict([colour("red")])
+
+def stand_in(run: Any = rows, *, threads: int = 1, **changes: Any) -> Predictor:
+    """A model whose graph is a function."""
+    graph = OpenGraph(run=run, engine="none", device="cpu", embedded=None)
+    return Predictor(described(**changes), graph, threads=threads)
+
+
+def test_a_model_for_tensors_says_what_to_use() -> None:
+    model = stand_in(task="tensor", labels=None)
+
+    for ask in (model.predict, model.stream):
+        with pytest.raises(UsageError, match=r"colours is for task tensor: use Predictor\.run"):
+            ask([colour("red")])
+    with pytest.raises(UsageError, match=r"use Predictor\.run"):
+        model.submit(colour("red"))
+    assert model.run({"images": colour("red")[None]})["probabilities"].argmax() == 0
+
+
+def test_an_embedding_is_the_graphs_row_and_has_no_label() -> None:
+    model = stand_in(task="image-embedding", labels=None)
+
+    good, bad = model.predict([colour("green", 90), BAD])
+
+    assert good.embedding is not None
+    assert good.embedding.dtype == np.float32
+    assert good.embedding.tolist() == [0, 90, 0]
+    assert (good.label, good.score, good.top, good.error) == (None, None, (), None)
+    assert (bad.embedding, bad.code) == (None, "unknown_format")
+
+
+def test_an_image_that_preprocessing_leaves_in_another_size_fails_alone() -> None:
+    model = stand_in(preprocess=())
+
+    small, good = model.predict([np.zeros((1, 1, 3), dtype=np.uint8), colour("blue")])
+
+    assert (small.code, good.label) == ("bad_shape", "blue")
+    assert small.error == "1 x 1 pixels after preprocessing; the model takes 8 x 8"
+
+
+@pytest.mark.parametrize("ask", ["predict", "stream"])
+def test_what_makes_no_sense_is_refused_at_the_call(ask: str, predictor: Predictor) -> None:
+    for items, options in (("image.png", {}), ([], {"top_k": 0}), ([], {"batch_size": 0})):
+        with pytest.raises(UsageError):
+            getattr(predictor, ask)(items, **options)
+
+
+def test_one_image_in_place_of_a_list_is_refused(predictor: Predictor) -> None:
+    with pytest.raises(UsageError, match="in brackets"):
+        predictor.predict(Image.fromarray(colour("red")))  # type: ignore[arg-type]
+
+
+def test_timings_are_given_when_asked_for(predictor: Predictor, tmp_path: Path) -> None:
+    path = save(tmp_path / "image.png", noise(200, 100))
+
+    (without,) = predictor.predict([path])
+    found, bad = predictor.predict([path, BAD], timings=True)
+
+    assert without.timings is None
+    assert bad.timings is None
+    assert found.timings is not None
+    assert min(found.timings.read_ms, found.timings.decode_ms, found.timings.resize_ms, found.timings.infer_ms) > 0
+    assert found == without
+
+
+def test_limits_hold_for_a_model_and_can_be_changed_for_a_call(bundle_folder: Path) -> None:
+    strict, item = Limits(max_pixels=100), noise(20, 20)
+
+    with load(bundle_folder, device="cpu", limits=strict) as model:
+        assert model.predict([item])[0].code == "too_many_pixels"
+        assert model.submit(item).result().code == "too_many_pixels"
+        assert model.predict([item], limits=Limits())[0].code is None
+        assert [one.code for one in model.stream([item], limits=Limits())] == [None]
+
+
+def test_submitted_items_are_answered_as_by_predict(predictor: Predictor) -> None:
+    items = [*images(20), BAD]
+
+    futures = [predictor.submit(item, top_k=2) for item in items]
+
+    for future, expected in zip(futures, predictor.predict(items, top_k=2, batch_size=1), strict=True):
+        found = future.result()
+        assert (found.label, found.code, len(found.top)) == (expected.label, expected.code, len(expected.top))
+
+
+def test_submitted_items_become_batches() -> None:
+    sizes, entered, gate = [], threading.Event(), threading.Event()
+
+    def run(arrays: Any) -> list[Any]:
+        sizes.append(len(arrays[0]))
+        entered.set()
+        assert gate.wait(60)
+        return rows(arrays)
+
+    with stand_in(run) as model:
+        futures = [model.submit(colour("red"))]
+        assert entered.wait(60)
+        futures += [model.submit(colour("blue")) for _ in range(10)]
+        gate.set()
+        assert [future.result().label for future in futures] == ["red"] + ["blue"] * 10
+
+    assert sizes == [1, 8, 2]
+
+
+def test_many_tasks_of_asyncio_share_a_model(predictor: Predictor) -> None:
+    async def ask() -> list[list[Prediction]]:
+        lists = [[colour(LABELS[(start + step) % 3]) for step in range(30)] for start in range(5)]
+        return await asyncio.gather(*(predictor.apredict(items) for items in lists))
+
+    found = asyncio.run(ask())
+
+    assert [[one.index for one in part] for part in found] == [[(s + n) % 3 for n in range(30)] for s in range(5)]
+
+
+def test_a_cancelled_task_drops_what_it_has_waiting() -> None:
+    seen, entered, gate = [], threading.Event(), threading.Event()
+
+    def run(arrays: Any) -> list[Any]:
+        seen.append(len(arrays[0]))
+        entered.set()
+        assert gate.wait(60)
+        return rows(arrays)
+
+    async def ask(model: Predictor) -> None:
+        task = asyncio.create_task(model.apredict([colour("red")] * 16))
+        await asyncio.to_thread(entered.wait, 60)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        gate.set()
+
+    with stand_in(run) as model:
+        asyncio.run(ask(model))
+
+    assert sum(seen) < 16
+
+
+def test_a_closed_model_says_so_and_may_be_closed_again(bundle_folder: Path) -> None:
+    model = load(bundle_folder, device="cpu")
+    stream = model.stream([colour("red")] * 100, batch_size=1)
+    next(stream)
+    model.close()
+    model.close()
+
+    for ask in (
+        lambda: model.predict([colour("red")]),
+        lambda: model.stream([]),
+        lambda: model.submit(colour("red")),
+        lambda: model.run({"images": colour("red")[None]}),
+        lambda: list(stream),
+    ):
+        with pytest.raises(UsageError, match="closed: load it again"):
+            ask()
+
+
+def test_the_graph_may_come_as_bytes() -> None:
+    with from_onnx_bytes(graph_bytes(described().embedded()), device="cpu") as model:
+        assert [one.label for one in model.predict([colour("green")] * 20)] == ["green"] * 20
+        assert model.manifest == described().embedded()
+    with pytest.raises(ArtifactError, match="the graph carries no lit-deploy manifest"):
+        from_onnx_bytes(graph_bytes(None))
+    with pytest.raises(EngineError, match="cannot open it"):
+        from_onnx_bytes(b"no graph")
+
+
+def test_a_model_cannot_be_pickled_and_says_what_to_do(predictor: Predictor) -> None:
+    with pytest.raises(UsageError, match=r"colours: an open model cannot be pickled.*call lit_infer\.load there"):
+        pickle.dumps(predictor)
+
+
+FORKED = """
+import os, sys, warnings
+import numpy as np
+from lit_infer import EngineError, load
+
+warnings.simplefilter("ignore", DeprecationWarning)  # of fork in a process with threads: what is tested
+model, image = load(sys.argv[1], device="cpu", threads=2), np.full((9, 9, 3), [0, 0, 200], dtype=np.uint8)
+model.predict([image] * 100), model.submit(image).result()
+if (child := os.fork()) == 0:
+    for ask in (lambda: model.predict([image]), lambda: model.submit(image), lambda: model.run({})):
+        try:
+            ask()
+        except EngineError as error:
+            print(error, flush=True)
+    model.close()
+    del model
+    print(load(sys.argv[1], device="cpu").predict([image])[0].label, flush=True)
+    os._exit(0)  # as multiprocessing ends its children; onnxruntime itself does not survive a fork's regular exit
+status = os.waitpid(child, 0)[1]
+assert status == 0, status
+print(model.predict([image])[0].label)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_after_a_fork_the_child_is_told_to_load_again_and_the_parent_goes_on(bundle_folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED, bundle_folder], capture_output=True, text=True, timeout=120, check=False
+    )
+
+    *told, child, parent = done.stdout.splitlines()
+    assert (done.returncode, done.stderr, child, parent) == (0, "", "blue", "blue")
+    assert len(told) == 3
+    assert all("opened before this process was forked" in line for line in told)
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_fewer_threads_than_one_are_refused(threads: int, bundle_folder: Path) -> None:
+    with pytest.raises(UsageError, match="threads must be at least 1"):
+        load(bundle_folder, device="cpu", threads=threads)
+
+
+def test_scores_that_are_not_numbers_come_last() -> None:
+    scores = np.array([np.nan, 0.1, np.nan, 0.3, 0.2], dtype=np.float32)
+
+    found = top_choices(scores, labels=None, top_k=3)
+
+    assert [choice.index for choice in found] == [3, 4, 1]
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=40), st.integers(1, 45))
+def test_the_best_are_those_that_sorting_gives(values: list[int], top_k: int) -> None:
+    scores = np.array(values, dtype=np.float32)
+
+    found = top_choices(scores, labels=None, top_k=top_k)
+
+    assert [choice.index for choice in found] == sorted(range(len(values)), key=lambda i: (-values[i], i))[:top_k]
 
 
 def test_a_device_that_is_not_known_is_refused(bundle_folder: Path) -> None:

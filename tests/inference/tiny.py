@@ -124,6 +124,7 @@ _HIDE = """
         def find_spec(name, path=None, target=None):
             return None if name.partition(".")[0] in HIDDEN else PathFinder.find_spec(name, path, target)
 
+        find_distributions = PathFinder.find_distributions
         invalidate_caches = PathFinder.invalidate_caches
 
     sys.meta_path[sys.meta_path.index(PathFinder)] = Visible

@@ -1,23 +1,154 @@
-"""Measurements as a table for a terminal. Pure: nothing here prints."""
+"""Measurements as tables for a terminal of 80 columns. Pure: nothing here prints."""
 
 from collections.abc import Sequence
 
 from rich.table import Table
 
-from lit_infer.bench.measure import Row, best
+from lit_infer.bench.cells import STAGES, Row
+from lit_infer.bench.cold_start import ColdRow
+from lit_infer.bench.compare import Ratio
+from lit_infer.bench.latencies import calls_needed
+from lit_infer.bench.measure import best
+from lit_infer.bench.result import Result
+from lit_infer.bench.scenarios import SCENARIOS, ScenarioRow
+from lit_infer.bench.tune import MARGIN, Tuned
+
+_NONE = "-"
+_TRIED = 8
 
 
 def table(rows: Sequence[Row], *, everything: bool) -> Table:
-    """Batch 1 and the best batch of each format, or every row."""
+    """Batch 1 and the best batch of each graph, or every row; the best has a star."""
     fastest = best(rows)
-    found = Table("format", box=None, pad_edge=False)
-    for name in ("batch", "p50 ms", "p90 ms", "p99 ms", "images/s"):
-        found.add_column(name, justify="right")
-    found.add_column("")
-    for row in sorted(rows, key=lambda row: (row.format, row.batch_size)):
-        is_best = row is fastest[row.format]
-        if everything or is_best or row.batch_size == 1:
-            times = (f"{value:.3f}" for value in (row.p50_ms, row.p90_ms, row.p99_ms))
-            speed = f"{row.images_per_s:,.0f}"
-            found.add_row(row.format, str(row.batch_size), *times, speed, "best batch" if is_best else "")
+    shown = [row for row in rows if everything or row.via == "submit" or row.batch_size == 1 or row in fastest.values()]
+    # A column in which all is the same is left out: 80 columns are few.
+    columns = {
+        "threads": len({row.threads for row in rows}) > 1,
+        "callers": any(row.via == "submit" for row in rows),
+    }
+    found = Table("format", box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    names = [name for name, is_shown in columns.items() if is_shown]
+    for name in ("batch", *names, "p50 ms", "p90", "p95", "p99", "p99.9", "mean", "images/s"):
+        found.add_column(name, justify="right", no_wrap=True)
+    found.add_column("", no_wrap=True)
+    for row in sorted(shown, key=lambda row: (row.format, row.via, row.callers, row.threads, row.batch_size)):
+        sweep = [str(getattr(row, name)) for name in names]
+        times = (row.p50_ms, row.p90_ms, row.p95_ms, row.p99_ms, row.p999_ms, row.mean_ms)
+        mark = "*" if row is fastest.get(row.format) else ""
+        batch = str(row.batch_size) if row.via == "call" else f"≤{row.batch_size}"
+        found.add_row(row.format, batch, *sweep, *map(_ms, times), f"{row.images_per_s:,.0f}", mark)
     return found
+
+
+def tables(result: Result, ratios: Sequence[Ratio], *, everything: bool) -> list[Table]:
+    """Everything that was measured, a table for each kind."""
+    found = [table(result.rows, everything=everything)] if result.rows else []
+    found += [parts] if (parts := stages(result.rows)) else []
+    found += [scenarios(result.scenarios)] if result.scenarios else []
+    found += [cold(result.cold)] if result.cold else []
+    return found + ([comparison(ratios)] if ratios else [])
+
+
+def notes(result: Result) -> list[str]:
+    """What the tables' marks mean, where they occur, and where they were measured."""
+    rows, place = result.rows, result.environment
+    found = [f"{row.scenario} on {row.format} is not valid: {row.why}" for row in result.scenarios if row.why]
+    if len({row.batch_size for row in rows if row.via == "call"}) > 1:
+        found.append("* the most images/s of its format")
+    if any(row.p999_ms is None for row in rows):
+        needed = ", ".join(f"p{name:g} needs {calls_needed(name):,}" for name in (90, 99, 99.9))
+        found.append(f"{_NONE} too few calls to tell ({needed}): give more --seconds")
+    flags = ", ".join(place.get("cpu_flags", ()))
+    found.append(f"{place['cpu']}, {place['cores']} cores{flags and f' ({flags})'}")
+    if place.get("load_average", 0) > place["cores"] / 2:
+        found.append(f"other work runs here (load average {place['load_average']}): the figures are too slow")
+    return found
+
+
+def stages(rows: Sequence[Row]) -> Table | None:
+    """Where the work on one image goes; None where only the graph was measured."""
+    known = [row for row in rows if row.stages_ms is not None]
+    if not known:
+        return None
+    found = Table("work on one image", box=None, pad_edge=False)
+    for name in ("batch", "callers", *(f"{name} ms" for name in STAGES)):
+        found.add_column(name, justify="right")
+    for row in known:
+        parts = row.stages_ms or {}
+        whole = sum(parts.values()) or 1.0
+        cells = [f"{_ms(parts[name])} {parts[name] / whole:4.0%}" for name in STAGES]
+        found.add_row(row.format, str(row.batch_size), str(row.callers), *cells)
+    return found
+
+
+def scenarios(rows: Sequence[ScenarioRow]) -> Table:
+    """The result of each scenario, in its own terms."""
+    found = Table("scenario", "format", "result", box=None, pad_edge=False)
+    found.add_column("queries", justify="right")
+    found.add_column("seconds", justify="right")
+    found.add_column("valid")
+    for row in rows:
+        valid = "yes" if row.valid else "no"
+        title = SCENARIOS[row.scenario].title
+        found.add_row(title, row.format, _result(row), f"{row.queries:,}", f"{row.seconds:.1f}", valid)
+    return found
+
+
+def cold(rows: Sequence[ColdRow]) -> Table:
+    """A fresh process, step by step."""
+    found = Table("cold start", box=None, pad_edge=False)
+    for name in ("import ms", "open ms", "first ms", "total ms", "peak MB"):
+        found.add_column(name, justify="right")
+    for row in rows:
+        figures = (row.import_ms, row.open_ms, row.first_ms, row.total_ms, row.peak_rss_mb)
+        found.add_row(row.format, *(f"{value:,.0f}" for value in figures))
+    return found
+
+
+def comparison(ratios: Sequence[Ratio]) -> Table:
+    """Then, now, and now over then."""
+    found = Table("now / then", "figure", box=None, pad_edge=False)
+    for name in ("then", "now", "ratio"):
+        found.add_column(name, justify="right")
+    for ratio in ratios:
+        found.add_row(ratio.what, ratio.figure, _number(ratio.old), _number(ratio.new), f"{ratio.ratio:.2f}")
+    return found
+
+
+def tried(found: Tuned) -> Table:
+    """The best of what was tried, the default, and what they gave."""
+    table = Table("engine", box=None, pad_edge=False)
+    for name in ("threads", "batch", found.aim.latency_name, "images/s"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for one in dict.fromkeys([found.chosen, *found.tried[:_TRIED], found.default]):
+        marks = [name for name, marked in (("chosen", found.chosen), ("default", found.default)) if one == marked]
+        latency = "" if one.latency_ms is None else _number(one.latency_ms)
+        figures = (str(one.threads), str(one.batch_size), latency, _number(one.images_per_s))
+        table.add_row(one.engine, *figures, ", ".join(marks))
+    return table
+
+
+def tuned(found: Tuned) -> list[str]:
+    """What was chosen, why, and by how much."""
+    if found.chosen.settings == found.default.settings:
+        return [f"{found.aim.text}: {found.chosen}, the default; nothing else is more than {MARGIN - 1:.0%} better"]
+    return [f"{found.aim.text}: {found.chosen}, {found.why}; the default is {found.default}"]
+
+
+def _result(row: ScenarioRow) -> str:
+    latency = f"p{row.percentile:g} {_ms(row.latency_ms)} ms" if row.percentile else ""
+    if row.rate is not None:
+        return f"{_number(row.rate)} queries/s ({latency}, bound {row.bound_ms:g})"
+    return latency or f"{_number(row.images_per_s)} images/s"
+
+
+def _ms(value: float | None) -> str:
+    return _NONE if value is None else _number(value)
+
+
+def _number(value: float) -> str:
+    """Three digits, which is more than a repetition agrees on."""
+    if value >= 99.95:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}" if value >= 0.9995 else f"{value:.3f}"

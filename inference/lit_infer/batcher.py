@@ -1,0 +1,208 @@
+"""Dynamic batching: callers hand in one item each and hold a future; workers take what waits and run it as one batch.
+
+    submit -> the queue (bounded in items and bytes) -> a worker takes up to `max_batch` -> run_batch -> futures
+
+No thread waits for work: one that brings an item starts a worker on a pool when there is room for one more, and a
+worker that finds the queue empty ends. So an idle batcher costs nothing. A worker also prepares its items (decodes
+and resizes, inside `run_batch`): plain threads that do everything for a few requests each were the quickest shape.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from lit_infer.errors import ExpiredError, OverloadedError, UsageError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPolicy:
+    """When a batch is run, and how much may wait."""
+
+    max_batch: int = 8
+    max_delay: float = 0.0
+    """Seconds that a batch waits to fill up, counted from its first item. 0: a batch is what waits when a worker is
+    free, so batches grow with the load and a lone item never waits."""
+    max_items: int = 1024
+    """Items waiting. One more is refused at once with OverloadedError."""
+    max_bytes: int = 256 * 2**20
+    """Bytes waiting, as `submit` was told."""
+
+    def __post_init__(self) -> None:
+        if self.max_batch < 1 or self.max_items < 1 or self.max_bytes < 1 or self.max_delay < 0:
+            raise UsageError(f"a batch policy's sizes are at least 1 and its delay at least 0, not {self}")
+
+
+@dataclass(slots=True)
+class _Waiting(Generic[T, R]):
+    item: T
+    future: Future[R]
+    size: int
+    arrived: float
+    deadline: float | None
+    runs_by: float
+    """When a batch with this item stops waiting for more."""
+
+    def has_expired(self, now: float) -> bool:
+        return self.deadline is not None and now > self.deadline
+
+
+class Batcher(Generic[T, R]):
+    """Batches the items of many threads. `submit` may be called from any thread, and from callbacks of futures."""
+
+    def __init__(
+        self,
+        run_batch: Callable[[list[T]], Sequence[R | Exception]],
+        *,
+        policy: BatchPolicy | None = None,
+        workers: int = 1,
+    ) -> None:
+        """`run_batch` answers items in order; an Exception in an item's place fails that item alone. It is called
+        from up to `workers` threads at once.
+        """
+        self.policy = policy or BatchPolicy()
+        self._run_batch = run_batch
+        self._workers = workers
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="lit-batch")
+        self._queue: deque[_Waiting[T, R]] = deque()
+        self._bytes = 0
+        self._active = 0  # workers that were started and have not ended
+        self._taking = False  # one of them has not taken its batch yet: what arrives now will be in it
+        self._closed = False
+        self._swept = False  # the full queue holds nothing that could be dropped
+        self._changed = threading.Condition(threading.Lock())
+
+    def submit(self, item: T, *, size: int = 0, timeout: float | None = None) -> Future[R]:
+        """Queue one item. `size`: its bytes; `timeout`: seconds in which its batch must have begun.
+
+        Cancelling the future before its batch begins drops the item. Raises OverloadedError when the queue is full;
+        the future raises ExpiredError when the timeout passed first, or what `run_batch` raised.
+        """
+        waiting: _Waiting[T, R] = self._as_waiting(item, size, timeout)
+        dropped: list[_Waiting[T, R]] = []
+        try:
+            with self._changed:
+                if self._closed:
+                    raise UsageError("closed: no more items are taken")
+                self._make_room(size, dropped)
+                if not self._taking and self._active < self._workers:
+                    self._start_worker()
+                self._queue.append(waiting)
+                self._bytes += size
+                if self._taking and (timeout is not None or len(self._queue) >= self.policy.max_batch):
+                    self._changed.notify()  # a worker may be waiting for its batch to fill up
+        finally:
+            _tell_expired(dropped)
+        return waiting.future
+
+    def close(self) -> None:
+        """Take no more items, answer those that wait, then return. A second call does nothing."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._pool.shutdown(wait=True)
+
+    @property
+    def waiting(self) -> int:
+        """Items in the queue now."""
+        return len(self._queue)
+
+    def _as_waiting(self, item: T, size: int, timeout: float | None) -> _Waiting[T, R]:
+        now, delay = time.monotonic(), self.policy.max_delay
+        if timeout is None:
+            return _Waiting(item, Future(), size, now, None, now + delay)
+        # Waiting for company must not be what an item's deadline is missed by.
+        return _Waiting(item, Future(), size, now, now + timeout, now + min(delay, timeout / 2))
+
+    def _make_room(self, size: int, dropped: list[_Waiting[T, R]]) -> None:
+        """Raise OverloadedError unless one more item fits; what nobody waits for any more is dropped first."""
+        if self._fits(size):
+            return
+        if not self._swept:
+            self._swept = True  # until a batch is taken: a flood of refusals must not search the queue each time
+            now, kept = time.monotonic(), deque[_Waiting[T, R]]()
+            for waiting in self._queue:
+                gone = waiting.future.cancelled() or waiting.has_expired(now)
+                (dropped if gone else kept).append(waiting)
+            self._queue, self._bytes = kept, sum(waiting.size for waiting in kept)
+        if not self._fits(size):
+            raise OverloadedError(
+                f"{len(self._queue)} items ({self._bytes:,} bytes) wait already; the queue's limits are "
+                f"{self.policy.max_items:,} items and {self.policy.max_bytes:,} bytes. Try again later"
+            )
+
+    def _fits(self, size: int) -> bool:
+        return len(self._queue) < self.policy.max_items and self._bytes + size <= self.policy.max_bytes
+
+    def _start_worker(self) -> None:
+        self._pool.submit(self._work)
+        self._active += 1
+        self._taking = True
+
+    def _work(self) -> None:
+        """A worker's life: take a batch, run it, until nothing waits or another worker is about to take it."""
+        while batch := self._take():
+            try:
+                answers = self._run_batch([waiting.item for waiting in batch])
+                for waiting, answer in zip(batch, answers, strict=True):
+                    _answer(waiting.future, answer)
+            except BaseException as error:  # whoever waits must hear of it, whatever it is
+                for waiting in batch:
+                    _answer(waiting.future, error)
+            with self._changed:
+                if self._taking or not self._queue:
+                    self._active -= 1
+                    return
+                self._taking = True
+
+    def _take(self) -> list[_Waiting[T, R]]:
+        """The next batch, without what was cancelled or has expired. Empty: nothing is left, and the worker ends."""
+        batch: list[_Waiting[T, R]] = []
+        dropped: list[_Waiting[T, R]] = []
+        with self._changed:
+            self._wait_to_fill()
+            now = time.monotonic()
+            while self._queue and len(batch) < self.policy.max_batch:
+                waiting = self._queue.popleft()
+                self._bytes -= waiting.size
+                if waiting.has_expired(now):
+                    dropped.append(waiting)
+                elif waiting.future.set_running_or_notify_cancel():
+                    batch.append(waiting)
+            self._taking = self._swept = False
+            if not batch:
+                self._active -= 1
+            elif self._queue and self._active < self._workers and not self._closed:
+                self._start_worker()
+        _tell_expired(dropped)
+        return batch
+
+    def _wait_to_fill(self) -> None:
+        while not self._closed and 0 < len(self._queue) < self.policy.max_batch:
+            left = min(waiting.runs_by for waiting in self._queue) - time.monotonic()
+            if left <= 0:
+                return
+            self._changed.wait(left)
+
+
+def _tell_expired(dropped: Sequence[_Waiting[T, R]]) -> None:
+    """Never under the batcher's lock: a future's callback may submit again."""
+    for waiting in dropped:
+        if waiting.future.set_running_or_notify_cancel():
+            waited = time.monotonic() - waiting.arrived
+            waiting.future.set_exception(ExpiredError(f"dropped unanswered after {waited:.3f} s: its timeout passed"))
+
+
+def _answer(future: Future[R], answer: R | BaseException) -> None:
+    if future.done():
+        return
+    if isinstance(answer, BaseException):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)

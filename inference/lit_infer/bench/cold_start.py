@@ -1,0 +1,80 @@
+"""Cold start and memory, each time in a fresh process: import, open, first answer, and the peak on the way."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from lit_infer import bundle
+from lit_infer.bundle import GraphFile
+from lit_infer.errors import EngineError
+
+RUNS = 3
+_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class ColdRow:
+    """The median of RUNS fresh processes; the files were read once before, and are in the system's cache."""
+
+    format: str
+    import_ms: float
+    """`import lit_infer` and what it needs to open a model."""
+    open_ms: float
+    """`load`, with the check of the file's sha256 and the engine's own import."""
+    first_ms: float
+    """The first answer, which allocates."""
+    total_ms: float
+    """From starting the process to the first answer, the interpreter's own start with it."""
+    peak_rss_mb: float
+    """The most memory the process held until then."""
+
+
+def measure_cold(
+    model: str,
+    *,
+    device: str,
+    formats: Sequence[str],
+    threads: int | None = None,
+    advance: Callable[[], None] = lambda: None,
+) -> list[ColdRow]:
+    """Start each graph, named as by `subjects.label`, RUNS times after once for the cache, in turns."""
+    from lit_infer.bench.subjects import label
+
+    graphs = [graph for graph in bundle.find(model) if label(graph) in formats]
+    found: dict[str, list[dict[str, float]]] = {label(graph): [] for graph in graphs}
+    for number in range(RUNS + 1):
+        for graph in graphs:
+            started = _start(graph, device, threads)
+            if number:
+                found[label(graph)].append(started)
+                advance()
+    return [ColdRow(name, **{key: median(run[key] for run in runs) for key in runs[0]}) for name, runs in found.items()]
+
+
+def _start(graph: GraphFile, device: str, threads: int | None) -> dict[str, float]:
+    place = graph.path if graph.listed is None else graph.path.parent
+    line = [
+        sys.executable,
+        "-m",
+        "lit_infer.bench.fresh_process",
+        str(place),
+        graph.path.name,
+        device,
+        str(threads or 0),
+    ]
+    begun = time.monotonic()
+    try:
+        done = subprocess.run(  # noqa: S603 - our own module
+            [*line, repr(begun)], capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise EngineError(f"cold start: {graph.path.name} gave no answer within {_SECONDS} s") from None
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise EngineError(f"cold start: {graph.path.name} failed in a fresh process: {reason}")
+    answer: dict[str, float] = json.loads(done.stdout)
+    return answer

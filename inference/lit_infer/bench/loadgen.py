@@ -1,0 +1,176 @@
+"""Scenarios driven by MLPerf's own load generator, `mlcommons-loadgen`."""
+
+import json
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from lit_infer.bench.latencies import PERCENTILES
+from lit_infer.bench.scenarios import Driven, Driver, Load
+from lit_infer.bench.target import Target, check
+from lit_infer.errors import EngineError, MissingExtraError, require
+from lit_infer.predictions import Prediction
+
+
+def driver() -> Driver:
+    """MLPerf's load generator where it is installed, else our own."""
+    try:
+        module = require("mlperf_loadgen", extra="bench", purpose="--scenario")
+    except MissingExtraError:
+        from lit_infer.bench.own_driver import OwnDriver
+
+        return OwnDriver()
+    return LoadgenDriver(module)
+
+
+class LoadgenDriver:
+    """Calls the load generator, answers what it asks, and reads the results from its log."""
+
+    name = "mlperf_loadgen"
+
+    def __init__(self, module: Any) -> None:
+        self._loadgen = module
+
+    def __call__(self, target: Target, load: Load) -> Driven:
+        """Drive one scenario."""
+        target.answer([0] * load.scenario.images_per_query)
+        with tempfile.TemporaryDirectory(prefix="lit-bench-") as name:
+            images = _Session(self._loadgen, target, load).run(Path(name))
+            return _read(Path(name) / "mlperf_log_detail.txt", load, images)
+
+
+class _Session:
+    """One test. The generator calls `_issue` on a thread of its own; what goes wrong there must not reach it."""
+
+    def __init__(self, loadgen: Any, target: Target, load: Load) -> None:
+        self._loadgen, self._target, self._load = loadgen, target, load
+        self._failed: list[BaseException] = []
+        self._answered: list[int] = []
+
+    def run(self, logs: Path) -> int:
+        """Do the test; the number of images that were answered."""
+        generator = self._loadgen
+        sut = generator.ConstructSUT(self._issue, lambda: None)
+        count = len(self._target.images)
+        qsl = generator.ConstructQSL(count, count, lambda _: None, lambda _: None)
+        try:
+            arguments = (sut, qsl, _settings(generator, self._load), _log_settings(generator, logs))
+            # On a thread, so that Ctrl-C is heard: the generator itself does not return before the test is over.
+            test = threading.Thread(target=generator.StartTestWithLogSettings, args=arguments, daemon=True)
+            test.start()
+            self._wait(test)
+        finally:
+            generator.DestroyQSL(qsl)
+            generator.DestroySUT(sut)
+        if self._failed:
+            raise self._failed[0]
+        return len(self._answered)
+
+    def _wait(self, test: threading.Thread) -> None:
+        try:
+            test.join()
+        except BaseException as error:
+            self._failed.append(error)  # from now on all queries are answered at once
+            test.join()
+
+    def _issue(self, queries: Sequence[Any]) -> None:
+        try:
+            if not self._failed:
+                self._answer(queries)
+                return
+        except BaseException as error:
+            self._failed.append(error)
+        self._complete(queries)
+
+    def _answer(self, queries: Sequence[Any]) -> None:
+        match self._load.scenario.name:
+            case "server":
+                for query in queries:
+                    self._target.submit(query.index).add_done_callback(self._completer(query))
+            case "offline":
+                left = iter(queries)
+                for _ in self._target.stream([query.index for query in queries]):
+                    self._complete([next(left)])
+            case _:
+                self._target.answer([query.index for query in queries])
+                self._complete(queries)
+
+    def _completer(self, query: Any) -> Callable[[Future[Prediction]], None]:
+        def done(future: Future[Prediction]) -> None:
+            try:
+                check(future.result())
+            except BaseException as error:
+                self._failed.append(error)
+            self._complete([query])
+
+        return done
+
+    def _complete(self, queries: Sequence[Any]) -> None:
+        self._answered += [query.index for query in queries]
+        self._loadgen.QuerySamplesComplete([self._loadgen.QuerySampleResponse(query.id, 0, 0) for query in queries])
+
+
+def _settings(loadgen: Any, load: Load) -> Any:
+    settings = loadgen.TestSettings()
+    settings.mode = loadgen.TestMode.PerformanceOnly
+    settings.scenario = getattr(loadgen.TestScenario, load.scenario.title)
+    settings.min_duration_ms = round(load.seconds * 1e3)
+    settings.min_query_count = 1
+    settings.multi_stream_samples_per_query = load.scenario.images_per_query
+    settings.offline_expected_qps = load.rate
+    settings.server_target_qps = load.rate
+    settings.server_target_latency_ns = round(load.bound * 1e9)
+    settings.server_target_latency_percentile = 0.99
+    return settings
+
+
+def _log_settings(loadgen: Any, folder: Path) -> Any:
+    output = loadgen.LogOutputSettings()
+    output.outdir = str(folder)
+    output.copy_summary_to_stdout = False
+    settings = loadgen.LogSettings()
+    settings.log_output = output
+    settings.enable_trace = False
+    return settings
+
+
+def _read(log: Path, load: Load, images: int) -> Driven:
+    """The result that the generator wrote in its log, a JSON object per line behind a mark."""
+    lines = [json.loads(line.partition(" ")[2]) for line in log.read_text().splitlines() if line.startswith(":::MLLOG")]
+    found = {line["key"]: line["value"] for line in lines}
+    if "result_validity" not in found:
+        raise EngineError(f"mlperf_loadgen ended without a result; its log says: {lines[-1] if lines else 'nothing'}")
+    middle = "per_query_latency" if load.scenario.name == "multi-stream" else "latency"
+    latencies = {name: found[f"result_{name:.2f}_percentile_{middle}_ns"] / 1e6 for name in PERCENTILES}
+    is_valid = found["result_validity"] == "VALID"
+    return Driven(
+        queries=found["result_query_count"],
+        images=images,
+        seconds=images / _images_per_s(found, load),
+        latencies_ms=latencies,
+        late=found.get("result_overlatency_query_count", 0),
+        valid=is_valid,
+        why="" if is_valid else _why(found),
+    )
+
+
+def _images_per_s(found: dict[str, Any], load: Load) -> float:
+    match load.scenario.name:
+        case "single-stream":
+            return float(found["result_qps_with_loadgen_overhead"])
+        case "multi-stream":
+            return load.scenario.images_per_query / float(found["result_mean_query_latency_ns"]) * 1e9
+        case "server":
+            return float(found["result_completed_samples_per_sec"])
+    return float(found["result_samples_per_second"])
+
+
+def _why(found: dict[str, Any]) -> str:
+    if not found.get("result_perf_constraints_met", True):
+        return f"{found['result_overlatency_query_count']} of {found['result_query_count']} queries were late"
+    if not found["result_min_duration_met"]:
+        return "it was over before --seconds: measure again"
+    return "too few queries for 99 % confidence: give more --seconds"

@@ -1,0 +1,186 @@
+"""The scenarios of MLPerf Inference, by their names and rules, on one graph.
+
+    single-stream  one query of one image at a time        p90 latency
+    multi-stream   one query of eight images at a time     p99 latency of the query
+    server         queries of one image, Poisson arrivals  the rate at which p99 stays within a bound
+    offline        all images at once                      images per second
+
+`mlperf_loadgen` drives them where it is installed, else `own_driver`. Official runs take 600 s and more; these are as
+long as they are asked to be, and a result that so few queries cannot carry says so.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol
+
+from lit_infer.bench import target as targets
+from lit_infer.bench.subjects import Subject
+from lit_infer.bench.target import Target
+from lit_infer.errors import GateError
+
+_PROBES = 6
+_STEP_DOWN = 0.95
+_STEPS_DOWN = 6
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A scenario and its rules."""
+
+    name: str
+    title: str
+    """As MLPerf and its load generator spell it."""
+    percentile: float | None = None
+    """Of the latency that is the result; the server's must be within the bound."""
+    images_per_query: int = 1
+    least_queries: int = 1
+    """Early stopping: fewer cannot show the percentile with 99 % confidence, however fast they were."""
+
+
+SCENARIOS = {
+    "single-stream": Scenario("single-stream", "SingleStream", percentile=90, least_queries=64),
+    "multi-stream": Scenario("multi-stream", "MultiStream", percentile=99, images_per_query=8, least_queries=662),
+    "server": Scenario("server", "Server", percentile=99, least_queries=459),
+    "offline": Scenario("offline", "Offline"),
+}
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a driver is to do."""
+
+    scenario: Scenario
+    seconds: float
+    rate: float
+    """Server: queries per second. Offline: images per second that are expected, to know how many to hand over."""
+    bound: float
+    """Server: seconds within which the percentile has to be."""
+
+
+@dataclass(frozen=True)
+class Driven:
+    """What a driver found."""
+
+    queries: int
+    images: int
+    seconds: float
+    latencies_ms: dict[float, float]
+    """By percentile, of queries."""
+    late: int
+    """Server: queries that took longer than the bound."""
+    valid: bool
+    why: str
+    """Why it is not valid."""
+
+
+class Driver(Protocol):
+    """Puts a load on a target."""
+
+    name: str
+
+    def __call__(self, target: Target, load: Load) -> Driven:
+        """Do it, and wait until everything is answered."""
+
+
+@dataclass(frozen=True)
+class ScenarioRow:
+    """The result of one scenario on one graph."""
+
+    scenario: str
+    format: str
+    engine: str
+    device: str
+    threads: int
+    driver: str
+    decoded: bool
+    images_per_query: int
+    queries: int
+    seconds: float
+    percentile: float | None
+    latency_ms: float | None
+    """At that percentile; None: the scenario has none, or there were too few queries."""
+    bound_ms: float | None
+    rate: float | None
+    """Server: queries per second that were held."""
+    images_per_s: float
+    valid: bool
+    why: str
+
+
+def run(
+    subjects: Sequence[Subject],
+    scenarios: Sequence[Scenario],
+    *,
+    driver: Driver,
+    seconds: float,
+    bound: float,
+    rate: float | None = None,
+) -> Iterator[ScenarioRow]:
+    """Each scenario on each subject, as they are done. `rate`: the server's, to check; None finds the highest."""
+    for scenario in scenarios:
+        for subject in subjects:
+            with targets.opened(subject) as target:
+                load = Load(scenario, seconds, rate or target.images_per_s(min(1.0, seconds / 4)), bound)
+                if scenario.name == "server" and rate is None:
+                    load, driven = highest_rate(partial(driver, target), load)
+                else:
+                    driven = driver(target, load)
+                yield _row(subject, load, driven, driver.name)
+
+
+def highest_rate(drive: Callable[[Load], Driven], load: Load) -> tuple[Load, Driven]:
+    """The highest rate whose percentile is within the bound: searched in short runs, then held for a whole one.
+
+    `load.rate` is what the target does at best. A run that fails is repeated a little slower.
+    """
+    lowest, highest = 0.0, 1.1 * load.rate
+    short = max(min(load.seconds, 1.0), load.seconds / 5)
+    for _ in range(_PROBES):
+        rate = (lowest + highest) / 2
+        driven = drive(replace(load, rate=rate, seconds=short))
+        if driven.late <= 0.01 * driven.queries:
+            lowest = rate
+        else:
+            highest = rate
+    if not lowest:
+        slowest = f"{highest:.3g} queries/s"
+        raise GateError(f"server: at {slowest} p99 is over {load.bound * 1e3:g} ms already. Raise --latency-bound")
+    load = replace(load, rate=lowest)
+    for _ in range(_STEPS_DOWN):
+        driven = drive(load)
+        if driven.late <= 0.01 * driven.queries:
+            break
+        load = replace(load, rate=load.rate * _STEP_DOWN)
+    return load, driven
+
+
+def _row(subject: Subject, load: Load, driven: Driven, driver: str) -> ScenarioRow:
+    scenario = load.scenario
+    is_server = scenario.name == "server"
+    enough = driven.queries >= scenario.least_queries
+    latency = driven.latencies_ms.get(scenario.percentile) if scenario.percentile and enough else None
+    why = driven.why
+    if not enough:
+        needed = scenario.least_queries * driven.seconds / max(1, driven.queries)
+        why = f"{driven.queries} queries, p{scenario.percentile:g} needs {scenario.least_queries}: "
+        why += f"--seconds {needed * 1.2:.0f}"
+    return ScenarioRow(
+        scenario=scenario.name,
+        format=subject.name,
+        engine=subject.predictor.engine,
+        device=subject.predictor.device,
+        threads=subject.predictor.threads,
+        driver=driver,
+        decoded=bool(subject.images),
+        images_per_query=scenario.images_per_query,
+        queries=driven.queries,
+        seconds=driven.seconds,
+        percentile=scenario.percentile,
+        latency_ms=latency,
+        bound_ms=load.bound * 1e3 if is_server else None,
+        rate=load.rate if is_server else None,
+        images_per_s=driven.images / driven.seconds,
+        valid=driven.valid and enough,
+        why=why,
+    )

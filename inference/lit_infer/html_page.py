@@ -1,0 +1,90 @@
+"""The fixed parts of the HTML report: its style and its script. They are allowed by digest, and nothing else is."""
+
+import base64
+import hashlib
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1a1c1e; --soft: #5c6470; --paper: #fff; --card: #f4f5f7; --line: #d7dae0;
+  --bad: #b3261e; --mark: #1f6feb; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8eaed; --soft: #a3abb8; --paper: #14161a; --card: #1f2329;
+  --line: #363c46; --bad: #ff8a80; --mark: #6ea8fe; } }
+* { box-sizing: border-box; }
+body { margin: 0; font: 15px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--paper); }
+header, main { max-width: 1400px; margin: 0 auto; padding: 1rem; }
+h1 { font-size: 1.3rem; margin: 0 0 .2rem; } h2 { font-size: 1.05rem; margin: 1.5rem 0 .5rem; }
+p { margin: .2rem 0; color: var(--soft); }
+form { position: sticky; top: 0; z-index: 1; display: flex; flex-wrap: wrap; gap: .5rem .9rem; align-items: end;
+  padding: .6rem 1rem; background: var(--paper); border-block: 1px solid var(--line); }
+label { display: grid; font-size: .8rem; color: var(--soft); }
+select, input, button { font: inherit; color: inherit; min-height: 2.4rem; padding: 0 .5rem; background: var(--card);
+  border: 1px solid var(--line); border-radius: 6px; max-width: 100%; }
+select { max-width: 14rem; } input[type=number] { width: 5.5rem; } input[type=search] { width: 12rem; }
+output { color: var(--soft); font-variant-numeric: tabular-nums; padding-bottom: .5rem; }
+#cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(160px, 1fr)); gap: .8rem; }
+figure { margin: 0; padding: .5rem; background: var(--card); border-radius: 8px; min-width: 0;
+  content-visibility: auto; contain-intrinsic-size: auto 250px; }
+:is(figure, select, input, button, summary):focus-visible { outline: 3px solid var(--mark); outline-offset: 1px; }
+figure img { display: block; width: 100%; height: 160px; object-fit: contain; background: var(--paper);
+  border-radius: 4px; image-rendering: auto; }
+figcaption { margin-top: .4rem; overflow-wrap: anywhere; }
+figcaption b, td:first-child { unicode-bidi: isolate; } meter { width: 100%; height: .6rem; }
+.score { float: right; margin-left: .4rem; font-variant-numeric: tabular-nums; }
+.path, details { font-size: .8rem; color: var(--soft); unicode-bidi: isolate; } .path { display: block; }
+ol { margin: .2rem 0; padding-left: 1.4rem; }
+.scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; padding: .3rem .7rem .3rem 0; border-bottom: 1px solid var(--line);
+  overflow-wrap: anywhere; }
+.bad { color: var(--bad); } [hidden] { display: none; }
+@media (max-width: 480px) { #cards { grid-template-columns: repeat(2, minmax(0, 1fr)); } figure img { height: 120px; } }
+"""
+
+SCRIPT = """
+const form = document.querySelector("form");
+const cards = Array.from(document.querySelectorAll("figure"));
+const failures = Array.from(document.querySelectorAll("tbody tr"));
+function show() {
+  const { label, least, most, text } = form.elements;
+  const wanted = text.value.toLowerCase();
+  const low = least.value === "" ? 0 : least.value / 100, high = most.value === "" ? 1 : most.value / 100;
+  let shown = 0;
+  for (const card of cards) {
+    const score = Number(card.dataset.score);
+    const fits = (label.value === "" || card.dataset.label === label.value.slice(1)) && score >= low && score <= high
+      && (wanted === "" || card.querySelector(".path").textContent.toLowerCase().includes(wanted));
+    card.hidden = !fits;
+    shown += fits;
+  }
+  for (const row of failures) row.hidden = wanted !== "" && !row.textContent.toLowerCase().includes(wanted);
+  form.querySelector("output").value = `${shown} of ${cards.length} shown`;
+}
+function move(event) {
+  const visible = cards.filter((card) => !card.hidden);
+  const here = visible.indexOf(document.activeElement);
+  if (here < 0 || event.altKey || event.ctrlKey || event.metaKey) return;
+  const columns = visible.filter((card) => card.offsetTop === visible[0].offsetTop).length;
+  const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns,
+    Home: -here, End: visible.length - 1 - here };
+  if (event.key === "Enter") {
+    const more = visible[here].querySelector("details");
+    if (more) more.open = !more.open;
+  } else if (event.key in steps) {
+    visible[Math.min(visible.length - 1, Math.max(0, here + steps[event.key]))].focus();
+  } else return;
+  event.preventDefault();
+}
+form.addEventListener("input", show);
+form.addEventListener("reset", () => setTimeout(show));
+form.addEventListener("submit", (event) => event.preventDefault());
+document.addEventListener("keydown", move);
+form.hidden = cards.length === 0;
+show();
+"""
+
+
+def policy() -> str:
+    """The page's Content-Security-Policy: only this style and this script, images only from the page itself."""
+    return f"default-src 'none'; img-src data:; style-src '{_digest(STYLE)}'; script-src '{_digest(SCRIPT)}'"
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

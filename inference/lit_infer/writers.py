@@ -1,0 +1,125 @@
+"""Rows as a file: `.jsonl`, `.csv`, `.parquet`. The same rows give the same bytes."""
+
+import csv
+import errno
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from lit_infer import files
+from lit_infer.errors import UsageError, require
+
+Row = dict[str, Any]
+
+COLUMNS = ("path", "label", "index", "score", "top", "error", "code", "model")
+STAGES = ("read", "decode", "resize", "infer")
+
+_ROW_GROUP = 10_000
+
+
+def check(output: Path, *, option: str = "--output") -> None:
+    """Whether rows can be written there, asked before any work is done."""
+    writer(output)
+    if output.suffix == ".parquet":
+        require("pyarrow", extra="parquet", purpose=f"Writing {output}")
+    check_place(output, option=option)
+
+
+def check_place(output: Path, *, option: str) -> None:
+    """Whether a file can be made there."""
+    if output.is_dir():
+        raise UsageError(f"{option} {output} is a folder; name a file in it")
+    folder = next(parent for parent in output.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UsageError(f"{option} {output}: cannot write in {folder}")
+
+
+def writer(output: Path) -> Callable[[Iterable[Row], Path], None]:
+    """What writes a file of this suffix: a function of rows and a path."""
+    writers = {".jsonl": write_jsonl, ".csv": write_csv, ".parquet": write_parquet}
+    if output.suffix not in writers:
+        raise UsageError(f"--output {output}: the name must end in .jsonl, .csv or .parquet")
+    return writers[output.suffix]
+
+
+def write_rows(rows: Iterable[Row], output: Path) -> None:
+    """Write rows as the file's suffix says; the file appears when every row is in it."""
+    write = writer(output)
+    with files.staging_folder(output.parent) as staging:
+        write(rows, staging / output.name)
+        publish(staging / output.name, output)
+
+
+def publish(made: Path, output: Path) -> None:
+    """Give a finished file its name, on the disk and for good. Its own place may be on another disk."""
+    with made.open("rb") as file:
+        os.fsync(file.fileno())
+    output.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        made.replace(output)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with files.staging_folder(output.parent) as staging:
+            publish(Path(shutil.copyfile(made, staging / output.name)), output)
+    files.sync_folder(output.parent)
+
+
+def encoded(row: Row) -> bytes:
+    """A row as a line of JSON. Bytes of a file's name that are no text become escapes that read back the same."""
+    return (json.dumps(row, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
+
+
+def write_jsonl(rows: Iterable[Row], path: Path) -> None:
+    """One JSON object a line."""
+    with path.open("wb") as file:
+        file.writelines(map(encoded, rows))
+
+
+def write_csv(rows: Iterable[Row], path: Path) -> None:
+    """A table; `top` and `ms` are JSON in their cell."""
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        source = iter(rows)
+        first = next(source, None)
+        table = csv.DictWriter(file, first or COLUMNS, lineterminator="\n")
+        table.writeheader()
+        for row in chain([first] if first else [], source):
+            table.writerow({name: _cell(value) for name, value in row.items()})
+
+
+def write_parquet(rows: Iterable[Row], path: Path) -> None:
+    """Columns of fixed types, `top` a list of structs."""
+    pyarrow = require("pyarrow", extra="parquet", purpose=f"Writing {path.name}")
+    parquet = require("pyarrow.parquet", extra="parquet", purpose=f"Writing {path.name}")
+    source = iter(rows)
+    group = list(islice(source, _ROW_GROUP))
+    schema = _schema(pyarrow, timings=bool(group) and "ms" in group[0])
+    with parquet.ParquetWriter(path, schema, compression="zstd") as file:
+        while group:
+            file.write_table(pyarrow.Table.from_pylist([_texts(row) for row in group], schema=schema))
+            group = list(islice(source, _ROW_GROUP))
+
+
+def _schema(pyarrow: Any, *, timings: bool) -> Any:
+    text, number, real = pyarrow.string(), pyarrow.int64(), pyarrow.float64()
+    choice = pyarrow.struct([("label", text), ("index", number), ("score", real)])
+    types = dict.fromkeys(COLUMNS, text) | {"index": number, "score": real, "top": pyarrow.list_(choice)}
+    if timings:
+        types["ms"] = pyarrow.struct([(stage, real) for stage in STAGES])
+    return pyarrow.schema(list(types.items()))
+
+
+def _texts(row: Row) -> Row:
+    """A row whose texts are all valid UTF-8."""
+    return {
+        name: value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
+        for name, value in row.items()
+    }
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
