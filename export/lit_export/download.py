@@ -74,9 +74,13 @@ def _copy(source: Any, target: IO[bytes], *, url: str, max_bytes: int, deadline:
         raise ArtifactError(f"{url} is not whole: {done:,} of {expected:,} bytes came. Try again")
 
 
+def _is_missing(cause: BaseException | None) -> bool:
+    return cause is None or isinstance(cause, FileNotFoundError) or getattr(cause, "status", None) == 404
+
+
 def _explained(url: str, error: Exception) -> LitError:
     cause = error.__cause__  # fsspec calls a server that fails or does not answer not found, too
-    if isinstance(error, FileNotFoundError) and (cause is None or isinstance(cause, FileNotFoundError)):
+    if isinstance(error, FileNotFoundError) and _is_missing(cause):
         return NotFoundError(f"no file at {url}")
     if isinstance(error, ImportError):  # the scheme's own package
         return MissingExtraError(f'{url} needs more to be installed: pip install "lit-deploy[cloud]"')

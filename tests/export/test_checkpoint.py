@@ -205,6 +205,8 @@ def test_all_that_torch_saves_plainly_is_taken(tmp_path: Path) -> None:
         "empty": torch.empty(3, device="meta"),
     }
     for zipped in (True, False):
+        if not zipped:
+            del contents["types"]  # the older format has no place for these dtypes
         torch.save(contents, tmp_path / "x.ckpt", _use_new_zipfile_serialization=zipped)
         found = open_checkpoint(artifact=None, checkpoint=tmp_path / "x.ckpt")
         assert torch.equal(found.contents["state_dict"]["a"], base[2:8].view(2, 3).t())

@@ -99,6 +99,8 @@ class _Handler(BaseHTTPRequestHandler):
         if path.endswith("/file_stream"):
             label = f"POST file_stream {path}"
         double.requests.append(label)
+        if path.startswith("sdk/otel/"):  # telemetry, unless WANDB_ERROR_REPORTING=false
+            return self._send(200, b"{}")
         fault = faults.take(double.faults, label)
         if fault == "error":
             return self._send(500, b'{"error": "the double was told to fail"}')
@@ -142,8 +144,6 @@ class _Handler(BaseHTTPRequestHandler):
             entity, project, run, name = rest.split("/", 3)
             state.run(entity, project, run).files[name] = body
             return 200, b""
-        if path.startswith("sdk/otel/"):  # telemetry, unless WANDB_ERROR_REPORTING=false
-            return 200, b"{}"
         if first == "storage":
             return self._stored(state.storage, rest, body)
         if first == "manifests" and rest in state.manifests:

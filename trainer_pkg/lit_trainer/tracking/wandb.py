@@ -15,6 +15,7 @@ from lit_infer.errors import UsageError
 
 INIT_TIMEOUT_S = 10
 FINISH_TIMEOUT_S = 60
+UPLOAD_TIMEOUT_S = 600  # of one file; where a storage falls silent, nothing else ends the wait
 
 
 class WandbLogger(loggers.WandbLogger):
@@ -43,6 +44,7 @@ class WandbLogger(loggers.WandbLogger):
         # Our own lines say the same in fewer words.
         os.environ.setdefault("WANDB_SILENT", "true")
         os.environ.setdefault("WANDB_FINISH_TIMEOUT", str(FINISH_TIMEOUT_S))  # without it the end can hang for ever
+        os.environ.setdefault("WANDB_FILE_PUSHER_TIMEOUT", str(UPLOAD_TIMEOUT_S))  # which does not end an upload
         Path(save_dir).mkdir(parents=True, exist_ok=True)
         super().__init__(
             project=project,
