@@ -46,18 +46,9 @@ class Checkpoint:
         return self.reference.name if self.reference else self.path.stem
 
     @property
-    def folder_name(self) -> str:
-        """Where its bundle goes below `artifacts/bundles/`: the name, and what tells it from its namesakes."""
-        return f"{self.name}-{self.reference.alias if self.reference else self.digest[:12]}"
-
-    @property
     def hparams(self) -> dict[str, Any]:
         """The hyperparameters, in older checkpoints' places too."""
         return recorded.hparams(self.contents)
-
-    def class_path_of(self, module: torch.nn.Module) -> str:
-        """The dotted path of the class that was loaded."""
-        return f"{type(module).__module__}.{type(module).__qualname__}"
 
 
 def open_checkpoint(

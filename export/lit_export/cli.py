@@ -209,10 +209,12 @@ def inspect(
     target: Annotated[str, typer.Argument(metavar="FILE|FOLDER|REFERENCE", help="A checkpoint, graph or bundle.")],
 ) -> None:
     """Print what a checkpoint, a graph or a bundle is, without running any of its code."""
-    require("torch", extra="export", purpose="lit-export inspect")
     from lit_export import inspection
 
-    console.out.print(inspection.render(inspection.inspect(target)))
+    described = inspection.inspect(target)
+    console.out.print(inspection.render(described))
+    if described.problems:
+        raise typer.Exit(1)
 
 
 @app.command()

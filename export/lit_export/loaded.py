@@ -10,7 +10,7 @@ from typing import Literal
 from torch import nn
 
 from lit_export.checkpoint import open_checkpoint
-from lit_export.module import load_module
+from lit_export.module import load_module, part
 from lit_export.options import Options
 from lit_infer import artifacts
 from lit_infer.errors import UsageError
@@ -50,12 +50,11 @@ def load(source: Source, options: Options, note: Callable[[str], None]) -> Loade
         class_path=options.class_path,
         trust=options.trust,
         hparams=options.hparams,
-        submodule=options.submodule,
         note=note,
     )
     return Loaded(
-        module=module,
-        class_path=checkpoint.class_path_of(module),
+        module=part(module, options.submodule) if options.submodule else module,
+        class_path=_class_path(module),
         name=checkpoint.name,
         digest=checkpoint.digest,
         reference=checkpoint.reference,
@@ -70,12 +69,10 @@ def _in_memory(module: nn.Module, options: Options) -> Loaded:
     if options.class_path or options.hparams or options.weights:
         raise UsageError("class_path, hparams and weights are for checkpoints; this module is loaded already")
     own = copy.deepcopy(module).cpu().eval()
-    if options.submodule:
-        own = own.get_submodule(options.submodule)
     digest, name = _digest(module), type(module).__name__
     return Loaded(
-        module=own,
-        class_path=f"{type(module).__module__}.{type(module).__qualname__}",
+        module=part(own, options.submodule) if options.submodule else own,
+        class_path=_class_path(module),
         name=name,
         digest=digest,
         reference=None,
@@ -83,6 +80,10 @@ def _in_memory(module: nn.Module, options: Options) -> Loaded:
         score=None,
         weights="model",
     )
+
+
+def _class_path(module: nn.Module) -> str:
+    return f"{type(module).__module__}.{type(module).__qualname__}"
 
 
 def _digest(module: nn.Module) -> str:

@@ -1,4 +1,4 @@
-"""From a checkpoint to the module that is deployed: the user's class, in eval mode, from image to probabilities.
+"""From a checkpoint to the module that is deployed: the user's class, with its weights, in eval mode.
 
 The module is made here and not by `load_from_checkpoint`, in the same order and with the same hooks: that would read
 the file a second time, from a path that may have changed since it was checked, call what the checkpoint names
@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from lit_export import diagnosis, keys
 from lit_export.checkpoint import Checkpoint
@@ -20,7 +19,6 @@ from lit_export.find_class import find_class
 from lit_export.hparams import arguments, is_trusted
 from lit_export.recorded import table
 from lit_infer.errors import ArtifactError, UsageError
-from lit_infer.manifest import DeploymentFacts
 
 _TRUSTED = "lit_trainer"
 Note = Callable[[str], None]
@@ -32,10 +30,9 @@ def load_module(
     class_path: str | None,
     trust: Sequence[str] = (),
     hparams: Mapping[str, Any] = {},
-    submodule: str | None = None,
     note: Note = lambda _: None,
 ) -> nn.Module:
-    """The checkpoint's module, or a part of it, on the CPU and in eval mode.
+    """The checkpoint's module, on the CPU and in eval mode.
 
     A class path inside a checkpoint is data: only one of lit_trainer or of a package in `trust` is followed, any
     other is given by the caller (`--class pkg.mod:Cls`). `hparams` go over those that the checkpoint recorded.
@@ -48,7 +45,7 @@ def load_module(
     _load_weights(module, state, place=checkpoint.place, note=note)
     _unwrap_compiled(module, note)
     # a module is made in training mode, and dropout would be exported
-    return (part(module, submodule) if submodule else module).cpu().eval()
+    return module.cpu().eval()
 
 
 def part(module: nn.Module, path: str) -> nn.Module:
@@ -135,36 +132,3 @@ class _explained:  # noqa: N801 - reads as a verb where it is used
         raise ArtifactError(
             f"{self.what} failed: {type(error).__name__}: {said} ({Path(last.filename).name}:{last.lineno})"
         ) from None
-
-
-class Classifier(nn.Module):
-    """Images uint8 [batch, height, width, channels] in, probabilities float32 [batch, classes] out.
-
-    Scaling, normalisation, layout and softmax are in the graph: the host sends bytes as decoded. The arithmetic
-    is that of torchvision v2's ToDtype(scale=True) and Normalize, operation by operation.
-    """
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, module: nn.Module, facts: DeploymentFacts) -> None:
-        super().__init__()
-        self.module = module
-        self.normalized = facts.normalize is not None
-        if facts.normalize is not None:
-            self.register_buffer("mean", torch.tensor(facts.normalize.mean).view(1, -1, 1, 1))
-            self.register_buffer("std", torch.tensor(facts.normalize.std).view(1, -1, 1, 1))
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Probabilities, each row summing to 1. Log-probabilities from the module give the same as logits."""
-        pixels = images.permute(0, 3, 1, 2).to(torch.float32) * (1.0 / 255)
-        if self.normalized:
-            pixels = (pixels - self.mean) / self.std
-        return torch.softmax(self.module(pixels), dim=-1)
-
-
-def deployable(module: nn.Module, facts: DeploymentFacts) -> nn.Module:
-    """The module with its task's head and host-free preprocessing around it."""
-    if facts.task != "image-classification":
-        raise UsageError(f"task {facts.task} cannot be exported yet; image-classification can")
-    return Classifier(module, facts).eval()

@@ -13,7 +13,8 @@ from torch import nn
 from lit_export.checkpoint import open_checkpoint
 from lit_export.find_class import find_class
 from lit_export.hparams import parse_hparam
-from lit_export.module import Classifier, load_module
+from lit_export.module import load_module, part
+from lit_export.tasks import Classifier
 from lit_infer import images
 from lit_infer.errors import ArtifactError, UsageError
 from lit_infer.manifest import DeploymentFacts, Normalize
@@ -200,11 +201,10 @@ def test_a_class_whose_code_fails_is_named_with_the_line(tmp_path: Path) -> None
 
 def test_a_part_is_taken_and_an_unknown_one_named(tmp_path: Path) -> None:
     path = written(tmp_path / "x.ckpt", {"state_dict": foreign.Nested().state_dict()})
-    part, _ = loaded(path, "Nested", submodule="encoder.backbone")
-    assert isinstance(part, nn.Sequential)
-    assert not part.training
+    module, _ = loaded(path, "Nested")
+    assert isinstance(part(module, "encoder.backbone"), nn.Sequential)
     with pytest.raises(UsageError, match=r"Did you mean encoder.backbone"):
-        loaded(path, "Nested", submodule="encoder.bakbone")
+        part(module, "encoder.bakbone")
 
 
 def test_a_plain_state_dict_is_the_weights_of_any_torch_module(tmp_path: Path) -> None:
