@@ -1,7 +1,8 @@
 """Whether a graph's answers are good enough: its score on labelled images, and the making of int8 graphs by it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -52,18 +53,20 @@ class Judge:
             except GateError:
                 return False
 
-        return quantize.int8(fp32, out, calibration=self._batches(), keep=keep, accept=accept, note=self.note)
+        return quantize.int8(fp32, out, calibration=self._calibration, keep=keep, accept=accept, note=self.note)
 
     def _classes(self, path: Path) -> NDArray[np.int64]:
         """A graph's best class for each of the calibration images."""
         predictor = _open(path)
         name, output = predictor.manifest.inputs[0].name, predictor.manifest.outputs[0].name
-        return np.concatenate([predictor.run({name: batch})[output].argmax(-1) for batch in self._batches()])
+        return np.concatenate([predictor.run({name: batch})[output].argmax(-1) for batch in self._calibration])
 
-    def _batches(self) -> Iterator[NDArray[np.uint8]]:
+    @cached_property
+    def _calibration(self) -> list[NDArray[np.uint8]]:
+        """At most 256 prepared images, as batches: every candidate is tried on them."""
         assert self.options.calibration is not None  # noqa: S101 - Options refuses int8 without it
         source = calibration.images(self.options.calibration, trust=self.options.trust)
-        return calibration.batches(source, self._prepare)
+        return list(calibration.batches(source, self._prepare))
 
     def _prepare(self, item: ImageInput) -> Pixels:
         facts = self.target.facts

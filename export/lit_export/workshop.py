@@ -22,7 +22,7 @@ from lit_export.tasks import Target
 from lit_infer import files, manifest
 from lit_infer.bundle import GraphFile
 from lit_infer.engines import aotinductor
-from lit_infer.errors import GateError, LitError
+from lit_infer.errors import GateError, LitError, UsageError
 from lit_infer.hardware import DEFAULT_BATCH_SIZE
 from lit_infer.manifest import Graph, Latency, Manifest, Precision
 from lit_infer.predictor import Predictor, open_predictor
@@ -71,6 +71,8 @@ class Workshop:
             try:
                 written = self._written(writer, plan, path, reasons)
                 graph = self._compared(plan, written)
+            except UsageError:  # the user's to mend, and then every format's
+                raise
             except Exception as error:  # an exporter, and an engine on its file, may raise anything
                 self._remove(path)
                 reasons.append(f"{writer.__name__.removeprefix('write_')}: {reason_of(error)}")
