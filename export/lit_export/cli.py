@@ -94,6 +94,7 @@ Atol = Annotated[
 ]
 Rtol = Annotated[float | None, typer.Option(help="Tolerance: this share of each answer. Else the precision's own.")]
 KeepAnyway = Annotated[bool, typer.Option("--keep-anyway", help="Keep int8 even where it is not faster here.")]
+Aot = Annotated[bool, typer.Option("--aot", help="With pt2: also pack a native library for this kind of host.")]
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="The bundle's folder. Else one below artifacts/bundles/.")
 ]
@@ -128,6 +129,7 @@ def _command(to: "list[Format]") -> Callable[..., None]:
         calibration: Calibration = None,
         int8_keep: Int8Keep = None,
         keep_anyway: KeepAnyway = False,
+        aot: Aot = False,
         license: License = None,  # noqa: A002
         time_limit: TimeLimit = 1800.0,
         quiet: Quiet = False,
@@ -161,9 +163,16 @@ def _command(to: "list[Format]") -> Callable[..., None]:
             command=shlex.join(["lit-export", *sys.argv[1:]]),
             time_limit=time_limit,
         )
-        _show(_exported(_source(artifact, checkpoint), to, out=out, options=options, quiet=quiet), quiet=quiet)
+        formats = _with_aot(to) if aot else to
+        _show(_exported(_source(artifact, checkpoint), formats, out=out, options=options, quiet=quiet), quiet=quiet)
 
     return command
+
+
+def _with_aot(to: "list[Format]") -> "list[Format]":
+    if "pt2" not in to:
+        raise UsageError(f"--aot goes with pt2, from which the library is compiled; this is {', '.join(to)}")
+    return [*to, "aotinductor"]
 
 
 def _source(artifact: str | None, checkpoint: str | None) -> artifacts.Reference | str:

@@ -18,6 +18,7 @@ _SOURCE = ("stack_trace", "source_fn_stack", "torch_fn", "nn_module_stack", "fro
 def write(job: Job, path: Path) -> Written:
     """Export with the target's dynamic sides, and save without the author's paths and code lines."""
     program = exported(in_precision(job.target.module, job.precision), job)
+    program._example_inputs = None  # they would be pickled into the file
     with hushed():
         torch.export.save(program, path, extra_files={MANIFEST_KEY: encode(job.described).decode()})
     return Written(path, exporter=f"torch.export {torch.__version__}")
@@ -29,7 +30,6 @@ def exported(module: nn.Module, job: Job) -> Any:
     shapes = sides if job.target.takes_images else (sides,)  # a module that takes *tensors has them in a tuple
     with hushed(), torch.no_grad():
         program = torch.export.export(module, job.examples(), dynamic_shapes=shapes, strict=False)
-    program._example_inputs = None  # they would be pickled into the file
     for part in program.graph_module.modules():
         for node in part.graph.nodes if hasattr(part, "graph") else ():
             for name in _SOURCE:
