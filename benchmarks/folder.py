@@ -1,93 +1,177 @@
-"""How near the folder pipeline comes to its limit, in one run: `make bench`.
+"""How near the runtime comes to its limits, and how far ahead of other ways it is: `make bench`.
 
-The limit is what the cores could do if preparing images and running the graph shared them without any loss:
-1 / (1/preparing rate + 1/model rate), each measured alone on the same cores with the same libraries. Uses random
-weights of MobileNetV3-small at 224x224 and 500x375 JPEGs: the speed depends on neither's content.
+The limit of a folder is what the cores could do if preparing images and running the graph shared them without any loss:
+1 / (1/preparing rate + 1/model rate), each measured alone at its best on the same cores with the same libraries. The
+legs are run in turns, so that a noisy machine hurts all alike, and medians are compared. Random weights, and 500x375
+JPEGs with the detail of photographs: the speed depends on neither's content.
+
+`--peers` measures torchvision with its DataLoader and a hand-written onnxruntime loop too, in environments of their own
+(`benchmarks/peers`), between our rounds. `--quick` does with fewer rounds; `--only` takes some of the models.
 """
 
+import argparse
+import json
+import os
 import statistics
+import subprocess
+import sys
 import tempfile
+import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-import lightning.pytorch as pl
 import numpy as np
 import torch
 import torchvision
 from PIL import Image
 
-from lit_export import export
+from lit_export import Options, export
 from lit_infer import folder, load
-from lit_infer.hardware import DEFAULT_BATCH_SIZE, cpu_model, usable_cpus
-from lit_infer.predictor import Predictor
+from lit_infer.hardware import cpu_model, usable_cpus
+from lit_infer.predictor import BatchPolicy, Prediction, Predictor
+from lit_trainer.modules import DigitsCNN
 
-COUNT, ROUNDS = 256, 5
+ROOT = Path(__file__).parents[1]
+IMAGES, CALLERS, IN_FLIGHT, TINY_COUNT = 256, 32, 8, 8000
 
-SPEC = """\
+IMAGENET = """\
 task: image-classification
 preprocess: [{resize: {size: 256}}, {center_crop: {size: 224}}]
 normalize: {mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]}
 """
+DIGITS = """\
+task: image-classification
+preprocess: [{resize: {size: [16, 16]}}]
+normalize: {mean: [0.3], std: [0.35]}
+"""
 
 
-class MobileNet(pl.LightningModule):
-    """torchvision's MobileNetV3-small, as a user would wrap it."""
+@dataclass(frozen=True)
+class Case:
+    """A model, and how many of the images it is given in a leg."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.network = torchvision.models.mobilenet_v3_small(weights=None)
+    name: str
+    architecture: str
+    precision: str
+    images: int
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Logits."""
-        logits: torch.Tensor = self.network(images)
-        return logits
+
+CASES = (
+    Case("mobilenet", "mobilenet_v3_small", "fp32", 256),
+    Case("resnet", "resnet18", "fp32", 64),
+    Case("resnet-int8", "resnet18", "int8", 128),
+)
 
 
 def main() -> None:
-    """Measure in turns, print rates and the ratio to the limit."""
+    """Measure, print."""
+    asked = arguments()
     with tempfile.TemporaryDirectory() as name:
         here = Path(name)
-        model = load(make_bundle(here))
+        print(f"{cpu_model()}, {usable_cpus()} cores, load {os.getloadavg()[0]:.1f} before; batch 8")
+        if "tiny" in asked.only:
+            report_tiny(make_tiny(here), rounds=asked.rounds)
         images = make_images(here / "images")
-        rates: dict[str, list[float]] = {name: [] for name in ("prepare", "model", "stream", "submit", "folder")}
-        for _ in range(ROUNDS):
-            rates["prepare"].append(rate(lambda: prepare_all(model, images)))
-            rates["model"].append(rate(lambda: run_all(model)))
-            rates["stream"].append(rate(lambda: stream_all(model, images)))
-            rates["submit"].append(rate(lambda: submit_all(model, images)))
-            rates["folder"].append(rate(lambda: folder_all(model, images, here / "rows.jsonl")))
-        overhead = overhead_us(model)
-    found = {what: statistics.median(values) for what, values in rates.items()}
-    limit = 1 / (1 / found["prepare"] + 1 / found["model"])
-    print(f"{cpu_model()}, {usable_cpus()} cores")
-    print(f"{COUNT} JPEGs of 500x375, MobileNetV3-small fp32, batch {DEFAULT_BATCH_SIZE}")
-    print(f"preparing alone   {found['prepare']:8.0f} images/s")
-    print(f"model alone       {found['model']:8.0f} images/s")
-    print(f"limit             {limit:8.0f} images/s")
-    print(f"model.stream      {found['stream']:8.0f} images/s   {found['stream'] / limit:.2f} of the limit")
+        for case in CASES:
+            if case.name in asked.only:
+                report(case, make_model(case, here, images[0].parent), images[: case.images], asked)
+    print(f"load {os.getloadavg()[0]:.1f} after")
+
+
+def arguments() -> argparse.Namespace:
+    """What is to be measured."""
+    names = ["tiny", *(case.name for case in CASES)]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--quick", dest="rounds", action="store_const", const=2, default=6)
+    parser.add_argument("--only", nargs="+", choices=names, default=names)
+    return parser.parse_args()
+
+
+def report(case: Case, model: Predictor, images: list[Path], asked: argparse.Namespace) -> None:
+    """The legs of one model, and their ratios."""
+    output = images[0].parent.parent / "rows.jsonl"
+    legs: dict[str, Callable[[], object]] = {
+        "preparing alone": lambda: prepare_all(model, images),
+        "model alone, threads of one core": lambda: run_all(model, len(images), workers=usable_cpus()),
+        "model alone, all cores together": lambda: run_all(model, len(images), workers=1),
+        "model.stream": lambda: sum(1 for _ in model.stream(images)),
+        f"{CALLERS} x model.submit": lambda: submit_all(model, images),
+        "lit-infer folder": lambda: folder.run(model, images, output=output),
+    }
+    rounds = [in_turns(legs, len(images)) for _ in range(asked.rounds // 2)]
+    peers = run_peers(case.architecture, images) if asked.peers else {}
+    rounds += [in_turns(legs, len(images)) for _ in range(asked.rounds - asked.rounds // 2)]
+    found = {leg: statistics.median(one[leg] for one in rounds) for leg in legs}
+    prepare, *models = list(found.values())[:3]
+    limit = 1 / (1 / prepare + 1 / max(models))
+    print(f"\n{case.architecture} {case.precision}, {len(images)} JPEGs of 500x375")
+    for leg, rate in found.items():
+        of_limit = f"   {rate / limit:.2f} of the limit" if leg in list(found)[3:] else ""
+        print(f"{leg:34}{rate:8.0f} images/s{of_limit}")
+    print(f"{'limit':34}{limit:8.0f} images/s")
+    for peer, rate in peers.items():
+        print(f"{peer:34}{rate:8.0f} images/s   lit-infer folder {found['lit-infer folder'] / rate:.2f} x")
+    print(f"{'overhead of model.run':34}{overhead_us(model):8.0f} us over the engine's own call")
+
+
+def report_tiny(model: Predictor, *, rounds: int) -> None:
+    """`submit` where the graph costs little: how much of a fixed batch's throughput is left."""
+    legs: dict[str, Callable[[], object]] = {}
+    for size in (1, 8, 32, 128):
+        for workers in (1, usable_cpus()):
+            legs[f"batch {size}, {workers} threads"] = partial(fixed, model, size, workers)
+    legs[f"{CALLERS} x model.submit"] = lambda: submit_tiny(model)
+    measured = [in_turns(legs, TINY_COUNT) for _ in range(rounds)]
+    found = {leg: statistics.median(one[leg] for one in measured) for leg in legs}
+    submitted = found.pop(f"{CALLERS} x model.submit")
+    best = max(found, key=lambda leg: found[leg])
+    print(f"\nDigitsCNN, 16x16 arrays, {CALLERS} threads with {IN_FLIGHT} items in flight each")
+    print(f"{'fixed ' + best:34}{found[best]:8.0f} images/s")
     print(
-        f"32 x model.submit {found['submit']:8.0f} images/s   {found['submit'] / found['stream']:.2f} of model.stream"
+        f"{f'{CALLERS} x model.submit':34}{submitted:8.0f} images/s   {submitted / found[best]:.2f} of the best batch"
     )
-    print(f"model.run         {overhead:8.0f} us over the engine's own call")
-    print(f"lit-infer folder  {found['folder']:8.0f} images/s   {found['folder'] / limit:.2f} of the limit")
 
 
-def make_bundle(here: Path) -> Path:
-    """Export the model as its user would."""
+def in_turns(legs: dict[str, Callable[[], object]], count: int) -> dict[str, float]:
+    """One round: images per second of each leg."""
+    rates = {}
+    for name, leg in legs.items():
+        started = time.perf_counter()
+        leg()
+        rates[name] = count / (time.perf_counter() - started)
+    return rates
+
+
+def make_model(case: Case, here: Path, images: Path) -> Predictor:
+    """Export torchvision's network as its user would, and open it."""
     torch.manual_seed(0)
-    module = MobileNet()
-    trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, default_root_dir=here)
-    trainer.strategy.connect(module)
-    trainer.save_checkpoint(here / "net.ckpt")
-    (here / "spec.yaml").write_text(SPEC)
-    class_path = f"{MobileNet.__module__}:{MobileNet.__qualname__}"
-    bundle = export(
-        checkpoint=here / "net.ckpt", to=["onnx"], class_path=class_path, spec=here / "spec.yaml", out=here / "bundle"
-    )
-    assert bundle.folder is not None, bundle.failed
-    return bundle.folder
+    network = torchvision.models.get_model(case.architecture, weights=None).eval()
+    (here / "spec.yaml").write_text(IMAGENET)
+    options = Options(spec=here / "spec.yaml", publish=False)
+    if case.precision == "int8":  # random weights need not agree with anything
+        options = Options(
+            spec=here / "spec.yaml", publish=False, precisions=("int8",), calibration=images, keep_anyway=True
+        )
+    made = export(network, ["onnx"], out=here / case.name, options=options)
+    assert made.folder is not None, made.failed
+    return load(made.folder, device="cpu", engine="onnx", precision=case.precision)
+
+
+def make_tiny(here: Path) -> Predictor:
+    """The network that `make demo` exports."""
+    torch.manual_seed(0)
+    (here / "digits.yaml").write_text(DIGITS)
+    options = Options(spec=here / "digits.yaml", publish=False)
+    made = export(DigitsCNN().eval(), ["onnx"], out=here / "digits", options=options)
+    assert made.folder is not None, made.failed
+    return load(made.folder, device="cpu", policy=BatchPolicy(max_batch=32))
 
 
 def make_images(to: Path) -> list[Path]:
@@ -95,20 +179,13 @@ def make_images(to: Path) -> list[Path]:
     to.mkdir()
     generator = np.random.default_rng(0)
     paths = []
-    for index in range(COUNT):
+    for index in range(IMAGES):
         smooth = generator.integers(0, 256, (12, 16, 3)).astype(np.uint8)
         picture = np.asarray(Image.fromarray(smooth).resize((500, 375), Image.Resampling.BICUBIC)).astype(np.int16)
         noisy = (picture + generator.normal(0, 8, picture.shape)).clip(0, 255).astype(np.uint8)
         paths.append(to / f"{index:04d}.jpg")
         Image.fromarray(noisy).save(paths[-1], quality=90)
     return paths
-
-
-def rate(work: Callable[[], None]) -> float:
-    """Images per second."""
-    started = time.perf_counter()
-    work()
-    return COUNT / (time.perf_counter() - started)
 
 
 def prepare_all(model: Predictor, images: list[Path]) -> None:
@@ -118,26 +195,49 @@ def prepare_all(model: Predictor, images: list[Path]) -> None:
             pass
 
 
-def run_all(model: Predictor) -> None:
-    """The graph on prepared batches; nothing else. A thread a core, each on one core: the graph alone at its best."""
-    batch = np.zeros((DEFAULT_BATCH_SIZE, *model.manifest.image_shape), dtype=np.uint8)
-    run, batches = model.sessions.for_many(), COUNT // DEFAULT_BATCH_SIZE
-    with ThreadPoolExecutor(usable_cpus()) as pool:
-        for _ in pool.map(lambda _: run([batch]), range(batches)):
+def run_all(model: Predictor, count: int, *, workers: int) -> None:
+    """The graph on prepared batches; nothing else."""
+    batch = np.zeros((8, *model.manifest.image_shape), dtype=np.uint8)
+    run = model.sessions.for_one() if workers == 1 else model.sessions.for_many()
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in pool.map(lambda _: run([batch]), range(count // 8)):
             pass
-
-
-def stream_all(model: Predictor, images: list[Path]) -> None:
-    """From paths to predictions, without the rows that a folder run writes."""
-    for _ in model.stream(images):
-        pass
 
 
 def submit_all(model: Predictor, images: list[Path]) -> None:
-    """32 callers that hand in one image each and wait for its answer."""
-    with ThreadPoolExecutor(32) as pool:
+    """Callers that hand in one image each and wait for its answer."""
+    with ThreadPoolExecutor(CALLERS) as pool:
         for _ in pool.map(lambda image: model.submit(image).result(), images):
             pass
+
+
+def fixed(model: Predictor, size: int, workers: int) -> None:
+    """Batches of one size, made once, by threads of one core each."""
+    batch = np.zeros((size, *model.manifest.image_shape), dtype=np.uint8)
+    run = model.sessions.for_many()
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in pool.map(lambda _: run([batch]), range(TINY_COUNT // size)):
+            pass
+
+
+def submit_tiny(model: Predictor) -> None:
+    """Callers that each keep a few items in flight."""
+    image = np.zeros(model.manifest.image_shape, dtype=np.uint8)
+
+    def caller() -> None:
+        waiting: deque[Future[Prediction]] = deque()
+        for _ in range(TINY_COUNT // CALLERS):
+            if len(waiting) == IN_FLIGHT:
+                waiting.popleft().result()
+            waiting.append(model.submit(image))
+        for future in waiting:
+            future.result()
+
+    threads = [threading.Thread(target=caller) for _ in range(CALLERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def overhead_us(model: Predictor) -> float:
@@ -145,7 +245,7 @@ def overhead_us(model: Predictor) -> float:
     one = np.zeros((1, *model.manifest.image_shape), dtype=np.uint8)
     bare = model.sessions.for_one()
     times: dict[str, list[float]] = {"bare": [], "run": []}
-    for _ in range(200):
+    for _ in range(50):
         for what, call in (("bare", lambda: bare([one])), ("run", lambda: model.run({"images": one}))):
             started = time.perf_counter()
             call()
@@ -153,9 +253,15 @@ def overhead_us(model: Predictor) -> float:
     return (min(times["run"]) - min(times["bare"])) * 1e6
 
 
-def folder_all(model: Predictor, images: list[Path], output: Path) -> None:
-    """What `lit-infer images/` does after it has started."""
-    folder.run(model, images, top_k=5, batch_size=DEFAULT_BATCH_SIZE, output=output)
+def run_peers(architecture: str, images: list[Path]) -> dict[str, float]:
+    """Images per second of the ways without lit-infer, over the same images."""
+    with tempfile.TemporaryDirectory() as name:
+        for image in images:
+            os.link(image, Path(name, image.name))
+        line = [sys.executable, "-m", "benchmarks.peers", name, architecture]
+        done = subprocess.run(line, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
+    answers: list[dict[str, Any]] = [json.loads(answer) for answer in done.stdout.splitlines()]
+    return {answer["peer"]: answer["images_per_s"] for answer in answers if "images_per_s" in answer}
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ shape for each, and inputs to try it on.
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -54,6 +54,8 @@ class Target:
 class Classifier(nn.Module):
     """Images uint8 [batch, height, width, channels] in, probabilities float32 [batch, classes] out.
 
+    A module's logits become probabilities here; `answers_probabilities` where they are that already.
+
     Scaling, normalisation, layout and softmax are in the graph: the host sends bytes as decoded. The arithmetic
     is that of torchvision v2's ToDtype(scale=True) and Normalize, operation by operation.
     """
@@ -64,6 +66,7 @@ class Classifier(nn.Module):
     def __init__(self, module: nn.Module, facts: DeploymentFacts) -> None:
         super().__init__()
         self.module = module
+        self.answers_probabilities = False
         self.normalized = facts.normalize is not None
         if facts.normalize is not None:
             self.register_buffer("mean", torch.tensor(facts.normalize.mean).view(1, -1, 1, 1))
@@ -76,7 +79,8 @@ class Classifier(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Probabilities, each row summing to 1. Log-probabilities from the module give the same as logits."""
-        return torch.softmax(_main_output(self.module(self.pixels(images))), dim=-1)
+        scores = _main_output(self.module(self.pixels(images)))
+        return scores if self.answers_probabilities else torch.softmax(scores, dim=-1)
 
 
 class Embedder(Classifier):
@@ -122,9 +126,16 @@ def image_target(
         return (image_noise(generator, batch, (*sides, facts.channels)),)
 
     example = (image_noise(np.random.default_rng(0), static_batch or 2, (height, width, facts.channels)),)
+    if wrapper is Classifier:
+        wrapped.answers_probabilities = _are_probabilities(wrapped, example)
     answer = answers(wrapped, example)[0]
     if answer.ndim != 2:
         raise GateError(f"a classifier answers [batch, classes]; this module answers {list(answer.shape)}")
+    if wrapper is Classifier and answer.shape[1] == 1:
+        raise UsageError(
+            "the module answers one value for each image, and the softmax of one value is always 1. "
+            "Export it as task image-embedding, which gives the value as it is"
+        )
     if facts.labels is not None and len(facts.labels) != answer.shape[1]:
         raise UsageError(f"{len(facts.labels)} labels are given and the model has {answer.shape[1]} classes")
     batch = static_batch or BATCH
@@ -138,6 +149,13 @@ def image_target(
         facts=facts,
         batch=static_batch,
     )
+
+
+def _are_probabilities(wrapped: Classifier, example: Arrays) -> bool:
+    """Whether the module ends in a softmax of its own: another one would level its answers."""
+    with torch.no_grad():
+        scores = _main_output(wrapped.module(wrapped.pixels(torch.from_numpy(example[0]))))
+    return scores.ndim == 2 and bool((scores >= 0).all()) and bool(torch.allclose(scores.sum(-1), torch.ones(())))
 
 
 def answers(module: nn.Module, inputs: Arrays) -> Arrays:
@@ -181,10 +199,12 @@ class _Cast(nn.Module):
         return tree_map_only(Tensor, lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor, tree)
 
 
-def in_precision(module: nn.Module, precision: Precision) -> nn.Module:
+def in_precision(module: nn.Module, precision: Precision | Literal["fp64"]) -> nn.Module:
     """A target's module whose inside computes in `precision`; its inputs and outputs stay as they are."""
     if precision == "fp32":
         return module
     lower = copy.deepcopy(module)
-    lower.module = _Cast(lower.get_submodule("module"), {"fp16": torch.float16, "bf16": torch.bfloat16}[precision])
+    lower.module = _Cast(
+        lower.get_submodule("module"), {"fp16": torch.float16, "bf16": torch.bfloat16, "fp64": torch.float64}[precision]
+    )
     return lower.eval()

@@ -195,6 +195,8 @@ class Parity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Share of inputs, 0 to 1, whose best class is the same; None where the outputs are no classes."""
     atol: float
     rtol: float
+    eager_error: float | None = None
+    """The eager module's own float32 rounding error, where that is more than the tolerance and was allowed for."""
 
     def __post_init__(self) -> None:
         measured = (self.max_abs, self.max_rel, self.cosine, self.top1_agreement or 0.0)

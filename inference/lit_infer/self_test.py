@@ -175,7 +175,7 @@ def _compare(found: NDArray[Any], truth: NDArray[Any], listed: Graph | None, *, 
     difference, size = np.abs(here - there), np.abs(there)
     largest = float(size.max(initial=0))
     floor = max(parity.atol * largest, float(np.finfo(np.float32).tiny))
-    allowed = floor + parity.rtol * size
+    allowed = np.maximum(floor + parity.rtol * size, 4 * (parity.eager_error or 0.0))
     if listed.precision == "int8":
         # Its accuracy was gated, by no tolerance; but wherever it runs, it is to be the graph that was gated.
         allowed = np.minimum(allowed, _INT8_SLACK * parity.max_abs + _INT8_ROOM * largest)

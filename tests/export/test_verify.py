@@ -159,3 +159,41 @@ def test_another_tolerance_is_obeyed_and_recorded(target: Target, tmp_path: Path
     with pytest.raises(GateError, match="parity failed"):
         parity(target, run, tmp_path)
     assert parity(target, run, tmp_path, rtol=0.1).rtol == 0.1
+
+
+def test_an_unstable_module_is_named_as_the_reason(tmp_path: Path) -> None:
+    """Where float32 decides the answers by chance no graph can match them."""
+
+    class Chaotic(Tiny):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return super().forward(images) + torch.sin(self.linear(images.flatten(1)) * 1e9)
+
+    target = target_of(Chaotic())
+    expected = verify.samples(target, images=None, scratch=tmp_path)
+    wrong = predictor_of(target, lambda arrays: [answers(target, 255 - arrays[0])])
+    allowed = verify.TOLERANCES["fp32"]
+    with pytest.raises(GateError, match="it is unstable"):
+        verify.parity(
+            wrong,
+            expected,
+            precision="fp32",
+            tolerance=allowed,
+            own_error=lambda: verify.rounding_error(target, expected),
+        )
+
+
+def test_a_graph_is_not_expected_to_be_nearer_than_the_modules_own_rounding(tmp_path: Path) -> None:
+    class Steep(Tiny):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return torch.sin(self.linear(images.flatten(1)) * 300) * 10
+
+    target = target_of(Steep())
+    expected = verify.samples(target, images=None, scratch=tmp_path)
+    error = max(verify.rounding_error(target, expected))
+    assert error > 0
+    near = predictor_of(target, lambda arrays: [answers(target, arrays[0]) + np.float32(2 * error)])
+    strict = verify.Tolerance(atol=0, rtol=0, of_spread=0)
+    with pytest.raises(GateError, match="parity failed"):
+        verify.parity(near, expected, precision="fp32", tolerance=strict)
+    found = verify.parity(near, expected, precision="fp32", tolerance=strict, own_error=lambda: [error])
+    assert found.eager_error == error

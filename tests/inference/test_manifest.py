@@ -80,6 +80,7 @@ parities = st.builds(
     top1_agreement=st.none() | floats,
     atol=floats,
     rtol=floats,
+    eager_error=st.none() | floats,
 )
 graphs = st.builds(
     Graph,
