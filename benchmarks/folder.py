@@ -139,6 +139,16 @@ def report_tiny(model: Predictor, *, rounds: int) -> None:
     )
 
 
+def processor_us(leg: Callable[[], object]) -> float:
+    """Of an image of the tiny model; unlike its rate, hardly touched by what else the machine does."""
+    times = []
+    for _ in range(3):
+        started = time.process_time()
+        leg()
+        times.append(time.process_time() - started)
+    return min(times) / TINY_COUNT * 1e6
+
+
 def in_turns(legs: dict[str, Callable[[], object]], count: int) -> dict[str, float]:
     """One round: images per second of each leg."""
     rates = {}

@@ -1,37 +1,47 @@
 """Several formats, each in a process of its own with a time limit: one that crashes or hangs stops no other.
 
-The parent imports no torch. It asks a child, `python -m lit_export.apart`, for one format at a time, as JSON on
-stdin, and puts the bundles that come back together.
+The parent imports no torch. It asks a child, whose story is `child`, for one format at a time, and puts the bundles
+that come back together. A child never outlives its parent, nor what it started itself its time limit.
 """
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Thread
 
 import msgspec
 
 from lit_export import bundle_folder
-from lit_export.bundle_folder import Bundle
+from lit_export.bundle_folder import Bundle, Note
+from lit_export.formats import FORMATS
 from lit_export.options import Options
 from lit_infer import artifacts, errors, files, manifest
-from lit_infer.errors import LitError
+from lit_infer.errors import GateError, LitError, UsageError
 from lit_infer.manifest import Graph, Manifest
 
+Source = artifacts.Reference | Path | str
+# -P: not from the current folder, where any file may be called as a module is.
+_CHILD = ("-P", "-c", "from lit_export.apart import child; child()")
 
-class _Request(msgspec.Struct, frozen=True):
-    source: str
-    is_reference: bool
+
+@dataclass(frozen=True)
+class Request:
+    """What a child is asked for. It is pickled: it goes from us to our own child, and hparams may be any objects."""
+
+    source: Source
     format: manifest.Format
-    out: str
+    out: Path
     options: Options
     is_quiet: bool
 
 
-class _Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct, frozen=True):
     """What a child found: its graphs, or the error that kept it from trying."""
 
     manifest: Manifest | None = None
@@ -41,94 +51,136 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 def export_apart(
-    source: artifacts.Reference | Path | str,
+    source: Source,
     formats: Sequence[manifest.Format],
     *,
     out: Path | None = None,
     options: Options = Options(),  # noqa: B008 - frozen
-    note: Callable[[str], None] | None = None,
+    note: Note | None = None,
 ) -> Bundle:
-    """As `pipeline.export`, with a child process for each format. Without a `note` the children are quiet too."""
+    """As `pipeline.export`, with a child process for each format. Without a `note` the children are quiet too.
+
+    A format is made in those of the precisions that it can have; `note` tells of the others.
+    """
+    tell = note or _silent
+    wanted = _wanted(formats, options, tell)
     parent = (out.absolute().parent if out else artifacts.artifacts_root() / "bundles").absolute()
     with files.staging_folder(parent) as staged:
-        answers = []
-        for name in formats:
-            answers.append(_ask(source, name, staged / name, options=options, is_quiet=note is None))
-            if answers[-1].error is not None:  # it could not even begin, and no other format could
-                raise getattr(errors, answers[-1].kind, LitError)(answers[-1].error)
-        made = tuple(graph for answer in answers for graph in answer.graphs)
-        first = next((answer for answer in answers if answer.manifest), None)
-        if first is None or first.manifest is None:
-            reasons = "; ".join(f"{graph.label}: {graph.reason}" for graph in made)
-            raise errors.GateError(f"no format could be exported: {reasons}")
-        stages = [staged / name for name in formats]
-        described = first.manifest.embedded()
-        folder = out or bundle_folder.default_folder(described)
-        return bundle_folder.finish(folder, described, made, staged=stages, options=options, note=note or _silent)
+        described, made = None, list[Graph]()
+        for name, precisions in wanted.items():
+            own = replace(options, precisions=precisions, publish=False)
+            answer = _ask(Request(source, name, staged / name, own, is_quiet=note is None))
+            if answer.error is not None:
+                answer = _could_not_begin(answer, name, precisions, others_did=described is not None)
+            made += answer.graphs
+            if described is None and answer.manifest is not None:
+                described = answer.manifest.embedded()
+                folder = out or bundle_folder.default_folder(described)
+                keys = [(name, precision) for name in wanted for precision in precisions]
+                bundle_folder.kept(folder, described, keys)  # says now what would say no in the end
+        if described is None:
+            raise GateError("no format could be exported: " + "; ".join(f"{one.label}: {one.reason}" for one in made))
+        stages = [staged / name for name in wanted]
+        return bundle_folder.finish(folder, described, made, staged=stages, options=options, note=tell)
 
 
-def _ask(
-    source: artifacts.Reference | Path | str, name: manifest.Format, out: Path, *, options: Options, is_quiet: bool
-) -> _Answer:
+def _wanted(
+    formats: Sequence[manifest.Format], options: Options, note: Note
+) -> dict[manifest.Format, tuple[manifest.Precision, ...]]:
+    """Each format, with those of the precisions that it can have."""
+    wanted = {}
+    for name in formats:
+        able = FORMATS[name].writers
+        wanted[name] = tuple(one for one in dict.fromkeys(options.precisions) if one in able)
+        if left_out := ", ".join(one for one in options.precisions if one not in able):
+            note(f"{name}: not in {left_out}, which it cannot be; it can be {', '.join(able)}")
+    if not any(wanted.values()):
+        raise UsageError(f"none of {', '.join(formats)} can be {', '.join(options.precisions)}")
+    return {name: precisions for name, precisions in wanted.items() if precisions}
+
+
+def _could_not_begin(
+    answer: Answer, name: manifest.Format, precisions: Sequence[manifest.Precision], *, others_did: bool
+) -> Answer:
+    """A failed graph where the error is this format's own; one that every format would meet is raised."""
+    if others_did or answer.kind == "MissingExtraError":
+        return _failed(name, precisions, str(answer.error))
+    raise getattr(errors, answer.kind, LitError)(answer.error)
+
+
+def _ask(request: Request) -> Answer:
     """One format, in a child. A child that dies or takes too long is a failed graph."""
-    is_reference = isinstance(source, artifacts.Reference)
-    request = _Request(str(source), is_reference, name, str(out), replace(options, publish=False), is_quiet)
+    name, options = request.format, request.options
     try:
-        child = subprocess.run(
-            [sys.executable, "-m", "lit_export.apart"],
-            input=msgspec.json.encode(request),
-            stdout=subprocess.PIPE,
-            timeout=options.time_limit,
-            check=False,
-        )
+        returncode, answer = _run(pickle.dumps(request), time_limit=options.time_limit)
     except subprocess.TimeoutExpired:
-        return _failed(name, options, f"it took longer than {options.time_limit:.0f} s (--time-limit)")
-    if child.returncode < 0:
-        return _failed(name, options, f"its process was ended by {signal.Signals(-child.returncode).name}")
+        return _failed(name, options.precisions, f"it took longer than {options.time_limit:g} s (--time-limit)")
+    if returncode < 0:
+        why = f"its process was ended by {signal.Signals(-returncode).name}"
+        killed = ", perhaps for want of memory" if -returncode == signal.SIGKILL else ""
+        return _failed(name, options.precisions, why + killed)
     try:
-        return msgspec.json.decode(child.stdout, type=_Answer)
+        return msgspec.json.decode(answer, type=Answer)
     except msgspec.MsgspecError:
-        return _failed(name, options, f"its process ended with {child.returncode} and no answer")
+        return _failed(name, options.precisions, f"its process ended with {returncode} and no answer")
+
+
+def _run(request: bytes, *, time_limit: float) -> tuple[int, bytes]:
+    """The exit code of a child and what it wrote. Whatever happens here, nothing that it started goes on."""
+    watched, held = os.pipe()
+    with subprocess.Popen(  # noqa: S603 - our own code
+        [sys.executable, *_CHILD, str(watched)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        pass_fds=[watched],
+        start_new_session=True,
+    ) as process:
+        os.close(watched)
+        try:
+            answer, _ = process.communicate(request, timeout=time_limit)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            os.close(held)
+    return process.returncode, answer
 
 
 def _silent(_: str) -> None:
     pass
 
 
-def _failed(name: manifest.Format, options: Options, reason: str) -> _Answer:
-    return _Answer(
-        graphs=tuple(
-            Graph(format=name, status="failed", precision=precision, reason=reason) for precision in options.precisions
-        )
-    )
+def _failed(name: manifest.Format, precisions: Sequence[manifest.Precision], reason: str) -> Answer:
+    graphs = (Graph(format=name, status="failed", precision=precision, reason=reason) for precision in precisions)
+    return Answer(graphs=tuple(graphs))
 
 
-def _child() -> None:
+def child() -> None:
     """Export one format as asked on stdin; the answer is all that stdout carries."""
+    Thread(target=_end_with_the_parent, args=[int(sys.argv[1])], daemon=True).start()
     answer_to = os.dup(1)
     os.dup2(2, 1)  # whatever a library prints
-    request = msgspec.json.decode(sys.stdin.buffer.read(), type=_Request)
     try:
-        answer = _answer(request)
+        answer = _answer(pickle.loads(sys.stdin.buffer.read()))  # noqa: S301 - from our own parent
     except LitError as error:
-        answer = _Answer(error=str(error), kind=type(error).__name__)
+        answer = Answer(error=str(error), kind=type(error).__name__)
     with os.fdopen(answer_to, "wb") as stream:
         stream.write(msgspec.json.encode(answer))
 
 
-def _answer(request: _Request) -> _Answer:
+def _end_with_the_parent(watched: int) -> None:
+    """The parent holds the other end of this pipe as long as it lives."""
+    os.read(watched, 1)
+    os.killpg(0, signal.SIGKILL)
+
+
+def _answer(request: Request) -> Answer:
     from lit_export.pipeline import export
     from lit_infer import console
 
-    bundle = export(
-        artifacts.parse(request.source) if request.is_reference else request.source,
-        [request.format],
-        out=Path(request.out),
-        options=request.options,
-        note=_silent if request.is_quiet else console.note,
-    )
-    return _Answer(manifest=bundle.manifest, graphs=bundle.attempted)
+    def told(text: str) -> None:
+        own = text.startswith(request.format)
+        console.note(text if own else f"{request.format}: {text}")
 
-
-if __name__ == "__main__":
-    _child()
+    note: Callable[[str], None] = _silent if request.is_quiet else told
+    bundle = export(request.source, [request.format], out=request.out, options=request.options, note=note)
+    return Answer(manifest=bundle.manifest, graphs=bundle.attempted)

@@ -1,5 +1,6 @@
 """`lit-export FORMAT`: from a checkpoint to a verified bundle; and what one does with bundles: inspect, sign."""
 
+import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -29,10 +30,13 @@ app = typer.Typer(
 
 \b
   lit-export onnx --artifact local/digits/digits-cnn:best
-  lit-export all --checkpoint last.ckpt --class my_package.model:Net --spec spec.yaml
-  lit-export onnx --checkpoint last.ckpt --precision fp32,int8 --calibration photos/ --data labelled/
-  lit-export onnx --checkpoint last.ckpt --class net.py_module:Net --input 3x224x224
+  lit-export all -c last.ckpt --class my_package.model:Net --spec spec.yaml
+  lit-export onnx -c last.ckpt --class my_package.model:Net --input 3x224x224
+  lit-export onnx -c last.ckpt --precision fp32,int8 \\
+      --calibration photos/ --data labelled/
   lit-export inspect last.ckpt
+
+Exit codes: 0 all done; 1 a check failed, and the reason is shown; 2 what was asked for makes no sense as asked.
 """,
 )
 
@@ -40,45 +44,73 @@ _PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 Many = list[str] | None
 
 Artifact = Annotated[
-    str | None, typer.Option("--artifact", "-a", help="The checkpoint's reference: entity/project/name:alias.")
+    str | None,
+    typer.Option(
+        "--artifact", "-a", metavar="REFERENCE", help="The checkpoint's reference: entity/project/name:alias."
+    ),
 ]
 CheckpointPath = Annotated[
-    str | None, typer.Option("--checkpoint", "-c", help="The checkpoint's path or URL (https, s3, gs).")
+    str | None,
+    typer.Option("--checkpoint", "-c", metavar="FILE|URL", help="The checkpoint's path or URL (https, s3, gs)."),
 ]
 ClassPath = Annotated[
     str | None,
-    typer.Option("--class", help="pkg.mod:Cls of the LightningModule; it is imported. Not needed for lit_trainer's."),
+    typer.Option(
+        "--class",
+        metavar="PKG.MOD:CLS",
+        help="The LightningModule's class; it is imported, from the current folder too. Not needed for lit_trainer's.",
+    ),
 ]
 Trust = Annotated[
-    Many, typer.Option("--trust-package", help="A package whose classes the checkpoint may name. Repeatable.")
+    Many,
+    typer.Option("--trust-package", metavar="PKG", help="A package whose classes the checkpoint may name. Repeatable."),
 ]
 Hparam = Annotated[
-    Many, typer.Option("--hparam", help="KEY=VALUE for the module's __init__, over the recorded ones. Repeatable.")
+    Many,
+    typer.Option(
+        "--hparam", metavar="KEY=VALUE", help="For the module's __init__, over the recorded ones. Repeatable."
+    ),
 ]
-Submodule = Annotated[str | None, typer.Option(help="Export this part of the module, as in encoder.backbone.")]
-Weights = Annotated[str | None, typer.Option(help="ema or model, where the checkpoint holds both.")]
+Submodule = Annotated[
+    str | None, typer.Option(metavar="PATH", help="Export this part of the module, as in encoder.backbone.")
+]
+Weights = Annotated[str | None, typer.Option(metavar="ema|model", help="Which, where the checkpoint holds both.")]
 Spec = Annotated[
     str | None,
     typer.Option(
         "--spec",
+        metavar="FILE",
         help="YAML: task, preprocess, normalize, labels; or torchvision:ResNet18_Weights.IMAGENET1K_V1. "
         "Else the checkpoint's own, else a bare tensor graph.",
     ),
 ]
 Precision_ = Annotated[
-    str, typer.Option("--precision", help="fp32, fp16, bf16, int8; several with commas. Inputs and outputs stay fp32.")
+    str,
+    typer.Option(
+        "--precision",
+        metavar="NAMES",
+        help="fp32, fp16, bf16, int8; several with commas. Inputs and outputs stay what they are.",
+    ),
 ]
 Input = Annotated[
     Many,
-    typer.Option("--input", help="[name=]3x224x224[:dtype], without the batch, for a bare tensor graph. Repeatable."),
+    typer.Option(
+        "--input",
+        metavar="SHAPE",
+        help="[name=]3x224x224[:dtype], without the batch, for a bare tensor graph. Repeatable.",
+    ),
 ]
 StaticBatch = Annotated[int | None, typer.Option(min=1, help="Freeze the batch at this size. Else any batch.")]
 Dynamic = Annotated[
-    str | None, typer.Option(help="More dynamic sides, with commas: height,width or NAME=AXIS, as in length=1.")
+    str | None,
+    typer.Option(metavar="SIDES", help="More dynamic sides, with commas: height,width or NAME=AXIS, as in length=1."),
 ]
 Opset = Annotated[int, typer.Option(help="The ONNX opset; another in the file is a failure.")]
 Int8Keep = Annotated[
-    Many, typer.Option("--int8-keep", help="Node, operator or pattern that int8 leaves in float. Repeatable.")
+    Many,
+    typer.Option(
+        "--int8-keep", metavar="PATTERN", help="Node, operator or pattern that int8 leaves in float. Repeatable."
+    ),
 ]
 Images = Annotated[Path | None, typer.Option(help="Compare on these images too. Else on seeded noise.")]
 Calibration = Annotated[
@@ -99,7 +131,7 @@ Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="The bundle's folder. Else one below artifacts/bundles/.")
 ]
 License = Annotated[str | None, typer.Option(help="Of the weights, for the model card: an SPDX identifier.")]
-TimeLimit = Annotated[float, typer.Option(help="Seconds for each format, where there are several.")]
+TimeLimit = Annotated[float, typer.Option(min=1, help="Seconds for each format, where there are several.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")]
 
 
@@ -110,26 +142,26 @@ def _command(to: "list[Format]") -> Callable[..., None]:
         artifact: Artifact = None,
         checkpoint: CheckpointPath = None,
         class_path: ClassPath = None,
-        spec: Spec = None,
-        out: Out = None,
-        precision: Precision_ = "fp32",
-        trust: Trust = None,
         hparam: Hparam = None,
+        trust: Trust = None,
         submodule: Submodule = None,
         weights: Weights = None,
+        spec: Spec = None,
         input: Input = None,  # noqa: A002 - the option's name
-        static_batch: StaticBatch = None,
+        out: Out = None,
+        precision: Precision_ = "fp32",
         dynamic: Dynamic = None,
+        static_batch: StaticBatch = None,
         opset: Opset = 20,
+        aot: Aot = False,
+        calibration: Calibration = None,
+        int8_keep: Int8Keep = None,
+        keep_anyway: KeepAnyway = False,
         images: Images = None,
         data: Data = None,
         max_drop: MaxDrop = 0.005,
         atol: Atol = None,
         rtol: Rtol = None,
-        calibration: Calibration = None,
-        int8_keep: Int8Keep = None,
-        keep_anyway: KeepAnyway = False,
-        aot: Aot = False,
         license: License = None,  # noqa: A002
         time_limit: TimeLimit = 1800.0,
         quiet: Quiet = False,
@@ -208,16 +240,22 @@ def _show(bundle: "Bundle", *, quiet: bool) -> None:
 
 for _format in FORMATS.values():
     app.command(_format.name, help=_format.help)(_command([_format.name]))
-app.command("all", help="Every format, each in a process of its own; one that fails does not stop the others.")(
-    _command([_format.name for _format in FORMATS.values() if _format.in_all])
-)
+_ALL: "list[Format]" = [_format.name for _format in FORMATS.values() if _format.in_all]
+app.command(
+    "all",
+    help=f"All of {', '.join(_ALL)}. Each in a process of its own: one that fails does not stop the others. "
+    "What needs a compiler or a GPU is made when asked for.",
+)(_command(_ALL))
 
 
 @app.command()
 def inspect(
     target: Annotated[str, typer.Argument(metavar="FILE|FOLDER|REFERENCE", help="A checkpoint, graph or bundle.")],
 ) -> None:
-    """Print what a checkpoint, a graph or a bundle is, without running any of its code."""
+    """Print what a checkpoint, graph or bundle is.
+
+    None of its code is run, and torch is not needed.
+    """
     from lit_export import inspection
 
     described = inspection.inspect(target)
@@ -230,11 +268,21 @@ def inspect(
 def sign(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The bundle's folder.")],
     private_key: Annotated[Path, typer.Option("--private-key", help="An EC private key, PEM.")],
+    password_env: Annotated[
+        str | None,
+        typer.Option("--password-env", metavar="NAME", help="The environment variable with the key's password."),
+    ] = None,
 ) -> None:
-    """Sign a bundle, in the OpenSSF model-signing format, with a key of your own. lit-infer --verify-key checks it."""
+    """Sign a bundle with a key of your own.
+
+    In the OpenSSF model-signing format; lit-infer --verify-key checks it.
+    """
     from lit_export import sign as signing
 
-    signature = signing.sign(bundle, private_key=private_key)
+    password = os.environ.get(password_env) if password_env else None
+    if password_env and not password:
+        raise UsageError(f"--password-env {password_env}: the environment has no such variable, or it is empty")
+    signature = signing.sign(bundle, private_key=private_key, password=password)
     console.note(f"signed: {signature}")
     console.note(f"next: lit-infer images/ --model {bundle} --verify-key PUBLIC.pem")
 

@@ -20,7 +20,19 @@ from lit_infer import files, manifest
 from lit_infer.errors import UsageError
 from lit_infer.manifest import DeploymentFacts, MadeWith, Manifest
 
-_PACKAGES = ("torch", "lightning", "onnx", "onnxruntime", "openvino", "lit-deploy")
+# Pillow, simplejpeg and torchvision too: another release may resize or decode to other pixels.
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "lightning",
+    "onnx",
+    "onnxscript",
+    "onnxruntime",
+    "openvino",
+    "pillow",
+    "simplejpeg",
+    "lit-deploy",
+)
 
 
 def export(

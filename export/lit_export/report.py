@@ -13,7 +13,7 @@ def graphs_table(graphs: Sequence[Graph]) -> Table:
     """One row per graph: status, size, parity, score, speed. A score column stands only where scores were measured."""
     scored = any(graph.score for graph in graphs)
     table = Table("format", "status", box=None, pad_edge=False)
-    for name in ("size", "max diff", "top-1", *(("score",) if scored else ()), "ms/image"):
+    for name in ("MB", "max diff", "top-1", *(("score",) if scored else ()), "ms/input"):
         table.add_column(name, justify="right")
     table.add_column("file")
     for graph in graphs:
@@ -22,7 +22,7 @@ def graphs_table(graphs: Sequence[Graph]) -> Table:
             continue
         agreement = graph.parity.top1_agreement
         cells = [
-            f"{(graph.bytes or 0) / 1e6:.2f} MB",
+            f"{(graph.bytes or 0) / 1e6:.2f}",
             f"{graph.parity.max_abs:.1e}",
             "" if agreement is None else f"{agreement:.0%}",
             *((f"{graph.score.value:.4f}" if graph.score else "",) if scored else ()),
@@ -33,8 +33,8 @@ def graphs_table(graphs: Sequence[Graph]) -> Table:
 
 
 def failures(bundle: Bundle) -> list[str]:
-    """Why each graph failed that did; its file was deleted."""
-    return [f"{graph.label} failed and was deleted: {graph.reason}" for graph in bundle.failed]
+    """Why each graph failed that did; its file is gone."""
+    return [f"{graph.label} failed, no file is kept: {graph.reason}" for graph in bundle.failed]
 
 
 def scores(bundle: Bundle) -> list[str]:

@@ -150,9 +150,10 @@ def parity(
         return replace_fields(measured, eager_error=max(errors))
     agreement = "" if measured.top1_agreement is None else f", top-1 agreement {measured.top1_agreement:.1%}"
     unstable = f"; the module itself answers {max(errors):.2g} off in float32, it is unstable" if not is_stable else ""
+    limits = f"{tolerance.atol:g} of the largest + {tolerance.rtol:g} x value"
     raise GateError(
         f"parity failed: the graph differs from the eager module by up to {measured.max_abs:.2g} "
-        f"(allowed for {precision}: {tolerance.atol:g} of the largest + {tolerance.rtol:g} x value){agreement}{unstable}"
+        f"(allowed for {precision}: {limits}){agreement}{unstable}"
     )
 
 

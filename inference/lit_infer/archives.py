@@ -4,6 +4,8 @@ A member's name is a label and nothing else: no file is ever opened or made unde
 of itself is not believed: no header makes it read more than the limits allow.
 """
 
+import io
+import re
 import struct
 import tarfile
 import zipfile
@@ -11,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, Self
 
-from lit_infer import search
+from lit_infer import search, zip_directory
 from lit_infer.errors import InputError
 
 TAR = (".tar", ".tar.gz", ".tgz")
@@ -20,8 +22,16 @@ ZIP = (".zip",)
 Read = Callable[[int], bytes]
 """Reads a member: at most that many bytes, more is an InputError. Good until the next member is asked for."""
 
+_LONG_HEADERS = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
 _MAX_HEADER = 2**20  # of a tar's long names, which tarfile would hold in memory whatever their size
-_ENTRY = struct.Struct("<4s4B4HL2L5H2L")  # a zip's central directory, entry by entry
+_NO_ENTRIES = b"PK\x05\x06" + bytes(18)  # an empty zip file
+_MAX_CLASS = 1000  # bytes of a .cls member
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +40,8 @@ class Member:
 
     name: str
     read: Read
+    truth: str | None = None
+    """What the `.cls` member before it says that it shows: a class's index or label."""
 
 
 def is_archive(name: str) -> bool:
@@ -60,19 +72,31 @@ class _TarInfo(tarfile.TarInfo):
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(str(error)) from None
 
-    def _proc_member(self, file: tarfile.TarFile) -> tarfile.TarInfo:
-        long = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE)
-        if self.type in (*long, tarfile.SOLARIS_XHDTYPE) and self.size > _MAX_HEADER:
-            raise tarfile.ReadError(f"a header of {self.size:,} bytes")
-        return super()._proc_member(file)  # type: ignore[misc, no-any-return]
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """A header's first block; what is to be read as a whole must not be large."""
+        info = super().frombuf(buf, encoding, errors)
+        if info.type in _LONG_HEADERS and info.size > _MAX_HEADER:
+            raise tarfile.ReadError(f"a header of {info.size:,} bytes")
+        return info
 
 
 def _tar_members(file: IO[bytes]) -> Iterator[Member]:
+    sample, truth = "", None
     with tarfile.open(fileobj=file, mode="r|*", tarinfo=_TarInfo, errors="surrogateescape") as archive:
         for info in archive:
+            if (name := _sample(info.name)) != sample:
+                sample, truth = name, None
             if search.is_image(info.name):
-                yield Member(info.name, lambda limit, info=info: _read_tar(archive, info, limit))  # type: ignore[misc]
+                yield Member(info.name, lambda limit, info=info: _read_tar(archive, info, limit), truth)  # type: ignore[misc]
+            elif info.name.endswith(".cls") and info.isreg() and info.size <= _MAX_CLASS:
+                truth = _read_tar(archive, info, _MAX_CLASS).decode(errors="replace").strip()
             archive.members = []  # type: ignore[attr-defined] # tarfile would keep every header
+
+
+def _sample(name: str) -> str:
+    """What the members of a WebDataset sample share: the name up to the first point behind the last slash."""
+    return re.sub(r"\.[^/]*$", "", name, flags=re.DOTALL)
 
 
 def _read_tar(archive: tarfile.TarFile, info: tarfile.TarInfo, limit: int) -> bytes:
@@ -89,63 +113,12 @@ def _read_tar(archive: tarfile.TarFile, info: tarfile.TarInfo, limit: int) -> by
     return data
 
 
-class _ZipFile(zipfile.ZipFile):
-    """A zip file that does not hold its directory in memory: half a kilobyte for each entry otherwise."""
-
-    def _RealGetContents(self) -> None:  # noqa: N802 - zipfile's name
-        pass
-
-
 def _zip_members(file: IO[bytes]) -> Iterator[Member]:
-    with _ZipFile(file) as archive:
-        for info in zip_directory(file):
+    with zipfile.ZipFile(io.BytesIO(_NO_ENTRIES)) as archive:
+        archive.fp = file  # so that zipfile reads members, but not a directory that may fill the memory
+        for info in zip_directory.entries(file):
             if search.is_image(info.filename):
                 yield Member(info.filename, lambda limit, info=info: _read_zip(archive, info, limit))  # type: ignore[misc]
-
-
-def zip_directory(file: IO[bytes]) -> Iterator[zipfile.ZipInfo]:
-    """The entries of a zip's central directory, read one at a time."""
-    end = zipfile._EndRecData(file)  # type: ignore[attr-defined] # finds zip64's end record too
-    if not end:
-        raise zipfile.BadZipFile("it is no zip file, or its end is missing")
-    size, offset, location = end[5], end[6], end[9]
-    shift = location - size - offset - (76 if end[0] == b"PK\x06\x06" else 0)  # of an archive with something before it
-    place, stop = offset + shift, offset + shift + size
-    while place < stop:
-        file.seek(place)
-        info, length = _zip_entry(file, shift)
-        place += length
-        yield info
-
-
-def _zip_entry(file: IO[bytes], shift: int) -> tuple[zipfile.ZipInfo, int]:
-    fields = _ENTRY.unpack(file.read(_ENTRY.size))
-    if fields[0] != b"PK\x01\x02":
-        raise zipfile.BadZipFile("an entry of its directory is damaged")
-    name_length, extra_length, comment_length = fields[12:15]
-    raw = file.read(name_length)
-    name = raw.decode("utf-8" if fields[5] & 0x800 else "cp437", errors="replace")
-    info = zipfile.ZipInfo(name)
-    info.orig_filename = name
-    info.flag_bits, info.compress_type = fields[5], fields[6]
-    info.CRC, info.compress_size, info.file_size = fields[9:12]
-    info.header_offset = fields[18]
-    _apply_zip64(info, file.read(extra_length))
-    info.header_offset += shift
-    return info, _ENTRY.size + name_length + extra_length + comment_length
-
-
-def _apply_zip64(info: zipfile.ZipInfo, extra: bytes) -> None:
-    """Where a size does not fit 32 bits, it stands in the entry's extra field instead."""
-    while len(extra) >= 4:
-        kind, length = struct.unpack_from("<HH", extra)
-        wide, extra = extra[4 : 4 + length], extra[4 + length :]
-        if kind != 1:
-            continue
-        for field in ("file_size", "compress_size", "header_offset"):
-            if getattr(info, field) == 0xFFFF_FFFF:
-                setattr(info, field, struct.unpack_from("<Q", wide)[0])
-                wide = wide[8:]
 
 
 def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:

@@ -74,6 +74,7 @@ class Batcher(Generic[T, R]):
         self._bytes = 0
         self._active = 0  # workers that were started and have not ended
         self._taking = False  # one of them has not taken its batch yet: what arrives now will be in it
+        self._sleeps = False  # that one waits for its batch to fill up
         self._closed = False
         self._swept = False  # the full queue holds nothing that could be dropped
         self._changed = threading.Condition(threading.Lock())
@@ -86,19 +87,21 @@ class Batcher(Generic[T, R]):
         """
         waiting: _Waiting[T, R] = self._as_waiting(item, size, timeout)
         dropped: list[_Waiting[T, R]] = []
-        try:
-            with self._changed:
-                if self._closed:
-                    raise UsageError("closed: no more items are taken")
-                self._make_room(size, dropped)
-                if not self._taking and self._active < self._workers:
-                    self._start_worker()
-                self._queue.append(waiting)
-                self._bytes += size
-                if self._taking and (timeout is not None or len(self._queue) >= self.policy.max_batch):
-                    self._changed.notify()  # a worker may be waiting for its batch to fill up
-        finally:
+        with self._changed:
+            if self._closed:
+                raise UsageError("closed: no more items are taken")
+            if not (fits := self._fits(size)):
+                dropped = self._sweep()  # what nobody waits for any more makes room
+                fits = self._fits(size)
+            if fits:
+                self._enqueue(waiting)
+        if dropped:
             _tell_expired(dropped)
+        if not fits:
+            raise OverloadedError(
+                f"{len(self._queue)} items ({self._bytes:,} bytes) wait already; the queue's limits are "
+                f"{self.policy.max_items:,} items and {self.policy.max_bytes:,} bytes. Try again later"
+            )
         return waiting.future
 
     def close(self) -> None:
@@ -120,22 +123,27 @@ class Batcher(Generic[T, R]):
         # Waiting for company must not be what an item's deadline is missed by.
         return _Waiting(item, Future(), size, now, now + timeout, now + min(delay, timeout / 2))
 
-    def _make_room(self, size: int, dropped: list[_Waiting[T, R]]) -> None:
-        """Raise OverloadedError unless one more item fits; what nobody waits for any more is dropped first."""
-        if self._fits(size):
-            return
-        if not self._swept:
-            self._swept = True  # until a batch is taken: a flood of refusals must not search the queue each time
-            now, kept = time.monotonic(), deque[_Waiting[T, R]]()
-            for waiting in self._queue:
-                gone = waiting.future.cancelled() or waiting.has_expired(now)
-                (dropped if gone else kept).append(waiting)
-            self._queue, self._bytes = kept, sum(waiting.size for waiting in kept)
-        if not self._fits(size):
-            raise OverloadedError(
-                f"{len(self._queue)} items ({self._bytes:,} bytes) wait already; the queue's limits are "
-                f"{self.policy.max_items:,} items and {self.policy.max_bytes:,} bytes. Try again later"
-            )
+    def _enqueue(self, waiting: _Waiting[T, R]) -> None:
+        if not self._taking and self._active < self._workers:
+            self._start_worker()
+        self._queue.append(waiting)
+        self._bytes += waiting.size
+        # A worker that sleeps waits for its batch to fill up; an item with a deadline may cut that short.
+        if self._sleeps and (waiting.deadline is not None or len(self._queue) >= self.policy.max_batch):
+            self._changed.notify()
+
+    def _sweep(self) -> list[_Waiting[T, R]]:
+        """Take what was cancelled or has expired out of the full queue; the latter must still be told."""
+        if self._swept:
+            return []
+        self._swept = True  # until a batch is taken: a flood of refusals must not search the queue each time
+        now, kept = time.monotonic(), deque[_Waiting[T, R]]()
+        dropped: list[_Waiting[T, R]] = []
+        for waiting in self._queue:
+            gone = waiting.future.cancelled() or waiting.has_expired(now)
+            (dropped if gone else kept).append(waiting)
+        self._queue, self._bytes = kept, sum(waiting.size for waiting in kept)
+        return dropped
 
     def _fits(self, size: int) -> bool:
         return len(self._queue) < self.policy.max_items and self._bytes + size <= self.policy.max_bytes
@@ -151,10 +159,14 @@ class Batcher(Generic[T, R]):
             try:
                 answers = self._run_batch([waiting.item for waiting in batch])
                 for waiting, answer in zip(batch, answers, strict=True):
-                    _answer(waiting.future, answer)
+                    if isinstance(answer, BaseException):
+                        waiting.future.set_exception(answer)
+                    else:
+                        waiting.future.set_result(answer)
             except BaseException as error:  # whoever waits must hear of it, whatever it is
                 for waiting in batch:
-                    _answer(waiting.future, error)
+                    if not waiting.future.done():
+                        waiting.future.set_exception(error)
             with self._changed:
                 if self._taking or not self._queue:
                     self._active -= 1
@@ -184,11 +196,13 @@ class Batcher(Generic[T, R]):
         return batch
 
     def _wait_to_fill(self) -> None:
-        while not self._closed and 0 < len(self._queue) < self.policy.max_batch:
+        while self.policy.max_delay and not self._closed and 0 < len(self._queue) < self.policy.max_batch:
             left = min(waiting.runs_by for waiting in self._queue) - time.monotonic()
             if left <= 0:
                 return
+            self._sleeps = True
             self._changed.wait(left)
+            self._sleeps = False
 
 
 def _tell_expired(dropped: Sequence[_Waiting[T, R]]) -> None:
@@ -197,12 +211,3 @@ def _tell_expired(dropped: Sequence[_Waiting[T, R]]) -> None:
         if waiting.future.set_running_or_notify_cancel():
             waited = time.monotonic() - waiting.arrived
             waiting.future.set_exception(ExpiredError(f"dropped unanswered after {waited:.3f} s: its timeout passed"))
-
-
-def _answer(future: Future[R], answer: R | BaseException) -> None:
-    if future.done():
-        return
-    if isinstance(answer, BaseException):
-        future.set_exception(answer)
-    else:
-        future.set_result(answer)

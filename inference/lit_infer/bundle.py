@@ -1,13 +1,14 @@
 """Find a model, whatever names it: a bundle folder, a lone graph file, a reference, or nothing at all."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 from lit_infer import artifacts, files, manifest
-from lit_infer.engines import ENGINES, OpenGraph, engine_for_file, suffixes
+from lit_infer.engines import ENGINES, Engine, OpenGraph, engine_for_file, split, suffixes
 from lit_infer.errors import ArtifactError, MissingExtraError, NotFoundError, UsageError
-from lit_infer.manifest import Graph, Manifest
+from lit_infer.manifest import Graph, Manifest, Precision
 
 
 @dataclass(frozen=True)
@@ -17,13 +18,21 @@ class GraphFile:
     path: Path
     manifest: Manifest | None
     listed: Graph | None
+    provider: str = "auto"
+    """The part of onnxruntime that is to run it; other engines have none."""
+
+    @property
+    def engine(self) -> Engine:
+        """What runs it."""
+        return engine_for_file(self.path)
 
     def open(self, *, device: str, threads: int) -> tuple[OpenGraph, Manifest]:
         """Open the graph, from bytes that are those of the manifest, or of a file that describes itself."""
         for path, digest in self._digests().items():
             if not path.is_file() or files.sha256(path) != digest:
                 raise ArtifactError(f"{path} is not the file that its manifest describes: export or fetch it again")
-        opened = engine_for_file(self.path).open_graph(self.path, device=device, threads=threads)
+        named = {} if self.provider == "auto" else {"provider": self.provider}
+        opened = self.engine.open_graph(self.path, device=device, threads=threads, **named)
         if self.manifest is not None:
             return opened, self.manifest
         return opened, embedded_manifest(opened, where=str(self.path))
@@ -64,28 +73,49 @@ def find(model: str | os.PathLike[str]) -> list[GraphFile]:
     )
 
 
-def choose(graphs: list[GraphFile], *, engine: str = "auto") -> GraphFile:
-    """The first graph, fp32 before others, that an installed engine can run, in the engines' order of preference.
+def choose(graphs: list[GraphFile], *, engine: str = "auto", precision: str = "auto") -> GraphFile:
+    """The graph to run. An `engine` or a `precision` that is named is taken or refused.
 
-    An `engine` that is named is taken or refused.
+    `engine` may name one of onnxruntime's providers, as in `onnx:tensorrt`. What is left to choose: fp32 before what
+    was reduced, then the engines in their order of preference. A graph that was compiled for one host is taken only
+    when its engine is named or nothing else is there.
     """
-    if engine != "auto" and engine not in ENGINES:
-        raise UsageError(f"engine {engine!r} is not known; use auto, {', '.join(ENGINES)}")
-    offered = [graph for graph in graphs if engine in ("auto", engine_for_file(graph.path).format)]
+    engine, provider = split(engine)
+    if precision not in ("auto", *get_args(Precision)):
+        raise UsageError(f"precision {precision!r} is not known; use auto, {', '.join(get_args(Precision))}")
+    offered = [graph for graph in graphs if _is_asked_for(graph, engine, precision)]
     if not offered:
-        here = ", ".join(sorted({engine_for_file(graph.path).format for graph in graphs}))
-        raise UsageError(f"{graphs[0].path.parent} has no graph for the engine {engine}; it has {here}")
-    for candidate in ENGINES.values():
-        fitting = [graph for graph in offered if engine_for_file(graph.path) is candidate]
-        if fitting and candidate.is_installed():
-            return min(fitting, key=_is_reduced)
-    wanted = engine_for_file(offered[0].path)
-    fix = f'pip install "lit-deploy[{wanted.extra}]"'
-    raise MissingExtraError(f"{offered[0].path} needs {wanted.module}, which is not installed. Run: {fix}")
+        raise _not_offered(graphs, engine, precision)
+    runnable = [graph for graph in offered if graph.engine.is_installed()]
+    if not runnable:
+        wanted = offered[0].engine
+        fix = f'pip install "lit-deploy[{wanted.extra}]"'
+        raise MissingExtraError(f"{offered[0].path} needs {wanted.module}, which is not installed. Run: {fix}")
+    return replace(min(runnable, key=_preference), provider=provider)
 
 
-def _is_reduced(graph: GraphFile) -> bool:
-    return graph.listed is not None and graph.listed.precision != "fp32"
+def offers(graphs: list[GraphFile], *, engine: str, precision: str) -> bool:
+    """Whether `choose` would find one that can be run here."""
+    return any(_is_asked_for(graph, engine, precision) and graph.engine.is_installed() for graph in graphs)
+
+
+def _is_asked_for(graph: GraphFile, engine: str, precision: str) -> bool:
+    held = graph.listed.precision if graph.listed is not None else None
+    return engine in ("auto", graph.engine.format) and precision in ("auto", held)
+
+
+def _preference(graph: GraphFile) -> tuple[bool, bool, int]:
+    reduced = graph.listed is not None and graph.listed.precision != "fp32"
+    return graph.engine.is_for_one_host, reduced, list(ENGINES).index(graph.engine.format)
+
+
+def _not_offered(graphs: list[GraphFile], engine: str, precision: str) -> UsageError:
+    if precision != "auto" and graphs[0].listed is None:
+        return UsageError(f"{graphs[0].path}: a lone file does not say its precision. Name its bundle")
+    asked = "graph" if precision == "auto" else f"{precision} graph"
+    by = "" if engine == "auto" else f" for the engine {engine}"
+    here = ", ".join(sorted({graph.listed.label if graph.listed else graph.engine.format for graph in graphs}))
+    return UsageError(f"{graphs[0].path.parent} has no {asked}{by}; it has {here}")
 
 
 def default_model() -> str:

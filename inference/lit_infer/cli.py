@@ -1,13 +1,21 @@
-"""`lit-infer PATH...`: predict images from the command line. `lit-infer explain MODEL`: how it would run here."""
+"""`lit-infer PATH...`: predict images from the command line, or with `--self-test` test the model itself.
 
+`lit-infer explain MODEL`: how it would run here.
+"""
+
+import dataclasses
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lit_infer import console
+
+if TYPE_CHECKING:
+    from lit_infer.job import Job
+    from lit_infer.tally import Summary
 
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 explain_app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -20,17 +28,22 @@ _EXAMPLES = """Examples:
   lit-infer 'images/**/*.png' s3://bucket/more/ shard-0001.tar -o out.parquet
   find images -newer last | lit-infer - --json | jq .label
   lit-infer images/ --report out.html --sort-into sorted/ --threshold 0.8
+  lit-infer --self-test artifacts/bundles/digits-cnn-v0 --verify-key public.pem
   lit-infer explain artifacts/bundles/digits-cnn-v0
 """
 
 _BATCH_SIZE = "Images per run of the graph; if not given, as lit-bench tune found, else 8."
-_ENGINE = "auto, or the format to run, as in onnx; what is named is obtained or refused."
+_ENGINE = "auto, or the format to run, as in onnx or onnx:cuda; what is named is obtained or refused."
+_PRECISION = "auto (fp32 before others), fp32, fp16, bf16 or int8; what is named is obtained or refused."
 _PATHS = "Files, folders, 'globs', .tar and .zip files, s3://… URLs; @FILE lists paths, - reads them from stdin."
+_SELF_TEST = "Test a bundle's graphs against the answers recorded at export, on this machine; takes no images."
+_VERIFY_KEY = "Refuse a bundle that is not signed, as it is, by the owner of this public key."
 
 
 @app.command(epilog=_EXAMPLES)
 def infer(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help=_PATHS)],
+    context: typer.Context,
+    paths: Annotated[list[str] | None, typer.Argument(metavar="PATH", help=_PATHS)] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help=console.MODEL_HELP)] = None,
     top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, help="Classes to record per image.")] = 5,
     threshold: Annotated[
@@ -39,6 +52,7 @@ def infer(
     batch_size: Annotated[int | None, typer.Option("--batch-size", "-b", min=1, max=4096, help=_BATCH_SIZE)] = None,
     device: Annotated[str, typer.Option(help=console.DEVICE_HELP)] = "auto",
     engine: Annotated[str, typer.Option(help=_ENGINE)] = "auto",
+    precision: Annotated[str, typer.Option(help=_PRECISION)] = "auto",
     output: Annotated[
         Path, typer.Option("--output", "-o", help="One row per image: a .jsonl, .csv or .parquet file.")
     ] = Path("predictions.jsonl"),
@@ -57,6 +71,8 @@ def infer(
     ] = None,
     max_pixels: Annotated[int | None, typer.Option(min=1, help="Of an image; 50 million if not given.")] = None,
     max_bytes: Annotated[int | None, typer.Option(min=1, help="Of a file; 64 MiB if not given.")] = None,
+    verify_key: Annotated[Path | None, typer.Option(metavar="PUBLIC.pem", help=_VERIFY_KEY)] = None,
+    self_test: Annotated[str | None, typer.Option(metavar="BUNDLE", help=_SELF_TEST)] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no table.")] = False,
     _: Annotated[
         bool, typer.Option("--version", callback=console.show_version, is_eager=True, help="Show the version.")
@@ -68,9 +84,14 @@ def infer(
     with its error; the run goes on and exits 1. If the images lie in folders named after the model's classes,
     the accuracy is printed too. What an interrupted run has done is kept for --resume.
     """
+    if self_test is not None:
+        _refuse_others(context, of="self_test", taken={"device", "engine", "verify_key", "as_json", "quiet"})
+        _test(self_test, device=device, engine=engine, verify_key=verify_key, as_json=as_json, quiet=quiet)
+        return
+    if not paths:
+        context.fail("Missing argument 'PATH...': name images, folders or archives.")
     # Imported here, so that --help answers without numpy.
-    from lit_infer import bundle, folder, outputs, sources, tally
-    from lit_infer import report as terminal
+    from lit_infer import bundle, folder, outputs, sources
     from lit_infer.job import ErrorLimit, Job, limits
     from lit_infer.predictor import load
 
@@ -92,7 +113,7 @@ def infer(
     inputs = sources.parse(paths)
     outputs.check(job, inputs)
     named = model or bundle.default_model()
-    predictor = load(named, device=device, engine=engine)
+    predictor = load(_verified(named, verify_key), device=device, engine=engine, precision=precision)
     if not quiet:
         console.note(f"model {named} ({predictor.manifest.identity()}) on {predictor.device}, {predictor.engine}")
     kept = "nothing has been kept" if as_json else "the same line with --resume goes on from here"
@@ -105,13 +126,7 @@ def infer(
 
         summary = folder.run_job(predictor, inputs, job, each=each)
     if not quiet:
-        if not as_json:
-            console.out.print(terminal.predictions_table(summary, rows=tally.SHOWN))
-            if (left := summary.count - tally.SHOWN) > 0:
-                console.out.print(f"… and {left} more", style="dim")
-        for line in terminal.summary_lines(summary, written=job.written()):
-            console.note(line)
-        console.note("next: lit-bench (how fast is it here?)")
+        _show(summary, job)
     if summary.failed:
         raise typer.Exit(1)
 
@@ -121,17 +136,68 @@ def explain(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Bundle, graph file or reference.")],
     device: Annotated[str, typer.Option(help=console.DEVICE_HELP)] = "auto",
     engine: Annotated[str, typer.Option(help=_ENGINE)] = "auto",
+    precision: Annotated[str, typer.Option(help=_PRECISION)] = "auto",
+    verify_key: Annotated[Path | None, typer.Option(metavar="PUBLIC.pem", help=_VERIFY_KEY)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """Say how a model runs on this machine: engine, device, threads, batch, precision, memory."""
     from lit_infer.explain import explain as explained
 
-    facts = explained(model, device=device, engine=engine)
+    facts = explained(_verified(model, verify_key), device=device, engine=engine, precision=precision)
     if as_json:
         typer.echo(json.dumps(facts, ensure_ascii=False))
         return
     for name, value in facts.items():
         console.out.print(f"{name:<12} {value}", markup=False)
+
+
+def _show(summary: "Summary", job: "Job") -> None:
+    """What a run came to; the first rows too, unless all were printed."""
+    from lit_infer import report, tally
+
+    if job.output is not None:
+        console.out.print(report.predictions_table(summary, rows=tally.SHOWN))
+        if (left := summary.count - tally.SHOWN) > 0:
+            console.out.print(f"… and {left} more", style="dim")
+    for line in report.summary_lines(summary, written=job.written()):
+        console.note(line)
+    console.note("next: lit-bench (how fast is it here?)")
+
+
+def _test(model: str, *, device: str, engine: str, verify_key: Path | None, as_json: bool, quiet: bool) -> None:
+    """Test a bundle on this machine; exit 1 where it is not to be used."""
+    from lit_infer import self_test
+
+    result = self_test.self_test(
+        _verified(model, verify_key), device=device, engine=None if engine == "auto" else engine
+    )
+    if as_json:
+        typer.echo(json.dumps(dataclasses.asdict(result), ensure_ascii=False))
+    elif not quiet:
+        console.out.print(self_test.table(result))
+    if not quiet or not result.ok:
+        for line in self_test.lines(result):
+            console.note(line)
+    if not result.ok:
+        raise typer.Exit(1)
+
+
+def _verified(model: str, key: Path | None) -> str:
+    """The model; with a key the folder that was verified, so that no reference is looked up a second time."""
+    if key is None:
+        return model
+    from lit_infer import signature
+
+    return str(signature.verified(model, public_key=key))
+
+
+def _refuse_others(context: typer.Context, *, of: str, taken: set[str]) -> None:
+    """An option that would do nothing is a mistake in the line."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(str(parameter.name))
+        if source is not None and source.name == "COMMANDLINE" and parameter.name not in {of, *taken}:
+            name = parameter.opts[0] if parameter.param_type_name == "option" else "images"
+            context.fail(f"--{of.replace('_', '-')} takes no {name}.")
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import typer
 from rich.console import Console
 
+from lit_infer import listener
 from lit_infer.errors import LitError
 
 MODEL_HELP = "Bundle, graph file or reference. Else $LIT_MODEL, else the newest bundle in artifacts/."
@@ -44,10 +45,21 @@ def progress(task: str, *, total: int, quiet: bool) -> Iterator[Callable[[], Non
 
 
 @contextmanager
+def transfer_progress(task: str) -> Iterator[listener.Progress]:
+    """A progress bar in bytes while the block runs; the block tells it the bytes so far and those in all."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(24), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=err, disable=not err.is_terminal, transient=True) as bar:
+        number = bar.add_task(task, total=None)
+        yield lambda done, total: bar.update(number, completed=done, total=total)
+
+
+@contextmanager
 def image_progress(count: Callable[[], int | None], *, quiet: bool) -> Iterator[Callable[[bool], None]]:
     """A progress bar with images/s, time left and errors; the block calls what it is given with "it failed".
 
-    `count` is asked on a thread of its own: the work does not wait until it is known how much there is.
+    `count` is asked on a thread of its own, and only once there is a first result, which it must not hold up.
     """
     if quiet or not err.is_terminal:
         yield lambda _: None
@@ -58,17 +70,36 @@ def image_progress(count: Callable[[], int | None], *, quiet: bool) -> Iterator[
     columns = (TextColumn("predict"), BarColumn(24), MofNCompleteColumn(), rate, TimeRemainingColumn(), errors)
     with Progress(*columns, console=err, transient=True) as bar:
         number = bar.add_task("", total=None, rate="", errors="")
-        Thread(target=lambda: bar.update(number, total=count()), daemon=True).start()
+        counting = Thread(target=lambda: bar.update(number, total=count()), daemon=True)
         started = time.monotonic()
         done = failed = 0
 
         def advance(it_failed: bool) -> None:
             nonlocal done, failed
+            if not done:
+                counting.start()
             done, failed = done + 1, failed + it_failed
             rate = f"{done / max(time.monotonic() - started, 1e-3):,.0f} images/s"
             bar.update(number, advance=1, rate=rate, errors=f"{failed} failed" if failed else "")
 
         yield advance
+
+
+@contextmanager
+def told_of_references(*, quiet: bool) -> Iterator[None]:
+    """Whatever looks up a reference in the block says which registry it asks, each line once, and shows a download."""
+    said = set[str]()
+
+    def note_once(text: str) -> None:
+        if text not in said:
+            said.add(text)
+            note(text)
+
+    before = listener.current.set(listener.NOBODY if quiet else listener.Listener(note_once, transfer_progress))
+    try:
+        yield
+    finally:
+        listener.current.reset(before)
 
 
 @contextmanager
@@ -102,7 +133,8 @@ def run(app: Callable[..., Any]) -> None:
         # `| head` ends the command quietly. Not for training, which must outlive a socket that closes.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        app()
+        with told_of_references(quiet=not {"-q", "--quiet"}.isdisjoint(sys.argv)):
+            app()
     except LitError as error:
         _fail(str(error), error.exit_code)
     except SystemExit as stop:

@@ -6,16 +6,19 @@ import sys
 from typing import Any
 
 from lit_infer import settings
+from lit_infer.answering import static_batch
 from lit_infer.engines import engine_for_file
 from lit_infer.hardware import cpu_model, usable_cpus
 from lit_infer.manifest import Tensor
 from lit_infer.predictor import Predictor, load
 
 
-def explain(model: str | os.PathLike[str], *, device: str = "auto", engine: str = "auto") -> dict[str, Any]:
+def explain(
+    model: str | os.PathLike[str], *, device: str = "auto", engine: str = "auto", precision: str = "auto"
+) -> dict[str, Any]:
     """Open a model as `load` does and say what came of it. The values are plain data, fit for JSON."""
     before = _peak_memory_mb()
-    with load(model, device=device, engine=engine) as predictor:
+    with load(model, device=device, engine=engine, precision=precision) as predictor:
         return _facts(predictor, opened_mb=max(0.0, _peak_memory_mb() - before))
 
 
@@ -34,7 +37,7 @@ def _facts(predictor: Predictor, *, opened_mb: float) -> dict[str, Any]:
         "why": graph.why or f"{predictor.device} is what this engine obtained",
         "providers": ", ".join(graph.providers) or "the engine's own",
         "threads": _threads(predictor),
-        "batch": f"{predictor.batch_size}, {'as lit-bench tune found' if tuned.batch_size else 'the default'}",
+        "batch": f"{predictor.batch_size}, {_batch_reason(predictor, tuned)}",
         "inputs": ", ".join(_layout(tensor) for tensor in manifest.inputs),
         "outputs": ", ".join(_layout(tensor) for tensor in manifest.outputs),
         "memory": f"{opened_mb:.0f} MB more at the peak for opening it, {_peak_memory_mb():.0f} MB in all",
@@ -47,6 +50,12 @@ def _threads(predictor: Predictor) -> str:
     if count == 1:
         return "1"
     return f"{count} together for one call; {count} side by side for streams and submitted items"
+
+
+def _batch_reason(predictor: Predictor, tuned: settings.Settings) -> str:
+    if static_batch(predictor.manifest):
+        return "the only one that the graph was exported for; a smaller one is filled up"
+    return "as lit-bench tune found" if tuned.batch_size else "the default"
 
 
 def _layout(tensor: Tensor) -> str:

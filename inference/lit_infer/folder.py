@@ -74,15 +74,15 @@ def run_job(
     model = predictor.manifest.identity()
     items = iter(inputs)
     with opened(job, inputs, predictor) as outputs:
-        for line in outputs.resumed(items):
-            tally.add(line)
+        for item, line in outputs.resumed(items):
+            tally.add(line, truth=item.truth)
             each(line)
         tally.resumed = tally.count
         for loaded, prediction in _predictions(predictor, items, job):
             made = time.perf_counter()
             line = _line(prediction, job, model=model)
             outputs.add(Entry(tally.count, line, prediction, loaded))
-            tally.add(line)
+            tally.add(line, truth=loaded.item.truth)
             tally.add_time(prediction.timings, read_ms=loaded.read_ms, write=time.perf_counter() - made)
             each(line)
             if job.max_errors is not None:

@@ -64,14 +64,13 @@ class Outputs:
                 parts.append(self._thumbnails)
             self._partial = Partial(folder, parts)
 
-    def resumed(self, items: Iterator[Item]) -> Iterator[Row]:
-        """The rows that are done, each compared with the item that it belongs to, which is taken from `items`."""
+    def resumed(self, items: Iterator[Item]) -> Iterator[tuple[Item, Row]]:
+        """The rows that are done, each with the item that it belongs to, which is taken from `items` and compared."""
         if self._partial is None:
             return
         self._partial.keep_batches(self._batch_size)
         for row, stamp in zip(self._partial.rows.read(), self._partial.stamps.read(), strict=True):
-            _check_unchanged(row, stamp, next(items, None))
-            yield row
+            yield _unchanged(row, stamp, next(items, None)), row
 
     def add(self, entry: Entry) -> None:
         """Take one result."""
@@ -134,9 +133,10 @@ def opened(job: Job, inputs: Inputs, predictor: Predictor) -> Iterator[Outputs]:
             outputs.close()
 
 
-def _check_unchanged(row: Row, stamp: bytes, item: Item | None) -> None:
+def _unchanged(row: Row, stamp: bytes, item: Item | None) -> Item:
     if item is None or item.name != row["path"]:
         found = "there are no more images" if item is None else f"{item.name} is there instead"
         raise UsageError(f"--resume: {row['path']} was next, and {found}. Leave --resume out to start over")
     if loading.stamp(item) != stamp:
         raise UsageError(f"--resume: {item.name} has changed since. Leave --resume out to start over")
+    return item

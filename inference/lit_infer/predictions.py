@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True, gc=False):  # five for each image: a struct is made in a sixth of the time
     """One class and its probability."""
 
     label: str
@@ -51,10 +52,37 @@ class Prediction:
 
 def top_choices(scores: NDArray[np.float32], *, labels: Sequence[str] | None, top_k: int) -> tuple[Choice, ...]:
     """The best classes of one row of scores [classes], best first; of equal scores the lower index first."""
-    places = np.arange(len(scores))
-    if top_k < len(scores):  # a partition is several times quicker than sorting a thousand classes
-        places = np.flatnonzero(scores >= np.partition(scores, -top_k)[-top_k])
-        if len(places) < top_k:  # there are NaNs among them
-            places = np.arange(len(scores))
-    order = places[np.argsort(-scores[places], kind="stable")[:top_k]]
-    return tuple(Choice(labels[i] if labels else str(i), i, float(scores[i])) for i in order.tolist())
+    return batch_choices(scores[None], labels=labels, top_k=top_k)[0]
+
+
+def batch_choices(rows: NDArray[np.float32], *, labels: Sequence[str] | None, top_k: int) -> list[tuple[Choice, ...]]:
+    """As `top_choices`, for each row of scores [batch, classes]."""
+    columns = _best(rows, min(top_k, rows.shape[1]))
+    scores = np.take_along_axis(rows, columns, axis=1)
+    return [
+        tuple([Choice(labels[i] if labels else str(i), i, score) for i, score in zip(places, values, strict=True)])
+        for places, values in zip(columns.tolist(), scores.tolist(), strict=True)
+    ]
+
+
+def _best(rows: NDArray[np.float32], count: int) -> NDArray[Any]:
+    """Column indices [batch, count]: a partition of all rows together is several times quicker than sorting them."""
+    if len(rows) == 1:
+        return _best_of_row(rows[0], count)[None]
+    least = np.partition(rows, -count, axis=1)[:, -count]
+    found = np.nonzero(rows >= least[:, None])
+    if (
+        len(found[0]) != count * len(rows)
+        or (found[0].reshape(len(rows), count) != np.arange(len(rows))[:, None]).any()
+    ):
+        return np.stack([_best_of_row(row, count) for row in rows])  # equal scores at the edge, or NaNs
+    columns = found[1].reshape(len(rows), count)
+    order = np.argsort(-np.take_along_axis(rows, columns, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(columns, order, axis=1)
+
+
+def _best_of_row(row: NDArray[np.float32], count: int) -> NDArray[Any]:
+    places = np.flatnonzero(row >= np.partition(row, -count)[-count])
+    if len(places) < count:  # NaNs, which come last
+        places = np.arange(len(row))
+    return places[np.argsort(-row[places], kind="stable")[:count]]

@@ -4,31 +4,29 @@
 one item of many callers, `run` for bare arrays.
 """
 
-import asyncio
 import os
 import threading
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
-import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from lit_infer import bundle, settings
-from lit_infer.answering import Ask, answer, prepare
+from lit_infer import bundle, opening, streaming
+from lit_infer.answering import Ask, Recipe, answer, held_bytes, many, prepare, recipe, static_batch
 from lit_infer.batcher import Batcher, BatchPolicy
-from lit_infer.engines import OpenGraph, Run, check_device, onnxruntime
+from lit_infer.engines import OpenGraph, Run
 from lit_infer.errors import EngineError, InputError, UsageError
-from lit_infer.hardware import DEFAULT_BATCH_SIZE, usable_cpus
+from lit_infer.hardware import DEFAULT_BATCH_SIZE
 from lit_infer.images import ImageInput, Pixels
 from lit_infer.limits import DEFAULT_LIMITS, Limits
 from lit_infer.manifest import Manifest
 from lit_infer.predictions import Choice, Prediction, Timings, top_choices
 from lit_infer.sessions import Sessions
+from lit_infer.tensors import in_order
 
 __all__ = [
     "BatchPolicy",
@@ -65,9 +63,9 @@ class Predictor:
         self.device = graph.device
         self.engine = graph.engine
         self.threads = threads
-        self.batch_size = batch_size
+        self.batch_size = static_batch(manifest) or batch_size
         self.limits = limits
-        self.policy = policy or BatchPolicy(max_batch=batch_size)
+        self.policy = policy or BatchPolicy(max_batch=self.batch_size)
         self.path: Path | None = None
         """The graph's file; None for a graph from bytes."""
         self.sessions = Sessions(graph, threads=threads)
@@ -92,13 +90,13 @@ class Predictor:
         least time, on all threads together; more are streamed. Raises UsageError for arguments that make no sense.
         """
         size = self._checked_size(batch_size, top_k)
-        source, ask = iter(_many(items)), Ask(top_k, timings, limits or self.limits)
+        source, ask = iter(many(items)), Ask(top_k, timings, limits or self.limits)
         first = list(islice(source, size + 1))
         if len(first) > size:
             return list(self._stream(chain(first, source), size, ask))
         prepare_all = self._threads().map if len(first) > 1 and self.threads > 1 else map
-        prepared = list(prepare_all(lambda item: prepare(item, self.manifest, ask.limits), first))
-        return answer(first, prepared, [ask] * len(first), manifest=self.manifest, run=self.sessions.for_one())
+        prepared = list(prepare_all(lambda item: prepare(item, self._recipe, ask.limits), first))
+        return answer(first, prepared, [ask] * len(first), to=self._recipe, run=self.sessions.for_one())
 
     def stream(
         self,
@@ -115,7 +113,7 @@ class Predictor:
         Each thread prepares and runs batches of its own, which keeps all cores busy without handing images around.
         """
         size = self._checked_size(batch_size, top_k)
-        return self._stream(iter(_many(items)), size, Ask(top_k, timings, limits or self.limits))
+        return self._stream(iter(many(items)), size, Ask(top_k, timings, limits or self.limits))
 
     def submit(
         self, item: ImageInput, *, top_k: int = 5, timings: bool = False, timeout: float | None = None
@@ -128,7 +126,8 @@ class Predictor:
         """
         self._checked_size(None, top_k)
         ask = Ask(top_k, timings, self.limits)
-        return self._shared_batcher().submit((item, ask), size=_bytes(item), timeout=timeout)
+        batcher = self._batcher or self._shared_batcher()
+        return batcher.submit((item, ask), size=held_bytes(item), timeout=timeout)
 
     async def apredict(
         self,
@@ -142,33 +141,22 @@ class Predictor:
 
         A call has at most a few batches of its own under way. Cancelling it drops its items that still wait.
         """
-        under_way: deque[asyncio.Future[Prediction]] = deque()
-        found: list[Prediction] = []
-        try:
-            for item in _many(items):
-                if len(under_way) >= self.policy.max_batch * (self.threads + 1):
-                    found.append(await under_way[0])
-                    under_way.popleft()
-                submitted = self.submit(item, top_k=top_k, timings=timings, timeout=timeout)
-                under_way.append(asyncio.wrap_future(submitted))
-            while under_way:
-                found.append(await under_way[0])
-                under_way.popleft()
-        finally:
-            for left in under_way:
-                left.cancel()
-        return found
+        return await streaming.gather(
+            many(items),
+            lambda item: self.submit(item, top_k=top_k, timings=timings, timeout=timeout),
+            most=self.policy.max_batch * (self.threads + 1),
+        )
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run the bare graph: arrays by input name, in the manifest's shapes and dtypes; outputs by name."""
         self._check_open()
-        arrays = self._checked_arrays(inputs)
+        arrays = in_order(inputs, self.manifest)
         outputs = self.sessions.for_one()(arrays)
         return {tensor.name: array for tensor, array in zip(self.manifest.outputs, outputs, strict=True)}
 
     def prepare(self, item: ImageInput) -> Pixels:
         """One image as the graph takes it: uint8 [height, width, channels]. Raises InputError."""
-        prepared = prepare(item, self.manifest, self.limits)
+        prepared = prepare(item, self._recipe, self.limits)
         if isinstance(prepared, InputError):
             raise prepared
         return prepared.pixels
@@ -199,54 +187,32 @@ class Predictor:
 
     def _stream(self, source: Iterator[ImageInput], size: int, ask: Ask) -> Iterator[Prediction]:
         run = self.sessions.for_many()
-        under_way: deque[Future[list[Prediction]]] = deque()
-        more = True
-        try:
-            while more or under_way:
-                is_ready = bool(under_way) and under_way[0].done()
-                if more and not is_ready and len(under_way) <= self.threads:
-                    batch = list(islice(source, size))
-                    more = len(batch) == size
-                    if batch:
-                        under_way.append(self._threads().submit(self._answer, batch, [ask] * len(batch), run))
-                else:
-                    yield from under_way.popleft().result()
-        finally:
-            for left in under_way:
-                left.cancel()
+
+        def start(batch: Sequence[ImageInput]) -> Future[list[Prediction]]:
+            return self._threads().submit(self._answer, batch, [ask] * len(batch), run)
+
+        return streaming.in_order(source, size, start, self.threads)
 
     def _answer(self, items: Sequence[ImageInput], asks: Sequence[Ask], run: Run) -> list[Prediction]:
-        prepared = [prepare(item, self.manifest, ask.limits) for item, ask in zip(items, asks, strict=True)]
-        return answer(items, prepared, asks, manifest=self.manifest, run=run)
+        to = self._recipe
+        prepared = [prepare(item, to, ask.limits) for item, ask in zip(items, asks, strict=True)]
+        return answer(items, prepared, asks, to=to, run=run)
 
     def _answer_submitted(self, batch: Sequence[tuple[ImageInput, Ask]]) -> list[Prediction]:
         items, asks = zip(*batch, strict=True)
         return self._answer(items, asks, self.sessions.for_many())
+
+    @cached_property
+    def _recipe(self) -> Recipe:
+        return recipe(self.manifest)
 
     def _checked_size(self, batch_size: int | None, top_k: int) -> int:
         self._check_open()
         size = self.batch_size if batch_size is None else batch_size
         if top_k < 1 or size < 1:
             raise UsageError(f"top_k and batch_size must be at least 1, not {top_k} and {size}")
-        if self.manifest.task == "tensor":
-            raise UsageError(f"{self.manifest.name} is for task tensor: use Predictor.run")
+        _ = self._recipe  # raises for a model that does not take images
         return size
-
-    def _checked_arrays(self, inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        tensors = self.manifest.inputs
-        if len(inputs) != len(tensors) or not all(tensor.name in inputs for tensor in tensors):
-            expected = ", ".join(sorted(tensor.name for tensor in tensors))
-            raise UsageError(f"the graph takes {expected}, not {', '.join(sorted(inputs))}")
-        arrays = [inputs[tensor.name] for tensor in tensors]
-        for tensor, array in zip(tensors, arrays, strict=True):
-            fits = len(array.shape) == len(tensor.shape) and all(
-                isinstance(want, str) or want == have for want, have in zip(tensor.shape, array.shape, strict=True)
-            )
-            if array.dtype != tensor.dtype or not fits:
-                raise UsageError(
-                    f"input {tensor.name} is {tensor.dtype} {list(tensor.shape)}, not {array.dtype} {list(array.shape)}"
-                )
-        return arrays
 
     def _check_open(self) -> None:
         if self._closed:
@@ -272,36 +238,34 @@ class Predictor:
             return self._batcher
 
 
-def load(
+def load(  # noqa: PLR0913 - each is a choice of its own
     model: str | os.PathLike[str],
     *,
     device: str = "auto",
     engine: str = "auto",
+    precision: str = "auto",
     threads: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
     policy: BatchPolicy | None = None,
 ) -> Predictor:
     """Open a model: a bundle folder, a lone graph file, or a reference.
 
-    `device`: auto, cpu, cuda or cuda:N; one that is asked for by name is obtained or refused with EngineError.
-    `engine`: auto, or the format to run, as in "onnx"; `lit-infer explain MODEL` shows what was chosen and why.
-    `threads`: cores to use, None for all that this process may use. `limits`: how large
-    an image may be. `policy`: how `submit` batches. Engine, threads and batch size that are not given come from what
-    `lit-bench tune` found for this model on this machine, if it was run.
+    What is named is obtained or refused; `lit-infer explain MODEL` shows what was chosen and why.
+    `device`: auto, cpu, cuda or cuda:N. `engine`: auto, the format to run, as in "onnx", or one of onnxruntime's
+    providers: "onnx:cpu", "onnx:cuda", "onnx:tensorrt", "onnx:openvino". `precision`: auto, which prefers fp32, fp32,
+    fp16, bf16 or int8. `threads`: cores to use, None for all that this process may use. `limits`: how large an image
+    may be. `policy`: how `submit` batches. What is not named comes from what `lit-bench tune` found for this model on
+    this machine, if it was run.
 
     A bundle's graph file must have the sha256 of its manifest. Raises NotFoundError, ArtifactError, EngineError,
     MissingExtraError, UsageError.
     """
-    graphs = bundle.find(model)
-    tuned = settings.read(graphs[0].manifest) if graphs[0].manifest is not None else settings.NONE
-    if engine == "auto" and tuned.engine is not None:
-        engine = tuned.engine
-    graph_file = bundle.choose(graphs, engine=engine)
+    graph_file, tuned = opening.choose(model, device=device, engine=engine, precision=precision)
     return open_predictor(
         graph_file,
         device=device,
         threads=tuned.threads if threads is None else threads,
-        batch_size=tuned.batch_size or DEFAULT_BATCH_SIZE,
+        batch_size=tuned.batch_size,
         limits=limits,
         policy=policy,
     )
@@ -312,16 +276,13 @@ def open_predictor(
     *,
     device: str,
     threads: int | None = None,
-    batch_size: int = DEFAULT_BATCH_SIZE,
+    batch_size: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
     policy: BatchPolicy | None = None,
 ) -> Predictor:
     """Open one particular graph file of a model, as `load` does."""
-    cores = _checked_threads(threads)
-    graph, manifest = graph_file.open(device=check_device(device), threads=cores)
-    predictor = Predictor(manifest, graph, threads=cores, batch_size=batch_size, limits=limits, policy=policy)
-    predictor.path = graph_file.path
-    return predictor
+    opened = opening.open_file(graph_file, device=device, threads=threads, batch_size=batch_size)
+    return _predictor(opened, limits, policy)
 
 
 def from_onnx_bytes(
@@ -329,33 +290,22 @@ def from_onnx_bytes(
     *,
     device: str = "auto",
     threads: int | None = None,
-    batch_size: int = DEFAULT_BATCH_SIZE,
+    batch_size: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
     policy: BatchPolicy | None = None,
 ) -> Predictor:
     """Open an ONNX graph that lit-export made from its bytes, for programs that carry the model inside them."""
-    cores = _checked_threads(threads)
-    graph = onnxruntime.open_graph(data, device=check_device(device), threads=cores)
-    manifest = bundle.embedded_manifest(graph, where="the graph")
-    return Predictor(manifest, graph, threads=cores, batch_size=batch_size, limits=limits, policy=policy)
+    return _predictor(opening.open_bytes(data, device=device, threads=threads, batch_size=batch_size), limits, policy)
 
 
-def _checked_threads(threads: int | None) -> int:
-    if threads is not None and threads < 1:
-        raise UsageError(f"threads must be at least 1, not {threads}")
-    return threads or usable_cpus()
-
-
-def _many(items: Iterable[ImageInput]) -> Iterable[ImageInput]:
-    if isinstance(items, str | bytes | os.PathLike | Image.Image):
-        raise UsageError("predict takes a list of items; put the one item in brackets")
-    return items
-
-
-def _bytes(item: ImageInput) -> int:
-    """What an item that waits holds in memory."""
-    if isinstance(item, bytes):
-        return len(item)
-    if isinstance(item, np.ndarray):
-        return item.nbytes
-    return item.width * item.height * len(item.getbands()) if isinstance(item, Image.Image) else 0
+def _predictor(opened: opening.Opened, limits: Limits, policy: BatchPolicy | None) -> Predictor:
+    predictor = Predictor(
+        opened.manifest,
+        opened.graph,
+        threads=opened.threads,
+        batch_size=opened.batch_size,
+        limits=limits,
+        policy=policy,
+    )
+    predictor.path = opened.path
+    return predictor

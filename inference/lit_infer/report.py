@@ -39,7 +39,7 @@ def summary_lines(summary: Summary, *, written: Mapping[str, Path | None]) -> li
         lines.append(f"work: {shares}")
     if summary.accuracy:
         right, total = summary.accuracy
-        lines.append(f"accuracy {right / total:.4f} ({right} of {total}; the folders' names are the labels)")
+        lines.append(f"accuracy {right / total:.4f} ({right} of {total}; {summary.truth})")
     return lines + [f"{what} {path}" for what, path in written.items() if path is not None]
 
 

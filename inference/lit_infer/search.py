@@ -1,13 +1,15 @@
 """Find images below a folder, in a stable order, while the listing still goes on.
 
 A folder's entries are sorted by name, sub-folders in their place among the files: the order of sorted paths,
-without having to know them all. One folder's names are held at a time.
+without having to know them all. One folder's names are held at a time: sorted in runs of a few thousand, each
+a single string, which are merged as they are taken. A million names take 20 MB, and the first is there at once.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from heapq import merge
 from pathlib import Path
 
 from lit_infer import images
@@ -15,6 +17,7 @@ from lit_infer import images
 MAGIC = frozenset("*?[")
 
 _SUFFIXES = tuple(images.SUFFIXES)
+_RUN = 20_000  # names
 
 Parts = Sequence[str]
 
@@ -28,9 +31,13 @@ class Search:
 
     def files(self) -> Iterator[Path | OSError]:
         """Image files, hidden ones left out; an OSError stands for a folder that cannot be listed."""
-        for found in _walk(self.root, (), lambda parts: _may_match(parts, self.pattern)):
-            if isinstance(found, OSError) or _matches(found.relative_to(self.root).parts, self.pattern):
+        for found in _walk(self.root, (), self.pattern):
+            if not self.pattern or isinstance(found, OSError) or self._picks(found):
                 yield found
+
+    def count(self) -> int:
+        """About how many images `files` yields; no name is held, and none is looked up."""
+        return _count(self.root, (), self.pattern)
 
     def first(self) -> Path | OSError | None:
         """Some image, found without sorting; else what stood in the way; None where there is nothing."""
@@ -43,6 +50,9 @@ class Search:
         parts = path.relative_to(self.root).parts
         hidden = any(part.startswith(".") for part in parts)
         return bool(parts) and not hidden and is_image(path.name) and _matches(parts, self.pattern)
+
+    def _picks(self, path: Path) -> bool:
+        return _matches(path.relative_to(self.root).parts, self.pattern)
 
     def __str__(self) -> str:
         return str(self.root.joinpath(*self.pattern)) + ("" if self.pattern else os.sep)
@@ -65,36 +75,73 @@ def suffixes() -> str:
     return " ".join(sorted(images.SUFFIXES))
 
 
-def _walk(folder: Path, inside: tuple[str, ...], enter: Callable[[Parts], bool]) -> Iterator[Path | OSError]:
+def _walk(folder: Path, inside: tuple[str, ...], pattern: Parts) -> Iterator[Path | OSError]:
     try:
-        names, folders = _listed(folder)
+        runs, folders, is_linked = _listed(folder)
     except OSError as error:
         yield error
         return
-    while names:  # taken off one by one, so that a large folder's names are let go
-        name = names.pop()
-        if name not in folders:
+    for name in merge(*map(_names, runs)):
+        if name in folders:
+            if _may_match((*inside, name), pattern):
+                yield from _walk(folder / name, (*inside, name), pattern)
+        elif not (is_linked and (folder / name).is_dir()):
             yield folder / name
-        elif enter((*inside, name)):
-            yield from _walk(folder / name, (*inside, name), enter)
 
 
-def _listed(folder: Path) -> tuple[list[str], set[str]]:
-    """Names of images and folders, last first, and which of them are folders. Linked folders are left out."""
+def _listed(folder: Path) -> tuple[list[str], set[str], bool]:
+    """Names of images and folders, in runs; which are folders; whether an image is a link, perhaps to a folder."""
+    runs: list[str] = []
     names: list[str] = []
     folders: set[str] = set()
+    is_linked = False
+    for entry, is_folder in _entries(folder):
+        names.append(entry.name)
+        if is_folder:
+            folders.add(entry.name)
+        else:
+            is_linked = is_linked or entry.is_symlink()
+        if len(names) == _RUN:
+            runs.append("/".join(sorted(names)))
+            names.clear()
+    return [*runs, "/".join(sorted(names))], folders, is_linked
+
+
+def _names(run: str) -> Iterator[str]:
+    """A run's names, which only exist one at a time."""
+    start = 0
+    while start < len(run):
+        end = run.find("/", start)
+        end = len(run) if end < 0 else end
+        yield run[start:end]
+        start = end + 1
+
+
+def _entries(folder: Path) -> Iterator[tuple[os.DirEntry[str], bool]]:
+    """What has an image's name, and folders (True). Of perhaps a million: the disk is asked about none of them."""
     with os.scandir(folder) as entries:
-        for entry in entries:  # perhaps a million: the usual case first
+        for entry in entries:
             name = entry.name
             if name[0] == ".":
                 continue
-            if name.lower().endswith(_SUFFIXES) and (entry.is_file() or not entry.is_dir()):
-                names.append(name)
-            elif entry.is_dir(follow_symlinks=False):
-                names.append(name)
-                folders.add(name)
-    names.sort(reverse=True)
-    return names, folders
+            if entry.is_dir(follow_symlinks=False):
+                yield entry, True
+            elif name.lower().endswith(_SUFFIXES):
+                yield entry, False
+
+
+def _count(folder: Path, inside: tuple[str, ...], pattern: Parts) -> int:
+    total = 0
+    try:
+        for entry, is_folder in _entries(folder):
+            parts = (*inside, entry.name)
+            if not is_folder:
+                total += _matches(parts, pattern)
+            elif _may_match(parts, pattern):
+                total += _count(folder / entry.name, parts, pattern)
+    except OSError:
+        pass  # `files` says so, in its place
+    return total
 
 
 def _glance(folder: Path, inside: tuple[str, ...], pattern: Parts) -> Path | OSError | None:

@@ -11,7 +11,7 @@ import msgspec
 from lit_infer import files
 from lit_infer.errors import ArtifactError
 from lit_infer.hardware import cpu_model, usable_cpus
-from lit_infer.manifest import Manifest
+from lit_infer.manifest import Manifest, Precision
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -20,6 +20,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     batch_size: int | None = None
     threads: int | None = None
     engine: str | None = None
+    precision: Precision | None = None
 
     def __post_init__(self) -> None:
         if any(number is not None and number < 1 for number in (self.batch_size, self.threads)):

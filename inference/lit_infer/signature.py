@@ -24,6 +24,7 @@ import msgspec
 from msgspec import Struct, field
 
 from lit_infer import files
+from lit_infer.bundle import find
 from lit_infer.errors import ArtifactError, NotFoundError, UsageError, require
 
 FILE_NAME = "model.sig"
@@ -120,6 +121,15 @@ def verify(bundle: Path, public_key: Path) -> tuple[str, ...]:
         if files.sha256(bundle / name) != digest:
             raise ArtifactError(f"{bundle}: {name} is not the file that was signed. Fetch the bundle again")
     return tuple(expected)
+
+
+def verified(model: str | os.PathLike[str], *, public_key: Path) -> Path:
+    """The folder of a bundle (a folder or a reference), verified. A lone graph file has no signature: UsageError."""
+    graph = find(model)[0]
+    if graph.listed is None:
+        raise UsageError(f"{model} is a lone graph file, which has no signature; name its bundle to verify it")
+    verify(graph.path.parent, public_key)
+    return graph.path.parent
 
 
 def _read_key(path: Path) -> tuple[Any, str]:

@@ -27,6 +27,8 @@ class Item:
 
     name: str
     content: Content
+    truth: str | None = None
+    """The class's index or label, where its source says it."""
 
 
 class Source(Protocol):
@@ -73,7 +75,7 @@ class Folder:
 
     def count(self) -> int:
         """By listing it all."""
-        return sum(1 for _ in self.search.files())
+        return self.search.count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class Archive:
         try:
             with _open(self.name) as file:
                 for member in archives.members(file, self.name):
-                    yield Item(f"{self.name}/{member.name}", member.read)
+                    yield Item(f"{self.name}/{member.name}", member.read, member.truth)
         except (InputError, OSError) as error:
             reason = error if isinstance(error, InputError) else InputError(str(error), code="unreadable")
             yield Item(self.name, reason)

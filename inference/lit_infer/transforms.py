@@ -42,6 +42,16 @@ def apply(steps: Sequence[Step], image: Image.Image, *, channels: int, limits: L
     return converted(image, channels)
 
 
+def keep(steps: Sequence[Step], *, width: int, height: int) -> bool:
+    """Whether the steps leave an image of this size as it is, if it has no EXIF block."""
+    for step in steps:
+        if step.center_crop is not UNSET and step.center_crop.height_width != (height, width):
+            return False
+        if step.resize is not UNSET and _new_size((width, height), step.resize) != (width, height):
+            return False
+    return True
+
+
 def converted(image: Image.Image, channels: int) -> Image.Image:
     """The image in L or RGB, as `Image.convert` makes it in a training loader."""
     mode = _MODES[channels]
@@ -111,16 +121,21 @@ def _rows_first() -> bool:
 
 
 def _resized_size(image: Image.Image, resize: Resize, limits: Limits) -> tuple[int, int]:
+    """(width, height) after the resize, if that is within the limits."""
+    size = _new_size(image.size, resize)
+    if size != image.size:
+        limits.check_pixels(*size)
+    return size
+
+
+def _new_size(size: tuple[int, int], resize: Resize) -> tuple[int, int]:
     """(width, height) after the resize."""
     if isinstance(resize.size, tuple):
         height, width = resize.size
-    else:
-        short, long = sorted(image.size)
-        longer = int(resize.size * long / short)
-        width, height = (resize.size, longer) if image.width <= image.height else (longer, resize.size)
-    if (width, height) != image.size:
-        limits.check_pixels(width, height)
-    return width, height
+        return width, height
+    short, long = sorted(size)
+    longer = int(resize.size * long / short)
+    return (resize.size, longer) if size[0] <= size[1] else (longer, resize.size)
 
 
 def _crop_box(size: tuple[int, int], crop: CenterCrop) -> tuple[int, int, int, int]:

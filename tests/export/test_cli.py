@@ -59,3 +59,159 @@ def test_a_graph_that_fails_its_check_exits_1_and_is_gone(tmp_path: Path, save: 
     assert "parity failed" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "bundle").exists()
+
+
+def parsed(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[object, list[str], dict[str, object]]:
+    """What a command line asks the export for: its source, its formats, and the rest."""
+    from lit_export import cli
+
+    class AskedError(Exception):
+        pass
+
+    def note(source: object, to: list[str], **rest: object) -> None:
+        raise AskedError(source, to, rest)
+
+    monkeypatch.setattr(cli, "_exported", note)
+    with pytest.raises(AskedError) as caught:
+        cli.app(list(arguments), standalone_mode=False)
+    return caught.value.args  # type: ignore[return-value]
+
+
+EVERY_OPTION = """\
+    --checkpoint x.ckpt --class pkg.mod:Net --hparam classes=3 --hparam name=resnet --trust-package a --trust-package b
+    --submodule encoder.backbone --weights ema --spec spec.yaml --input 3x8x8 --input mask=8:bool --out bundle
+    --precision fp32,int8 --dynamic height,width --static-batch 4 --opset 18 --calibration photos --int8-keep fc
+    --int8-keep Gemm --keep-anyway --images some --data labelled --max-drop 0.01 --atol 0.1 --rtol 0.2 --license MIT
+    --time-limit 60 --quiet
+"""
+
+
+@pytest.mark.slow
+def test_every_option_reaches_the_export(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lit_export import Options
+
+    source, formats, rest = parsed(monkeypatch, "onnx", *EVERY_OPTION.split())
+    options = rest["options"]
+    assert isinstance(options, Options)
+    assert (source, formats, rest["out"], rest["quiet"]) == ("x.ckpt", ["onnx"], Path("bundle"), True)
+    assert options.command.startswith("lit-export")
+    assert options == Options(
+        class_path="pkg.mod:Net",
+        hparams={"classes": 3, "name": "resnet"},
+        trust=("a", "b"),
+        submodule="encoder.backbone",
+        weights="ema",
+        spec="spec.yaml",
+        inputs=("3x8x8", "mask=8:bool"),
+        precisions=("fp32", "int8"),
+        dynamic=("height", "width"),
+        static_batch=4,
+        opset=18,
+        calibration=Path("photos"),
+        int8_keep=("fc", "Gemm"),
+        keep_anyway=True,
+        images=Path("some"),
+        data=Path("labelled"),
+        max_drop=0.01,
+        atol=0.1,
+        rtol=0.2,
+        license="MIT",
+        time_limit=60.0,
+        command=options.command,
+    )
+
+
+@pytest.mark.slow
+def test_all_is_every_format_that_needs_no_compiler_and_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, formats, _ = parsed(monkeypatch, "all", "--checkpoint", "x.ckpt")
+    assert formats == ["onnx", "openvino", "pt2", "torchscript"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--precision", "fp61"], "--precision 'fp61': expected one of fp32, fp16, bf16, int8"),
+        (["--precision", "fp32,"], "--precision '': expected one of fp32"),
+        (["--precision", "int8"], "--precision int8 needs --calibration FOLDER"),
+        (["--weights", "raw"], "--weights 'raw': expected one of model, ema"),
+        (["--opset", "3"], "--opset 3"),
+        (["--max-drop", "5"], "--max-drop 5"),
+        (["--hparam", "classes"], "--hparam"),
+        (["--artifact", "local/p/n:v1"], "give either --artifact REFERENCE or --checkpoint PATH"),
+        (["--aot"], "--aot"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_explained(arguments: list[str], message: str) -> None:
+    from lit_export import cli
+    from lit_infer.errors import UsageError
+
+    with pytest.raises(UsageError) as caught:
+        cli.app(["onnx", "--checkpoint", "x.ckpt", *arguments], standalone_mode=False)
+    assert message in str(caught.value)
+
+
+def test_the_help_of_every_command_fits_80_columns_and_needs_no_torch(tmp_path: Path) -> None:
+    from tests.inference.tiny import without
+
+    hidden = without(tmp_path / "hidden", "torch", "lightning", "onnx", "onnxruntime", "openvino")
+    for command in ([], ["onnx"], ["all"], ["inspect"], ["sign"]):
+        done = run_command(["lit-export", *command, "--help"], tmp_path, **hidden)
+        assert done.returncode == 0, done.stderr
+        assert max(map(len, done.stdout.splitlines())) <= 80
+        assert "..." not in done.stdout, "a summary is cut off"
+
+
+def test_a_bundle_is_inspected_and_signed_without_torch(tmp_path: Path) -> None:
+    from tests.inference.tiny import make_bundle, without
+    from tests.keys import PASSWORD, key_pair
+
+    bundle = make_bundle(tmp_path / "bundle")
+    hidden = without(tmp_path / "hidden", "torch", "lightning")
+    done = run_command(["lit-export", "inspect", "bundle"], tmp_path, **hidden)
+    assert done.returncode == 0, done.stderr
+    assert "colours" in done.stdout
+
+    private, _ = key_pair(tmp_path / "keys", password=PASSWORD)
+    line = ["lit-export", "sign", "bundle", "--private-key", str(private)]
+    for more, environment, message in (
+        ([], {}, "is encrypted: give its password"),
+        (["--password-env", "KEY_WORD"], {}, "--password-env KEY_WORD: the environment has no such variable"),
+        (["--password-env", "KEY_WORD"], {"KEY_WORD": "wrong"}, "or the password is wrong"),
+    ):
+        done = run_command([*line, *more], tmp_path, **hidden, **environment)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert message in done.stderr
+    done = run_command([*line, "--password-env", "KEY_WORD"], tmp_path, **hidden, KEY_WORD=PASSWORD)
+    assert done.returncode == 0, done.stderr
+    assert PASSWORD not in done.stderr + done.stdout
+    assert (bundle / "model.sig").is_file()
+
+
+@pytest.mark.slow
+def test_a_graph_that_loses_accuracy_exits_1_and_leaves_no_file(tmp_path: Path) -> None:
+    """Float16 cannot tell the two classes of this module apart: its answers hardly change, and all are wrong."""
+    import numpy as np
+    import torch
+    from PIL import Image
+
+    from tests.conftest import ROOT
+    from tests.export.hard import NearTie
+
+    torch.save({"state_dict": NearTie().state_dict()}, tmp_path / "x.ckpt")
+    for place, grey in enumerate((0, 200, 250)):
+        image = tmp_path / "data" / ("dark" if place == 0 else "bright") / f"{place}.png"
+        image.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8, 3), grey, dtype=np.uint8)).save(image)
+    steps = "preprocess: [{resize: {size: [8, 8]}}]"
+    (tmp_path / "spec.yaml").write_text(
+        f"task: image-classification\n{steps}\nnormalize: null\nlabels: [wrong, bright, dark]\n"
+    )
+    line = ["lit-export", "onnx", "--checkpoint", str(tmp_path / "x.ckpt"), "--class", "tests.export.hard:NearTie"]
+    line += ["--spec", str(tmp_path / "spec.yaml"), "--data", str(tmp_path / "data"), "--precision", "fp16"]
+    done = run_command([*line, "--out", str(tmp_path / "bundle")], ROOT)
+    assert done.returncode == 1, done.stderr
+    assert "top-1 accuracy fell from 100.00% (eager) to 33.33%, by 66.67 points; 0.5 are allowed" in done.stderr
+    assert "no graph passed its checks, so no bundle was written" in done.stderr
+    assert not (tmp_path / "bundle").exists()
+    assert not list(tmp_path.rglob("*.onnx"))

@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lit_infer import artifacts, bundle, files, load, manifest
+from lit_infer.engines import ENGINES, Engine
 from lit_infer.errors import ArtifactError, EngineError, NotFoundError, UsageError
 from lit_infer.manifest import Graph
 from tests.inference.tiny import graph_bytes, listed, make_bundle, rewrite, without
@@ -256,3 +258,78 @@ def test_an_engine_that_a_bundle_has_no_graph_for_is_refused_with_what_it_has(bu
         load(bundle_folder, engine="torchscript")
     with pytest.raises(UsageError, match="engine 'tvm' is not known; use auto, onnx"):
         load(bundle_folder, engine="tvm")
+
+
+def several(folder: Path, *names: str) -> list[bundle.GraphFile]:
+    """A bundle of graphs named as export names them, in this order: `onnx`, `onnx int8`, …"""
+    make_bundle(folder)
+    graphs = []
+    for name in names:
+        format_, _, precision = name.partition(" ")
+        path = folder / f"model{'.' * bool(precision)}{precision}{ENGINES[format_].suffix}"
+        path.write_bytes(b"never opened here")
+        graphs.append(replace(listed(path, format_), precision=precision or "fp32"))  # type: ignore[arg-type]
+    return bundle.find(rewrite(folder, graphs=tuple(graphs)))
+
+
+@pytest.fixture
+def all_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Engine, "is_installed", lambda _: True)
+
+
+@pytest.mark.usefixtures("all_installed")
+@pytest.mark.parametrize(
+    ("names", "asked", "chosen"),
+    [
+        (["onnx int8", "onnx"], {}, "onnx"),
+        (["onnx int8", "onnx"], {"precision": "int8"}, "onnx int8"),
+        (["onnx int8", "openvino"], {}, "openvino"),  # fp32 goes before the preferred engine
+        (["onnx int8", "openvino"], {"engine": "onnx"}, "onnx int8"),
+        (["openvino int8", "onnx int8"], {"precision": "int8"}, "onnx int8"),
+        (["openvino int8", "onnx int8"], {"precision": "int8", "engine": "openvino"}, "openvino int8"),
+        (["onnx int8"], {}, "onnx int8"),
+        (["tensorrt", "aotinductor", "onnx int8"], {}, "onnx int8"),  # what runs on any host goes first
+        (["tensorrt", "onnx"], {"engine": "tensorrt"}, "tensorrt"),
+        (["tensorrt"], {}, "tensorrt"),
+        (["tensorrt", "aotinductor"], {}, "aotinductor"),
+    ],
+)
+def test_what_is_asked_for_is_taken_and_fp32_by_the_preferred_engine_else(
+    names: list[str], asked: dict[str, str], chosen: str, tmp_path: Path
+) -> None:
+    found = bundle.choose(several(tmp_path / "bundle", *names), **asked)
+
+    assert found.listed is not None
+    assert found.listed.label == chosen
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"precision": "int8"}, "has no int8 graph; it has onnx, onnx fp16"),
+        (
+            {"precision": "fp16", "engine": "openvino"},
+            "no fp16 graph for the engine openvino; it has onnx, onnx fp16",
+        ),
+        ({"precision": "int4"}, "precision 'int4' is not known; use auto, fp32, fp16, bf16, int8"),
+    ],
+)
+def test_a_precision_that_is_not_there_is_refused_with_what_is(
+    asked: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        bundle.choose(several(tmp_path / "bundle", "onnx fp16", "onnx"), **asked)
+
+
+def test_a_lone_file_does_not_say_its_precision(bundle_folder: Path) -> None:
+    with pytest.raises(UsageError, match=r"a lone file does not say its precision\. Name its bundle"):
+        load(bundle_folder / "model.onnx", precision="fp32")
+
+
+def test_a_provider_stays_with_the_graph_that_is_chosen(bundle_folder: Path) -> None:
+    graphs = bundle.find(bundle_folder)
+
+    assert bundle.choose(graphs, engine="onnx:tensorrt").provider == "tensorrt"
+    assert bundle.choose(graphs).provider == "auto"
+    with load(bundle_folder, engine="onnx:cpu") as model:
+        assert model.engine == "onnxruntime CPUExecutionProvider"

@@ -11,11 +11,16 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from lit_infer import artifacts
 from tests.conftest import BIN, run_command
+from tests.inference.test_self_test import PARITY, golden, with_graphs
+from tests.inference.test_signature import sign
 from tests.inference.tiny import LABELS, colour, encoded, make_bundle, noise, save, without
+from tests.keys import key_pair
 
 HEAVY = ("torch", "torchvision", "lightning", "wandb", "onnx")
 
@@ -411,3 +416,103 @@ def drained(terminal: int) -> bytes:
         pass  # Linux's way to say that the other end is closed
     os.close(terminal)
     return said
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A private and a public key."""
+    return key_pair(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture
+def proven(tmp_path: Path, keys: tuple[Path, Path]) -> Path:
+    """A bundle with golden answers, signed."""
+    folder = make_bundle(tmp_path / "proven")
+    np.savez(folder / "golden.npz", **golden())
+    return sign(with_graphs(folder, parity=PARITY), keys[0])
+
+
+def test_a_bundle_tests_itself(tmp_path: Path, proven: Path, keys: tuple[Path, Path]) -> None:
+    chosen = ("--device", "cpu", "--engine", "onnx", "--verify-key", keys[1])
+
+    told = infer(tmp_path, "--self-test", proven)
+    facts = infer(tmp_path, "--self-test", proven, *chosen, "--json", "--quiet")
+    nothing = infer(tmp_path, "--self-test", proven, "--quiet")
+
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.splitlines()[1].split()[:2] == ["onnx", "ok"]
+    assert told.stderr == "colours@0123456789ab answers as it did at export: 1 ok\n"
+    assert (facts.stderr, nothing.stdout, nothing.stderr) == ("", "", "")
+    assert json.loads(facts.stdout)["graphs"][0]["device"] == "cpu"
+
+
+def test_a_self_test_that_fails_exits_1_and_says_why_even_when_quiet(tmp_path: Path, proven: Path) -> None:
+    wrong = golden()
+    wrong["probabilities"] = wrong["probabilities"][::-1]
+    np.savez(proven / "golden.npz", **wrong)
+
+    done = infer(tmp_path, "--self-test", proven, "--quiet")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "differs from the eager module" in done.stderr
+    assert "is not to be used here as it is: 1 failed" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("a.png",), ("--top-k", "3"), ("--model", "x"), ("--resume",)])
+def test_a_self_test_refuses_what_it_would_not_use(arguments: tuple[str, ...], tmp_path: Path, proven: Path) -> None:
+    done = infer(tmp_path, "--self-test", proven, *arguments)
+
+    assert done.returncode == 2
+    assert f"--self-test takes no {arguments[0] if arguments[0].startswith('--') else 'images'}." in done.stderr
+
+
+COMMANDS = [("{images}", "-m", "{model}"), ("--self-test", "{model}"), ("explain", "{model}")]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("named", ["folder", "reference"])
+def test_a_signed_bundle_is_used_and_one_that_was_changed_is_refused(
+    command: tuple[str, ...], named: str, tmp_path: Path, proven: Path, keys: tuple[Path, Path], colours: Path
+) -> None:
+    def using(model: Path) -> subprocess.CompletedProcess[str]:
+        name = str(model)
+        if named == "reference":
+            name = "local/tests/colours:latest"
+            artifacts.registry().publish(model, artifacts.parse("local/tests/colours"), type="model")
+        line = [part.format(images=colours, model=name) for part in command]
+        return infer(tmp_path, *line, "--verify-key", keys[1], LIT_CACHE=str(tmp_path / "cache"))
+
+    good = using(proven)
+    (proven / "notes.txt").write_text("added")
+    changed = using(proven)
+
+    assert good.returncode == 0, good.stderr
+    assert (changed.returncode, changed.stdout) == (1, "")
+    assert "notes.txt is not of those that were signed" in changed.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "said"),
+    [
+        ("proven/model.onnx", "public.pem", "is a lone graph file, which has no signature"),
+        ("proven", "nowhere.pem", "no public key at nowhere.pem"),
+        ("proven", "proven/manifest.json", "is not a public key in PEM format"),
+    ],
+)
+def test_what_cannot_be_verified_is_refused(
+    model: str, key: str, said: str, tmp_path: Path, proven: Path, keys: tuple[Path, Path]
+) -> None:
+    shutil.copyfile(keys[1], tmp_path / "public.pem")
+    save(tmp_path / "a.png", colour("red"))
+
+    assert_refused(infer(tmp_path, "a.png", "-m", model, "--verify-key", key), said)
+    assert_refused(infer(tmp_path, "--self-test", model, "--verify-key", key), said)
+
+
+def test_a_precision_is_obtained_or_refused(tmp_path: Path, colours: Path, proven: Path) -> None:
+    line = [colours, "-m", proven, "--json", "--quiet"]
+
+    assert infer(tmp_path, *line, "--precision", "fp32").returncode == 0
+    assert_refused(infer(tmp_path, *line, "--precision", "int8"), "has no int8 graph")
+    assert_refused(infer(tmp_path, *line, "--precision", "fp3"), "precision 'fp3' is not known")
+    assert_refused(infer(tmp_path, "explain", proven, "--precision", "int8"), "has no int8 graph")

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from lit_infer import manifest, settings
+from lit_infer.errors import UsageError
 from lit_infer.explain import explain
 from lit_infer.settings import Settings
 
@@ -37,3 +38,9 @@ def test_the_settings_that_were_tuned_are_used_and_said(bundle_folder: Path) -> 
     facts = explain(bundle_folder, device="cpu")
 
     assert (facts["batch"], facts["threads"]) == ("3, as lit-bench tune found", "1")
+
+
+def test_a_precision_that_is_asked_for_is_said(bundle_folder: Path) -> None:
+    assert explain(bundle_folder, device="cpu", precision="fp32")["precision"] == "fp32"
+    with pytest.raises(UsageError, match="has no int8 graph"):
+        explain(bundle_folder, precision="int8")

@@ -511,3 +511,114 @@ def test_a_device_that_is_not_known_is_refused(bundle_folder: Path) -> None:
 
 def test_the_threads_asked_for_are_the_threads_used(bundle_folder: Path) -> None:
     assert load(bundle_folder, device="cpu", threads=1).threads == 1
+
+
+@pytest.mark.parametrize("count", [1, 4, 9])
+def test_a_graph_of_a_static_batch_answers_any_number_of_items(count: int, predictor: Predictor) -> None:
+    sizes = []
+
+    def run(arrays: Any) -> list[Any]:
+        sizes.append(len(arrays[0]))
+        return [predictor.run({"images": arrays[0]})["probabilities"]]
+
+    shapes = {
+        "inputs": (Tensor(name="images", dtype="uint8", shape=(4, 8, 8, 3)),),
+        "outputs": (Tensor(name="probabilities", dtype="float32", shape=(4, 3)),),
+    }
+    items = images(count)
+    expected = predictor.predict(items, batch_size=4)
+
+    with stand_in(run, threads=2, **shapes) as model:
+        assert model.batch_size == model.policy.max_batch == 4
+        assert model.predict(items) == expected
+        assert model.predict(items, batch_size=7) == expected
+        assert list(model.stream(items)) == expected
+        assert [model.submit(item).result().label for item in items] == [one.label for one in expected]
+
+    assert set(sizes) == {4}
+
+
+IDLE = """
+import sys, threading, time
+import numpy as np
+from lit_infer import load
+
+image = np.full((9, 9, 3), [0, 0, 200], dtype=np.uint8)
+with load(sys.argv[1], device="cpu", threads=2) as model:
+    model.predict([image] * 100)
+    for future in [model.submit(image) for _ in range(100)]:
+        future.result()
+    before = time.process_time()
+    threading.Event().wait(2)
+    print(time.process_time() - before)
+"""
+
+
+def test_a_model_that_is_not_asked_takes_no_processor_time(bundle_folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IDLE, bundle_folder], capture_output=True, text=True, timeout=120, check=True
+    )
+
+    assert float(done.stdout) < 0.05
+
+
+SPAWNED = """
+import multiprocessing, sys
+import numpy as np
+from lit_infer import load
+
+IMAGE = np.full((9, 9, 3), [0, 0, 200], dtype=np.uint8)
+
+def label(path):
+    with load(path, device="cpu", threads=1) as model:
+        return model.predict([IMAGE])[0].label
+
+if __name__ == "__main__":
+    with load(sys.argv[1], device="cpu") as model, multiprocessing.get_context("spawn").Pool(1) as pool:
+        print(model.predict([IMAGE])[0].label, pool.map(label, [sys.argv[1]]))
+"""
+
+
+def test_a_process_that_is_spawned_loads_the_model_itself(bundle_folder: Path, tmp_path: Path) -> None:
+    script = tmp_path / "spawned.py"
+    script.write_text(SPAWNED)
+
+    done = subprocess.run(
+        [sys.executable, script, bundle_folder], capture_output=True, text=True, timeout=120, check=False
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "blue ['blue']\n", "")
+
+
+MEMORY = """
+import gc, resource, sys
+import numpy as np
+from lit_infer import load
+
+def rss():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() / 2**20
+
+image = np.full((9, 9, 3), [0, 0, 200], dtype=np.uint8)
+
+def use():
+    with load(sys.argv[1], device="cpu", threads=2) as model:
+        model.predict([image] * 50)
+        model.submit(image).result()
+
+for _ in range(10):
+    use()
+before = rss()
+for _ in range(40):
+    use()
+gc.collect()
+print(rss() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
+def test_models_that_were_closed_leave_no_memory_behind(bundle_folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, bundle_folder], capture_output=True, text=True, timeout=120, check=True
+    )
+
+    assert float(done.stdout) < 5

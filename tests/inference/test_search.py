@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from lit_infer import search
 from lit_infer.search import Search, from_glob
 
 
@@ -60,11 +61,11 @@ def test_a_glob_picks_files_and_whole_folders(pattern: str, names: list[str], tm
 
 
 def test_a_search_covers_what_it_finds_and_nothing_else(tmp_path: Path) -> None:
-    search = Search(tmp_path / "a")
+    a = Search(tmp_path / "a")
 
-    assert search.covers(tmp_path / "a/b/c.png")
+    assert a.covers(tmp_path / "a/b/c.png")
     for name in ("a", "b/c.png", "a/.b/c.png", "a/b/.c.png", "a/c.txt"):
-        assert not search.covers(tmp_path / name)
+        assert not a.covers(tmp_path / name)
 
 
 def test_folders_in_which_nothing_can_match_are_not_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,3 +100,19 @@ def test_a_folder_that_cannot_be_listed_is_told_and_the_rest_goes_on(tmp_path: P
     assert (first, last) == (tmp_path / "a/1.png", tmp_path / "c/3.png")
     assert isinstance(gone, OSError)
     assert gone.filename == str(tmp_path / "b") or gone.filename == tmp_path / "b"
+
+
+@pytest.mark.parametrize("run", [1, 2, 7, 40, 41])
+def test_a_folder_of_many_names_is_in_order_too(run: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"{number}.png" for number in range(38)] + ["ü.png", os.fsdecode(b"\xff.png"), "5/1.png"]
+    touched(tmp_path, *names)
+    monkeypatch.setattr(search, "_RUN", run)
+
+    assert found(Search(tmp_path), tmp_path) == sorted(names, key=lambda name: name.split("/"))
+
+
+def test_the_count_is_that_of_the_files(tmp_path: Path) -> None:
+    touched(tmp_path, "a/b.png/1.png", "a/x.JPG", "a/.y.png", "a/notes.txt", "c/2.png", "3.png")
+
+    for one in (Search(tmp_path), from_glob(str(tmp_path / "a/**/*.png")), Search(tmp_path / "nowhere")):
+        assert one.count() == len(found(one, tmp_path))

@@ -163,7 +163,7 @@ def test_predict_writes_the_rows_that_lit_infer_writes(here: Path, digit_images:
     )
     inferred = [json.loads(line) for line in (here / "infer.jsonl").read_text().splitlines()]
 
-    assert len(summary.failed) == 1
+    assert summary.failed == 1
     scores = [np.array([row.pop("score") or 0.0 for row in rows]) for rows in (trained, inferred)]
     tops = [[row.pop("top") for row in rows] for rows in (trained, inferred)]
     assert trained == inferred

@@ -16,6 +16,11 @@ from lit_trainer.callbacks import DeploymentFacts
 from lit_trainer.data import DigitsDataModule
 from lit_trainer.modules import DigitsCNN
 from lit_trainer.tracking import FolderRegistryLogger
+from lit_trainer.tracking.uploads import how_to_send
+from tests.wandb_double.fixture import environment, wandb_server
+from tests.wandb_double.server import Double
+
+__all__ = ["wandb_server"]
 
 
 def test_best_and_latest_are_the_checkpoints_with_their_scores(tmp_path: Path) -> None:
@@ -139,3 +144,51 @@ def test_the_summary_keeps_the_best_value_and_the_module_is_watched(tmp_path: Pa
     done = subprocess.run([sys.executable, "-c", BEST], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "GRADIENTS True" in done.stdout
+
+
+UPLOAD = """
+import pathlib, wandb
+from lit_trainer.tracking import WandbLogger
+pathlib.Path("model.ckpt").write_bytes(b"weights" * 10_000)
+logger = WandbLogger("digits", checkpoint_name="net")
+artifact = wandb.Artifact("net", type="model")
+artifact.add_file("model.ckpt")
+logger.experiment.log_artifact(artifact, aliases=["best"])
+print("URL", logger.experiment.url)
+"""
+
+
+def uploaded(double: Double, folder: Path) -> subprocess.CompletedProcess[str]:
+    variables = environment(double, folder / "step", WANDB_FINISH_TIMEOUT="2")
+    line = [sys.executable, "-c", UPLOAD]
+    return subprocess.run(line, cwd=folder, env=variables, capture_output=True, text=True, timeout=200, check=False)
+
+
+@pytest.mark.slow
+def test_an_upload_that_stalls_is_said_at_the_end_with_what_to_do(wandb_server: Double, tmp_path: Path) -> None:
+    wandb_server.fault("PUT storage", "stall")
+    done = uploaded(wandb_server, tmp_path)
+    assert done.returncode == 0, done.stderr
+    hint = "Log it again: wandb artifact put --type model --name user/digits/net model.ckpt"
+    assert f"tracking: W&B has not got user/digits/net: not within 2 s. {hint}" in done.stderr
+    assert wandb_server.state.collection("user/digits/net").versions == []
+
+
+def test_a_checkpoint_that_did_not_arrive_is_pushed_from_the_folder_registry(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept/model.ckpt").write_bytes(b"weights")
+    best = artifacts.parse("local/digits/net:best")
+    artifacts.folder_registry().publish(tmp_path / "kept", best, type="model", aliases=["best"])
+    hint = "Send the best with: lit-registry push local/digits/net:v0 --to user/digits --alias best"
+    assert how_to_send("user", "digits", "net") == hint
+
+
+@pytest.mark.slow
+def test_an_upload_that_arrives_is_complete_when_the_process_ends(wandb_server: Double, tmp_path: Path) -> None:
+    done = uploaded(wandb_server, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "has not got" not in done.stderr
+    assert set(wandb_server.state.collection("user/digits/net").aliases) == {"best", "latest"}
+    (run,) = wandb_server.state.projects["user", "digits"].runs.values()
+    assert f"{wandb_server.url}/user/digits/runs/{run.name}" in done.stdout
+    assert run.streamed[-1]["exitcode"] == 0

@@ -4,5 +4,5 @@ state.py      projects, runs and artifacts, as data
 graphql.py    one handler per GraphQL operation, in one table
 server.py     HTTP: keys, GraphQL, file stream, storage; records what it does not know
 faults.py     what can be made to go wrong, and how often
-fixture.py    `wandb_server` and `client()`, which runs Python in a process with W&B folders of its own
+fixture.py    `wandb_server` and `client()`, which runs Python in a forked process with W&B folders of its own
 """

@@ -1,5 +1,6 @@
 """`wandb_server`, and Python in a process of its own that talks to it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.wandb_double.server import KEY, Double
 
 Client = Callable[..., subprocess.CompletedProcess[str]]
@@ -41,21 +43,57 @@ def environment(double: Double, folder: Path, **changes: str) -> dict[str, str]:
     }
 
 
+# A process that has imported what every step imports, and forks itself for each: the import takes longer than the step.
+IMPORTED = """
+import json, os, signal, sys
+import requests, wandb
+from wandb.apis import public
+from lit_infer import artifacts
+
+for line in sys.stdin:
+    asked = json.loads(line)
+    if (step := os.fork()) == 0:
+        break
+    print(os.waitstatus_to_exitcode(os.waitpid(step, 0)[1]), flush=True)
+else:
+    sys.exit()
+signal.alarm(120)
+os.environ.clear()
+os.environ.update(asked["env"])
+os.chdir(asked["cwd"])
+for number, name in ((0, os.devnull), (1, asked["out"]), (2, asked["err"])):
+    os.dup2(os.open(name, os.O_RDWR | os.O_CREAT | os.O_TRUNC), number)
+exec(asked["code"], {"__name__": "__main__"})
+"""
+
+
+@pytest.fixture(scope="session")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[str]]:
+    """The process of `IMPORTED`: a line of JSON in, an exit code out."""
+    variables = {**os.environ, "WANDB_ERROR_REPORTING": "false"}
+    line = [sys.executable, "-c", IMPORTED]
+    with subprocess.Popen(
+        line, cwd=ROOT, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield process
+        process.stdin.close()  # type: ignore[union-attr]
+
+
 @pytest.fixture
-def client(wandb_server: Double, tmp_path: Path) -> Client:
+def client(wandb_server: Double, imported: subprocess.Popen[str], tmp_path: Path) -> Client:
     """Run Python code as one step: a process with W&B folders of its own, unless `step` names an earlier one's."""
     steps = iter(range(1000))
 
     def run(code: str, step: str | None = None, **changes: str) -> subprocess.CompletedProcess[str]:
         folder = tmp_path / (step or f"step-{next(steps)}")
-        return subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=tmp_path,
-            env=environment(wandb_server, folder, **changes),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        said = {name: str(folder / name) for name in ("out", "err")}
+        asked = {"code": code, "cwd": str(tmp_path), "env": environment(wandb_server, folder, **changes), **said}
+        assert imported.stdin is not None
+        assert imported.stdout is not None
+        imported.stdin.write(json.dumps(asked) + "\n")
+        imported.stdin.flush()
+        returned = imported.stdout.readline()
+        out, err = (Path(said[name]).read_text() for name in ("out", "err"))
+        return subprocess.CompletedProcess([], int(returned), out, err)
 
     return run

@@ -6,20 +6,19 @@ from pathlib import Path
 
 import fsspec
 
-from lit_infer import artifacts, console, files
+from lit_infer import artifacts, files
 from lit_infer.errors import ArtifactError, NotFoundError, UsageError
 from lit_trainer.tracking.folder_registry import CHECKPOINT_FILE
 
 
 def local_checkpoint(place: str) -> Path | None:
     """The local file of a reference or a URL (http, https, s3, gs); None for what is a plain path already."""
-    if artifacts.looks_like_reference(place) and not Path(place).exists():
+    if artifacts.looks_like_reference(place):  # asked first: a W&B page's address is no file to download
         return _fetch(artifacts.parse(place))
     return _download(place) if "://" in place else None
 
 
 def _fetch(reference: artifacts.Reference) -> Path:
-    console.note(f"registry: {artifacts.why(reference)}")
     folder = artifacts.registry(reference).fetch(reference)
     if not (folder / CHECKPOINT_FILE).is_file():
         found = ", ".join(sorted(path.name for path in folder.iterdir()))

@@ -66,7 +66,7 @@ _ROWS = (
     ),
     Format(
         "pt2",
-        "torch.export, for torch without the training code; TorchScript's successor.",
+        "torch.export, for torch without the training code. TorchScript's successor.",
         extra="export",
         modules=(),
         writers=dict.fromkeys(("fp32", "fp16", "bf16"), ("pt2.write",)),
@@ -80,7 +80,7 @@ _ROWS = (
     ),
     Format(
         "aotinductor",
-        "A native library by AOTInductor, for this kind of host only; needs a C++ compiler.",
+        "A native library, for this kind of host only. By AOTInductor; needs a C++ compiler.",
         extra="export",
         modules=(),
         writers={"fp32": ("aotinductor.write",)},

@@ -7,21 +7,21 @@
 import os
 from pathlib import Path
 
+from lit_infer import listener
 from lit_infer.artifacts.folder import FolderRegistry
 from lit_infer.artifacts.mode import base_url, wandb_mode
 from lit_infer.artifacts.reference import Reference, looks_like_reference, parse
 from lit_infer.artifacts.registry import Registry, Version
-from lit_infer.artifacts.wandb import WandbRegistry, silent
-from lit_infer.artifacts.wandb_files import Progress
+from lit_infer.artifacts.wandb import WandbRegistry
 
 __all__ = [
     "FolderRegistry",
-    "Progress",
     "Reference",
     "Registry",
     "Version",
     "WandbRegistry",
     "artifacts_root",
+    "folder_registry",
     "looks_like_reference",
     "parse",
     "registry",
@@ -34,14 +34,21 @@ def artifacts_root() -> Path:
     return Path(os.environ.get("LIT_ARTIFACTS") or "artifacts")
 
 
-def registry(reference: Reference | None = None, *, progress: Progress = silent) -> Registry:
+def registry(reference: Reference | None = None) -> Registry:
     """The registry that a reference is looked up in; without one, the registry that names without `local/` mean.
 
-    `progress` is told of a download's bytes.
+    A command's terminal is told which it is, and shows a download's bytes; see `lit_infer.listener`.
     """
+    hears = listener.current.get()
+    hears.note(f"registry: {why(reference)}")
     if _is_local(reference):
-        return FolderRegistry(artifacts_root() / "registry")
-    return WandbRegistry(f"{reference.entity}/{reference.project}" if reference else None, progress=progress)
+        return folder_registry()
+    return WandbRegistry(f"{reference.entity}/{reference.project}" if reference else None, transfer=hears.transfer)
+
+
+def folder_registry() -> FolderRegistry:
+    """The folder registry, which is there online too."""
+    return FolderRegistry(artifacts_root() / "registry")
 
 
 def why(reference: Reference | None = None) -> str:
@@ -49,7 +56,7 @@ def why(reference: Reference | None = None) -> str:
     if not _is_local(reference):
         return f"W&B at {base_url()}: {wandb_mode().reason}"
     reason = wandb_mode().reason if reference is None or reference.entity != "local" else "the name begins with local/"
-    return f"folder registry {artifacts_root() / 'registry'}: {reason}"
+    return f"folder registry {folder_registry().root}: {reason}"
 
 
 def _is_local(reference: Reference | None) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from lit_infer import files
+from lit_infer.errors import ArtifactError
 
 _STALE_S = 24 * 3600  # a staging folder as old as this belongs to a process that was killed
 
@@ -35,8 +36,10 @@ def cache_root() -> Path:
 def lookup(digest: str) -> Path | None:
     """The verified files of an artifact; None where it is not here. One that was changed on disk is removed."""
     entry = cache_root() / digest
-    if not entry.exists():
+    if not os.path.lexists(entry):
         return None
+    if not entry.is_symlink():
+        _check_owner(entry)
     if _is_whole(entry):
         return entry / "files"
     _remove(entry)
@@ -55,6 +58,8 @@ def staging() -> Iterator[Path]:
 
 def keep(staged: Path, digest: str) -> Path:
     """Make a verified staging folder the entry of its digest; one that another process made meanwhile stays."""
+    for folder in (staged, *(path for path in staged.rglob("*") if path.is_dir())):
+        folder.chmod(folder.stat().st_mode & ~0o022)  # whatever the umask
     record = {}
     for path in sorted(path for path in (staged / "files").rglob("*") if path.is_file()):
         path.chmod(0o444)  # nothing may write into what others rely on
@@ -67,12 +72,22 @@ def keep(staged: Path, digest: str) -> Path:
             staged.rename(entry)
     found = lookup(digest)
     if found is None:
-        raise OSError(f"{entry} cannot be written")
+        raise ArtifactError(f"{entry} cannot be written; LIT_CACHE names another folder")
     files.sync_folder(entry.parent)
     return found
 
 
+def _check_owner(entry: Path) -> None:
+    """Files and their record could both be another's work: only this user and root may have written them."""
+    found = entry.lstat()
+    if found.st_uid not in (0, os.geteuid()) or found.st_mode & 0o002:
+        whose = "may be written by every user" if found.st_mode & 0o002 else "belongs to another user"
+        raise ArtifactError(f"{entry} {whose}, so its files are not trusted; LIT_CACHE names a folder of your own")
+
+
 def _is_whole(entry: Path) -> bool:
+    if entry.is_symlink() or (entry / "files").is_symlink():
+        return False
     try:
         record = msgspec.json.decode((entry / "record.json").read_bytes(), type=dict[str, _File])
         return _found(entry / "files") == set(record) and all(_is(entry / "files" / n, f) for n, f in record.items())

@@ -9,7 +9,7 @@ import typer
 from lit_infer import console
 
 if TYPE_CHECKING:
-    from lit_infer.artifacts import FolderRegistry, Reference, Registry
+    from lit_infer.artifacts import Reference
 
 app = typer.Typer(
     pretty_exceptions_enable=False,
@@ -90,9 +90,10 @@ def list_versions(
     quiet: Quiet = False,
 ) -> None:
     """List collections and their versions, the newest first."""
+    from lit_infer import artifacts
     from lit_infer.artifacts import parse, report
 
-    registry = _registry(_within(pattern), quiet=quiet)
+    registry = artifacts.registry(_within(pattern))
     names = [name for name in registry.collections() if _matches(name, pattern)]
     found = {name: registry.versions(parse(name)) for name in names}
     shown = {name: [each for each in versions if everything or each.aliases] for name, versions in found.items()}
@@ -111,10 +112,11 @@ def list_versions(
 @app.command(epilog=_SHOW)
 def show(reference: Ref, as_json: Json = False, quiet: Quiet = False) -> None:
     """Show all that is known of one version."""
-    from lit_infer.artifacts import parse, report
+    del quiet  # heeded by `console.run`
+    from lit_infer.artifacts import parse, registry, report
 
     asked = parse(reference)
-    version = _registry(asked, quiet=quiet).resolve(asked)
+    version = registry(asked).resolve(asked)
     if as_json:
         typer.echo(json.dumps(report.plain(version), indent=2))
     else:
@@ -136,11 +138,11 @@ def promote(
     A bundle needs a graph that passed its checks and none that failed; a checkpoint needs a score. Else the alias
     stays where it is, and the command exits 1.
     """
-    from lit_infer.artifacts import parse, report, scores
+    from lit_infer.artifacts import parse, registry, report, scores
     from lit_infer.artifacts.promote import promote as move
 
     asked = parse(reference)
-    done = move(_registry(asked, quiet=quiet), asked, alias=alias, if_better=if_better)
+    done = move(registry(asked), asked, alias=alias, if_better=if_better)
     before = done.before.reference.alias if done.before else None
     if as_json:
         typer.echo(json.dumps({**report.plain(done.version), "moved": done.is_new, "before": before}, indent=2))
@@ -169,16 +171,16 @@ def push(
     The versions that it was made from go first, so that the lineage is there too. What is there already is not sent
     again.
     """
-    from lit_infer.artifacts import parse, registry, report, why
+    from lit_infer.artifacts import folder_registry, parse, registry, report
     from lit_infer.artifacts.push import push as send
 
     asked = parse(reference)
     entity, project = _destination(asked, to)
     target = parse(f"{entity}/{project}/{asked.name}")
-    source = _folder_registry()
+    source = folder_registry()
     source.resolve(asked)  # a name that does not exist is said before anything is asked of W&B
     if not quiet:
-        console.note(f"from the folder registry {source.root} to {why(target)}")
+        console.note(f"from the folder registry {source.root}")
     note = (lambda _: None) if quiet else console.note
     done = send(source, asked, to=registry(target), where=(entity, project), aliases=alias or (), note=note)
     if as_json:
@@ -200,10 +202,10 @@ def gc(
     Only from the folder registry. A version stays if it has an alias, if a version that stays was made from it, or if
     a process is using it.
     """
-    from lit_infer.artifacts import report
+    from lit_infer.artifacts import folder_registry, report
     from lit_infer.artifacts.gc import collect
 
-    registry = _folder_registry()
+    registry = folder_registry()
     if not quiet:
         console.note(f"folder registry {registry.root} (W&B keeps what it has)")
     found = collect(registry, dry_run=dry_run)
@@ -222,20 +224,6 @@ def gc(
         leftovers = f", and {found.leftovers} leftovers of killed writers" if found.leftovers else ""
         count = f"{len(found.removed)} version{'' if len(found.removed) == 1 else 's'}"
         console.note(f"{count} {verb}, {report.size(found.bytes)}{leftovers}")
-
-
-def _registry(reference: "Reference | None", *, quiet: bool) -> "Registry":
-    from lit_infer import artifacts
-
-    if not quiet:
-        console.note(artifacts.why(reference))
-    return artifacts.registry(reference)
-
-
-def _folder_registry() -> "FolderRegistry":
-    from lit_infer import artifacts
-
-    return artifacts.FolderRegistry(artifacts.artifacts_root() / "registry")
 
 
 def _within(pattern: str) -> "Reference | None":

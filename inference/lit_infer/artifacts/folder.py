@@ -24,7 +24,7 @@ from lit_infer.artifacts import contents, locks, records
 from lit_infer.artifacts.records import Head, Record
 from lit_infer.artifacts.reference import Reference, check_names, is_version
 from lit_infer.artifacts.registry import Version
-from lit_infer.errors import NotFoundError, UsageError
+from lit_infer.errors import ArtifactError, NotFoundError, UsageError
 
 
 class FolderRegistry:
@@ -51,7 +51,10 @@ class FolderRegistry:
             folder = self.version_folder(version)
             if locks.lease(folder / records.VERSION_FILE):
                 break
-        contents.verify(folder / "files", self._record(version).files)
+        record = self._record(version)
+        if records.digest(record.files) != record.digest:
+            raise ArtifactError(f"{folder / records.VERSION_FILE} was changed: its digest is not that of its files")
+        contents.verify(folder / "files", record.files)
         return folder / "files"
 
     def publish(

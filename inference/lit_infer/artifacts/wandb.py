@@ -3,33 +3,33 @@
 import difflib
 import os
 import re
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import cache as once
 from pathlib import Path
 from typing import Any
 
 from lit_infer.artifacts import cache
-from lit_infer.artifacts.mode import credentials
+from lit_infer.artifacts.mode import base_url, credentials
 from lit_infer.artifacts.reference import Reference, check_names, is_version, parse
 from lit_infer.artifacts.registry import Version
-from lit_infer.artifacts.wandb_errors import answer_s, explained, no_key
-from lit_infer.artifacts.wandb_files import Progress, fetch_files
+from lit_infer.artifacts.wandb_errors import answer_s, explained, no_key, no_project
+from lit_infer.artifacts.wandb_files import fetch_files
 from lit_infer.artifacts.wandb_run import log_artifact
 from lit_infer.errors import ArtifactError, NotFoundError, UsageError, require
+from lit_infer.listener import Progress, no_bar
 
 _W_AND_BS_OWN = ("job", "code", "run_table", "wandb-history")  # types that W&B makes by itself
 
 
-def silent(_: int, __: int) -> None:
-    """No progress bar."""
-
-
 class WandbRegistry:
-    """A W&B server's artifacts. `within` is `entity/project`, for `collections()`."""
+    """A W&B server's artifacts. `within` is `entity/project`, for `collections()`; `transfer` shows a download."""
 
-    def __init__(self, within: str | None = None, *, progress: Progress = silent) -> None:
+    def __init__(
+        self, within: str | None = None, *, transfer: Callable[[str], AbstractContextManager[Progress]] = no_bar
+    ) -> None:
         self._within = within
-        self._progress = progress
+        self._transfer = transfer
 
     def resolve(self, reference: Reference) -> Version:
         """The facts of the version that a reference means now; NotFoundError names what exists."""
@@ -106,14 +106,11 @@ class WandbRegistry:
         within = self._within or self._usual_project()
         return sorted(f"{within}/{name}" for name in self._kinds(within))
 
-    @cached_property
+    @property
     def _api(self) -> Any:
         if credentials() is None:
             raise no_key()  # wandb would ask for one at the terminal
-        os.environ.setdefault("WANDB_SILENT", "true")  # our own lines say the same in fewer words
-        wandb = require("wandb", extra="wandb", purpose="A reference to W&B")
-        with explained("W&B"):
-            return wandb.Api(timeout=answer_s())
+        return _connected(base_url(), os.environ.get("WANDB_API_KEY"))
 
     def _connect(self) -> None:
         """A wrong key or a server that does not answer shows here in seconds; a run would take minutes to say so."""
@@ -123,7 +120,12 @@ class WandbRegistry:
         """The type of each collection of a project, by name."""
         api = self._api
         with explained(project):
-            kinds = [kind for kind in api.artifact_types(project) if kind.name not in _W_AND_BS_OWN]
+            try:
+                kinds = [kind for kind in api.artifact_types(project) if kind.name not in _W_AND_BS_OWN]
+            except ValueError as error:
+                if str(error).startswith("Unable to parse 'ArtifactTypes'"):  # an empty answer
+                    raise no_project(project) from None
+                raise
             return {collection.name: kind.name for kind in kinds for collection in kind.collections()}
 
     def _artifact(self, reference: Reference) -> Any:
@@ -149,8 +151,8 @@ class WandbRegistry:
         return NotFoundError(f"{reference.collection} has no {reference.alias!r}; it has {', '.join(near[:8])}")
 
     def _download(self, artifact: Any, pinned: Reference, digest: str) -> Path:
-        with cache.staging() as staged:
-            fetch_files(artifact, staged / "files", digest=digest, subject=str(pinned), progress=self._progress)
+        with cache.staging() as staged, self._transfer(f"download {pinned}") as progress:
+            fetch_files(artifact, staged / "files", digest=digest, subject=str(pinned), progress=progress)
             return cache.keep(staged, digest)
 
     def _usual_project(self) -> str:
@@ -158,6 +160,15 @@ class WandbRegistry:
         if not project:
             raise UsageError("which W&B project? Name it as entity/project, or set WANDB_PROJECT")
         return f"{os.environ.get('WANDB_ENTITY') or self._api.default_entity}/{project}"
+
+
+@once
+def _connected(_url: str, _key: str | None) -> Any:
+    """The client, which logs in with three requests when it is made: once in a process for a server and a key."""
+    os.environ.setdefault("WANDB_SILENT", "true")  # our own lines say the same in fewer words
+    wandb = require("wandb", extra="wandb", purpose="A reference to W&B")
+    with explained("W&B"):
+        return wandb.Api(timeout=answer_s())
 
 
 def _project(reference: Reference) -> str:

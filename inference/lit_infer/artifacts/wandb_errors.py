@@ -17,6 +17,9 @@ _NO_ANSWER = re.compile(
 )
 _NO_PERMISSION = re.compile(r"permission|forbidden|403", re.IGNORECASE)
 
+_CLIENTS = ("wandb", "requests", "urllib3")
+_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)  # pydantic's and json's errors are ValueErrors
+
 
 def answer_s() -> float:
     """How long W&B may take to answer a small request: `$WANDB_HTTP_TIMEOUT`, else 10 seconds."""
@@ -28,10 +31,14 @@ def explained(subject: str) -> Iterator[None]:
     """Turn what wandb raises about a reference into one line with what to do."""
     try:
         yield
+    except LitError:
+        raise
     except Exception as error:
-        if type(error).__module__.partition(".")[0] not in ("wandb", "requests"):
-            raise
-        raise _translated(error, subject) from None
+        if type(error).__module__.partition(".")[0] in _CLIENTS or isinstance(error, ConnectionError | TimeoutError):
+            raise _translated(error, subject) from None
+        if isinstance(error, _UNREADABLE):
+            raise _not_understood(error, subject) from None
+        raise
 
 
 def _translated(error: Exception, subject: str) -> LitError:
@@ -47,10 +54,22 @@ def _translated(error: Exception, subject: str) -> LitError:
     if _NO_PERMISSION.search(said):
         return UsageError(f"{subject}: this account may not write there, says W&B at {url}. Name an entity that it may")
     if re.search(r"project '.*' not found", said):
-        return NotFoundError(
-            f"{subject}: W&B at {url} has no such project that this account may see; check its spelling"
-        )
+        return no_project(subject)
     return ArtifactError(f"{subject}: W&B at {url} says: {said}")
+
+
+def _not_understood(error: Exception, subject: str) -> ArtifactError:
+    """The server answered, but not in the form that this version of the client expects."""
+    said = str(error).strip().partition("\n")[0]
+    hint = "another version of wandb may understand it: pip install -U wandb"
+    return ArtifactError(f"{subject}: the answer of W&B at {base_url()} makes no sense here ({said}); {hint}")
+
+
+def no_project(subject: str) -> NotFoundError:
+    """It does not exist, or is private: W&B does not say which."""
+    return NotFoundError(
+        f"{subject}: W&B at {base_url()} has no such project that this account may see; check its spelling"
+    )
 
 
 def no_key() -> UsageError:

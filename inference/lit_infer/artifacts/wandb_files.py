@@ -14,11 +14,9 @@ from typing import Any, TypeVar
 
 from lit_infer.artifacts.wandb_errors import answer_s, explained
 from lit_infer.errors import ArtifactError, UsageError, require
+from lit_infer.listener import Progress
 
 T = TypeVar("T")
-Progress = Callable[[int, int], None]
-"""Told after each piece: bytes so far, bytes in all."""
-
 _MAX_BYTES = 64 * 2**30
 _PIECE = 2**18
 
@@ -39,8 +37,7 @@ def fetch_files(artifact: Any, folder: Path, *, digest: str, subject: str, progr
     for name, size in wanted.items():
         if name not in places:
             raise ArtifactError(f"{subject}: W&B gives no address for {name}; log the artifact again")
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = _place(folder, name, subject)
         _bring(places[name], path, size, subject=subject, told=partial(_told, progress, before, total))
         before += size
     try:
@@ -64,6 +61,18 @@ def checked_sizes(entries: Mapping[str, Any], subject: str) -> dict[str, int]:
         if entry.size is None:
             raise ArtifactError(f"{subject}: {name} has no size in its list of files; log the artifact again")
     return {name: entry.size for name, entry in entries.items()}
+
+
+def _place(folder: Path, name: str, subject: str) -> Path:
+    """Where a file goes, if no other is there: names may differ only in ways that this file system does not see."""
+    path = folder / name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise ArtifactError(f"{subject}: {name} lies in a folder that is a file of it, too") from None
+    if os.path.lexists(path):
+        raise ArtifactError(f"{subject}: {name} and another of its files have the same name here")
+    return path
 
 
 def within(seconds: float, call: Callable[[], T], what: str) -> T:

@@ -75,9 +75,9 @@ def calls(subject: Subject, batch_size: int) -> Cell:
     return _Calls(subject, batch_size, _run(subject, batch_size))
 
 
-def shared_by(subject: Subject, callers: int) -> Cell:
-    """Many callers, an image each, batched by `submit`."""
-    return _Callers(subject, callers)
+def shared_by(subject: Subject, callers: int, *, max_batch: int | None = None) -> Cell:
+    """Many callers, an image each, batched by `submit`; in batches as the predictor has them if not said."""
+    return _Callers(subject, callers, max_batch)
 
 
 @dataclass
@@ -125,14 +125,14 @@ class _Calls:
 
     def work_for(self, seconds: float) -> None:
         started = before = time.perf_counter()
-        while before < started + seconds:
-            found = self.call()
-            after = time.perf_counter()
-            self.times.append(after - before)
-            if found:
+        try:
+            while before < started + seconds:
+                found = self.call()
+                self.times.append(time.perf_counter() - before)
                 self.record.timings += _checked(found)
-            before = time.perf_counter()
-        self.record.elapsed += before - started
+                before = time.perf_counter()
+        finally:
+            self.record.elapsed += time.perf_counter() - started
 
     def row(self) -> Row:
         return self.record.as_row(self.subject, batch_size=self.batch_size, via="call")
@@ -142,9 +142,9 @@ class _Calls:
 
 
 class _Callers:
-    def __init__(self, subject: Subject, callers: int) -> None:
+    def __init__(self, subject: Subject, callers: int, max_batch: int | None) -> None:
         self.subject, self.callers = subject, callers
-        self.predictor, self.images = for_callers(subject)
+        self.predictor, self.images = for_callers(subject, max_batch=max_batch)
         self.record = _Record()
         self.times = self.record.times
 
@@ -155,8 +155,10 @@ class _Callers:
 
     def work_for(self, seconds: float) -> None:
         started = time.perf_counter()
-        self._all(1, until=started + seconds)
-        self.record.elapsed += time.perf_counter() - started
+        try:
+            self._all(1, until=started + seconds)
+        finally:
+            self.record.elapsed += time.perf_counter() - started
 
     def row(self) -> Row:
         return self.record.as_row(

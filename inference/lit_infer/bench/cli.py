@@ -96,9 +96,9 @@ def bench(
     from lit_infer.bench.environment import environment
     from lit_infer.bench.measure import open_subjects
     from lit_infer.bench.result import Result
-    from lit_infer.bench.subjects import own_inputs
+    from lit_infer.bench.subjects import own_inputs, sizes_for
 
-    sizes = _numbers("--batch-sizes", batch_sizes) or list(_SWEEP)
+    sizes = _numbers("--batch-sizes", batch_sizes)
     counts, many = _numbers("--threads", threads), _numbers("--callers", callers)
     chosen = _chosen(scenario)
     old = comparing.read(compare) if compare else None
@@ -124,11 +124,11 @@ def bench(
         if chosen:
             _scenarios(result, subjects, chosen, seconds or 10.0, latency_bound / 1e3, rate=rate, quiet=quiet)
         else:
-            _sweep(result, subjects, sizes, many, seconds or 0.5, quiet=quiet)
+            _sweep(result, subjects, sizes or sizes_for(subjects[0], _SWEEP), many, seconds or 0.5, quiet=quiet)
         if cold and not result.interrupted:
-            formats = list(dict.fromkeys(one.name for one in subjects))
-            with console.progress("cold start", total=RUNS * len(formats), quiet=quiet) as advance:
-                result.cold = measure_cold(named, device=device, formats=formats, advance=advance)
+            graphs = list({one.name: one.file for one in subjects if one.file is not None}.values())
+            with console.progress("cold start", total=RUNS * len(graphs), quiet=quiet) as advance:
+                result.cold = measure_cold(graphs, device=device, advance=advance)
         _show(result, old, everything=batch_sizes is not None, as_json=as_json, quiet=quiet)
         if plot is not None and result.rows:
             place = result.environment
@@ -136,6 +136,8 @@ def bench(
             console.note(f"wrote {plot}")
         if result.interrupted:
             raise KeyboardInterrupt
+    if rate is not None and not all(row.valid for row in result.scenarios if row.rate is not None):
+        raise typer.Exit(1)  # the rate that was to be checked is not held
 
 
 @tune_app.command(epilog=_TUNE_EXAMPLES)
@@ -143,6 +145,9 @@ def tune(
     model: _Model = None,
     aim: Annotated[str, typer.Option(help='latency, throughput, or a bound on latency: "p99<20ms".')] = "throughput",
     batch_sizes: Annotated[str | None, typer.Option("--batch-sizes", help="To try, with commas; 8 always is.")] = None,
+    precision: Annotated[
+        str, typer.Option(help="fp32, fp16, bf16 or int8; auto is what load takes. Another gives other answers.")
+    ] = "auto",
     images: _From = None,
     seconds: Annotated[float, typer.Option(min=0.05, help="Measuring time of each setting.")] = 1.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written.")] = False,
@@ -155,18 +160,19 @@ def tune(
     images/s of calls whose p99 is below. lit_infer.load and lit-infer use what was kept, on this machine.
     """
     from lit_infer import bundle, settings
-    from lit_infer.bench import report
+    from lit_infer.bench import aims, report
     from lit_infer.bench import tune as tuning
     from lit_infer.bench.environment import environment
 
-    wanted = tuning.parse_aim(aim)
+    wanted = aims.parse_aim(aim)
     sizes = _numbers("--batch-sizes", batch_sizes) or list(tuning.BATCH_SIZES)
     named = model or bundle.default_model()
-    subjects, left_out = tuning.open_candidates(named, images=_images(images))
+    candidates = tuning.open_candidates(named, images=_images(images), precision=precision)
+    subjects = candidates.subjects
     described = subjects[0].predictor.manifest
     if not quiet:
         console.note(f"model {named} ({described.identity()})")
-    for reason in left_out:
+    for reason in candidates.left_out:
         console.note(reason)
     total = tuning.steps(subjects, wanted, batch_sizes=sizes)
     with (
@@ -174,9 +180,10 @@ def tune(
         console.progress("tune", total=total, quiet=quiet) as advance,
     ):
         found = tuning.tune(subjects, wanted, batch_sizes=sizes, seconds=seconds, advance=advance)
-    kept = None if dry_run else settings.write(described, found.chosen.settings)
+    kept = None if dry_run else settings.write(described, found.settings(candidates.precision))
     if as_json:
-        data = {"model": named, "identity": described.identity(), "environment": environment(), **found.as_data()}
+        data: dict[str, Any] = {"model": named, "identity": described.identity(), "precision": candidates.precision}
+        data |= {"environment": environment(), **found.as_data()}
         typer.echo(json.dumps({**data, "written": kept and str(kept)}, indent=2))
         return
     console.out.print(report.tried(found))

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from lit_infer import bundle
 from lit_infer.bundle import GraphFile
 from lit_infer.errors import EngineError
 
@@ -34,17 +33,15 @@ class ColdRow:
 
 
 def measure_cold(
-    model: str,
+    graphs: Sequence[GraphFile],
     *,
     device: str,
-    formats: Sequence[str],
     threads: int | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> list[ColdRow]:
-    """Start each graph, named as by `subjects.label`, RUNS times after once for the cache, in turns."""
+    """Start each graph RUNS times, after once for the cache, in turns."""
     from lit_infer.bench.subjects import label
 
-    graphs = [graph for graph in bundle.find(model) if label(graph) in formats]
     found: dict[str, list[dict[str, float]]] = {label(graph): [] for graph in graphs}
     for number in range(RUNS + 1):
         for graph in graphs:
@@ -57,20 +54,11 @@ def measure_cold(
 
 def _start(graph: GraphFile, device: str, threads: int | None) -> dict[str, float]:
     place = graph.path if graph.listed is None else graph.path.parent
-    line = [
-        sys.executable,
-        "-m",
-        "lit_infer.bench.fresh_process",
-        str(place),
-        graph.path.name,
-        device,
-        str(threads or 0),
-    ]
+    what = [str(place), graph.path.name, graph.provider, device, str(threads or 0)]
     begun = time.monotonic()
+    line = [sys.executable, "-m", "lit_infer.bench.fresh_process", *what, repr(begun)]
     try:
-        done = subprocess.run(  # noqa: S603 - our own module
-            [*line, repr(begun)], capture_output=True, text=True, timeout=_SECONDS, check=False
-        )
+        done = subprocess.run(line, capture_output=True, text=True, timeout=_SECONDS, check=False)  # noqa: S603
     except subprocess.TimeoutExpired:
         raise EngineError(f"cold start: {graph.path.name} gave no answer within {_SECONDS} s") from None
     if done.returncode:

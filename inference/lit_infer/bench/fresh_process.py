@@ -4,14 +4,16 @@ import sys
 import time
 
 
-def main(place: str, file: str, device: str, threads: str, begun: str) -> None:
+def main(place: str, file: str, provider: str, device: str, threads: str, begun: str) -> None:
     """Open a graph, answer once, and write what each step took as JSON. `begun`: `time.monotonic()` of the parent."""
     started = time.monotonic()
+    from dataclasses import replace
+
     from lit_infer import bundle
     from lit_infer.predictor import open_predictor
 
     imported = time.monotonic()
-    (graph,) = [graph for graph in bundle.find(place) if graph.path.name == file]
+    (graph,) = [replace(graph, provider=provider) for graph in bundle.find(place) if graph.path.name == file]
     predictor = open_predictor(graph, device=device, threads=int(threads) or None)
     opened = time.monotonic()
     from lit_infer.bench.subjects import Subject

@@ -3,7 +3,9 @@
 import json
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ from lit_infer.bench.scenarios import Driven, Driver, Load
 from lit_infer.bench.target import Target, check
 from lit_infer.errors import EngineError, MissingExtraError, require
 from lit_infer.predictions import Prediction
+
+_WARM_UPS = 5
 
 
 def driver() -> Driver:
@@ -36,9 +40,10 @@ class LoadgenDriver:
 
     def __call__(self, target: Target, load: Load) -> Driven:
         """Drive one scenario."""
-        target.answer([0] * load.scenario.images_per_query)
+        least = min(_seconds(target, load.scenario.images_per_query) for _ in range(_WARM_UPS))
+        settings = _settings(self._loadgen, load, least=least)
         with tempfile.TemporaryDirectory(prefix="lit-bench-") as name:
-            images = _Session(self._loadgen, target, load).run(Path(name))
+            images = _Session(self._loadgen, target, load).run(settings, Path(name))
             return _read(Path(name) / "mlperf_log_detail.txt", load, images)
 
 
@@ -50,18 +55,14 @@ class _Session:
         self._failed: list[BaseException] = []
         self._answered: list[int] = []
 
-    def run(self, logs: Path) -> int:
+    def run(self, settings: Any, logs: Path) -> int:
         """Do the test; the number of images that were answered."""
         generator = self._loadgen
         sut = generator.ConstructSUT(self._issue, lambda: None)
         count = len(self._target.images)
         qsl = generator.ConstructQSL(count, count, lambda _: None, lambda _: None)
         try:
-            arguments = (sut, qsl, _settings(generator, self._load), _log_settings(generator, logs))
-            # On a thread, so that Ctrl-C is heard: the generator itself does not return before the test is over.
-            test = threading.Thread(target=generator.StartTestWithLogSettings, args=arguments, daemon=True)
-            test.start()
-            self._wait(test)
+            self._start(sut, qsl, settings, _log_settings(generator, logs))
         finally:
             generator.DestroyQSL(qsl)
             generator.DestroySUT(sut)
@@ -69,34 +70,48 @@ class _Session:
             raise self._failed[0]
         return len(self._answered)
 
-    def _wait(self, test: threading.Thread) -> None:
-        try:
-            test.join()
-        except BaseException as error:
-            self._failed.append(error)  # from now on all queries are answered at once
-            test.join()
+    def _start(self, *arguments: Any) -> None:
+        """On a thread, so that Ctrl-C is heard: the generator itself does not return before the test is over."""
+        is_over = threading.Event()
+
+        def test() -> None:
+            try:
+                self._loadgen.StartTestWithLogSettings(*arguments)
+            finally:
+                is_over.set()
+
+        threading.Thread(target=test, daemon=True).start()
+        while not is_over.is_set():  # not Thread.join: interrupted, it takes a running thread for one that ended
+            try:
+                is_over.wait()
+            except BaseException as error:
+                self._failed.append(error)  # from now on all queries are answered at once
 
     def _issue(self, queries: Sequence[Any]) -> None:
+        left = deque(queries)
         try:
             if not self._failed:
-                self._answer(queries)
-                return
+                self._answer(left)
         except BaseException as error:
             self._failed.append(error)
-        self._complete(queries)
+        self._complete(left)  # what an error left: at once, so that the test comes to an end
 
-    def _answer(self, queries: Sequence[Any]) -> None:
+    def _answer(self, left: deque[Any]) -> None:
+        """Answer the queries, or see to it, and take each off the list."""
         match self._load.scenario.name:
             case "server":
-                for query in queries:
-                    self._target.submit(query.index).add_done_callback(self._completer(query))
+                while left:
+                    future = self._target.submit(left[0].index)
+                    future.add_done_callback(self._completer(left.popleft()))
             case "offline":
-                left = iter(queries)
-                for _ in self._target.stream([query.index for query in queries]):
-                    self._complete([next(left)])
+                for _ in self._target.stream([query.index for query in left]):
+                    self._complete([left.popleft()])
+                    if self._failed:
+                        return
             case _:
-                self._target.answer([query.index for query in queries])
-                self._complete(queries)
+                self._target.answer([query.index for query in left])
+                self._complete(left)
+                left.clear()
 
     def _completer(self, query: Any) -> Callable[[Future[Prediction]], None]:
         def done(future: Future[Prediction]) -> None:
@@ -108,17 +123,25 @@ class _Session:
 
         return done
 
-    def _complete(self, queries: Sequence[Any]) -> None:
+    def _complete(self, queries: Iterable[Any]) -> None:
         self._answered += [query.index for query in queries]
         self._loadgen.QuerySamplesComplete([self._loadgen.QuerySampleResponse(query.id, 0, 0) for query in queries])
 
 
-def _settings(loadgen: Any, load: Load) -> Any:
+def _seconds(target: Target, images: int) -> float:
+    started = time.perf_counter()
+    target.answer([0] * images)
+    return time.perf_counter() - started
+
+
+def _settings(loadgen: Any, load: Load, *, least: float) -> Any:
+    """`least`: seconds of the quickest query. The generator makes its queries beforehand, and must make enough."""
     settings = loadgen.TestSettings()
     settings.mode = loadgen.TestMode.PerformanceOnly
     settings.scenario = getattr(loadgen.TestScenario, load.scenario.title)
     settings.min_duration_ms = round(load.seconds * 1e3)
     settings.min_query_count = 1
+    settings.single_stream_expected_latency_ns = settings.multi_stream_expected_latency_ns = round(least / 2 * 1e9)
     settings.multi_stream_samples_per_query = load.scenario.images_per_query
     settings.offline_expected_qps = load.rate
     settings.server_target_qps = load.rate

@@ -36,6 +36,11 @@ def measure(
     """
     cells: list[Cell] = [calls(subject, size) for size in batch_sizes for subject in subjects]
     cells += [shared_by(subject, number) for number in callers for subject in subjects]
+    return take_turns(cells, seconds=seconds, advance=advance)
+
+
+def take_turns(cells: Sequence[Cell], *, seconds: float, advance: Callable[[], None] = lambda: None) -> list[Row]:
+    """Warm all cells up, time each for about `seconds` in interleaved rounds, and close them."""
     try:
         for cell in cells:
             cell.warm_up()

@@ -28,11 +28,12 @@ def save(path: Path, rows: Sequence[Row], *, title: str) -> None:
     require("matplotlib", extra="bench", purpose="--plot")
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    figure = Figure(figsize=(11, 5), layout="constrained")
     figure.suptitle(title)
     left, right = figure.subplots(1, 2)
     _distribution(left, _shown(rows))
-    _throughput(right, [row for row in rows if row.via == "call"])
+    if calls := [row for row in rows if row.via == "call"]:
+        _throughput(right, calls)
     with files.staging_folder(path.parent) as folder:
         figure.savefig(folder / path.name, dpi=150)
         files.sync_tree(folder)
@@ -58,7 +59,7 @@ def _distribution(axes: Any, rows: Sequence[Row]) -> None:
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set(title="Latency of a call", xlabel="ms", ylabel="% of calls within", ylim=(0, 101))
     axes.set_yticks([0, 25, 50, 75, 90, 99])
-    axes.legend(loc="lower right", frameon=False)
+    _legend(axes)
 
 
 def _throughput(axes: Any, rows: Sequence[Row]) -> None:
@@ -73,11 +74,16 @@ def _throughput(axes: Any, rows: Sequence[Row]) -> None:
     axes.minorticks_off()
     axes.set(title="Throughput, one caller", xlabel="batch size", ylabel="images/s")
     axes.set_ylim(bottom=0)
-    axes.legend(loc="lower right", frameon=False)
+    _legend(axes)
+
+
+def _legend(axes: Any) -> None:
+    """Below the axes, where it hides no curve."""
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, frameon=False)
 
 
 def _label(row: Row) -> str:
-    whom = f"{row.callers} callers" if row.via == "submit" else f"batch {row.batch_size}"
+    whom = f"{row.callers} caller{'s' * (row.callers > 1)}" if row.via == "submit" else f"batch {row.batch_size}"
     return f"{row.format}, {whom}, {_threads(row.threads)}"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from lit_infer.bench.aims import Tuned
 from lit_infer.bench.cells import STAGES, Row
 from lit_infer.bench.cold_start import ColdRow
 from lit_infer.bench.compare import Ratio
@@ -11,7 +12,7 @@ from lit_infer.bench.latencies import calls_needed
 from lit_infer.bench.measure import best
 from lit_infer.bench.result import Result
 from lit_infer.bench.scenarios import SCENARIOS, ScenarioRow
-from lit_infer.bench.tune import MARGIN, Tuned
+from lit_infer.bench.tune import MARGIN
 
 _NONE = "-"
 _TRIED = 8
@@ -31,7 +32,7 @@ def table(rows: Sequence[Row], *, everything: bool) -> Table:
     for name in ("batch", *names, "p50 ms", "p90", "p95", "p99", "p99.9", "mean", "images/s"):
         found.add_column(name, justify="right", no_wrap=True)
     found.add_column("", no_wrap=True)
-    for row in sorted(shown, key=lambda row: (row.format, row.via, row.callers, row.threads, row.batch_size)):
+    for row in sorted(shown, key=_place):
         sweep = [str(getattr(row, name)) for name in names]
         times = (row.p50_ms, row.p90_ms, row.p95_ms, row.p99_ms, row.p999_ms, row.mean_ms)
         mark = "*" if row is fastest.get(row.format) else ""
@@ -70,27 +71,26 @@ def stages(rows: Sequence[Row]) -> Table | None:
     known = [row for row in rows if row.stages_ms is not None]
     if not known:
         return None
-    found = Table("work on one image", box=None, pad_edge=False)
-    for name in ("batch", "callers", *(f"{name} ms" for name in STAGES)):
+    found = Table("an image's", box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("threads", "batch", "callers", *(f"{name} ms" for name in STAGES)):
         found.add_column(name, justify="right")
-    for row in known:
+    for row in sorted(known, key=_place):
         parts = row.stages_ms or {}
         whole = sum(parts.values()) or 1.0
         cells = [f"{_ms(parts[name])} {parts[name] / whole:4.0%}" for name in STAGES]
-        found.add_row(row.format, str(row.batch_size), str(row.callers), *cells)
+        found.add_row(row.format, str(row.threads), str(row.batch_size), str(row.callers), *cells)
     return found
 
 
 def scenarios(rows: Sequence[ScenarioRow]) -> Table:
     """The result of each scenario, in its own terms."""
-    found = Table("scenario", "format", "result", box=None, pad_edge=False)
+    found = Table("scenario", "format", "result", box=None, pad_edge=False, padding=(0, 1, 0, 0))
     found.add_column("queries", justify="right")
-    found.add_column("seconds", justify="right")
     found.add_column("valid")
     for row in rows:
         valid = "yes" if row.valid else "no"
         title = SCENARIOS[row.scenario].title
-        found.add_row(title, row.format, _result(row), f"{row.queries:,}", f"{row.seconds:.1f}", valid)
+        found.add_row(title, row.format, _result(row), f"{row.queries:,}", valid)
     return found
 
 
@@ -118,28 +118,35 @@ def comparison(ratios: Sequence[Ratio]) -> Table:
 def tried(found: Tuned) -> Table:
     """The best of what was tried, the default, and what they gave."""
     table = Table("engine", box=None, pad_edge=False)
-    for name in ("threads", "batch", found.aim.latency_name, "images/s"):
+    has_latency = found.chosen.latency_ms is not None
+    for name in ("threads", "batch", *[found.aim.latency_name] * has_latency, "images/s"):
         table.add_column(name, justify="right")
     table.add_column("")
     for one in dict.fromkeys([found.chosen, *found.tried[:_TRIED], found.default]):
         marks = [name for name, marked in (("chosen", found.chosen), ("default", found.default)) if one == marked]
-        latency = "" if one.latency_ms is None else _number(one.latency_ms)
-        figures = (str(one.threads), str(one.batch_size), latency, _number(one.images_per_s))
+        latency = [_ms(one.latency_ms)] * has_latency
+        figures = (str(one.threads), str(one.batch_size), *latency, _number(one.images_per_s))
         table.add_row(one.engine, *figures, ", ".join(marks))
     return table
 
 
 def tuned(found: Tuned) -> list[str]:
     """What was chosen, why, and by how much."""
-    if found.chosen.settings == found.default.settings:
+    if found.is_default:
         return [f"{found.aim.text}: {found.chosen}, the default; nothing else is more than {MARGIN - 1:.0%} better"]
-    return [f"{found.aim.text}: {found.chosen}, {found.why}; the default is {found.default}"]
+    return [f"{found.aim.text}: {found.chosen}, {found.why}", f"the default is {found.default}{found.why_not}"]
+
+
+def _place(row: Row) -> tuple[str, str, int, int, int]:
+    return row.format, row.via, row.callers, row.threads, row.batch_size
 
 
 def _result(row: ScenarioRow) -> str:
-    latency = f"p{row.percentile:g} {_ms(row.latency_ms)} ms" if row.percentile else ""
+    latency = (
+        f"p{row.percentile:g} {_ms(row.latency_ms)}{' ms' * (row.latency_ms is not None)}" if row.percentile else ""
+    )
     if row.rate is not None:
-        return f"{_number(row.rate)} queries/s ({latency}, bound {row.bound_ms:g})"
+        return f"{_number(row.rate)} queries/s, p99 {_ms(row.latency_ms)} of {row.bound_ms:g} ms"
     return latency or f"{_number(row.images_per_s)} images/s"
 
 

@@ -17,7 +17,6 @@ from typing import Protocol
 from lit_infer.bench import target as targets
 from lit_infer.bench.subjects import Subject
 from lit_infer.bench.target import Target
-from lit_infer.errors import GateError
 
 _PROBES = 6
 _STEP_DOWN = 0.95
@@ -132,27 +131,30 @@ def run(
 def highest_rate(drive: Callable[[Load], Driven], load: Load) -> tuple[Load, Driven]:
     """The highest rate whose percentile is within the bound: searched in short runs, then held for a whole one.
 
-    `load.rate` is what the target does at best. A run that fails is repeated a little slower.
+    `load.rate` is what the target does at best. A run that fails is repeated a little slower. Where not even the
+    slowest of the short runs was within the bound, the result is that rate, and is not valid.
     """
     lowest, highest = 0.0, 1.1 * load.rate
     short = max(min(load.seconds, 1.0), load.seconds / 5)
     for _ in range(_PROBES):
         rate = (lowest + highest) / 2
-        driven = drive(replace(load, rate=rate, seconds=short))
-        if driven.late <= 0.01 * driven.queries:
+        # One that fails is repeated: a moment of other work on the machine is not the model's limit.
+        if any(_holds(drive(replace(load, rate=rate, seconds=short))) for _ in range(2)):
             lowest = rate
         else:
             highest = rate
-    if not lowest:
-        slowest = f"{highest:.3g} queries/s"
-        raise GateError(f"server: at {slowest} p99 is over {load.bound * 1e3:g} ms already. Raise --latency-bound")
-    load = replace(load, rate=lowest)
+    load = replace(load, rate=lowest or highest)
+    driven = drive(load)
     for _ in range(_STEPS_DOWN):
-        driven = drive(load)
-        if driven.late <= 0.01 * driven.queries:
+        if not lowest or _holds(driven):
             break
         load = replace(load, rate=load.rate * _STEP_DOWN)
+        driven = drive(load)
     return load, driven
+
+
+def _holds(driven: Driven) -> bool:
+    return driven.late <= 0.01 * driven.queries
 
 
 def _row(subject: Subject, load: Load, driven: Driven, driver: str) -> ScenarioRow:

@@ -1,7 +1,7 @@
 """What is measured: the graphs of a model, open, and what they are fed."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_infer import bundle
+from lit_infer.answering import static_batch
 from lit_infer.bundle import GraphFile
-from lit_infer.engines import ENGINES, engine_for_file
+from lit_infer.engines import split
 from lit_infer.errors import EngineError, LitError, MissingExtraError, UsageError
 from lit_infer.images import ImageInput
 from lit_infer.manifest import Manifest, Tensor
@@ -34,6 +35,8 @@ class Subject:
     """What to feed it, of which it takes the arrays it has names for; None: noise in the manifest's shapes."""
     images: Sequence[ImageInput] = ()
     """Images to decode and resize as part of each call; () measures the graph alone."""
+    file: GraphFile | None = None
+    """Where it was opened from, for who opens it once more."""
 
     def arrays(self, batch_size: int) -> Inputs:
         """Prepared input of a batch."""
@@ -74,12 +77,13 @@ def open_subjects(
 ) -> tuple[list[Subject], list[str]]:
     """Every graph of a model that an engine here can run, and a line for each that none can.
 
-    `engines`: only these formats, each of them or an error. `threads`: open each graph for each number of them.
+    `engines`: only these, each of them or an error; `onnx:openvino` names a provider. `threads`: open each graph for
+    each number of them.
     """
     graphs = bundle.find(model)
     for engine in engines or ("auto",):
         bundle.choose(graphs, engine=engine)  # raises, with the fix, where not one of them can be run
-    wanted = [graph for graph in graphs if not engines or engine_for_file(graph.path).format in engines]
+    wanted = [graph for engine in engines or ("auto",) for graph in _of(graphs, engine)]
     subjects: list[Subject] = []
     left_out: list[str] = []
     for graph in wanted:
@@ -91,15 +95,22 @@ def open_subjects(
             left_out.append(_left_out(graph, error))
             continue
         fed = inputs or _golden(graph)
-        subjects += [Subject(label(graph), predictor, fed, images) for predictor in opened]
+        subjects += [Subject(label(graph), predictor, fed, images, graph) for predictor in opened]
     if not subjects:
         raise EngineError("; ".join(left_out))
     return subjects, left_out
 
 
 def label(graph: GraphFile) -> str:
-    """What people call a graph: its format, and its precision where that is not fp32."""
-    return graph.listed.label if graph.listed is not None else engine_for_file(graph.path).format
+    """What people call a graph: its format, its precision where that is not fp32, the provider that was named."""
+    name = graph.listed.label if graph.listed is not None else graph.engine.format
+    return name if graph.provider == "auto" else f"{name}:{graph.provider}"
+
+
+def sizes_for(subject: Subject, wanted: Sequence[int]) -> list[int]:
+    """The batch sizes to measure: those wanted, or the one that the graph was exported for."""
+    static = static_batch(subject.predictor.manifest)
+    return list(wanted) if static is None else [static]
 
 
 def for_callers(subject: Subject, *, max_batch: int | None = None) -> tuple[Predictor, Sequence[ImageInput]]:
@@ -116,9 +127,11 @@ def for_callers(subject: Subject, *, max_batch: int | None = None) -> tuple[Pred
     if not images:
         height, width, channels = described.image_shape
         images = list(np.random.default_rng(0).integers(0, 256, (64, height, width, channels)).astype(np.uint8))
-        fixed = Tensor(name=described.inputs[0].name, dtype="uint8", shape=("batch", height, width, channels))
+        fixed = Tensor(
+            name=described.inputs[0].name, dtype="uint8", shape=(described.inputs[0].shape[0], height, width, channels)
+        )
         described = msgspec.structs.replace(described, preprocess=(), inputs=(fixed,))
-    size = max_batch or predictor.batch_size
+    size = static_batch(described) or max_batch or predictor.batch_size
     policy = BatchPolicy(max_batch=size, max_items=2**40, max_bytes=2**60)
     (graph, *_) = predictor.sessions.opened()
     return Predictor(described, graph, threads=predictor.threads, batch_size=size, policy=policy), images
@@ -127,12 +140,12 @@ def for_callers(subject: Subject, *, max_batch: int | None = None) -> tuple[Pred
 def own_inputs(path: Path) -> MakeInputs:
     """The arrays of an .npz file, by the names of inputs; others may be in it."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (ValueError, EOFError, AttributeError, BadZipFile) as error:
-        raise UsageError(f"{path} is not an .npz file of arrays ({error})") from None
+    except (ValueError, EOFError, AttributeError, TypeError, BadZipFile):
+        raise UsageError(f"{path} is not an .npz file of arrays, as numpy.savez makes it") from None
     if not arrays or not all(array.ndim and len(array) for array in arrays.values()):
         raise UsageError(f"{path}: expected arrays by input name, each with at least one row")
     return repeated(arrays)
@@ -157,9 +170,15 @@ def _golden(graph: GraphFile) -> MakeInputs | None:
     return own_inputs(graph.path.parent / described.golden) if is_open else None
 
 
+def _of(graphs: Sequence[GraphFile], engine: str) -> list[GraphFile]:
+    """The graphs that an engine is for."""
+    name, provider = split(engine)
+    return [replace(graph, provider=provider) for graph in graphs if name in ("auto", graph.engine.format)]
+
+
 def _left_out(graph: GraphFile, error: LitError) -> str:
-    engine = engine_for_file(graph.path)
-    if ENGINES[engine.format].is_installed():
+    engine = graph.engine
+    if engine.is_installed():
         return f"{graph.path.name} is left out: {error}"
     fix = f'pip install "lit-deploy[{engine.extra}]"'
     return f"{graph.path.name} is left out: {engine.module} is not installed ({fix})"

@@ -2,33 +2,31 @@
 
     latency      the least median time of one call with one image
     throughput   the most images/s through `stream`, which is how `lit-infer` runs a folder
-    p99<20ms     the most images/s of calls whose p99 is below 20 ms
+    p99<20ms     the most images/s through `submit` with p99 below 20 ms, under callers that fill every batch
 
 What is found must beat the default by more than two measurements of the same thing differ; else the default stays.
 """
 
-import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from statistics import median
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 
 from lit_infer import bundle
-from lit_infer.bench.cells import Row
-from lit_infer.bench.latencies import PERCENTILES, calls_needed
-from lit_infer.bench.measure import measure
-from lit_infer.bench.subjects import Subject, for_callers
+from lit_infer.bench.aims import Aim, Tried, Tuned
+from lit_infer.bench.cells import Row, calls, shared_by
+from lit_infer.bench.latencies import calls_needed
+from lit_infer.bench.measure import measure, take_turns
+from lit_infer.bench.subjects import Subject, for_callers, sizes_for
 from lit_infer.bench.target import check
-from lit_infer.engines import ENGINES, engine_for_file
 from lit_infer.errors import EngineError, GateError, LitError, UsageError
-from lit_infer.hardware import DEFAULT_BATCH_SIZE, usable_cpus
+from lit_infer.hardware import usable_cpus
 from lit_infer.images import ImageInput
+from lit_infer.manifest import Precision
 from lit_infer.predictor import open_predictor
-from lit_infer.settings import Settings
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 MARGIN = 1.03
@@ -37,107 +35,38 @@ _AT_ONCE = 4
 
 
 @dataclass(frozen=True)
-class Aim:
-    """What is wanted. With a percentile: throughput under a bound on latency."""
+class Candidates:
+    """What is tried: every engine that has a graph of this precision, with each number of threads."""
 
-    text: str
-    percentile: float | None = None
-    bound_ms: float = 0.0
-
-    @property
-    def latency_name(self) -> str:
-        """Which latency is looked at."""
-        return "p50 ms" if self.percentile is None else f"p{self.percentile:g} ms"
-
-    @property
-    def is_latency(self) -> bool:
-        """Whether the least time of one call is what counts."""
-        return self.text == "latency"
+    subjects: list[Subject]
+    """The first one's engine is the one that `load` takes by itself."""
+    precision: Precision
+    left_out: list[str]
 
 
-@dataclass(frozen=True)
-class Tried:
-    """One setting, and what it gave: the figure that the aim is about."""
-
-    engine: str
-    threads: int
-    batch_size: int
-    images_per_s: float
-    latency_ms: float | None = None
-    """The median for the aim latency, the percentile for a bound on one."""
-
-    @property
-    def settings(self) -> Settings:
-        """What `load` is to use."""
-        return Settings(batch_size=self.batch_size, threads=self.threads, engine=self.engine)
-
-    def __str__(self) -> str:
-        threads = f"{self.threads} thread{'s' * (self.threads > 1)}"
-        return f"{self.engine}, {threads}, batch {self.batch_size}"
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """What was chosen, what it is compared with, and everything that was tried, best first."""
-
-    aim: Aim
-    chosen: Tried
-    default: Tried
-    tried: tuple[Tried, ...]
-
-    @property
-    def gain(self) -> float:
-        """How many times better than the default; 1 is no better."""
-        if self.aim.is_latency and self.chosen.latency_ms and self.default.latency_ms:
-            return self.default.latency_ms / self.chosen.latency_ms
-        return self.chosen.images_per_s / self.default.images_per_s
-
-    @property
-    def why(self) -> str:
-        """The reason, in figures."""
-        if self.aim.is_latency:
-            return f"{self.chosen.latency_ms:.3g} ms a call, {self.gain:.2f} times as quick"
-        if self.aim.percentile is None:
-            return f"{self.chosen.images_per_s:,.0f} images/s, {self.gain:.2f} times as many"
-        within = f"{self.aim.latency_name.removesuffix(' ms')} {self.chosen.latency_ms:.3g} ms"
-        return f"{within} and {self.chosen.images_per_s:,.0f} images/s, {self.gain:.2f} times as many"
-
-    def as_data(self) -> dict[str, Any]:
-        """Plain data."""
-        return {**asdict(self), "aim": self.aim.text, "gain": self.gain}
-
-
-def parse_aim(text: str) -> Aim:
-    """`latency`, `throughput`, or a bound such as `p99<20ms`."""
-    if text in ("latency", "throughput"):
-        return Aim(text)
-    match = re.fullmatch(r"p(\d+(?:\.\d+)?)\s*<\s*(\d+(?:\.\d+)?)\s*(ms|s)", text.strip())
-    if not match or float(match[1]) not in PERCENTILES or not float(match[2]):
-        known = ", ".join(f"p{name:g}" for name in PERCENTILES)
-        raise UsageError(f'--aim {text!r}: use latency, throughput, or a bound as in "p99<20ms" (with {known})')
-    return Aim(text, float(match[1]), float(match[2]) * (1e3 if match[3] == "s" else 1))
-
-
-def open_candidates(model: str, *, images: Sequence[ImageInput] = ()) -> tuple[list[Subject], list[str]]:
-    """What `load` would open for each engine, with each number of threads; and what cannot be opened here."""
+def open_candidates(model: str, *, images: Sequence[ImageInput] = (), precision: str = "auto") -> Candidates:
+    """Open what could be chosen. All of one precision: another one answers differently, which no speed excuses."""
     graphs = bundle.find(model)
     if graphs[0].manifest is None:
         raise UsageError(f"{model} is a lone graph file, and settings are kept for bundles: tune the bundle")
-    first = engine_for_file(bundle.choose(graphs).path).format
-    offered = dict.fromkeys([first, *(engine_for_file(graph.path).format for graph in graphs)])
+    default = bundle.choose(graphs, precision=precision)
+    assert default.listed is not None  # noqa: S101 - a bundle's graph is listed
+    kept = default.listed.precision
+    first = default.engine.format
+    offered = [graph.engine.format for graph in graphs if graph.listed is not None and graph.listed.precision == kept]
     subjects: list[Subject] = []
     left_out: list[str] = []
-    for name in offered:
+    for name in dict.fromkeys([first, *offered]):
         try:
-            graph = bundle.choose(graphs, engine=name)
+            graph = bundle.choose(graphs, engine=name, precision=kept)
             for threads in _thread_counts():
                 predictor = open_predictor(graph, device="auto", threads=threads)
                 subjects.append(Subject(name, predictor, images=images))
         except LitError as error:
             if name == first:  # the default
                 raise
-            left_out.append(f"{ENGINES[name].format} is left out: {error}")
-    return subjects, left_out
+            left_out.append(f"{name} is left out: {error}")
+    return Candidates(subjects, kept, left_out)
 
 
 def tune(
@@ -152,20 +81,20 @@ def tune(
 
     The first subject's engine, on all cores, with the default batch size is the default.
     """
-    sizes = sorted({*batch_sizes, DEFAULT_BATCH_SIZE})
+    sizes = _sizes(subjects, batch_sizes)
     if aim.is_latency:
         return _by_latency(subjects, aim, sizes, seconds, advance)
     if aim.percentile is not None:
         return _by_bound(subjects, aim, sizes, seconds, advance)
     tried = _streamed(subjects, sizes, seconds, advance)
-    return _tuned(aim, tried, subjects[0].name, lambda one: one.images_per_s)
+    return _tuned(aim, tried, subjects[0], lambda one: one.images_per_s)
 
 
 def steps(subjects: Sequence[Subject], aim: Aim, *, batch_sizes: Sequence[int] = BATCH_SIZES) -> int:
     """How often `tune` calls `advance`, but for the repetitions that a bound on a percentile needs."""
     from lit_infer.bench.measure import ROUNDS
 
-    sizes = len({*batch_sizes, DEFAULT_BATCH_SIZE})
+    sizes = len(_sizes(subjects, batch_sizes))
     if aim.is_latency:
         return len(subjects) * ROUNDS + sizes * _ROUNDS
     return len(subjects) * sizes * (_ROUNDS if aim.percentile is None else ROUNDS)
@@ -175,15 +104,16 @@ def _by_latency(
     subjects: Sequence[Subject], aim: Aim, sizes: Sequence[int], seconds: float, advance: Callable[[], None]
 ) -> Tuned:
     """Engine and threads by the time of one call; then the batch size, for whoever hands over many, by throughput."""
-    rows = measure(subjects, [1], seconds=seconds, advance=advance)
-    calls = [_called(row, row.p50_ms, batch_size=DEFAULT_BATCH_SIZE) for row in rows]
-    found = _tuned(aim, calls, subjects[0].name, lambda one: -(one.latency_ms or 0))
+    usual = subjects[0].predictor.batch_size
+    rows = measure(subjects, sizes_for(subjects[0], [1]), seconds=seconds, advance=advance)
+    tried = [_called(row, row.p50_ms, batch_size=usual) for row in rows]
+    found = _tuned(aim, tried, subjects[0], lambda one: -(one.latency_ms or 0))
     chosen = found.chosen
     own = [one for one in subjects if (one.name, one.predictor.threads) == (chosen.engine, chosen.threads)]
     streamed = _streamed(own, sizes, seconds, advance)
-    size = max(streamed, key=lambda one: one.images_per_s).batch_size
-    best = Tried(chosen.engine, chosen.threads, size, chosen.images_per_s, chosen.latency_ms)
-    return Tuned(aim, best, found.default, found.tried)
+    # 3 % are within what two measurements differ by: the default gets them for granted.
+    best = max(streamed, key=lambda one: one.images_per_s * (MARGIN if one.batch_size == usual else 1))
+    return Tuned(aim, replace(chosen, batch_size=best.batch_size), found.default, found.tried)
 
 
 def _by_bound(
@@ -191,31 +121,42 @@ def _by_bound(
 ) -> Tuned:
     """A short look at all, then long ones at the best that may do: a percentile needs many calls."""
     assert aim.percentile is not None  # noqa: S101 - only called for such an aim
-    percentile = aim.percentile
-    rows = measure(subjects, sizes, seconds=seconds, advance=advance)
-    tried = [_called(row, float(np.percentile(row.times_ms, percentile))) for row in rows]
-    default = _default(tried, subjects[0].name)
-    hopeful = [row for row in rows if row.p50_ms < aim.bound_ms]
-    hopeful.sort(key=lambda row: -row.images_per_s)
+    settings = [(subject, size) for size in sizes for subject in subjects]
+    tried = _loaded(settings, aim.percentile, seconds, advance)
+    default = _default(tried, subjects[0])
+    order = sorted(range(len(tried)), key=lambda place: -tried[place].images_per_s)
+    ordered = tuple(tried[place] for place in order)
+    hopeful = [place for place in order if (tried[place].latency_ms or 0) < 2 * aim.bound_ms]
     for start in range(0, len(hopeful), _AT_ONCE):
-        proven = _long_look(subjects, hopeful[start : start + _AT_ONCE], percentile, seconds)
-        within = [one for one in proven if (one.latency_ms or 0) < aim.bound_ms]
-        if within:
-            best = max(within, key=lambda one: one.images_per_s)
-            return Tuned(aim, best, default, tuple(sorted(tried, key=lambda one: -one.images_per_s)))
+        looked_at = {*hopeful[start : start + _AT_ONCE], tried.index(default)}
+        enough = max(calls_needed(aim.percentile) / tried[place].images_per_s for place in looked_at)
+        again = _loaded([settings[place] for place in looked_at], aim.percentile, max(seconds, 1.2 * enough))
+        default = _default(again, subjects[0])
+        if within := [one for one in again if (one.latency_ms or 0) < aim.bound_ms]:
+            found = Tuned(aim, max(within, key=lambda one: one.images_per_s), default, ordered)
+            return found if default not in within or found.gain > MARGIN else Tuned(aim, default, default, ordered)
     quickest = min(tried, key=lambda one: one.latency_ms or 0)
     raise GateError(
-        f"no setting has p{percentile:g} below {aim.bound_ms:g} ms here; the quickest is {quickest} "
+        f"no setting has p{aim.percentile:g} below {aim.bound_ms:g} ms here; the quickest is {quickest} "
         f"with {quickest.latency_ms:.3g} ms. Nothing was written"
     )
 
 
-def _long_look(subjects: Sequence[Subject], rows: Sequence[Row], percentile: float, seconds: float) -> Iterator[Tried]:
-    for row in rows:
-        own = [one for one in subjects if (one.name, one.predictor.threads) == (row.format, row.threads)]
-        enough = 1.2 * calls_needed(percentile) * row.mean_ms / 1e3
-        (again,) = measure(own, [row.batch_size], seconds=max(seconds, enough))
-        yield _called(again, float(np.percentile(again.times_ms, percentile)))
+def _loaded(
+    settings: Sequence[tuple[Subject, int]],
+    percentile: float,
+    seconds: float,
+    advance: Callable[[], None] = lambda: None,
+) -> list[Tried]:
+    """What callers of `submit` see when there are enough of them to fill a batch on every thread."""
+    cells = [
+        shared_by(subject, size * subject.predictor.threads, max_batch=size)
+        if subject.predictor.manifest.task != "tensor"
+        else calls(subject, size)
+        for subject, size in settings
+    ]
+    rows = take_turns(cells, seconds=seconds, advance=advance)
+    return [_called(row, float(np.percentile(row.times_ms, percentile))) for row in rows]
 
 
 def _streamed(
@@ -264,19 +205,24 @@ def _called(row: Row, latency_ms: float | None, *, batch_size: int | None = None
     return Tried(row.format, row.threads, batch_size or row.batch_size, row.images_per_s, latency_ms)
 
 
-def _tuned(aim: Aim, tried: Sequence[Tried], engine: str, worth: Callable[[Tried], float]) -> Tuned:
-    default = _default(tried, engine)
+def _tuned(aim: Aim, tried: Sequence[Tried], first: Subject, worth: Callable[[Tried], float]) -> Tuned:
+    default = _default(tried, first)
     ordered = sorted(tried, key=worth, reverse=True)
     found = Tuned(aim, ordered[0], default, tuple(ordered))
     return found if found.gain > MARGIN else Tuned(aim, default, default, tuple(ordered))
 
 
-def _default(tried: Sequence[Tried], engine: str) -> Tried:
+def _sizes(subjects: Sequence[Subject], wanted: Sequence[int]) -> list[int]:
+    """Those wanted and the default."""
+    return sizes_for(subjects[0], sorted({*wanted, subjects[0].predictor.batch_size}))
+
+
+def _default(tried: Sequence[Tried], first: Subject) -> Tried:
     """What `load` takes where nothing was tuned."""
     for one in tried:
-        if (one.engine, one.threads, one.batch_size) == (engine, usable_cpus(), DEFAULT_BATCH_SIZE):
+        if (one.engine, one.threads, one.batch_size) == (first.name, usable_cpus(), first.predictor.batch_size):
             return one
-    raise EngineError(f"the default setting ({engine}) was not measured")
+    raise EngineError(f"the default setting ({first.name}) was not measured")
 
 
 def _thread_counts() -> list[int]:

@@ -18,7 +18,7 @@ from lit_infer.engines.opened import OpenGraph, Run
 from lit_infer.errors import UsageError
 from lit_infer.manifest import Format
 
-__all__ = ["ENGINES", "Engine", "OpenGraph", "Run", "check_device", "engine_for_file", "suffixes"]
+__all__ = ["ENGINES", "Engine", "OpenGraph", "Run", "check_device", "engine_for_file", "split", "suffixes"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,11 @@ class Engine:
     module: str
     extra: str
     open_graph: Callable[..., OpenGraph]
+
+    @property
+    def is_for_one_host(self) -> bool:
+        """Whether its files hold what was compiled for one kind of host."""
+        return self.format in ("aotinductor", "tensorrt")
 
     def is_installed(self) -> bool:
         """Whether the module that runs this format is here; imports nothing."""
@@ -59,6 +64,17 @@ def engine_for_file(path: Path) -> Engine:
 def suffixes() -> str:
     """The suffixes of graph files, for messages."""
     return ", ".join(engine.suffix for engine in ENGINES.values())
+
+
+def split(engine: str) -> tuple[str, str]:
+    """(engine, provider) of `auto`, `onnx`, `onnx:tensorrt`, …; a provider is part of onnxruntime, else `auto`."""
+    name, colon, provider = engine.partition(":")
+    if name != "auto" and name not in ENGINES:
+        raise UsageError(f"engine {engine!r} is not known; use auto, {', '.join(ENGINES)}")
+    if colon and (name != "onnx" or provider not in onnxruntime.PROVIDERS):
+        offered = ", ".join(f"onnx:{provider}" for provider in onnxruntime.PROVIDERS)
+        raise UsageError(f"engine {engine!r} is not known; with a provider it is {offered}")
+    return name, provider or "auto"
 
 
 def check_device(device: str) -> str:

@@ -18,6 +18,8 @@ Provider = Literal["auto", "cpu", "cuda", "tensorrt", "openvino"]
 _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"
 _NAMES = {"cpu": _CPU, "cuda": _CUDA, "tensorrt": "TensorrtExecutionProvider", "openvino": "OpenVINOExecutionProvider"}
+PROVIDERS = tuple(_NAMES)
+"""As in `--engine onnx:tensorrt`."""
 
 
 def open_graph(
@@ -31,7 +33,7 @@ def open_graph(
     name = source.name if isinstance(source, Path) else "the graph"
     ort = ort or require("onnxruntime", extra="cpu", purpose=f"Running {name}")
     wanted, why = _choose(device, provider, ort.get_available_providers())
-    if device == "auto" and wanted == "cuda":
+    if (device, provider, wanted) == ("auto", "auto", "cuda"):
         try:
             return _open(source, ort, wanted, "cuda:0", threads, why)
         except EngineError as error:  # installed, but no device or no driver: auto may say so and go on

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from lit_infer.engines.opened import Run
@@ -28,9 +29,14 @@ def runner(torch: Any, module: Any, place: Any) -> Run:
 
     def run(inputs: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
         with torch.inference_mode():
-            outputs = module(*(torch.as_tensor(array, device=place) for array in inputs))
+            outputs = module(*(_tensor(torch, array, place) for array in inputs))
         if not isinstance(outputs, tuple | list):
             outputs = (outputs,)
         return [output.cpu().numpy() for output in outputs]
 
     return run
+
+
+def _tensor(torch: Any, array: NDArray[Any], place: Any) -> Any:
+    """Without a copy where torch takes the array's memory; it warns of read-only ones, which Pillow's are."""
+    return torch.as_tensor(np.require(array, requirements=["C", "W"]), device=place)

@@ -6,9 +6,9 @@ import pytest
 
 from lit_infer.artifacts.folder import FolderRegistry
 from tests.inference.artifacts.publisher import Publisher
-from tests.wandb_double.fixture import client, wandb_server
+from tests.wandb_double.fixture import client, imported, wandb_server
 
-__all__ = ["client", "wandb_server"]
+__all__ = ["client", "imported", "wandb_server"]
 
 
 @pytest.fixture

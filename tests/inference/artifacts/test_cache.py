@@ -1,12 +1,14 @@
 """lit_infer.artifacts.cache: whole entries, checked at every use."""
 
 import os
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 
 from lit_infer.artifacts import cache
+from lit_infer.errors import ArtifactError
 
 DIGEST = "0123456789abcdef" * 2
 
@@ -62,6 +64,44 @@ def test_an_entry_that_was_changed_is_removed_and_made_anew(root: Path, damage: 
     assert cache.lookup(DIGEST) is None
     assert not (root / DIGEST).exists()
     assert (kept() / "model.ckpt").read_text() == "weights"
+
+
+def test_a_link_to_files_elsewhere_is_no_entry(root: Path, tmp_path: Path) -> None:
+    kept()
+    for linked in (root / DIGEST, root / DIGEST / "files"):
+        linked.rename(tmp_path / "elsewhere")
+        linked.symlink_to(tmp_path / "elsewhere")
+        assert cache.lookup(DIGEST) is None
+        assert not (root / DIGEST).is_symlink()
+        shutil.rmtree(tmp_path / "elsewhere")
+        kept()
+
+
+def test_an_entry_that_anybody_may_write_is_not_trusted(root: Path) -> None:
+    kept()
+    (root / DIGEST).chmod(0o777)
+    with pytest.raises(ArtifactError, match="may be written by every user, so its files are not trusted; LIT_CACHE"):
+        cache.lookup(DIGEST)
+
+
+def test_an_entry_of_another_user_is_not_trusted(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept()
+    other = (root / DIGEST).stat().st_uid + 1
+    if other == 1:
+        os.chown(root / DIGEST, 1, 1)
+        other = 2
+    monkeypatch.setattr(os, "geteuid", lambda: other)
+    with pytest.raises(ArtifactError, match="belongs to another user"):
+        cache.lookup(DIGEST)
+
+
+def test_whatever_the_umask_others_cannot_write_an_entry(root: Path) -> None:
+    before = os.umask(0)
+    try:
+        folder = kept()
+    finally:
+        os.umask(before)
+    assert [path for path in (root / DIGEST, *folder.rglob("*"), folder) if path.stat().st_mode & 0o022] == []
 
 
 def test_an_interrupted_download_leaves_no_entry(root: Path) -> None:

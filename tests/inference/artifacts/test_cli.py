@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from lit_infer import console
 from lit_infer.artifacts import FolderRegistry, parse
 from lit_infer.artifacts.cli import app
 from lit_infer.errors import GateError, LitError, NotFoundError, UsageError
@@ -36,7 +37,8 @@ def bundles(registry: FolderRegistry, publish: Publisher, tmp_path: Path) -> Non
 
 def said(*arguments: str) -> tuple[str, str]:
     """What a command wrote to stdout and stderr."""
-    result = CliRunner().invoke(app, arguments, env={"COLUMNS": "80"})
+    with console.told_of_references(quiet="-q" in arguments or "--quiet" in arguments):
+        result = CliRunner().invoke(app, arguments, env={"COLUMNS": "80"})
     if isinstance(result.exception, LitError):
         raise result.exception
     assert result.exit_code == 0, result.output
@@ -47,7 +49,7 @@ def said(*arguments: str) -> tuple[str, str]:
 def test_list_shows_what_has_an_alias() -> None:
     out, err = said("list")
 
-    assert err.startswith("folder registry ")
+    assert err.startswith("registry: folder registry ")
     assert "no W&B account was found" in err.splitlines()[0]
     lines = [line.split() for line in out.splitlines()]
     assert lines[0] == ["local/digits/digits-cnn"]

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import shutil
@@ -256,6 +257,20 @@ def test_a_changed_file_is_detected(registry: FolderRegistry, publish: Publisher
     path.write_text("WEIGHTS")
 
     with pytest.raises(ArtifactError, match=r"model\.ckpt was changed"):
+        registry.fetch(MODEL)
+
+
+def test_a_changed_record_is_detected(registry: FolderRegistry, publish: Publisher) -> None:
+    version = publish("weights")
+    path = registry.fetch(MODEL) / "model.ckpt"
+    path.chmod(0o644)
+    path.write_text("WEIGHTS")
+    record = registry.version_folder(version.reference) / "version.json"
+    record.write_text(
+        record.read_text().replace(*(hashlib.sha256(text).hexdigest() for text in (b"weights", b"WEIGHTS")))
+    )
+
+    with pytest.raises(ArtifactError, match=r"version\.json was changed"):
         registry.fetch(MODEL)
 
 

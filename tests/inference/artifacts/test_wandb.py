@@ -2,12 +2,14 @@
 
 import json
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.wandb_double.fixture import Client
+from tests.wandb_double.fixture import Client, environment
 from tests.wandb_double.server import Double
 
 pytestmark = pytest.mark.slow
@@ -19,12 +21,18 @@ FILES = {"model.ckpt": WEIGHTS, "notes/readme.txt": b"hello"}
 # One call of a registry, and what came of it as JSON.
 CALL = """
 import json, sys
+from contextlib import contextmanager
 from pathlib import Path
 from lit_infer import artifacts
 from lit_infer.errors import LitError
+from lit_infer.listener import Listener, current
 told = []
+@contextmanager
+def transfer(name):
+    yield lambda done, total: told.append([done, total])
+current.set(Listener(transfer=transfer))
 reference = artifacts.parse({reference!r})
-registry = artifacts.registry(reference, progress=lambda done, total: told.append([done, total]))
+registry = artifacts.registry(reference)
 try:
     found = {call}
 except LitError as error:
@@ -135,6 +143,7 @@ def test_a_second_fetch_asks_for_no_file(wandb_server: Double, client: Client, t
     assert (second["found"], second["told"]) == (first["found"], [])
     assert wandb_server.asked("GET") == []
     assert len(wandb_server.asked("graphql Artifact")) == 1
+    assert len(wandb_server.requests) <= 4  # the others are wandb's login
 
 
 def test_a_cached_file_that_was_changed_is_not_accepted(wandb_server: Double, client: Client) -> None:
@@ -210,6 +219,13 @@ def test_a_file_that_is_only_a_pointer_is_refused(wandb_server: Double, client: 
     assert "model.ckpt only points to file:///etc/passwd" in found["message"]
 
 
+def test_a_project_that_does_not_exist_has_no_lists(client: Client) -> None:
+    for code in ("registry.collections()", "registry.versions(reference)"):
+        found = call(client, "user/nothing/model", code, "one")
+        assert found["error"] == "NotFoundError"
+        assert found["message"].startswith("user/nothing: W&B at ")
+
+
 def test_an_artifact_over_the_limit_is_not_downloaded(wandb_server: Double, client: Client) -> None:
     wandb_server.state.add(MODEL, FILES)
     found = call(client, MODEL, FETCH, LIT_MAX_ARTIFACT_BYTES="400000")
@@ -223,6 +239,7 @@ def test_an_artifact_over_the_limit_is_not_downloaded(wandb_server: Double, clie
         (f"{MODEL}:bets", f"{MODEL} has no 'bets'; it has best, "),
         ("user/proj/modelx:best", "no modelx in W&B's user/proj. It has model-x"),
         ("user/porj/model-x:best", "user/porj/model-x:best: W&B at {url} has no such project"),
+        ("user/porj/modelx:best", "user/porj/modelx:best: W&B at {url} has no such project"),
         ("stranger/proj/model-x:best", "stranger/proj/model-x:best: W&B at {url} has no such project"),
     ],
 )
@@ -287,15 +304,12 @@ def test_a_server_that_fails_or_is_silent_is_given_up(wandb_server: Double, clie
     assert "did not answer properly within 2 s" in found["message"]
 
 
-def test_two_processes_that_fetch_at_once_find_the_same_files(
-    wandb_server: Double, client: Client, tmp_path: Path
-) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
+def test_two_processes_that_fetch_at_once_find_the_same_files(wandb_server: Double, tmp_path: Path) -> None:
     wandb_server.state.add(MODEL, FILES)
-    with ThreadPoolExecutor(2) as pool:
-        both = [pool.submit(call, client, MODEL, FETCH, LIT_CACHE=str(tmp_path / "cache")) for _ in range(2)]
-    folders = {done.result()["found"] for done in both}
+    line = [sys.executable, "-c", CALL.format(reference=MODEL, call=FETCH)]
+    steps = [environment(wandb_server, tmp_path / name, LIT_CACHE=str(tmp_path / "cache")) for name in ("one", "two")]
+    both = [subprocess.Popen(line, env=step, stdout=subprocess.PIPE, text=True) for step in steps]
+    folders = {json.loads(each.communicate(timeout=120)[0])["found"] for each in both}
     assert len(folders) == 1
     assert contents(folders.pop()) == FILES
     assert len(list((tmp_path / "cache").iterdir())) == 1

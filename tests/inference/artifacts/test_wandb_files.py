@@ -1,12 +1,13 @@
 """lit_infer.artifacts.wandb_files: what is refused before a byte is asked for; test_wandb.py downloads."""
 
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from lit_infer.artifacts.wandb_files import checked_sizes, within
+from lit_infer.artifacts.wandb_files import _place, checked_sizes, within
 from lit_infer.errors import ArtifactError, LitError, UsageError
 
 
@@ -28,6 +29,14 @@ def test_a_name_that_leaves_the_folder_is_refused(name: str) -> None:
 def test_an_entry_that_is_no_plain_file_is_refused(bad: Any, error: type[LitError]) -> None:
     with pytest.raises(error, match="m: a"):
         checked_sizes({"a": bad}, "m")
+
+
+@pytest.mark.parametrize("second", ["a", "a/b", ".//a"])
+def test_two_files_never_get_one_place(tmp_path: Path, second: str) -> None:
+    _place(tmp_path, "a", "m").write_text("first")
+    with pytest.raises(ArtifactError, match="m: "):
+        _place(tmp_path, second, "m")
+    assert (tmp_path / "a").read_text() == "first"
 
 
 def test_a_call_that_hangs_is_given_up() -> None:

@@ -1,15 +1,18 @@
 """`lit-bench` as users run it."""
 
 import json
+import os
 import re
+import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lit_infer import manifest
-from tests.conftest import run_command
+from tests.conftest import BIN, run_command
 from tests.inference.tiny import listed, make_bundle, rewrite, without
 
 QUICK = ("--seconds", "0.05", "--batch-sizes", "1,2")
@@ -82,6 +85,176 @@ def test_a_format_without_its_engine_is_named_with_the_command_that_brings_it(tm
     assert done.returncode == 0
     assert 'model.pt is left out: torch is not installed (pip install "lit-deploy[torch]")' in done.stderr
     assert {row["format"] for row in json.loads(done.stdout)["rows"]} == {"onnx"}
+
+
+def test_images_callers_threads_and_a_cold_start_are_measured_in_one_go(
+    tmp_path: Path, bundle_folder: Path, colours: Path
+) -> None:
+    line = ("--from", colours, "--threads", "1,2", "--callers", "1,4", "--cold", "--json", "-q")
+
+    done = bench(tmp_path, "-m", bundle_folder, *line, *QUICK)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+
+    kinds = {(row["via"], row["threads"], row["batch_size"], row["callers"]) for row in found["rows"]}
+    assert kinds == {
+        *{("call", threads, size, 1) for threads in (1, 2) for size in (1, 2)},
+        *{("submit", threads, 8, callers) for threads in (1, 2) for callers in (1, 4)},
+    }
+    assert all(row["decoded"] and set(row["stages_ms"]) for row in found["rows"])
+    assert [row["format"] for row in found["cold"]] == ["onnx"]
+
+
+def test_an_earlier_measurement_is_compared_with(tmp_path: Path, bundle_folder: Path) -> None:
+    (tmp_path / "old.json").write_text(bench(tmp_path, "-m", bundle_folder, "--json", *QUICK).stdout)
+
+    table = bench(tmp_path, "-m", bundle_folder, "--compare", "old.json", *QUICK)
+    data = bench(tmp_path, "-m", bundle_folder, "--compare", "old.json", "--json", *QUICK)
+
+    assert "now / then" in table.stdout
+    assert "not the same" not in table.stderr
+    found = json.loads(data.stdout)
+    assert found["changed"] == []
+    assert {one["figure"] for one in found["compared"]} >= {"p50_ms", "images_per_s"}
+
+
+def test_a_comparison_with_another_model_says_so(tmp_path: Path, bundle_folder: Path) -> None:
+    old = json.loads(bench(tmp_path, "-m", bundle_folder, "--json", *QUICK).stdout)
+    (tmp_path / "old.json").write_text(json.dumps({**old, "digest": "other", "identity": "other@1"}))
+
+    done = bench(tmp_path, "-m", bundle_folder, "--compare", "old.json", *QUICK)
+
+    assert done.returncode == 0
+    assert "not the same: model was other@1, is colours@0123456789ab" in done.stderr
+
+
+def test_a_picture_is_drawn(tmp_path: Path, bundle_folder: Path) -> None:
+    done = bench(tmp_path, "-m", bundle_folder, "--plot", "out.png", *QUICK)
+
+    assert done.returncode == 0
+    assert "wrote out.png" in done.stderr
+    assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_scenarios_take_the_place_of_the_sweep(tmp_path: Path, bundle_folder: Path) -> None:
+    done = bench(tmp_path, "-m", bundle_folder, "--scenario", "single-stream", "--seconds", "0.2", "--json")
+
+    found = json.loads(done.stdout)
+    assert found["rows"] == []
+    assert [row["scenario"] for row in found["scenarios"]] == ["single-stream"]
+    assert "driven by" in done.stderr
+
+
+def test_without_the_load_generator_our_own_driver_says_so(tmp_path: Path, bundle_folder: Path) -> None:
+    environment = without(tmp_path / "hide", "mlperf_loadgen")
+
+    done = bench(tmp_path, "-m", bundle_folder, "--scenario", "offline", "--seconds", "0.2", **environment)
+
+    assert done.returncode == 0
+    assert "driven by lit-bench" in done.stderr
+    assert "Offline" in done.stdout
+
+
+def test_a_rate_that_is_not_held_is_exit_1(tmp_path: Path, bundle_folder: Path) -> None:
+    line = ("--scenario", "server", "--rate", "1000", "--latency-bound", "0.001", "--seconds", "0.6")
+
+    done = bench(tmp_path, "-m", bundle_folder, *line)
+
+    assert done.returncode == 1
+    assert "server on onnx is not valid" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (("--scenario", "x"), "--scenario 'x': use all or single-stream"),
+        (("--compare", "nowhere.json"), "nowhere.json: No such file"),
+        (("--plot", "out.gif"), ".png, .svg, .pdf"),
+        (("--plot", "out.png", "--scenario", "all"), "which --scenario replaces"),
+        (("--engine", "onx"), "'onx' is not known"),
+        (("--threads", "0"), "--threads '0': expected whole numbers"),
+        (("--from", "nowhere"), "nowhere"),
+        (("--inputs", "nowhere.npz"), "nowhere.npz cannot be read"),
+    ],
+)
+def test_a_mistake_is_one_line_before_anything_is_measured(
+    line: tuple[str, ...], says: str, tmp_path: Path, bundle_folder: Path
+) -> None:
+    done = bench(tmp_path, "-m", bundle_folder, *line)
+
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+
+
+def test_ctrl_c_prints_what_was_measured_so_far(tmp_path: Path, bundle_folder: Path) -> None:
+    line = [BIN / "lit-bench", "-m", bundle_folder, "--seconds", "600", "--batch-sizes", "1", "--json"]
+    with subprocess.Popen(
+        line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stderr is not None
+        process.stderr.readline()  # the model's name: the measurement begins
+        cpu = Path(f"/proc/{process.pid}/stat")
+        begun = _ticks(cpu)
+        while _ticks(cpu) < begun + 30 and process.poll() is None:
+            pass  # until it has worked for 0.3 s since
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert json.loads(out)["interrupted"] is True
+    assert json.loads(out)["rows"][0]["calls"] > 0
+    assert "interrupted" in err
+    assert "Traceback" not in err
+
+
+def _ticks(stat: Path) -> int:
+    fields = stat.read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def test_tune_keeps_what_load_then_uses(tmp_path: Path, bundle_folder: Path) -> None:
+    cache = {"LIT_CACHE": str(tmp_path / "cache")}
+    line = ("tune", "-m", bundle_folder, "--batch-sizes", "1,2", "--seconds", "0.05")
+
+    dry = bench(tmp_path, *line, "--dry-run", **cache)
+    assert "nothing was written" in dry.stderr
+    assert not (tmp_path / "cache").exists()
+
+    done = bench(tmp_path, *line, "--json", **cache)
+    chosen = json.loads(done.stdout)["chosen"]
+    kept = json.loads(Path(json.loads(done.stdout)["written"]).read_text())["settings"]
+    assert kept == {name: chosen[name] for name in ("batch_size", "threads", "engine")} | {"precision": "fp32"}
+
+    code = "import sys, lit_infer; model = lit_infer.load(sys.argv[1]); print(model.batch_size, model.threads)"
+    used = subprocess.run(
+        [sys.executable, "-c", code, bundle_folder],
+        env={**os.environ, **cache},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert used.stdout.split() == [str(chosen["batch_size"]), str(chosen["threads"])]
+
+
+def test_tune_says_what_it_chose(tmp_path: Path, bundle_folder: Path) -> None:
+    line = ("tune", "-m", bundle_folder, "--aim", "latency", "--seconds", "0.05", "--dry-run")
+
+    done = bench(tmp_path, *line)
+
+    assert done.returncode == 0
+    assert "latency: onnx, " in done.stdout
+    assert "chosen" in done.stdout
+
+
+def test_tune_help_has_examples(tmp_path: Path) -> None:
+    done = bench(tmp_path, "tune", "--help")
+
+    assert done.returncode == 0
+    assert 'lit-bench tune --aim "p99<20ms"' in done.stdout
+    assert "Usage: lit-bench tune" in done.stdout
 
 
 def test_help_does_not_import_numpy(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lit_infer.engines import ENGINES, check_device, engine_for_file
+from lit_infer.engines import ENGINES, check_device, engine_for_file, split
 from lit_infer.errors import UsageError
 from tests.inference.tiny import without
 
@@ -63,3 +63,17 @@ assert not {"torch", "onnxruntime", "openvino"} & set(sys.modules)
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
 
     assert (done.stdout, done.stderr) == ("['onnx', 'openvino']\n", "")
+
+
+@pytest.mark.parametrize(
+    ("engine", "parts"),
+    [("auto", ("auto", "auto")), ("openvino", ("openvino", "auto")), ("onnx:tensorrt", ("onnx", "tensorrt"))],
+)
+def test_an_engine_may_name_a_provider_of_onnxruntime(engine: str, parts: tuple[str, str]) -> None:
+    assert split(engine) == parts
+
+
+@pytest.mark.parametrize("engine", ["onnx:", "onnx:rocm", "openvino:cpu", "auto:cuda", "onnx:cpu:1"])
+def test_a_provider_that_is_not_known_is_refused_with_those_there_are(engine: str) -> None:
+    with pytest.raises(UsageError, match="with a provider it is onnx:cpu, onnx:cuda, onnx:tensorrt, onnx:openvino"):
+        split(engine)

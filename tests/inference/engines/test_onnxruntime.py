@@ -2,6 +2,8 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -9,7 +11,7 @@ import pytest
 
 from lit_infer import manifest
 from lit_infer.engines.onnxruntime import open_graph
-from lit_infer.errors import EngineError, MissingExtraError
+from lit_infer.errors import EngineError, MissingExtraError, UsageError
 from tests.inference.tiny import colour, described, graph_bytes, without
 
 CUDA = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
@@ -107,3 +109,108 @@ def test_without_onnxruntime_the_command_that_installs_it_is_named(bundle_folder
 
     assert "MissingExtraError" in done.stderr
     assert 'needs onnxruntime, which is not installed. Run: pip install "lit-deploy[cpu]"' in done.stderr
+
+
+class FakeOrt:
+    """An onnxruntime that has some providers, of which those in `works` are obtained, and records what was asked."""
+
+    class SessionOptions:
+        def add_session_config_entry(self, key: str, value: str) -> None:
+            pass
+
+    def __init__(self, *has: str, works: bool = True) -> None:
+        self.has, self.works, self.asked = [*has, "CPUExecutionProvider"], works, []
+
+    def get_available_providers(self) -> list[str]:
+        return self.has
+
+    def InferenceSession(self, _: Any, **asked: Any) -> Any:  # noqa: N802 - onnxruntime's name
+        self.asked.append(asked["providers"])
+        names = [one if isinstance(one, str) else one[0] for one in asked["providers"]]
+        return SimpleNamespace(
+            get_providers=lambda: names if self.works else ["CPUExecutionProvider"],
+            get_modelmeta=lambda: SimpleNamespace(custom_metadata_map={}),
+            get_inputs=lambda: [SimpleNamespace(name="images", shape=["batch", "height"], type="tensor(uint8)")],
+            get_outputs=list,
+        )
+
+    class RunOptions:
+        def add_run_config_entry(self, key: str, value: str) -> None:
+            pass
+
+
+TENSORRT, NVIDIA, OPENVINO = "TensorrtExecutionProvider", "CUDAExecutionProvider", "OpenVINOExecutionProvider"
+
+
+@pytest.mark.parametrize(
+    ("device", "provider", "first", "place"),
+    [
+        ("auto", "auto", NVIDIA, "cuda:0"),
+        ("cpu", "auto", "CPUExecutionProvider", "cpu"),
+        ("cuda", "auto", NVIDIA, "cuda:0"),
+        ("cuda:1", "auto", NVIDIA, "cuda:1"),
+        ("cuda:1", "tensorrt", TENSORRT, "cuda:1"),
+        ("auto", "tensorrt", TENSORRT, "cuda:0"),
+        ("auto", "openvino", OPENVINO, "cpu"),
+        ("auto", "cpu", "CPUExecutionProvider", "cpu"),
+    ],
+)
+def test_the_device_and_the_provider_decide_what_onnxruntime_is_asked_for(
+    device: str, provider: Any, first: str, place: str
+) -> None:
+    ort = FakeOrt(TENSORRT, NVIDIA, OPENVINO)
+
+    opened = open_graph(b"", device=device, threads=2, provider=provider, ort=ort)
+
+    assert (opened.device, opened.providers[0]) == (place, first)
+    (asked,) = ort.asked
+    assert asked[-1] == "CPUExecutionProvider"
+    if place != "cpu":
+        assert {options["device_id"] for _, options in asked[:-1]} == {place.partition(":")[2]}
+
+
+@pytest.mark.parametrize(
+    ("device", "provider"), [("cpu", "cuda"), ("cpu", "tensorrt"), ("cuda:0", "cpu"), ("cuda", "openvino")]
+)
+def test_a_provider_for_another_device_is_refused(device: str, provider: Any) -> None:
+    with pytest.raises(UsageError, match=f"--device {device} does not go with onnxruntime's {provider} provider"):
+        open_graph(b"", device=device, threads=1, provider=provider, ort=FakeOrt(TENSORRT, NVIDIA, OPENVINO))
+
+
+@pytest.mark.parametrize("provider", ["cuda", "tensorrt", "openvino"])
+def test_a_provider_that_this_onnxruntime_has_not_is_refused(provider: Any) -> None:
+    with pytest.raises(MissingExtraError, match="and this one has CPUExecutionProvider"):
+        open_graph(b"", device="auto", threads=1, provider=provider, ort=FakeOrt())
+
+
+@pytest.mark.parametrize("provider", ["cuda", "tensorrt", "openvino"])
+def test_a_provider_that_cannot_load_is_never_replaced(provider: Any) -> None:
+    with pytest.raises(EngineError, match="onnxruntime obtained CPUExecutionProvider"):
+        open_graph(
+            b"", device="auto", threads=1, provider=provider, ort=FakeOrt(TENSORRT, NVIDIA, OPENVINO, works=False)
+        )
+
+
+def test_auto_goes_on_without_cuda_and_says_so() -> None:
+    opened = open_graph(b"", device="auto", threads=1, ort=FakeOrt(NVIDIA, works=False))
+
+    assert opened.device == "cpu"
+    assert opened.why.startswith("auto: CUDA could not be used (")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not CUDA, reason="needs onnxruntime-gpu and a CUDA device")
+@pytest.mark.parametrize("provider", ["cuda", "tensorrt"])
+def test_on_a_cuda_device_the_answers_are_those_of_the_cpu(provider: Any, bundle_folder: Path) -> None:
+    if provider == "tensorrt" and TENSORRT not in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has no TensorRT provider")
+    images = np.stack([colour("red"), colour("green", 7), colour("blue", 30)])
+    path = bundle_folder / "model.onnx"
+
+    opened = open_graph(path, device="cuda:0", threads=1, provider=provider)
+
+    assert opened.device == "cuda:0"
+    for count in (1, 2, 3):
+        (found,) = opened.run([images[:count]])
+        (expected,) = open_graph(path, device="cpu", threads=1).run([images[:count]])
+        np.testing.assert_allclose(found, expected, atol=1e-3)

@@ -102,3 +102,19 @@ def test_saved_weights_are_not_taken_for_a_graph(tmp_path: Path) -> None:
 
     with pytest.raises(EngineError, match="torch cannot open it"):
         open_graph(tmp_path / "model.pt", device="cpu", threads=1)
+
+
+def test_arrays_that_cannot_be_written_to_or_lie_backwards_are_taken_without_a_warning(graph: Path) -> None:
+    pixels = np.stack([colour("green", 80), colour("red")])
+    frozen = pixels.copy()
+    frozen.setflags(write=False)
+    opened = open_graph(graph, device="cpu", threads=1)
+    (expected,) = opened.run([pixels])
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (found,) = opened.run([frozen])
+        (backwards,) = opened.run([frozen[::-1]])
+
+    assert np.array_equal(found, expected)
+    assert np.array_equal(backwards, expected[::-1])

@@ -24,7 +24,7 @@ class FolderRegistryLogger(Logger):
     def __init__(self, project: str, model: str) -> None:
         super().__init__()
         self._reference = artifacts.parse(f"local/{project}/{model}")
-        self._registry = artifacts.registry(self._reference)
+        self._registry = artifacts.folder_registry()
         self._published: dict[str, int] = {}
 
     @property

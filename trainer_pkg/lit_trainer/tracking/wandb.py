@@ -12,6 +12,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from lit_infer import console
 from lit_infer.artifacts.mode import wandb_mode
 from lit_infer.errors import UsageError
+from lit_trainer.tracking.uploads import Uploads, first_line, short
 
 INIT_TIMEOUT_S = 10
 FINISH_TIMEOUT_S = 60
@@ -57,7 +58,7 @@ class WandbLogger(loggers.WandbLogger):
         )
         self._watch, self._watch_graph = watch, watch_graph
         self._wandb_init.pop("anonymous", None)  # wandb warns that it no longer means anything
-        self._wandb_init.setdefault("settings", {"init_timeout": INIT_TIMEOUT_S})
+        self._wandb_init.setdefault("settings", {"init_timeout": INIT_TIMEOUT_S, "finish_timeout_raises": True})
         rank_zero_only(console.note)(f"tracking: W&B {'online' if mode.online else 'offline'} ({mode.reason})")
 
     @property
@@ -70,13 +71,15 @@ class WandbLogger(loggers.WandbLogger):
         if self._experiment is not None:
             return self._experiment
         try:
-            return super().experiment
+            run = super().experiment
         except (AuthenticationError, WandbUsageError) as error:  # a wrong key, or none
-            raise UsageError(f"W&B: {_first_line(error)} Or train offline: WANDB_MODE=offline") from None
+            raise UsageError(f"W&B: {first_line(error)} Or train offline: WANDB_MODE=offline") from None
         except CommError as error:
-            console.note(f"tracking: W&B does not answer ({_first_line(error)}); the run goes on offline")
+            console.note(f"tracking: W&B does not answer ({first_line(error)}); the run goes on offline")
             self._wandb_init["mode"] = "offline"  # wandb has read the environment already
-            return super().experiment
+            run = super().experiment
+        Uploads(run)
+        return run
 
     def begin(self, module: pl.LightningModule, monitored: dict[str, str]) -> None:
         """Before the first metric: summaries keep the best value of what is monitored, and the module is watched.
@@ -95,7 +98,8 @@ class WandbLogger(loggers.WandbLogger):
         if self._experiment is None or not isinstance(self._experiment.dir, str):
             return
         if self._experiment.offline:
-            console.note(f"tracking: upload this offline run with: wandb sync {_short(self._experiment.dir)}")
+            folder = short(Path(self._experiment.dir).parent)
+            console.note(f"tracking: upload this offline run with: wandb sync {folder}")
         elif self._experiment.url:
             console.note(f"tracking: {self._experiment.url}")
 
@@ -111,13 +115,3 @@ class SetUpWandb(pl.Callback):
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 logger.begin(pl_module, monitored)
-
-
-def _short(folder: str) -> str:
-    """The run's folder, relative to here where that is shorter."""
-    run = Path(folder).parent
-    return str(run.relative_to(Path.cwd()) if run.is_relative_to(Path.cwd()) else run)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]

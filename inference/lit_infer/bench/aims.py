@@ -1,0 +1,109 @@
+"""What tuning is for, and what came of it: plain data."""
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lit_infer.bench.latencies import PERCENTILES
+from lit_infer.errors import UsageError
+from lit_infer.manifest import Precision
+from lit_infer.settings import Settings
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What is wanted. With a percentile: throughput under a bound on latency."""
+
+    text: str
+    percentile: float | None = None
+    bound_ms: float = 0.0
+
+    @property
+    def latency_name(self) -> str:
+        """Which latency is looked at."""
+        return "p50 ms" if self.percentile is None else f"p{self.percentile:g} ms"
+
+    @property
+    def is_latency(self) -> bool:
+        """Whether the least time of one call is what counts."""
+        return self.text == "latency"
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One setting, and what it gave: the figure that the aim is about."""
+
+    engine: str
+    threads: int
+    batch_size: int
+    images_per_s: float
+    latency_ms: float | None = None
+    """The median for the aim latency, the percentile for a bound on one."""
+
+    @property
+    def setting(self) -> tuple[str, int, int]:
+        """What it is, without what it gave."""
+        return self.engine, self.threads, self.batch_size
+
+    def __str__(self) -> str:
+        threads = f"{self.threads} thread{'s' * (self.threads > 1)}"
+        return f"{self.engine}, {threads}, batch {self.batch_size}"
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What was chosen, what it is compared with, and everything that was tried, best first."""
+
+    aim: Aim
+    chosen: Tried
+    default: Tried
+    tried: tuple[Tried, ...]
+
+    @property
+    def is_default(self) -> bool:
+        """Whether nothing better was found."""
+        return self.chosen.setting == self.default.setting
+
+    def settings(self, precision: Precision) -> Settings:
+        """What `load` is to use."""
+        best = self.chosen
+        return Settings(batch_size=best.batch_size, threads=best.threads, engine=best.engine, precision=precision)
+
+    @property
+    def gain(self) -> float:
+        """How many times better than the default; 1 is no better."""
+        if self.aim.is_latency and self.chosen.latency_ms and self.default.latency_ms:
+            return self.default.latency_ms / self.chosen.latency_ms
+        return self.chosen.images_per_s / self.default.images_per_s
+
+    @property
+    def why(self) -> str:
+        """The reason, in figures."""
+        if self.aim.is_latency:
+            return f"{self.chosen.latency_ms:.3g} ms a call, {self.gain:.2f} times as quick"
+        if self.aim.percentile is None:
+            return f"{self.chosen.images_per_s:,.0f} images/s, {self.gain:.2f} times as many"
+        within = f"{self.aim.latency_name.removesuffix(' ms')} {self.chosen.latency_ms:.3g} ms"
+        return f"{within} and {self.chosen.images_per_s:,.0f} images/s, {self.gain:.2f} times as many"
+
+    @property
+    def why_not(self) -> str:
+        """What keeps the default from being chosen whatever its throughput; nothing where nothing does."""
+        if self.aim.percentile is None or (self.default.latency_ms or 0) < self.aim.bound_ms:
+            return ""
+        return f", with {self.aim.latency_name.removesuffix(' ms')} {self.default.latency_ms:.3g} ms"
+
+    def as_data(self) -> dict[str, Any]:
+        """Plain data."""
+        return {**asdict(self), "aim": self.aim.text, "gain": self.gain}
+
+
+def parse_aim(text: str) -> Aim:
+    """`latency`, `throughput`, or a bound such as `p99<20ms`."""
+    if text in ("latency", "throughput"):
+        return Aim(text)
+    match = re.fullmatch(r"p(\d+(?:\.\d+)?)\s*<\s*(\d+(?:\.\d+)?)\s*(ms|s)", text.strip())
+    if not match or float(match[1]) not in PERCENTILES or not float(match[2]):
+        known = ", ".join(f"p{name:g}" for name in PERCENTILES)
+        raise UsageError(f'--aim {text!r}: use latency, throughput, or a bound as in "p99<20ms" (with {known})')
+    return Aim(text, float(match[1]), float(match[2]) * (1e3 if match[3] == "s" else 1))

@@ -1,0 +1,62 @@
+"""From the name of a model to an open graph: which file, which engine and provider, how many threads."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from lit_infer import bundle, settings
+from lit_infer.engines import OpenGraph, check_device, onnxruntime
+from lit_infer.errors import UsageError
+from lit_infer.hardware import DEFAULT_BATCH_SIZE, usable_cpus
+from lit_infer.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An open graph, and how it is best used."""
+
+    graph: OpenGraph
+    manifest: Manifest
+    threads: int
+    batch_size: int
+    path: Path | None
+    """The graph's file; None for a graph from bytes."""
+
+
+def choose(
+    model: str | os.PathLike[str], *, device: str, engine: str, precision: str
+) -> tuple[bundle.GraphFile, settings.Settings]:
+    """The graph that is to run: as asked for, else as `lit-bench tune` found, else as `bundle.choose` prefers.
+
+    With it, what was found of batches and threads.
+    """
+    check_device(device)
+    graphs = bundle.find(model)
+    tuned = settings.read(graphs[0].manifest) if graphs[0].manifest is not None else settings.NONE
+    if (engine, precision) == ("auto", "auto") and device in ("auto", "cpu"):
+        found = {"engine": tuned.engine or "auto", "precision": tuned.precision or "auto"}
+        if bundle.offers(graphs, **found):  # or else the model was exported anew since it was tuned
+            return bundle.choose(graphs, **found), tuned
+    return bundle.choose(graphs, engine=engine, precision=precision), tuned
+
+
+def open_file(graph_file: bundle.GraphFile, *, device: str, threads: int | None, batch_size: int | None) -> Opened:
+    """Open one particular graph file."""
+    cores = checked_threads(threads)
+    graph, manifest = graph_file.open(device=check_device(device), threads=cores)
+    return Opened(graph, manifest, cores, batch_size or DEFAULT_BATCH_SIZE, graph_file.path)
+
+
+def open_bytes(data: bytes, *, device: str, threads: int | None, batch_size: int | None) -> Opened:
+    """Open an ONNX graph from its bytes."""
+    cores = checked_threads(threads)
+    graph = onnxruntime.open_graph(data, device=check_device(device), threads=cores)
+    manifest = bundle.embedded_manifest(graph, where="the graph")
+    return Opened(graph, manifest, cores, batch_size or DEFAULT_BATCH_SIZE, None)
+
+
+def checked_threads(threads: int | None) -> int:
+    """The threads asked for, or all that this process may use."""
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads must be at least 1, not {threads}")
+    return threads or usable_cpus()

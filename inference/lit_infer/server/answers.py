@@ -1,0 +1,69 @@
+"""The Open Inference Protocol v2, outwards: output arrays to a response's JSON and binary parts. Pure functions."""
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from lit_infer.errors import UsageError
+from lit_infer.manifest import Manifest
+from lit_infer.predictions import top_choices
+from lit_infer.server.protocol import DATATYPES, InferRequest, Wanted
+
+
+def response(
+    request: InferRequest, outputs: Sequence[NDArray[Any]], *, manifest: Manifest, name: str, version: str
+) -> tuple[list[bytes], int | None]:
+    """The body's parts, and the length of its JSON where binary parts follow; None: all is JSON."""
+    by_name = {tensor.name: array for tensor, array in zip(manifest.outputs, outputs, strict=True)}
+    described, blobs = [], []
+    for wanted in request.wanted:
+        one, blob = _output(wanted, by_name[wanted.name], manifest)
+        described.append(one)
+        if blob is not None:
+            blobs.append(blob)
+    answer: dict[str, Any] = {"model_name": name, "model_version": version, "outputs": described}
+    if request.id:
+        answer["id"] = request.id
+    header = msgspec.json.encode(answer)
+    return [header, *blobs], len(header) if blobs else None
+
+
+def _output(wanted: Wanted, array: NDArray[Any], manifest: Manifest) -> tuple[dict[str, Any], bytes | None]:
+    if wanted.classes:
+        texts = classified(array, wanted, manifest)
+        described = {"name": wanted.name, "datatype": "BYTES", "shape": [len(texts), len(texts[0])]}
+        flat = [text for row in texts for text in row]
+        if not wanted.binary:
+            return {**described, "data": flat}, None
+        blob = b"".join(struct.pack("<I", len(raw)) + raw for raw in (text.encode() for text in flat))
+    else:
+        described = {"name": wanted.name, "datatype": DATATYPES[array.dtype.name], "shape": list(array.shape)}
+        if not wanted.binary:
+            return {**described, "data": _numbers(array, wanted.name)}, None
+        blob = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
+    return {**described, "parameters": {"binary_data_size": len(blob)}}, blob
+
+
+def _numbers(array: NDArray[Any], name: str) -> list[Any]:
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise UsageError(f"output {name} holds NaN or infinity, which JSON cannot say: ask for it with binary_data")
+    numbers: list[Any] = array.ravel().tolist()
+    return numbers
+
+
+def classified(array: NDArray[Any], wanted: Wanted, manifest: Manifest) -> list[list[str]]:
+    """The best classes of each row, as `value:index:label`; without labels `value:index`."""
+    if array.ndim != 2 or not array.size:
+        raise UsageError(f"output {wanted.name}: classification needs [batch, classes], not {list(array.shape)}")
+    labels = manifest.labels if wanted.name == manifest.outputs[0].name else None
+    return [
+        [
+            f"{np.float32(choice.score)!s}:{choice.index}" + (f":{choice.label}" if labels else "")
+            for choice in top_choices(row, labels=labels, top_k=wanted.classes)
+        ]
+        for row in array
+    ]

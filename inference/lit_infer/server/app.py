@@ -1,0 +1,24 @@
+"""The service without its sockets: an ASGI app that a test client can drive."""
+
+from collections.abc import Callable
+
+from starlette.routing import Router
+from starlette.types import ASGIApp
+
+from lit_infer.server.access_log import Access
+from lit_infer.server.edge import Edge
+from lit_infer.server.metrics import Metrics
+from lit_infer.server.people import People
+from lit_infer.server.repository import Repository
+from lit_infer.server.rest import Rest
+from lit_infer.server.settings import Settings
+
+
+def create_app(
+    repository: Repository, settings: Settings | None = None, *, access: Callable[[Access], None] | None = None
+) -> ASGIApp:
+    """The ASGI app over open models. `access` is told of every request. The caller closes the repository."""
+    settings = settings or Settings()
+    rest = Rest(repository, settings, Metrics())
+    routes = Router([*rest.routes(), *People(rest).routes()], redirect_slashes=False)
+    return Edge(routes, keys=settings.keys, access=access)

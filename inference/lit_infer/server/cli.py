@@ -1,0 +1,133 @@
+"""`lit-serve MODEL...`: serve bundles over HTTP."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from lit_infer import console
+from lit_infer.errors import UsageError, require
+
+app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
+
+_EXAMPLES = """Examples:
+
+\b
+  lit-serve artifacts/bundles/digits-cnn-v0
+  curl --data-binary @cat.jpg localhost:8000/predict
+  lit-serve digits=local/digits/digits-cnn-export:production --watch 30s
+  lit-serve a=first-bundle b=second-bundle --host 0.0.0.0 --api-key-file keys
+"""
+
+_MODELS = "Bundle, graph file or reference; name=MODEL gives it a name. Else $LIT_MODEL, else the newest bundle."
+_HOST = "Address to listen on; 0.0.0.0 for all."
+_DELAY = "How long a batch waits to fill up, as in 2ms; 0: not at all."
+_WATCH = "Look so often, as in 30s, whether aliases have moved; the new version takes over."
+_KEYS = "Keys that clients must send, one a line; else $LIT_API_KEY."
+_UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "": 1.0}
+
+
+@app.command(epilog=_EXAMPLES)
+def serve(
+    models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help=_MODELS)] = None,
+    host: Annotated[str, typer.Option(help=_HOST)] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8000,
+    max_batch: Annotated[str, typer.Option(metavar="N|auto", help="Rows of one run of the graph.")] = "auto",
+    max_delay: Annotated[str, typer.Option(metavar="TIME", help=_DELAY)] = "0",
+    timeout: Annotated[str, typer.Option(metavar="TIME", help="In which an inference must have begun.")] = "10s",
+    max_queue: Annotated[int, typer.Option(min=1, help="Items that may wait; more get 503 at once.")] = 1024,
+    max_body: Annotated[int, typer.Option(min=1, metavar="MIB", help="Of a request's body, in MiB.")] = 16,
+    max_connections: Annotated[int, typer.Option(min=1, help="Open at once.")] = 1024,
+    device: Annotated[str, typer.Option(help=console.DEVICE_HELP)] = "auto",
+    engine: Annotated[str, typer.Option(help="auto, or the format to run, as in onnx.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="Cores to use; else all there are.")] = None,
+    watch: Annotated[str | None, typer.Option(metavar="TIME", help=_WATCH)] = None,
+    model_control: Annotated[
+        Literal["none", "explicit"], typer.Option(help="explicit: clients may load and unload models.")
+    ] = "none",
+    api_key_file: Annotated[Path | None, typer.Option(metavar="FILE", help=_KEYS)] = None,
+    tls_cert: Annotated[Path | None, typer.Option(metavar="FILE", help="Certificate, PEM.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its key, PEM.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No access log.")] = False,
+    _: Annotated[
+        bool, typer.Option("--version", callback=console.show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Serve models by the Open Inference Protocol v2, which clients of Triton and KServe speak.
+
+    Every model is opened, checked against its golden answers and warmed up before the first request. SIGTERM
+    and Ctrl-C answer what was accepted, then exit 0.
+    """
+    for module in ("starlette", "uvicorn", "httptools", "prometheus_client"):
+        require(module, extra="serve", purpose="lit-serve")
+    from lit_infer import bundle
+    from lit_infer.server import auth, log_setup, run, sources
+    from lit_infer.server import watch as watching
+    from lit_infer.server.access_log import AccessLog
+    from lit_infer.server.app import create_app
+    from lit_infer.server.opening import Opening
+    from lit_infer.server.repository import Repository
+    from lit_infer.server.settings import MIB, Settings
+
+    settings = Settings(
+        max_body=max_body * MIB,
+        max_connections=max_connections,
+        timeout=seconds(timeout, "--timeout"),
+        keys=auth.read_keys(api_key_file),
+        explicit_control=model_control == "explicit",
+    )
+    opening = Opening(
+        device=device,
+        engine=engine,
+        threads=threads,
+        max_batch=batch_size(max_batch),
+        max_delay=seconds(max_delay, "--max-delay"),
+        max_items=max_queue,
+    )
+    every = None if watch is None else seconds(watch, "--watch")
+    tls = run.tls(tls_cert, tls_key)
+    asked = sources.parse(models or [bundle.default_model()])
+    log_setup.start(console.err)
+    sock = run.bind(host, port)
+    repository = Repository(asked, opening)
+    try:
+        for slot in repository.slots:
+            console.note(f"{slot.name} version {slot.version} is ready: {slot.source.model}")
+        if every is not None:
+            watching.start(repository, every=every)
+        access = None if quiet else AccessLog()
+        served = create_app(repository, settings, access=access)
+        where = run.address(sock, tls=tls)
+        run.serve(served, repository, settings, sock=sock, tls=tls, started=lambda: _say_started(where))
+        if access is not None:
+            access.flush()
+    finally:
+        repository.close()
+
+
+def _say_started(where: str) -> None:
+    console.note(f"serving on {where}")
+    console.note(f"next: curl --data-binary @IMAGE {where}/predict   or curl {where}/v2/models")
+
+
+def seconds(text: str, option: str) -> float:
+    """A time as `30s`, `2ms`, `500us`, `5m`, or plain seconds."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(us|ms|s|m|)", text.strip())
+    if not found:
+        raise UsageError(f"{option} {text!r} is not a time: write 2ms, 30s or 5m")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def batch_size(text: str) -> int | None:
+    """`auto`, or a number."""
+    if text == "auto":
+        return None
+    if not re.fullmatch(r"[1-9]\d{0,3}", text):
+        raise UsageError(f"--max-batch {text!r} is neither auto nor a number from 1 to 9999")
+    return int(text)
+
+
+def main() -> None:
+    """The console script."""
+    console.run(app)

@@ -1,0 +1,142 @@
+"""The outermost layer of the app: request ids, keys, errors as JSON, the access log. Plain ASGI, once per request."""
+
+import itertools
+import logging
+import os
+import re
+import time
+from collections.abc import Callable
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lit_infer.errors import ExpiredError, InputError, LitError
+from lit_infer.server import auth
+from lit_infer.server.access_log import Access
+from lit_infer.server.bodies import ClientGoneError
+
+_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_RETRY_AFTER_S = b"1"
+_LONGEST = 600  # characters: what a client sent may be quoted, not repeated to it in full
+log = logging.getLogger("lit_serve")
+
+
+def status_of(error: Exception) -> int:
+    """The HTTP status that the protocol has for an error."""
+    if isinstance(error, HTTPException):
+        return error.status_code
+    if isinstance(error, ExpiredError):
+        return 503  # the protocol has no word for it but "unavailable"
+    if isinstance(error, InputError):
+        return 400
+    return error.status if isinstance(error, LitError) else 500
+
+
+def text_of(error: Exception, request_id: str) -> str:
+    """What the client is told. Of an error that nobody meant to raise, nothing but where to look."""
+    if isinstance(error, HTTPException):
+        return error.detail.lower()
+    if isinstance(error, LitError):
+        return str(error)[:_LONGEST]
+    return f"internal error; the server's log has it as request {request_id}"
+
+
+class Edge:
+    """Wraps the routes."""
+
+    def __init__(self, routes: ASGIApp, *, keys: tuple[bytes, ...], access: Callable[[Access], None] | None) -> None:
+        self._routes = routes
+        self._keys = keys
+        self._access = access
+        self._prefix = os.urandom(4).hex()
+        self._numbers = itertools.count(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._routes(scope, receive, send)
+            return
+        exchange = _Exchange(send, self._request_id(scope))
+        scope["lit"] = exchange
+        scope["app"] = self  # Starlette's router raises for 404 and 405 only where it is told of an app
+        try:
+            if self._keys and scope["path"] not in auth.OPEN_PATHS:
+                auth.check(dict(scope["headers"]), self._keys)
+            await self._routes(scope, receive, exchange.send)
+        except ClientGoneError as error:
+            exchange.status, exchange.error = error.status, str(error)
+        except Exception as error:
+            await exchange.fail(error)
+        finally:
+            self._log(scope, exchange)
+
+    def _request_id(self, scope: Scope) -> bytes:
+        for name, value in scope["headers"]:
+            if name == b"x-request-id" and _ID.fullmatch(value):
+                return bytes(value)
+        return f"{self._prefix}-{next(self._numbers)}".encode()
+
+    def _log(self, scope: Scope, exchange: "_Exchange") -> None:
+        if self._access is None:
+            return
+        client = scope.get("client")
+        access = Access(
+            id=exchange.id.decode(),
+            client=client[0] if client else "",
+            method=scope["method"],
+            path=scope["path"],
+            status=exchange.status,
+            ms=(time.perf_counter() - exchange.started) * 1e3,
+            bytes_out=exchange.sent,
+            model=exchange.model,
+            error=exchange.error,
+        )
+        self._access(access)
+
+
+class _Exchange:
+    """One request and what has become of it."""
+
+    __slots__ = ("_send", "error", "id", "model", "sent", "started", "status")
+
+    def __init__(self, send: Send, request_id: bytes) -> None:
+        self._send = send
+        self.id = request_id
+        self.started = time.perf_counter()
+        self.status = 0
+        self.sent = 0
+        self.model = ""
+        self.error = ""
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message["headers"], (b"x-request-id", self.id)]
+        else:
+            self.sent += len(message.get("body", b""))
+        await self._send(message)
+
+    async def fail(self, error: Exception) -> None:
+        """Tell the client, unless its answer has begun."""
+        status, text = status_of(error), text_of(error, self.id.decode())
+        self.error = text
+        if status == 500 and not isinstance(error, LitError):
+            log.error("request %s: %s", self.id.decode(), type(error).__name__, exc_info=error)
+        if self.status:
+            raise error
+        body = msgspec.json.encode({"error": text})
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        await self.send({"type": "http.response.start", "status": status, "headers": headers + _more(error, status)})
+        await self.send({"type": "http.response.body", "body": body})
+
+
+def _more(error: Exception, status: int) -> list[tuple[bytes, bytes]]:
+    if status == 503:
+        return [(b"retry-after", _RETRY_AFTER_S)]
+    if status == 401:
+        return [(b"www-authenticate", b"Bearer")]
+    if status == 413:
+        return [(b"connection", b"close")]  # the rest of the body is not waited for
+    headers = (error.headers or {}) if isinstance(error, HTTPException) else {}
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]

@@ -1,0 +1,141 @@
+"""One request against one open model: submitted to its batches, awaited, counted. Shared by all protocols."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lit_infer.errors import EngineError, ExpiredError, InputError, LitError, OverloadedError, UsageError
+from lit_infer.server.bodies import ClientGoneError
+from lit_infer.server.opening import Served
+from lit_infer.server.protocol import InferRequest
+from lit_infer.server.runner import Answer
+from lit_infer.server.stats import Reason, Spent, Stats
+
+Gone = Callable[[], Awaitable[Any]]
+"""Returns when the client has left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outputs of all rows of a request, in the manifest's order, and what it took, in seconds."""
+
+    outputs: tuple[NDArray[Any], ...]
+    rows: int
+    queue: float
+    compute_input: float
+    compute_infer: float
+
+
+async def infer(served: Served, request: InferRequest, *, timeout: float, gone: Gone) -> Result:
+    """Run a request among those of others. Items are dropped when the client leaves or their time has passed.
+
+    Raises OverloadedError, ExpiredError, InputError, EngineError, ClientGoneError.
+    """
+    limit = min(timeout, request.timeout) if request.timeout else timeout
+    futures = _submit(served, request, limit)
+    with _dropped_when_gone(futures, gone) as has_left:
+        try:
+            answers = [await asyncio.wrap_future(future) for future in futures]
+        except InputError as error:
+            raise _placed(error, futures) from None
+        except asyncio.CancelledError:
+            if has_left():
+                raise ClientGoneError("the client left before its answer was there") from None
+            raise
+        finally:
+            for future in futures:
+                future.cancel()
+    return _joined(answers, is_batched=served.runner.is_batched)
+
+
+@contextmanager
+def counted(stats: Stats) -> Iterator[Callable[[Result, float], None]]:
+    """Count the block's request: answered, when it calls what it is given with the output's seconds; else failed."""
+    started = time.perf_counter()
+
+    def succeeded(result: Result, output_s: float) -> None:
+        spent = Spent(
+            queue=result.queue,
+            compute_input=result.compute_input,
+            compute_infer=result.compute_infer,
+            compute_output=output_s,
+            total=time.perf_counter() - started,
+        )
+        stats.succeeded(result.rows, spent)
+
+    try:
+        yield succeeded
+    except BaseException as error:
+        stats.failed(_reason(error), time.perf_counter() - started)
+        raise
+
+
+def _reason(error: BaseException) -> Reason:
+    if isinstance(error, OverloadedError | ExpiredError):
+        return "REJECTED"
+    if isinstance(error, ClientGoneError | asyncio.CancelledError):
+        return "CANCELED"
+    return "BACKEND" if isinstance(error, EngineError) or not isinstance(error, LitError) else "OTHER"
+
+
+def _submit(served: Served, request: InferRequest, timeout: float) -> list[Future[Answer]]:
+    most = served.runner.policy.max_items
+    items = len(request.images) or -(-len(request.arrays[0]) // served.runner.largest)
+    if items > most:
+        raise UsageError(f"{len(request.images) or len(request.arrays[0])} rows; one request can have {most:,} items")
+    if not request.images:
+        return served.runner.submit_arrays(request.arrays, timeout=timeout)
+    futures: list[Future[Answer]] = []
+    try:
+        for image in request.images:
+            futures.append(served.runner.submit_image(image, timeout=timeout))
+    except OverloadedError:
+        for future in futures:
+            future.cancel()
+        raise
+    return futures
+
+
+@contextmanager
+def _dropped_when_gone(futures: Sequence[Future[Answer]], gone: Gone) -> Iterator[Callable[[], bool]]:
+    watcher = asyncio.ensure_future(gone())
+
+    def drop(_: Any) -> None:
+        for future in futures:
+            future.cancel()
+
+    watcher.add_done_callback(drop)
+    try:
+        yield watcher.done
+    finally:
+        watcher.remove_done_callback(drop)
+        watcher.cancel()
+
+
+def _placed(error: InputError, futures: Sequence[Future[Answer]]) -> InputError:
+    """Which of several images it is."""
+    if len(futures) == 1:
+        return error
+    places = (i for i, one in enumerate(futures) if one.done() and not one.cancelled() and one.exception() is error)
+    return InputError(f"item {next(places, '?')}: {error}", code=error.code)
+
+
+def _joined(answers: Sequence[Answer], *, is_batched: bool) -> Result:
+    if len(answers) == 1:
+        (one,) = answers
+        return Result(one.outputs, one.rows, one.queue, one.compute_input, one.compute_infer)
+    assert is_batched, "only rows can be split"  # noqa: S101
+    return Result(
+        outputs=tuple(np.concatenate(column) for column in zip(*(one.outputs for one in answers), strict=True)),
+        rows=sum(one.rows for one in answers),
+        queue=max(one.queue for one in answers),
+        compute_input=sum(one.compute_input for one in answers),
+        compute_infer=sum(one.compute_infer for one in answers),
+    )

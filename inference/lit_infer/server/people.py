@@ -1,0 +1,68 @@
+"""`POST /predict`: an image in, its label out, for people and small scripts.
+
+curl --data-binary @cat.jpg localhost:8000/predict
+"""
+
+import time
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from lit_infer.errors import UsageError
+from lit_infer.predictions import top_choices
+from lit_infer.server import bodies
+from lit_infer.server.inference import Result, counted, infer
+from lit_infer.server.opening import Served
+from lit_infer.server.protocol import InferRequest
+from lit_infer.server.rest import Rest, json_response
+
+_MOST_CLASSES = 10_000
+
+
+class People:
+    """The route, over the same service as the protocol's."""
+
+    def __init__(self, rest: Rest) -> None:
+        self._rest = rest
+
+    def routes(self) -> list[Route]:
+        """One route."""
+        return [Route("/predict", self.predict, methods=["POST"])]
+
+    async def predict(self, request: Request) -> Response:
+        """Classify the image in the body; `?model=NAME&version=V&top_k=K`."""
+        rest, query = self._rest, request.query_params
+        top_k = _top_k(query.get("top_k", "5"))
+        name = query.get("model") or rest.repository.slots[0].name
+        image = await bodies.read(request.scope, request.receive, limit=rest.settings.max_body)
+        with rest.repository.held(name, query.get("version")) as served, counted(served.stats) as succeeded:
+            request.scope["lit"].model = f"{served.name}/{served.version}"
+            if served.manifest.task == "tensor":
+                raise UsageError(f"{served.name} takes tensors, not images: POST /v2/models/{served.name}/infer")
+            asked = InferRequest("", (image,), (), (), None)
+            result = await infer(served, asked, timeout=rest.settings.timeout, gone=request.receive)
+            started = time.perf_counter()
+            response = json_response(_described(served, result, top_k, request.scope["lit"].started))
+            succeeded(result, time.perf_counter() - started)
+            return response
+
+
+def _top_k(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _MOST_CLASSES and len(text) < 9):
+        raise UsageError(f"top_k is a number from 1 to {_MOST_CLASSES:,}, not {text[:30]!r}")
+    return int(text)
+
+
+def _described(served: Served, result: Result, top_k: int, started: float) -> dict[str, Any]:
+    row = result.outputs[0][0]
+    found: dict[str, Any] = {"embedding": row.tolist()}
+    if served.manifest.task == "image-classification":
+        top = top_choices(row, labels=served.manifest.labels, top_k=top_k)
+        choices = [{"label": one.label, "index": one.index, "score": one.score} for one in top]
+        found = {**choices[0], "top": choices}
+    timings = {"queue": result.queue, "prepare": result.compute_input, "infer": result.compute_infer}
+    timings["total"] = time.perf_counter() - started
+    ms = {stage: round(seconds * 1e3, 3) for stage, seconds in timings.items()}
+    return {**found, "model": served.name, "version": served.version, "ms": ms}

@@ -1,0 +1,158 @@
+"""Serve an app on sockets until a signal: not ready first, then no new connections, then the rest is answered."""
+
+import asyncio
+import logging
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from starlette.types import ASGIApp
+from uvicorn import Config, Server
+
+from lit_infer.errors import UsageError
+from lit_infer.server import sockets as guards
+from lit_infer.server.repository import Repository
+from lit_infer.server.settings import Settings
+
+_BACKLOG = 2048
+_TICKS_PER_LOOK = 5  # of 0.1 s
+log = logging.getLogger("lit_serve")
+
+
+@dataclass(frozen=True)
+class Tls:
+    """Files for HTTPS."""
+
+    certificate: Path
+    key: Path
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening address, or why it cannot be had. To be asked for before models are opened, which takes longer."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except (OSError, OverflowError) as error:
+        sock.close()
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot listen on {host} port {port}: {reason}. --port 0 takes any free one") from None
+    sock.set_inheritable(True)
+    return sock
+
+
+def serve(
+    app: ASGIApp,
+    repository: Repository,
+    settings: Settings,
+    *,
+    sock: socket.socket,
+    tls: Tls | None = None,
+    started: Callable[[], None] = lambda: None,
+) -> None:
+    """Run until SIGTERM or SIGINT, and return when all that was accepted is answered.
+
+    `started` is called when clients can connect.
+    """
+    config = Config(
+        app,
+        http=guards.protocol(settings, lambda: repository.draining),  # type: ignore[arg-type]
+        ws="none",
+        lifespan="off",
+        loop="auto",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=max(1, int(settings.idle_timeout) + 1),  # the sockets' own deadlines come first
+        timeout_graceful_shutdown=max(1, int(settings.grace)),
+        ssl_certfile=tls.certificate if tls else None,
+        ssl_keyfile=tls.key if tls else None,
+    )
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a client that leaves must not end the process
+    _Server(config, repository, settings, started).run(sockets=[sock])
+
+
+class _Server(Server):
+    """uvicorn's server with a slower goodbye and an eye on its sockets."""
+
+    def __init__(self, config: Config, repository: Repository, settings: Settings, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._repository = repository
+        self._settings = settings
+        self._tell_started = started
+        self._ticks_left = -1
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        self._tell_started()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Every 0.1 s."""
+        if counter % _TICKS_PER_LOOK == 0:
+            guards.close_late(self.server_state.connections)
+        if self._ticks_left >= 0:
+            self._ticks_left -= 1
+            if self._ticks_left < 0:
+                self.should_exit = True
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, and slow clients are still closed meanwhile."""
+        watcher = asyncio.ensure_future(self._close_late())
+        try:
+            await super().shutdown(sockets)
+        finally:
+            watcher.cancel()
+
+    async def _close_late(self) -> None:
+        while True:
+            guards.close_late(self.server_state.connections)
+            await asyncio.sleep(0.5)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of handlers
+        """The first signal starts the goodbye, a second Ctrl-C cuts it short."""
+        if not self._repository.draining:
+            self._repository.drain()
+            self._ticks_left = int(self._settings.accept_delay * 10)
+            log.info("%s: not ready any more; answering what was accepted", signal.Signals(sig).name)
+        elif sig == signal.SIGINT:
+            self.should_exit = self.force_exit = True
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn's, but a stop that was asked for is no failure: the process exits 0."""
+        before = {sig: signal.signal(sig, self.handle_exit) for sig in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for sig, handler in before.items():
+                signal.signal(sig, handler)
+
+
+def address(sock: socket.socket, *, tls: Tls | None) -> str:
+    """Where clients find it."""
+    host, port = sock.getsockname()[:2]
+    host = f"[{host}]" if ":" in host else host
+    return f"{'https' if tls else 'http'}://{host}:{port}"
+
+
+def tls(certificate: Path | None, key: Path | None) -> Tls | None:
+    """Both files, readable, or neither."""
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise UsageError("--tls-cert and --tls-key go together")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(f"{certificate} and {key} are not a certificate and its key: {error}") from None
+    return Tls(certificate, key)

@@ -1,0 +1,150 @@
+"""What uvicorn leaves open for ever: deadlines for headers, bodies and idle connections, and limits of size and number.
+
+Each connection holds the moment by which it must have got on; the server looks at all of them twice a second, which
+costs a request nothing but the noting of the moment.
+"""
+
+import functools
+import math
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from lit_infer.server.settings import Settings
+
+_NEVER = math.inf
+
+
+def protocol(settings: Settings, is_draining: Callable[[], bool]) -> Callable[..., "Guarded"]:
+    """The protocol class, as uvicorn calls it for each connection."""
+    return functools.partial(Guarded, settings=settings, is_draining=is_draining)
+
+
+def close_late(connections: Iterable[Any]) -> None:
+    """Close every connection whose moment has passed."""
+    now = time.monotonic()
+    for connection in list(connections):
+        if isinstance(connection, Guarded) and connection.deadline < now:
+            connection.close_late()
+
+
+class Guarded(HttpToolsProtocol):
+    """uvicorn's protocol, which refuses what is too slow, too large or too many."""
+
+    def __init__(self, *args: Any, settings: Settings, is_draining: Callable[[], bool], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.settings = settings
+        self.is_draining = is_draining
+        self.deadline = _NEVER
+        self._in_header = True
+        """From the connection's start or a request's first byte to the end of its headers."""
+        self._in_body = False
+        self._header_bytes = 0
+        self._refusal = (400, "this is not an HTTP request")
+
+    def connection_made(self, transport: Any) -> None:
+        """A client is here; its first request is to follow."""
+        super().connection_made(transport)
+        self._expect_within(self.settings.header_timeout)
+        if len(self.connections) > self.settings.max_connections:
+            self._refuse(503, f"{self.settings.max_connections} connections are open already: try again later")
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of any part of a request."""
+        if self.transport.is_closing():
+            return
+        if self._in_header:
+            self._header_bytes += len(data)
+        super().data_received(data)
+        # The parser tells of a header when it is whole; of one that never ends, never.
+        if self._in_header and not self._header_bytes:
+            self._header_bytes = 1  # a request has begun behind another one
+        if self._in_header and self._header_bytes > self.settings.max_header and not self.transport.is_closing():
+            self._refuse(431, self._too_long)
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request."""
+        super().on_message_begin()
+        self._in_header, self._header_bytes = True, self._header_bytes if self._in_header else 0
+        self._expect_within(self.settings.header_timeout)
+
+    def on_headers_complete(self) -> None:
+        """The app is called from here on."""
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > self.settings.max_header:
+            self._refusal = (431, self._too_long)
+            raise ValueError("header too long")
+        self._in_header, self._in_body, self._header_bytes = False, True, 0
+        super().on_headers_complete()
+        self._expect_within(self.settings.body_timeout)
+        if self.is_draining():
+            self.cycle.keep_alive = False  # the answer says so, and clients go elsewhere
+
+    def on_message_complete(self) -> None:
+        """The last byte of a body."""
+        super().on_message_complete()
+        self._in_body = False
+        self.deadline = _NEVER  # it is our turn
+        if self.cycle.response_complete:
+            self._expect_within(self.settings.idle_timeout)
+
+    def on_response_complete(self) -> None:
+        """The last byte of an answer was handed over."""
+        super().on_response_complete()
+        if self.cycle.response_complete and not self._in_body and not self._in_header:
+            self._expect_within(self.settings.idle_timeout)
+
+    def pause_writing(self) -> None:
+        """The client does not read."""
+        super().pause_writing()
+        self._expect_within(self.settings.body_timeout)
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        super().resume_writing()
+        self.deadline = _NEVER
+        if self.cycle.response_complete:
+            self._expect_within(self.settings.idle_timeout)
+
+    def shutdown(self) -> None:
+        """Close when nothing is under way; a request of which a part is here is still answered."""
+        if self._in_header and self._header_bytes:
+            return
+        super().shutdown()
+
+    def close_late(self) -> None:
+        """The moment has passed: say so where a request waits for an answer, and close."""
+        if self.flow.write_paused:
+            self.transport.abort()
+        elif self._in_header and self._header_bytes:
+            self._refuse(408, f"the headers did not arrive in {self.settings.header_timeout:g} s")
+        elif self._in_body and self.flow.read_paused:
+            self._expect_within(self.settings.body_timeout)  # it is we who do not read
+        elif self._in_body and not self.cycle.response_started:
+            self._refuse(408, f"the body did not arrive in {self.settings.body_timeout:g} s")
+        else:
+            self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own text
+        """Called by uvicorn for what its parser refuses."""
+        self._refuse(*self._refusal)
+
+    @property
+    def _too_long(self) -> str:
+        return f"the request line and headers are longer than {self.settings.max_header:,} bytes"
+
+    def _expect_within(self, seconds: float) -> None:
+        self.deadline = time.monotonic() + seconds
+
+    def _refuse(self, status: int, text: str) -> None:
+        """Answer without the app, and close."""
+        body = msgspec.json.encode({"error": text})
+        head = [STATUS_LINE[status], b"content-type: application/json\r\nconnection: close\r\n"]
+        if status == 503:
+            head.append(b"retry-after: 1\r\n")
+        self.transport.write(b"".join((*head, b"content-length: %d\r\n\r\n" % len(body), body)))
+        self.transport.close()
+        self.deadline = _NEVER

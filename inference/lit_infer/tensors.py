@@ -1,0 +1,30 @@
+"""Bare arrays by name, checked against what the manifest says of the graph's inputs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from lit_infer.errors import UsageError
+from lit_infer.manifest import Manifest, Tensor
+
+
+def in_order(inputs: Mapping[str, NDArray[Any]], manifest: Manifest) -> list[NDArray[Any]]:
+    """The arrays in the graph's order. Raises UsageError for another name, dtype or shape."""
+    tensors = manifest.inputs
+    if len(inputs) != len(tensors) or not all(tensor.name in inputs for tensor in tensors):
+        expected = ", ".join(sorted(tensor.name for tensor in tensors))
+        raise UsageError(f"the graph takes {expected}, not {', '.join(sorted(inputs))}")
+    arrays = [inputs[tensor.name] for tensor in tensors]
+    for tensor, array in zip(tensors, arrays, strict=True):
+        if array.dtype != tensor.dtype or not _fits(tensor, array):
+            raise UsageError(
+                f"input {tensor.name} is {tensor.dtype} {list(tensor.shape)}, not {array.dtype} {list(array.shape)}"
+            )
+    return arrays
+
+
+def _fits(tensor: Tensor, array: NDArray[Any]) -> bool:
+    return len(array.shape) == len(tensor.shape) and all(
+        isinstance(want, str) or want == have for want, have in zip(tensor.shape, array.shape, strict=True)
+    )

@@ -1,0 +1,103 @@
+"""docs/export: command lines parse, examples run, tables are what the code has."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+
+from lit_export import cli
+from lit_export.formats import FORMATS, file_name
+from lit_export.spec import read_spec
+from tests.conftest import ROOT
+from tests.inference.tiny import make_bundle, noise, save
+from tests.keys import key_pair
+
+DOCS = ROOT / "docs"
+PAGES = [DOCS / "export.md", *sorted((DOCS / "export").glob("*.md"))]
+OF_OTHERS = ("quantization.md",)  # its example needs a trained model and photographs; test_quantize has both
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def lines() -> list[tuple[str, str]]:
+    """All command lines of lit-export in indented blocks and in `code`, with their page."""
+    found = []
+    for page in PAGES:
+        text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL).replace("\\\n", " ")
+        indented = re.findall(r"^    (lit-export .+)$", text, re.MULTILINE)
+        found += [(page.name, line) for line in [*indented, *re.findall(r"`(lit-export [^`…]+)`", text)]]
+    return found
+
+
+@pytest.mark.parametrize(("page", "line"), lines())
+def test_a_command_line_is_one_that_the_command_takes(page: str, line: str) -> None:
+    name, *arguments = shlex.split(line, comments=True)[1:]
+    command = typer.main.get_command(cli.app).commands[name]  # type: ignore[attr-defined]
+    if "--precision" in arguments and "int8" in arguments[arguments.index("--precision") + 1]:
+        assert "--calibration" in arguments
+    if not arguments or arguments == ["BUNDLE"]:
+        return  # the command is only named
+    command.make_context(name, arguments)
+
+
+def examples() -> list[tuple[str, str]]:
+    return [(page.name, text) for page in PAGES if page.name not in OF_OTHERS for text in blocks(page, "python")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("page", "text"), examples())
+def test_a_python_example_runs(page: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path / "cat.jpg", noise(300, 250))
+    key_pair(tmp_path)
+    bundle = make_bundle(tmp_path / "artifacts" / "bundles" / "digits-cnn-v0")
+    if "verify(" in text:
+        from lit_export.sign import sign
+
+        sign(bundle, private_key=tmp_path / "private.pem")
+    exec(compile(text, page, "exec"), {"__name__": "example"})  # noqa: S102 - our own documentation
+
+
+def test_there_are_examples() -> None:
+    assert len(examples()) >= 5
+    assert len(lines()) >= 20
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_yaml_example_is_a_spec(page: Path, tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_text("cat\ndog\n")
+    for text in blocks(page, "yaml"):
+        (tmp_path / "spec.yaml").write_text(text)
+        assert read_spec(tmp_path / "spec.yaml").labels == ("cat", "dog")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_table_of_formats_is_that_of_the_code() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| `([^`]+)`[^|]*\|[^|]*\| ([^|]+) \|", (DOCS / "export.md").read_text(), re.MULTILINE
+    )
+    described = {name: (file, precisions.strip()) for name, file, precisions in rows if name in FORMATS}
+    assert described == {
+        name: (file_name(name, "fp32"), ", ".join(format_.writers)) for name, format_ in FORMATS.items()
+    }
+
+
+def test_the_table_of_tolerances_is_that_of_the_code() -> None:
+    from lit_export.verify import TOLERANCES
+
+    text = (DOCS / "export" / "wrong-outputs.md").read_text()
+    rows = re.findall(r"^\| (\w+) \| ([\d.e-]+) \| ([\d.e-]+) \| ([\d.e-]+) \|$", text, re.MULTILINE)
+    found = {name: np.array(list(map(float, values))) for name, *values in rows}
+    assert found.keys() == TOLERANCES.keys()
+    for name, allowed in TOLERANCES.items():
+        np.testing.assert_array_equal(found[name], [allowed.atol, allowed.rtol, allowed.of_spread])

@@ -1,0 +1,87 @@
+"""lit_export.judge: whether a graph's answers are good enough."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lit_export.judge import Judge, judge_for
+from lit_export.options import Options
+from lit_export.tasks import Target, image_target
+from lit_infer import load
+from lit_infer.errors import GateError, NotFoundError, UsageError
+from lit_infer.manifest import DeploymentFacts
+from tests.export.foreign import Plain
+from tests.inference.tiny import LABELS, STEPS, colour, make_bundle, save
+
+FACTS = DeploymentFacts(task="image-classification", preprocess=STEPS, labels=LABELS)
+
+
+@pytest.fixture
+def target() -> Target:
+    return image_target(Plain().eval(), FACTS, static_batch=None, dynamic=())
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    """Two images of each colour, in a folder of its name."""
+    for label in LABELS:
+        for strength in (150, 250):
+            save(tmp_path / "data" / label / f"{strength}.png", colour(label, strength))
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def judged(target: Target, labelled: Path) -> Callable[..., Judge]:
+    def make(*, eager: float, max_drop: float) -> Judge:
+        options = Options(data=labelled, max_drop=max_drop)
+        items = [(path, LABELS.index(path.parent.name)) for path in sorted(labelled.rglob("*.png"))]
+        return Judge(target, options, items, eager)
+
+    return make
+
+
+def test_a_graphs_score_stands_beside_the_modules(judged: Callable[..., Judge], tmp_path: Path) -> None:
+    found = judged(eager=0.9, max_drop=0.0).score(load(make_bundle(tmp_path / "b")))
+    assert found is not None
+    assert (found.value, found.eager, found.images) == (1.0, 0.9, 6)
+
+
+def test_a_graph_that_loses_more_than_is_allowed_is_refused(judged: Callable[..., Judge], tmp_path: Path) -> None:
+    wrong = load(make_bundle(tmp_path / "b"))
+    judge = judged(eager=1.0, max_drop=0.2)
+    items = [(path, (truth + 1) % 3 if place == 0 else truth) for place, (path, truth) in enumerate(judge.labelled)]
+    one_wrong = Judge(judge.target, judge.options, items, eager=1.0)
+    assert one_wrong.score(wrong) is not None  # 5 of 6
+    stricter = Judge(judge.target, Options(max_drop=0.1), items, eager=1.0)
+    with pytest.raises(GateError, match=r"fell from 100\.00% \(eager\) to 83\.33%, by 16\.67 points; 10 are allowed"):
+        stricter.score(wrong)
+
+
+def test_without_labelled_images_nothing_is_scored(target: Target, tmp_path: Path) -> None:
+    judge = judge_for(target, Options(), note=lambda _: None)
+    assert judge.score(load(make_bundle(tmp_path / "b"))) is None
+
+
+def test_the_module_is_scored_first_and_it_is_said(target: Target, labelled: Path) -> None:
+    notes: list[str] = []
+    judge = judge_for(target, Options(data=labelled), note=notes.append)
+    assert judge.eager is not None
+    assert notes == [f"score the eager module on {labelled}"]
+
+
+def test_what_cannot_be_judged_is_refused_before_any_work(target: Target, tmp_path: Path) -> None:
+    tensor = image_target(
+        Plain().eval(), DeploymentFacts(task="image-embedding", preprocess=STEPS), static_batch=None, dynamic=()
+    )
+    static = image_target(Plain().eval(), FACTS, static_batch=4, dynamic=())
+    int8 = Options(precisions=("int8",), calibration=tmp_path)
+    for wrong, options, message in (
+        (tensor, Options(data=tmp_path), "--data is for task image-classification; this is image-embedding"),
+        (tensor, int8, "--precision int8 is for task image-classification"),
+        (static, int8, "needs a dynamic batch: leave --static-batch out"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            judge_for(wrong, options, note=lambda _: None)
+    with pytest.raises(NotFoundError, match="expected a folder with one sub-folder per class"):
+        judge_for(target, Options(data=tmp_path / "nowhere"), note=lambda _: None)

@@ -1,0 +1,74 @@
+"""`lit-serve` as a user meets it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from lit_infer.errors import UsageError
+from lit_infer.server.cli import batch_size, seconds
+from tests.inference.server.process import command
+from tests.inference.server.proven import png
+from tests.inference.tiny import without
+
+
+def refused(*arguments: str, **environment: str) -> tuple[int, str]:
+    import os
+
+    code = "from lit_infer.server.cli import main; main()"
+    line = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(line, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stderr
+
+
+def test_a_bundle_is_served_until_sigterm(proven: Path, tmp_path: Path) -> None:
+    with command(str(proven), cwd=tmp_path) as server:
+        answer = httpx.post(server.url + "/predict", content=png())
+        assert server.stop() == 0
+        assert server.process.stderr is not None
+        lines = [json.loads(line) for line in server.process.stderr.read().splitlines() if line.startswith("{")]
+
+    assert answer.json()["label"] == "blue"
+    assert [line["status"] for line in lines if "status" in line] == [200]
+    assert any("not ready any more" in line.get("message", "") for line in lines)
+
+
+def test_mistakes_are_said_in_a_line(tmp_path: Path, proven: Path) -> None:
+    code, said = refused(str(tmp_path / "none"))
+    assert (code, said.startswith("error: no model at")) == (2, True)
+
+    code, said = refused(str(proven), "--watch", "often")
+    assert (code, "--watch 'often' is not a time: write 2ms, 30s or 5m" in said) == (2, True)
+
+    code, said = refused(str(proven), "--api-key-file", str(tmp_path / "none"))
+    assert (code, "no key file at" in said) == (2, True)
+
+
+def test_a_missing_extra_is_named(tmp_path: Path, proven: Path) -> None:
+    code, said = refused(str(proven), **without(tmp_path / "hide", "starlette"))
+
+    assert code == 2
+    assert 'pip install "lit-deploy[serve]"' in said
+
+
+@pytest.mark.parametrize(("text", "value"), [("2ms", 0.002), ("30s", 30), ("5m", 300), ("500us", 0.0005), ("1.5", 1.5)])
+def test_times_are_read(text: str, value: float) -> None:
+    assert seconds(text, "--x") == pytest.approx(value)
+
+
+@pytest.mark.parametrize("text", ["", "s", "-1s", "1h", "1 2", "inf", "nan"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a time"):
+        seconds(text, "--x")
+
+
+def test_max_batch_is_auto_or_a_number() -> None:
+    assert (batch_size("auto"), batch_size("32")) == (None, 32)
+    for text in ("0", "-1", "many", ""):
+        with pytest.raises(UsageError, match="neither auto nor a number"):
+            batch_size(text)

@@ -1,0 +1,131 @@
+"""A life of a server: started, stopped by a signal with requests in flight, overloaded, asked over one connection."""
+
+import asyncio
+import signal
+import socket
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from lit_infer.errors import UsageError
+from lit_infer.server import run
+from tests.inference.server.process import serving
+from tests.inference.server.proven import expected, tensor
+from tests.inference.tiny import LABELS, colour
+
+INFER = "/v2/models/colours/infer"
+
+
+def request_for(place: int) -> dict[str, object]:
+    image = colour(LABELS[place % 3], 50 + place)
+    return {"inputs": [tensor(data=image[None].ravel().tolist())], "id": str(place)}
+
+
+async def until_pending(client: httpx.AsyncClient, count: int) -> None:
+    line = f'nv_inference_pending_request_count{{model="colours",version="1"}} {count}\n'
+    while line not in (await client.get("/metrics")).text:
+        await asyncio.sleep(0.01)
+
+
+def test_sigterm_loses_none_of_50_requests_in_flight(proven: Path) -> None:
+    async def story() -> tuple[list[httpx.Response], httpx.Response]:
+        limits = httpx.Limits(max_connections=60)
+        async with httpx.AsyncClient(base_url=server.url, limits=limits, timeout=20) as client:
+            asked = [asyncio.ensure_future(client.post(INFER, json=request_for(i))) for i in range(50)]
+            await until_pending(client, 50)
+            server.process.send_signal(signal.SIGTERM)
+            while (ready := await client.get("/v2/health/ready")).status_code == 200:
+                await asyncio.sleep(0.01)
+            return await asyncio.gather(*asked), ready
+
+    with serving(proven, settings="accept_delay=0.3", opening="max_batch=64, max_delay=2.0") as server:
+        answers, ready = asyncio.run(story())
+        assert server.process.wait(25) == 0
+
+    assert (ready.status_code, ready.json()) == (503, {"ready": False})
+    assert ready.headers["connection"] == "close"
+    assert [answer.status_code for answer in answers] == [200] * 50
+    images = np.stack([colour(LABELS[i % 3], 50 + i) for i in range(50)])
+    found = np.array([answer.json()["outputs"][0]["data"] for answer in answers], dtype=np.float32)
+    assert np.allclose(found, expected(images))
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_an_idle_server_with_0(proven: Path, sent: signal.Signals) -> None:
+    with serving(proven, settings="accept_delay=0") as server, httpx.Client(base_url=server.url) as client:
+        assert client.get("/v2").status_code == 200
+        server.process.send_signal(sent)
+
+        assert server.process.wait(20) == 0
+        assert server.process.stderr is not None
+        assert server.process.stderr.read() == ""
+
+
+def test_a_full_queue_answers_each_request_once_and_says_when_to_come_again(proven: Path) -> None:
+    async def story() -> list[httpx.Response]:
+        async with httpx.AsyncClient(base_url=server.url, limits=httpx.Limits(max_connections=50)) as client:
+            return await asyncio.gather(*(client.post(INFER, json=request_for(i % 100)) for i in range(150)))
+
+    with serving(proven, opening="max_items=10, max_batch=64, max_delay=0.5") as server:
+        answers = asyncio.run(story())
+        after = httpx.post(server.url + INFER, json=request_for(1))
+
+    by_status = {status: [one for one in answers if one.status_code == status] for status in (200, 503)}
+    assert len(by_status[200]) + len(by_status[503]) == 150
+    assert len(by_status[200]) >= 10
+    assert by_status[503]
+    assert {one.headers["retry-after"] for one in by_status[503]} == {"1"}
+    assert all("wait already" in one.json()["error"] for one in by_status[503])
+    assert after.status_code == 200
+
+
+def test_a_request_that_expired_while_it_waited_is_503(proven: Path) -> None:
+    body = {**request_for(1), "parameters": {"timeout": 1}}
+    with serving(proven) as server:
+        answer = httpx.post(server.url + INFER, json=body)
+
+    assert answer.status_code == 503
+    assert "timeout" in answer.json()["error"]
+
+
+def test_many_requests_over_one_connection(proven: Path) -> None:
+    with serving(proven) as server, httpx.Client(base_url=server.url) as client:
+        ids = [client.post(INFER, json=request_for(i)).json()["id"] for i in range(100)]
+
+    assert ids == [str(i) for i in range(100)]
+
+
+def test_a_client_that_leaves_while_it_waits_is_dropped_before_inference(proven: Path) -> None:
+    async def story() -> None:
+        async with httpx.AsyncClient(base_url=server.url) as client:
+            asked = asyncio.ensure_future(client.post(INFER, json=request_for(0)))
+            await until_pending(client, 1)
+            asked.cancel()
+            await asyncio.wait([asked])
+            canceled = 'nv_inference_request_failure{model="colours",version="1",reason="CANCELED"} 1\n'
+            while canceled not in (await client.get("/metrics")).text:
+                await asyncio.sleep(0.01)
+            await until_pending(client, 0)
+            assert 'nv_inference_exec_count{model="colours",version="1"} 0\n' in (await client.get("/metrics")).text
+
+    with serving(proven, opening="max_batch=64, max_delay=1.0") as server:
+        asyncio.run(story())
+
+
+def test_a_port_that_is_taken_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageError, match=rf"cannot listen on 127\.0\.0\.1 port {port}: Address already in use"):
+            run.bind("127.0.0.1", port)
+
+
+def test_tls_needs_both_files_and_right_ones(tmp_path: Path) -> None:
+    (tmp_path / "a.pem").write_text("none")
+
+    assert run.tls(None, None) is None
+    with pytest.raises(UsageError, match="go together"):
+        run.tls(tmp_path / "a.pem", None)
+    with pytest.raises(UsageError, match="not a certificate and its key"):
+        run.tls(tmp_path / "a.pem", tmp_path / "a.pem")
