@@ -134,9 +134,10 @@ def report_tiny(model: Predictor, *, rounds: int) -> None:
     best = max(found, key=lambda leg: found[leg])
     print(f"\nDigitsCNN, 16x16 arrays, {CALLERS} threads with {IN_FLIGHT} items in flight each")
     print(f"{'fixed ' + best:34}{found[best]:8.0f} images/s")
-    print(
-        f"{f'{CALLERS} x model.submit':34}{submitted:8.0f} images/s   {submitted / found[best]:.2f} of the best batch"
-    )
+    ratio = submitted / found[best]
+    print(f"{f'{CALLERS} x model.submit':34}{submitted:8.0f} images/s   {ratio:.2f} of the best batch")
+    fixed_us, submit_us = (processor_us(leg) for leg in (legs[best], legs[f"{CALLERS} x model.submit"]))
+    print(f"processor time for an image: {fixed_us:.0f} us and {submit_us:.0f} us, {fixed_us / submit_us:.2f}")
 
 
 def processor_us(leg: Callable[[], object]) -> float:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import lightning.pytorch as pl
 import msgspec
 import numpy as np
@@ -92,7 +93,8 @@ def main() -> None:
                 for leg in legs:
                     found.setdefault(leg.name, []).append(run_wrk(leg, url, here))
     print(
-        f"{cpu_model()}, {usable_cpus()} cores shared with wrk, {CONNECTIONS} connections, load {os.getloadavg()[0]:.1f}"
+        f"{cpu_model()}, {usable_cpus()} cores shared with wrk, {CONNECTIONS} connections, load "
+        f"{os.getloadavg()[0]:.1f}"
     )
     for name, loads in found.items():
         rate, p99 = (statistics.median(getattr(load, field) for load in loads) for field in ("rate", "p99_ms"))
@@ -147,7 +149,7 @@ def make_jpeg() -> bytes:
 def serving(bundle: Path, here: Path) -> Iterator[str]:
     """`lit-serve` on a free port."""
     line = [sys.executable, "-c", SERVE, str(bundle), "--port", "0", "--quiet"]
-    with subprocess.Popen(line, stderr=subprocess.PIPE, text=True, cwd=here) as process:
+    with subprocess.Popen(line, stderr=subprocess.PIPE, text=True, cwd=here) as process:  # noqa: S603
         assert process.stderr is not None
         for text in process.stderr:
             if text.startswith("serving on "):
@@ -174,10 +176,11 @@ def run_wrk(leg: Leg, url: str, here: Path) -> Load:
         str(here / "load.lua"),
         url + leg.path,
     ]
-    said = subprocess.run(line, capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(line, capture_output=True, text=True, check=True).stdout  # noqa: S603
     p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", said)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
-    assert p99 and rate, said
+    assert p99, said
+    assert rate, said
     failed = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
     return Load(
         float(rate[1]), float(p99[1]) * {"us": 1e-3, "ms": 1, "s": 1e3}[p99[2]], int(failed[1]) if failed else 0
@@ -186,8 +189,6 @@ def run_wrk(leg: Leg, url: str, here: Path) -> Load:
 
 def get(url: str) -> Any:
     """JSON from the server."""
-    import httpx
-
     return httpx.get(url).json()
 
 

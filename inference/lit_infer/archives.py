@@ -96,7 +96,7 @@ def _tar_members(file: IO[bytes]) -> Iterator[Member]:
 
 def _sample(name: str) -> str:
     """What the members of a WebDataset sample share: the name up to the first point behind the last slash."""
-    return re.sub(r"\.[^/]*$", "", name, flags=re.DOTALL)
+    return re.sub(r"\.[^/]*\Z", "", name)
 
 
 def _read_tar(archive: tarfile.TarFile, info: tarfile.TarInfo, limit: int) -> bytes:

@@ -1,12 +1,13 @@
 """All that a job makes, as one thing: it is checked before the work, takes each result, and is finished once."""
 
+import errno
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from lit_infer import html_report, loading, resume, writers
-from lit_infer.errors import UsageError
+from lit_infer.errors import LitError, UsageError
 from lit_infer.job import Job, identity
 from lit_infer.predictor import Predictor
 from lit_infer.resume import Entry, Part, Partial
@@ -14,6 +15,8 @@ from lit_infer.sorting import Sorter, check_empty
 from lit_infer.sources import Inputs, Item
 from lit_infer.vectors import Vectors, width
 from lit_infer.writers import Row
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def check(job: Job, inputs: Inputs) -> None:
@@ -102,7 +105,9 @@ class Outputs:
         self._partial.commit()
         rows = self._partial.rows
         if job.report is not None and self._thumbnails is not None:
-            html_report.write(rows.read, self._thumbnails, job.report, model=self._model)
+            page = self._partial.folder / "report.html"  # not beside its place, where a kill would leave half of it
+            html_report.write(rows.read, self._thumbnails, page, model=self._model)
+            writers.publish(page, job.report)
         if job.embeddings is not None and self._vectors is not None:
             writers.publish(self._vectors.finish(), job.embeddings)
         if job.output is not None:
@@ -126,11 +131,25 @@ def opened(job: Job, inputs: Inputs, predictor: Predictor) -> Iterator[Outputs]:
         return
     facts = json.loads(json.dumps(identity(job, inputs, predictor)))
     with resume.locked(resume.folder_for(beside), identity=facts, resume=job.resume) as folder:
-        outputs = Outputs(job, inputs, predictor, folder)
-        try:
-            yield outputs
-        finally:
-            outputs.close()
+        with _full_disk_is_told(folder):
+            outputs = Outputs(job, inputs, predictor, folder)
+            try:
+                yield outputs
+            finally:
+                outputs.close()
+
+
+@contextmanager
+def _full_disk_is_told(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        where = error.filename or folder
+        raise LitError(
+            f"{where}: {error.strerror}. Make room; the same line with --resume goes on with what is done"
+        ) from None
 
 
 def _unchanged(row: Row, stamp: bytes, item: Item | None) -> Item:

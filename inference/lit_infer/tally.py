@@ -109,6 +109,6 @@ def meant(truth: str | None, labels: Sequence[str]) -> str | None:
     """The label that a `.cls` means: a label itself or its index; None for neither, and where it could be both."""
     if truth is None:
         return None
-    by_index = labels[int(truth)] if re.fullmatch(r"\d{1,9}", truth) and int(truth) < len(labels) else None
+    by_index = labels[int(truth)] if re.fullmatch(r"[0-9]{1,9}", truth) and int(truth) < len(labels) else None
     by_name = truth if truth in labels else None
     return by_index or by_name if None in (by_index, by_name) or by_index == by_name else None

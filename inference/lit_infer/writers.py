@@ -34,7 +34,9 @@ def check_place(output: Path, *, option: str) -> None:
     if output.is_dir():
         raise UsageError(f"{option} {output} is a folder; name a file in it")
     folder = next(parent for parent in output.absolute().parents if parent.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
+    if not folder.is_dir():
+        raise UsageError(f"{option} {output}: {folder} is not a folder")
+    if not os.access(folder, os.W_OK):
         raise UsageError(f"{option} {output}: cannot write in {folder}")
 
 

@@ -28,10 +28,13 @@ class NearTie(pl.LightningModule):
 
     def __init__(self) -> None:
         super().__init__()
-        self.scores = nn.Linear(1, 3)
+        self.layers = nn.Sequential(nn.Linear(1, 3), nn.ReLU(), nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3))
         with torch.no_grad():
-            self.scores.weight.copy_(torch.tensor([[4.0], [4.0], [-4.0]]))
-            self.scores.bias.copy_(torch.tensor([0.0, 1e-4, 2.0]))
+            for layer in (self.layers[2], self.layers[4]):
+                layer.weight.copy_(torch.eye(3))
+                layer.bias.zero_()
+            self.layers[0].weight.copy_(torch.tensor([[4.0], [4.0], [-4.0]]))
+            self.layers[0].bias.copy_(torch.tensor([0.0, 1e-4, 2.0]))
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.scores(images.mean((1, 2, 3))[:, None])
+        return self.layers(images.mean((1, 2, 3))[:, None])

@@ -35,7 +35,7 @@ def test_without_torch_the_extra_is_named(tmp_path: Path) -> None:
     [
         (["--checkpoint", "nowhere.ckpt"], "no checkpoint at nowhere.ckpt"),
         (["--artifact", "local/p/none:best"], "no local/p/none in the registry"),
-        (["--artifact", "best"], "is not a reference"),
+        (["--artifact", "best"], "'best' names no project"),
     ],
 )
 def test_a_users_mistake_is_one_or_two_lines_and_exit_2(tmp_path: Path, arguments: list[str], message: str) -> None:
@@ -159,14 +159,14 @@ def test_the_help_of_every_command_fits_80_columns_and_needs_no_torch(tmp_path: 
         done = run_command(["lit-export", *command, "--help"], tmp_path, **hidden)
         assert done.returncode == 0, done.stderr
         assert max(map(len, done.stdout.splitlines())) <= 80
-        assert "..." not in done.stdout, "a summary is cut off"
+        assert not any(line.endswith("...") and "ARGS" not in line for line in done.stdout.splitlines())
 
 
 def test_a_bundle_is_inspected_and_signed_without_torch(tmp_path: Path) -> None:
-    from tests.inference.tiny import make_bundle, without
+    from tests.inference.tiny import make_bundle, rewrite, without
     from tests.keys import PASSWORD, key_pair
 
-    bundle = make_bundle(tmp_path / "bundle")
+    bundle = rewrite(make_bundle(tmp_path / "bundle"), golden=None)
     hidden = without(tmp_path / "hidden", "torch", "lightning")
     done = run_command(["lit-export", "inspect", "bundle"], tmp_path, **hidden)
     assert done.returncode == 0, done.stderr

@@ -17,6 +17,7 @@ from PIL import Image
 
 from lit_infer import artifacts
 from tests.conftest import BIN, run_command
+from tests.inference.test_archives import tar
 from tests.inference.test_self_test import PARITY, golden, with_graphs
 from tests.inference.test_signature import sign
 from tests.inference.tiny import LABELS, colour, encoded, make_bundle, noise, save, without
@@ -306,6 +307,42 @@ def test_ctrl_c_in_the_middle_of_a_run_keeps_what_is_done_and_leaves_no_output(
     assert "were done before)" in resumed.stderr
     assert sorted(os.listdir(tmp_path)) == ["images", "predictions.jsonl"]
     assert len((tmp_path / "predictions.jsonl").read_bytes().splitlines()) == count
+
+
+def test_a_disk_that_is_full_is_told_and_what_is_done_can_be_resumed(tmp_path: Path, bundle_folder: Path) -> None:
+    """The limit of a file's size stands for the disk's: it ends a write in the same way."""
+    image = save(tmp_path / "images/0.png", colour("red"))
+    for number in range(1, 100):
+        os.link(image, tmp_path / f"images/{number}.png")
+    line = f"ulimit -f 8; exec {BIN}/lit-infer images -m {bundle_folder} --quiet"
+
+    full = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=False)
+    resumed = infer(tmp_path, "images", "-m", bundle_folder, "--resume")
+
+    assert (full.returncode, full.stdout) == (1, "")
+    assert re.fullmatch(r"error: .*partial: File too large\. Make room; .* --resume .*\n", full.stderr)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "were done before)" in resumed.stderr
+    assert len((tmp_path / "predictions.jsonl").read_bytes().splitlines()) == 100
+
+
+def test_the_classes_of_a_webdataset_shard_give_the_accuracy_also_of_a_resumed_run(
+    tmp_path: Path, bundle_folder: Path
+) -> None:
+    members = []
+    for number in range(30):
+        label = LABELS[number % 3]
+        pixels = encoded(Image.fromarray(colour(label)), "PNG")
+        truth = number % 3 if number else 1  # the first one is wrong
+        members += [(f"{number:04}.cls", str(truth).encode()), (f"{number:04}.png", pixels)]
+    (tmp_path / "shard.tar").write_bytes(tar(*members, ("9999.cls", b"0"), ("9999.png", b"broken")))
+    line = ["shard.tar", "-m", bundle_folder]
+
+    stopped = infer(tmp_path, *line, "--max-errors", 0)
+    resumed = infer(tmp_path, *line, "--resume")
+
+    assert "stopped: 1 of 31" in stopped.stderr
+    assert "accuracy 0.9667 (29 of 30; the .cls members have the labels)" in resumed.stderr
 
 
 def test_paths_come_from_stdin_and_from_lists(tmp_path: Path, colours: Path, bundle_folder: Path) -> None:

@@ -196,7 +196,7 @@ while kills < 50 or made() != expected:
         kills += 1
         continue
     finished += 1
-    assert made() == expected, finished
+    assert made() == expected, sorted(made())
     if kills < 50:
         for path in Path().iterdir():
             path.unlink()

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lit_infer.predictions import Timings
-from lit_infer.tally import SHOWN, Tally
+from lit_infer.tally import SHOWN, Tally, meant
 from tests.inference.test_report import bad, good, summary
 from tests.inference.tiny import LABELS
 
@@ -26,6 +26,39 @@ def test_an_image_that_could_not_be_read_is_neither_right_nor_wrong() -> None:
 )
 def test_there_is_no_accuracy_where_the_truth_is_not_known(paths: list[str], labels: Any) -> None:
     assert summary(*(good(path, "red") for path in paths), labels=labels).accuracy is None
+
+
+@pytest.mark.parametrize(
+    ("truth", "labels", "label"),
+    [
+        ("cat", ("dog", "cat"), "cat"),
+        ("1", ("dog", "cat"), "cat"),
+        ("2", ("dog", "cat"), None),
+        ("bird", ("dog", "cat"), None),
+        ("", ("dog", "cat"), None),
+        ("\u0661", ("dog", "cat"), None),
+        ("1", ("0", "1"), "1"),
+        ("1", ("1", "0"), None),
+        ("7", ("7", "8"), "7"),
+        (None, ("dog", "cat"), None),
+    ],
+)
+def test_a_class_is_a_label_or_its_index_and_never_a_guess(
+    truth: str | None, labels: tuple[str, ...], label: str | None
+) -> None:
+    assert meant(truth, labels) == label
+
+
+def test_what_the_source_says_goes_before_the_folder_where_it_says_it_of_every_image() -> None:
+    def accuracy(*truths: str | None) -> tuple[Any, str]:
+        tally = Tally(LABELS)
+        for truth in truths:
+            tally.add(good("s.tar/red/1.png", "red"), truth=truth)
+        found = tally.summary(seconds=1.0)
+        return found.accuracy, found.truth
+
+    assert accuracy("1", "red", "0") == ((2, 3), "the .cls members have the labels")
+    assert accuracy("1", None, "0") == ((3, 3), "the folders' names are the labels")
 
 
 @given(st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from([*LABELS, None])), min_size=1))

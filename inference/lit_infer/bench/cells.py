@@ -108,7 +108,7 @@ class _Record:
             p999_ms=p999,
             mean_ms=float(milliseconds.mean()),
             images_per_s=images / self.elapsed,
-            stages_ms=_stages(self.timings),
+            stages_ms=_stages(self.timings) if subject.images else None,
             times_ms=tuple(milliseconds.tolist()),
         )
 

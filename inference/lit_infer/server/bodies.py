@@ -1,5 +1,6 @@
 """A request's body: read whole, within its limits before and after decompression."""
 
+import asyncio
 import zlib
 
 from starlette.types import Receive, Scope
@@ -29,7 +30,9 @@ async def read(scope: Scope, receive: Receive, *, limit: int) -> bytes:
         raise _too_large(limit)
     body = await _whole(receive, limit)
     encoding = headers.get(b"content-encoding", b"identity").strip().lower().decode("latin-1")
-    return body if encoding in ("identity", "") else decompress(body, encoding, limit=limit)
+    if encoding in ("identity", ""):
+        return body
+    return await asyncio.to_thread(decompress, body, encoding, limit=limit)
 
 
 async def _whole(receive: Receive, limit: int) -> bytes:

@@ -25,6 +25,7 @@ _HOST = "Address to listen on; 0.0.0.0 for all."
 _DELAY = "How long a batch waits to fill up, as in 2ms; 0: not at all."
 _WATCH = "Look so often, as in 30s, whether aliases have moved; the new version takes over."
 _KEYS = "Keys that clients must send, one a line; else $LIT_API_KEY."
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "": 1.0}
 
 
@@ -88,6 +89,10 @@ def serve(
     every = None if watch is None else seconds(watch, "--watch")
     tls = run.tls(tls_cert, tls_key)
     asked = sources.parse(models or [bundle.default_model()])
+    if every is not None and not any(source.moves for source in asked):
+        raise UsageError("--watch needs a model named by an alias, such as local/digits/digits-cnn-export:production")
+    if host not in _LOOPBACK and not settings.keys:
+        console.note(f"note: no API key is asked for; whoever reaches {host} is served. See --api-key-file")
     log_setup.start(console.err)
     sock = run.bind(host, port)
     repository = Repository(asked, opening)

@@ -35,6 +35,7 @@ DATATYPES = {
 
 _ELEMENT: dict[str, type] = {"BOOL": bool, "FP32": float, "FP64": float, "BYTES": str}
 _MAX_RANK = 8
+_MOST_IMAGES = 4096
 
 
 class UnsupportedError(LitError):
@@ -132,8 +133,10 @@ def images(tensor: InputTensor, blob: memoryview | None) -> tuple[bytes, ...]:
     """The encoded images of a BYTES tensor [N] or [N, 1]."""
     if len(tensor.shape) not in (1, 2) or tensor.shape[1:] not in ([], [1]) or tensor.shape[0] < 1:
         raise UsageError(f"input {tensor.name}: images are BYTES [N] with at least one, not {tensor.shape}")
+    if tensor.shape[0] > _MOST_IMAGES:
+        raise UsageError(f"input {tensor.name}: one request can have {_MOST_IMAGES:,} images")
     if blob is not None:
-        elements = split_bytes(blob, tensor.name)
+        elements = split_bytes(blob, tensor.name, most=tensor.shape[0])
     else:
         elements = [_from_base64(text, tensor.name) for text in _strings(tensor)]
     if len(elements) != tensor.shape[0]:
@@ -141,10 +144,13 @@ def images(tensor: InputTensor, blob: memoryview | None) -> tuple[bytes, ...]:
     return tuple(elements)
 
 
-def split_bytes(blob: memoryview, name: str) -> list[bytes]:
+def split_bytes(blob: memoryview, name: str, *, most: int) -> list[bytes]:
     """The elements of a BYTES tensor: each its length as u32, little-endian, and then itself."""
-    elements, at = [], 0
+    elements: list[bytes] = []
+    at = 0
     while at < len(blob):
+        if len(elements) == most:
+            raise UsageError(f"input {name}: {len(blob) - at} bytes after its {most} elements")
         if len(blob) - at < 4:
             raise UsageError(f"input {name}: {len(blob) - at} bytes where an element's length should be")
         (length,) = struct.unpack_from("<I", blob, at)

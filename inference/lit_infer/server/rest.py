@@ -1,6 +1,7 @@
 """The REST routes of the Open Inference Protocol v2, thin: find the model, ask another file, send what it says."""
 
 import asyncio
+import functools
 import time
 from typing import Any
 
@@ -21,8 +22,8 @@ from lit_infer.server.repository import Repository
 from lit_infer.server.settings import Settings
 
 _HEADER_LENGTH = b"inference-header-content-length"
-_LARGE = 256 * 1024
-"""A body of more bytes is parsed on a thread: nobody else's request is to wait for it."""
+_LARGE, _MANY = 256 * 1024, 50_000
+"""More bytes of JSON in, or numbers out, are worked on by a thread: nobody else's request is to wait for them."""
 
 
 def json_response(content: Any, status: int = 200) -> Response:
@@ -156,7 +157,7 @@ class Rest:
                 asked = await _parsed(body, header_length, served.manifest)
                 result = await infer(served, asked, timeout=self.settings.timeout, gone=request.receive)
                 started = time.perf_counter()
-                response = _response(asked, result, served)
+                response = await _response(asked, result, served)
                 succeeded(result, time.perf_counter() - started)
             self._observe(request, served, result)
             return response
@@ -201,15 +202,24 @@ def _header_length(request: Request) -> int | None:
 
 
 async def _parsed(body: bytes, header_length: int | None, manifest: Manifest) -> InferRequest:
-    if len(body if header_length is None else body[:header_length]) <= _LARGE:
+    if (len(body) if header_length is None else header_length) <= _LARGE:
         return protocol.parse(body, header_length=header_length, manifest=manifest)
     return await asyncio.to_thread(protocol.parse, body, header_length=header_length, manifest=manifest)
 
 
-def _response(asked: InferRequest, result: Result, served: Served) -> Response:
-    parts, length = answers.response(
-        asked, result.outputs, manifest=served.manifest, name=served.name, version=served.version
+async def _response(asked: InferRequest, result: Result, served: Served) -> Response:
+    make = functools.partial(
+        answers.response,
+        asked,
+        result.outputs,
+        manifest=served.manifest,
+        name=served.name,
+        version=served.version,
     )
+    if sum(output.size for output in result.outputs) <= _MANY:
+        parts, length = make()
+    else:
+        parts, length = await asyncio.to_thread(make)
     if length is None:
         return Response(parts[0], media_type="application/json")
     headers = {"inference-header-content-length": str(length)}

@@ -6,7 +6,7 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -106,12 +106,25 @@ class _Server(Server):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn's, and slow clients are still closed meanwhile."""
-        watcher = asyncio.ensure_future(self._close_late())
+        """As uvicorn's, with those who have connected already, and slow clients are still closed meanwhile."""
+        background = [asyncio.ensure_future(self._close_late())]
+        for listener in sockets or []:
+            # What the kernel has accepted is reset when the listener closes: take it first, then close at once.
+            background += [asyncio.ensure_future(self._take(sock)) for sock in _connected(listener)]
         try:
             await super().shutdown(sockets)
         finally:
-            watcher.cancel()
+            for task in background:
+                task.cancel()
+
+    async def _take(self, sock: socket.socket) -> None:
+        def protocol() -> asyncio.Protocol:
+            made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+                config=self.config, server_state=self.server_state, app_state={}
+            )
+            return made
+
+        await asyncio.get_running_loop().connect_accepted_socket(protocol, sock, ssl=self.config.ssl)
 
     async def _close_late(self) -> None:
         while True:
@@ -136,6 +149,16 @@ class _Server(Server):
         finally:
             for sig, handler in before.items():
                 signal.signal(sig, handler)
+
+
+def _connected(listener: socket.socket) -> list[socket.socket]:
+    """Connections that nobody has taken from the listener yet."""
+    listener.setblocking(False)
+    found = []
+    with suppress(BlockingIOError):
+        while True:
+            found.append(listener.accept()[0])
+    return found
 
 
 def address(sock: socket.socket, *, tls: Tls | None) -> str:

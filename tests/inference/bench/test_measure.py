@@ -63,6 +63,7 @@ def test_callers_share_the_model_through_submit(bundle_folder: Path) -> None:
     assert (row.via, row.callers, row.batch_size) == ("submit", 4, 8)
     assert row.calls >= 4 * ROUNDS
     assert not row.decoded
+    assert row.stages_ms is None
 
 
 def test_an_image_that_cannot_be_read_is_no_quick_answer(bundle_folder: Path, tmp_path: Path) -> None:
