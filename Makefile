@@ -12,7 +12,8 @@ install:
 	@command -v uv >/dev/null || test -x .tools/bin/uv || \
 		{ python3 -m venv .tools && .tools/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"; }
 	@test -x $(PY) || echo "Setting up .venv; about 6 GB, most of it PyTorch."
-	@"$(UV)" sync --locked $$(test -x $(PY) && echo --quiet)
+	@# Compiled once here, each of the many processes that import torch starts twice as fast.
+	@"$(UV)" sync --locked --compile-bytecode $$(test -x $(PY) && echo --quiet)
 
 demo: install
 	@$(PY) examples/demo.py

@@ -1,7 +1,7 @@
 """How soon `lit-infer` shows the first result of a huge folder, and how much memory many images take.
 
-    python benchmarks/listing.py                      a folder of 1,000,000; peaks at 1,000 and 100,000 images
-    python benchmarks/listing.py --count 100000
+    PYTHONPATH=. python benchmarks/listing.py                  a folder of 1,000,000; peaks at 1,000 and 100,000 images
+    PYTHONPATH=. python benchmarks/listing.py --count 100000
 
 Uses a model that costs nothing and hard links to one small image: what is measured is all that stands around them.
 """

@@ -182,5 +182,6 @@ def _answer(request: Request) -> Answer:
         console.note(text if own else f"{request.format}: {text}")
 
     note: Callable[[str], None] = _silent if request.is_quiet else told
-    bundle = export(request.source, [request.format], out=request.out, options=request.options, note=note)
+    with console.told_of_references(quiet=request.is_quiet):
+        bundle = export(request.source, [request.format], out=request.out, options=request.options, note=note)
     return Answer(manifest=bundle.manifest, graphs=bundle.attempted)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from lit_infer.bench.measure import Subject, measure
+from lit_infer.bench.measure import ROUNDS, Subject, measure
 from lit_infer.hardware import DEFAULT_BATCH_SIZE, cpu_model
 from lit_infer.manifest import Latency
 from lit_infer.predictor import Predictor
@@ -17,7 +17,8 @@ def compare(
 ) -> dict[str, Latency]:
     """Time graphs on prepared input, about `seconds` each, in turns: what else the machine does hurts all alike."""
     subjects = [Subject(name, predictor) for name, predictor in predictors.items()]
-    rows = measure(subjects, [batch_size], seconds=seconds)
+    rounds = ROUNDS if len(subjects) > 1 else 2  # a graph alone has nobody to take turns with
+    rows = measure(subjects, [batch_size], seconds=seconds, rounds=rounds)
     cpu = cpu_model()
     return {
         name: Latency(ms=row.p50_ms / batch_size, batch_size=batch_size, threads=predictor.threads, cpu=cpu)

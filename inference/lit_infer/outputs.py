@@ -130,13 +130,13 @@ def opened(job: Job, inputs: Inputs, predictor: Predictor) -> Iterator[Outputs]:
         yield Outputs(job, inputs, predictor, None)
         return
     facts = json.loads(json.dumps(identity(job, inputs, predictor)))
-    with resume.locked(resume.folder_for(beside), identity=facts, resume=job.resume) as folder:
-        with _full_disk_is_told(folder):
-            outputs = Outputs(job, inputs, predictor, folder)
-            try:
-                yield outputs
-            finally:
-                outputs.close()
+    place = resume.folder_for(beside)
+    with _full_disk_is_told(place), resume.locked(place, identity=facts, resume=job.resume) as folder:
+        outputs = Outputs(job, inputs, predictor, folder)
+        try:
+            yield outputs
+        finally:
+            outputs.close()
 
 
 @contextmanager

@@ -12,15 +12,12 @@ from lit_export.formats import FORMATS, file_name
 from lit_infer import manifest
 from lit_infer.engines import ENGINES, engine_for_file
 
-
 ALL: list[manifest.Format] = ["onnx", "torchscript", "pt2", "openvino"]
 
 
 @pytest.fixture(scope="module")
 def bundle(digits_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = export(
-        digits_checkpoint, ALL, out=tmp_path_factory.mktemp("formats") / "b"
-    )
+    made = export(digits_checkpoint, ALL, out=tmp_path_factory.mktemp("formats") / "b")
     assert made.folder is not None
     return made.folder
 

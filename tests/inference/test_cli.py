@@ -316,7 +316,7 @@ def test_a_disk_that_is_full_is_told_and_what_is_done_can_be_resumed(tmp_path: P
         os.link(image, tmp_path / f"images/{number}.png")
     line = f"ulimit -f 8; exec {BIN}/lit-infer images -m {bundle_folder} --quiet"
 
-    full = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=False)
+    full = subprocess.run(["/bin/bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=False)
     resumed = infer(tmp_path, "images", "-m", bundle_folder, "--resume")
 
     assert (full.returncode, full.stdout) == (1, "")

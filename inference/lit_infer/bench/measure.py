@@ -28,25 +28,28 @@ def measure(
     *,
     callers: Sequence[int] = (),
     seconds: float,
+    rounds: int = ROUNDS,
     advance: Callable[[], None] = lambda: None,
 ) -> list[Row]:
     """Time each subject at each batch size, and at each number of callers, for about `seconds` each, in turns.
 
-    `advance` is called ROUNDS times for each row. Raises Interrupted with the rows so far on Ctrl-C.
+    `advance` is called once for each row in each round. Raises Interrupted with the rows so far on Ctrl-C.
     """
     cells: list[Cell] = [calls(subject, size) for size in batch_sizes for subject in subjects]
     cells += [shared_by(subject, number) for number in callers for subject in subjects]
-    return take_turns(cells, seconds=seconds, advance=advance)
+    return take_turns(cells, seconds=seconds, rounds=rounds, advance=advance)
 
 
-def take_turns(cells: Sequence[Cell], *, seconds: float, advance: Callable[[], None] = lambda: None) -> list[Row]:
+def take_turns(
+    cells: Sequence[Cell], *, seconds: float, rounds: int = ROUNDS, advance: Callable[[], None] = lambda: None
+) -> list[Row]:
     """Warm all cells up, time each for about `seconds` in interleaved rounds, and close them."""
     try:
         for cell in cells:
             cell.warm_up()
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             for cell in cells:
-                cell.work_for(seconds / ROUNDS)
+                cell.work_for(seconds / rounds)
                 advance()
     except KeyboardInterrupt:
         raise Interrupted([cell.row() for cell in cells if cell.times]) from None

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from lit_infer.errors import UsageError
 from lit_infer.manifest import Manifest
 from lit_infer.predictions import top_choices
-from lit_infer.server.protocol import DATATYPES, InferRequest, Wanted
+from lit_infer.server.protocol import InferRequest, Wanted
+from lit_infer.server.tensors import DATATYPES
 
 
 def response(

@@ -4,9 +4,9 @@ from typing import Any
 
 from lit_infer.manifest import Tensor
 from lit_infer.server.opening import Served
-from lit_infer.server.protocol import DATATYPES
 from lit_infer.server.repository import Repository, Slot
 from lit_infer.server.stats import STAGES, Stats, Total
+from lit_infer.server.tensors import DATATYPES
 
 EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration", "model_repository", "statistics")
 """The protocol's extensions that work here."""

@@ -53,9 +53,9 @@ def _paths(settings: Settings) -> dict[str, Any]:
     for version in ("", "/versions/{version}"):
         paths |= _model_paths(f"/v2/models/{{name}}{version}", ["name", *(["version"] if version else [])])
     if settings.explicit_control:
-        for verb in ("load", "unload"):
-            path = f"/v2/repository/models/{{name}}/{verb}"
-            paths[path] = {"parameters": _path_parameters(["name"]), "post": _post(verb.title(), "Control", _OBJECT)}
+        for verb in ("Load", "Unload"):
+            path = f"/v2/repository/models/{{name}}/{verb.lower()}"
+            paths[path] = {"parameters": _path_parameters(["name"]), "post": _post(verb, f"{verb}Request", _OBJECT)}
     return paths
 
 
@@ -90,7 +90,7 @@ def _infer() -> dict[str, Any]:
 
 
 def _predict() -> dict[str, Any]:
-    operation = _post("Classify one image", "Control", "Prediction")
+    operation = _get("Classify one image", "Prediction", errors=tuple(_ERRORS))
     operation["requestBody"] = {"required": True, "content": {"application/octet-stream": {}, "image/*": {}}}
     operation["parameters"] = [
         {"name": "model", "in": "query", "schema": _TEXT},
@@ -145,6 +145,7 @@ def _schemas() -> dict[str, Any]:
     wanted = _list(_fields({"name": _TEXT, "parameters": parameters}, optional=("parameters",)))
     choice = {"label": _TEXT, "index": _COUNT, "score": {"type": "number"}}
     top = {"embedding": _list({"type": "number"}), **choice, "top": _list(_fields(choice))}
+    given["minItems"] = 1
     request = {"id": _TEXT, "parameters": parameters, "inputs": given, "outputs": wanted}
     response = {"model_name": _TEXT, "model_version": _TEXT, "id": _TEXT, "outputs": answered}
     listed = {"name": _TEXT, "version": _TEXT, "state": {"enum": ["READY", "LOADING", "UNAVAILABLE"]}, "reason": _TEXT}
@@ -160,7 +161,8 @@ def _schemas() -> dict[str, Any]:
         "Statistics": _fields({"model_stats": _list(_OBJECT)}),
         "IndexRequest": _fields({"ready": {"type": "boolean"}}, optional=("ready",)),
         "Index": _list(_fields(listed)),
-        "Control": _fields({"parameters": parameters}, optional=("parameters",)),
+        "LoadRequest": _fields({"parameters": {"type": "object", "maxProperties": 0}}, optional=("parameters",)),
+        "UnloadRequest": _fields({"parameters": parameters}, optional=("parameters",)),
         "InferRequest": _fields(request, optional=("id", "parameters", "outputs")),
         "InferResponse": _fields(response, optional=("id",)),
         "Prediction": _fields(prediction, optional=tuple(top)),

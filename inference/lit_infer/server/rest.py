@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import time
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -20,6 +20,8 @@ from lit_infer.server.opening import Served
 from lit_infer.server.protocol import InferRequest, UnsupportedError
 from lit_infer.server.repository import Repository
 from lit_infer.server.settings import Settings
+
+T = TypeVar("T")
 
 _HEADER_LENGTH = b"inference-header-content-length"
 _LARGE, _MANY = 256 * 1024, 50_000
@@ -114,15 +116,13 @@ class Rest:
 
     async def index(self, request: Request) -> Response:
         """All models and their states."""
-        asked = await self._object(request)
-        if not isinstance(asked.get("ready", False), bool):
-            raise UsageError("ready is true or false")
-        return json_response(describe.index(self.repository, ready_only=asked.get("ready", False)))
+        asked = await self._read(request, _IndexJson)
+        return json_response(describe.index(self.repository, ready_only=asked.ready))
 
     async def load(self, request: Request) -> Response:
         """Open a model."""
         self._check_control()
-        if (await self._object(request)).get("parameters"):
+        if (await self._read(request, _ControlJson)).parameters:
             raise UnsupportedError("a model is loaded as the server was started with it; load takes no parameters")
         await asyncio.to_thread(self.repository.load, request.path_params["name"])
         return json_response({})
@@ -130,7 +130,7 @@ class Rest:
     async def unload(self, request: Request) -> Response:
         """Close a model."""
         self._check_control()
-        await self._object(request)
+        await self._read(request, _ControlJson)
         await asyncio.to_thread(self.repository.unload, request.path_params["name"])
         return json_response({})
 
@@ -170,13 +170,21 @@ class Rest:
         if not self.settings.explicit_control:
             raise UsageError("models are loaded and unloaded only where the server runs with --model-control explicit")
 
-    async def _object(self, request: Request) -> dict[str, Any]:
-        """A small JSON object, or nothing at all."""
+    async def _read(self, request: Request, kind: type[T]) -> T:
+        """A small JSON object; no body at all is an empty one."""
         body = await bodies.read(request.scope, request.receive, limit=self.settings.max_body)
         try:
-            return msgspec.json.decode(body, type=dict[str, Any]) if body.strip() else {}
+            return msgspec.json.decode(body.strip() or b"{}", type=kind)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise UsageError(f"the body is not a JSON object: {error}") from None
+            raise UsageError(f"the body is not what this route takes: {error}") from None
+
+
+class _IndexJson(msgspec.Struct, frozen=True):
+    ready: bool = False
+
+
+class _ControlJson(msgspec.Struct, frozen=True):
+    parameters: dict[str, Any] = {}
 
 
 _UNSUPPORTED = (

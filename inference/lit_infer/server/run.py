@@ -33,7 +33,7 @@ class Tls:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening address, or why it cannot be had. To be asked for before models are opened, which takes longer."""
+    """Take an address, or say why it cannot be had: before models are opened, which takes longer."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

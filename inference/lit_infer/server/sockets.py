@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from lit_infer.server.settings import Settings
 
 _NEVER = math.inf
+_FIRST_BYTE_S = 1.0
 
 
 def protocol(settings: Settings, is_draining: Callable[[], bool]) -> Callable[..., "Guarded"]:
@@ -110,10 +111,11 @@ class Guarded(HttpToolsProtocol):
             self._expect_within(self.settings.idle_timeout)
 
     def shutdown(self) -> None:
-        """Close when nothing is under way; a request of which a part is here is still answered."""
-        if self._in_header and self._header_bytes:
-            return
-        super().shutdown()
+        """Close when nothing is under way. A request of which a part is here, or is just on its way, is answered."""
+        if not self._in_header:
+            super().shutdown()
+        elif not self._header_bytes:
+            self._expect_within(_FIRST_BYTE_S)
 
     def close_late(self) -> None:
         """The moment has passed: say so where a request waits for an answer, and close."""

@@ -45,6 +45,9 @@ def test_mistakes_are_said_in_a_line(tmp_path: Path, proven: Path) -> None:
     code, said = refused(str(proven), "--watch", "often")
     assert (code, "--watch 'often' is not a time: write 2ms, 30s or 5m" in said) == (2, True)
 
+    code, said = refused(str(proven), "--watch", "30s")
+    assert (code, "--watch needs a model named by an alias" in said) == (2, True)
+
     code, said = refused(str(proven), "--api-key-file", str(tmp_path / "none"))
     assert (code, "no key file at" in said) == (2, True)
 

@@ -3,6 +3,8 @@
 import asyncio
 import signal
 import socket
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -50,6 +52,31 @@ def test_sigterm_loses_none_of_50_requests_in_flight(proven: Path) -> None:
     images = np.stack([colour(LABELS[i % 3], 50 + i) for i in range(50)])
     found = np.array([answer.json()["outputs"][0]["data"] for answer in answers], dtype=np.float32)
     assert np.allclose(found, expected(images))
+
+
+@pytest.mark.slow
+def test_20_sigterms_under_load_lose_no_request(proven: Path) -> None:
+    """50 clients ask again and again, until nobody listens any more; every connection that was made got its answer."""
+
+    async def ask(counts: Counter[int]) -> None:
+        async with httpx.AsyncClient(base_url=server.url, timeout=20, verify=False) as client:  # noqa: S501 - no TLS
+            with suppress(httpx.ConnectError):
+                while True:
+                    counts[(await client.post(INFER, json=request_for(1))).status_code] += 1
+                    if sum(counts.values()) == 50:
+                        server.process.send_signal(signal.SIGTERM)
+
+    async def story() -> Counter[int]:
+        counts: Counter[int] = Counter()
+        await asyncio.gather(*(ask(counts) for _ in range(50)))
+        return counts
+
+    for _ in range(20):
+        with serving(proven, settings="accept_delay=0.2") as server:
+            counts = asyncio.run(story())
+            assert server.process.wait(25) == 0
+        assert set(counts) == {200}
+        assert counts[200] >= 50
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])

@@ -1,0 +1,157 @@
+"""Tensors of the Open Inference Protocol v2, inwards: JSON or bytes to arrays that fit the model's. Pure functions.
+
+What is wrong with a tensor is a UsageError that names it; nothing is guessed.
+An image tensor is BYTES [N] of encoded images: raw in binary, base64 in JSON.
+"""
+
+import base64
+import binascii
+import functools
+import math
+import struct
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from lit_infer.errors import UsageError
+from lit_infer.manifest import Tensor
+
+DATATYPES = {
+    "bool": "BOOL",
+    "uint8": "UINT8",
+    "int8": "INT8",
+    "int16": "INT16",
+    "int32": "INT32",
+    "int64": "INT64",
+    "float16": "FP16",
+    "float32": "FP32",
+    "float64": "FP64",
+}
+"""The protocol's names of the manifest's dtypes."""
+
+_ELEMENT: dict[str, type] = {"BOOL": bool, "FP32": float, "FP64": float, "BYTES": str}
+_MAX_RANK = 8
+_MOST_IMAGES = 4096
+
+
+class InputTensor(msgspec.Struct, frozen=True):
+    """An input as the request's JSON has it."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+    parameters: dict[str, Any] = {}
+    data: msgspec.Raw = msgspec.Raw(b"")
+
+
+def images(tensor: InputTensor, blob: memoryview | None) -> tuple[bytes, ...]:
+    """The encoded images of a BYTES tensor [N] or [N, 1]."""
+    if len(tensor.shape) not in (1, 2) or tensor.shape[1:] not in ([], [1]) or tensor.shape[0] < 1:
+        raise UsageError(f"input {tensor.name}: images are BYTES [N] with at least one, not {tensor.shape}")
+    if tensor.shape[0] > _MOST_IMAGES:
+        raise UsageError(f"input {tensor.name}: one request can have {_MOST_IMAGES:,} images")
+    if blob is not None:
+        elements = split_bytes(blob, tensor.name, most=tensor.shape[0])
+    else:
+        elements = [_from_base64(text, tensor.name) for text in _strings(tensor)]
+    if len(elements) != tensor.shape[0]:
+        raise UsageError(f"input {tensor.name}: shape {tensor.shape}, and {len(elements)} elements")
+    return tuple(elements)
+
+
+def split_bytes(blob: memoryview, name: str, *, most: int) -> list[bytes]:
+    """The elements of a BYTES tensor: each its length as u32, little-endian, and then itself."""
+    elements: list[bytes] = []
+    at = 0
+    while at < len(blob):
+        if len(elements) == most:
+            raise UsageError(f"input {name}: {len(blob) - at} bytes after its {most} elements")
+        if len(blob) - at < 4:
+            raise UsageError(f"input {name}: {len(blob) - at} bytes where an element's length should be")
+        (length,) = struct.unpack_from("<I", blob, at)
+        at += 4
+        if length > len(blob) - at:
+            raise UsageError(f"input {name}: an element of {length} bytes, and {len(blob) - at} are left")
+        elements.append(bytes(blob[at : at + length]))
+        at += length
+    return elements
+
+
+def array_of(tensor: InputTensor, blob: memoryview | None, expected: Tensor, sides: dict[str, int]) -> NDArray[Any]:
+    """A tensor's array, checked against the model's. `sides`: the named sides that are known so far."""
+    datatype = DATATYPES[expected.dtype]
+    if tensor.datatype != datatype:
+        raise UsageError(f"input {tensor.name} is {datatype}, not {tensor.datatype[:16]}")
+    _check_shape(tensor, expected, sides)
+    if blob is None:
+        return _from_json(tensor, expected)
+    dtype = np.dtype(expected.dtype).newbyteorder("<")
+    size = math.prod(tensor.shape) * dtype.itemsize
+    if len(blob) != size:
+        raise UsageError(f"input {tensor.name}: {datatype} {tensor.shape} is {size} bytes, not {len(blob)}")
+    array = np.frombuffer(blob, dtype=dtype).reshape(tensor.shape)
+    if expected.dtype == "bool" and (array.view(np.uint8) > 1).any():
+        raise UsageError(f"input {tensor.name}: a BOOL is a byte of 0 or 1")
+    return array
+
+
+def _check_shape(tensor: InputTensor, expected: Tensor, sides: dict[str, int]) -> None:
+    """A named side has one length in all inputs, noted in `sides`."""
+    fits = len(tensor.shape) == len(expected.shape)
+    for have, want in zip(tensor.shape, expected.shape, strict=False):
+        fits &= have >= 1 and have == (sides.setdefault(want, have) if isinstance(want, str) else want)
+    if not fits:
+        shape = [side if isinstance(side, int) else sides.get(side, -1) for side in expected.shape]
+        # The client's own numbers may be of any length.
+        raise UsageError(f"input {tensor.name} is {list(expected.shape)} (here {shape}), not {str(tensor.shape)[:200]}")
+
+
+def _from_json(tensor: InputTensor, expected: Tensor) -> NDArray[Any]:
+    if expected.dtype == "float16":
+        raise UsageError(f"input {tensor.name}: FP16 can only be sent as binary data")
+    data = _nested(tensor, _ELEMENT.get(tensor.datatype, int), rank=len(expected.shape))
+    try:
+        with np.errstate(over="ignore"):  # it is told below
+            array = np.array(data, dtype=expected.dtype)
+    except (ValueError, OverflowError) as error:  # ragged, or a number that the type cannot hold
+        raise UsageError(f"input {tensor.name}: {error}") from None
+    if array.size != math.prod(tensor.shape) or (array.ndim > 1 and list(array.shape) != tensor.shape):
+        raise UsageError(f"input {tensor.name}: shape {tensor.shape}, and data of {list(array.shape)}")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise UsageError(f"input {tensor.name}: a number is too large for {tensor.datatype}")
+    return array.reshape(tensor.shape)
+
+
+def _nested(tensor: InputTensor, element: type, *, rank: int) -> Any:
+    """The JSON data: one flat list, or lists nested as deep as the tensor has sides."""
+    raw = bytes(tensor.data)
+    start = raw[:64].translate(None, b" \t\r\n")
+    depth = len(start) - len(start.lstrip(b"["))
+    if depth not in (1, rank) or depth > _MAX_RANK:
+        raise UsageError(f"input {tensor.name}: data is one list, or lists {rank} deep")
+    try:
+        return _list_decoder(element, depth).decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise UsageError(f"input {tensor.name}: {error}") from None
+
+
+@functools.cache
+def _list_decoder(element: type, depth: int) -> msgspec.json.Decoder[Any]:
+    nested: Any = element
+    for _ in range(depth):
+        nested = list[nested]
+    return msgspec.json.Decoder(nested)
+
+
+def _strings(tensor: InputTensor) -> list[str]:
+    data: list[Any] = _nested(tensor, str, rank=len(tensor.shape))
+    return [text for row in data for text in row] if data and isinstance(data[0], list) else data
+
+
+def _from_base64(text: str, name: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise UsageError(f"input {name}: an image in JSON is base64; send others as binary data") from None
