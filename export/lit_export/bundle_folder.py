@@ -107,7 +107,7 @@ def finish(
     source = described.source.reference
     if source and options.publish and any(graph.status == "ok" for graph in made):
         at = artifacts.parse(source)
-        note(f"publish to {artifacts.why(at)}")
+        note("publish")
         reference = _publish(folder, complete, at)
     return Bundle(folder, complete, tuple(made), reference)
 

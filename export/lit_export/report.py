@@ -60,6 +60,7 @@ def ending(bundle: Bundle) -> list[str]:
         f"predict with: lit-infer images/ {model}" if bundle.manifest.task != "tensor" else _from_python(bundle)
     )
     lines.append(f"measure with: lit-bench {model}")
+    lines.append(f"serve with:   lit-serve {bundle.folder}")
     if any(graph.format == "onnx" for graph in bundle.manifest.ok_graphs()):
         lines.append(f"view with:    netron {bundle.folder / 'model.onnx'}")
     return lines

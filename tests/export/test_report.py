@@ -88,6 +88,7 @@ def test_it_ends_with_what_was_made_and_the_next_commands() -> None:
         "published as local/p/net-export:v1",
         "predict with: lit-infer images/ --model b",
         "measure with: lit-bench --model b",
+        "serve with:   lit-serve b",
         "view with:    netron b/model.onnx",
     ]
 
@@ -98,6 +99,7 @@ def test_tensors_are_predicted_from_python() -> None:
     assert report.ending(made)[1:] == [
         'predict with: lit_infer.load("b").run({"tokens": array})',
         "measure with: lit-bench --model b",
+        "serve with:   lit-serve b",
     ]
 
 
