@@ -28,7 +28,7 @@ from lit_infer.hardware import DEFAULT_BATCH_SIZE
 from lit_infer.manifest import Graph, Latency, Manifest, Precision
 from lit_infer.predictor import Predictor, open_predictor
 
-_SECONDS = 0.5
+_SECONDS = 0.25
 """Spent on timing one graph: enough to tell formats apart, and no more of an export's time."""
 
 
