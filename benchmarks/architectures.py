@@ -69,6 +69,9 @@ class Wrapped(pl.LightningModule):
 def perturbed(network: nn.Module, size: int) -> nn.Module:
     """Batch-norm statistics as after training on something: neither zero means nor unit variances."""
     generator = torch.Generator().manual_seed(0)
+    for part in network.modules():
+        if isinstance(part, nn.Linear) and not part.weight.any():  # a head that starts at zero answers nothing yet
+            nn.init.normal_(part.weight, std=0.02, generator=generator)
     norms = [part for part in network.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
     for part in norms:
         part.momentum = 1.0  # the statistics of the one batch that follows

@@ -62,6 +62,8 @@ def export(
     with files.staging_folder(folder.absolute().parent) as scratch, files.staging_folder(scratch) as staged:
         note("ask the eager module for the answers")
         expected = verify.samples(target, images=options.images, scratch=scratch)
+        if verify.is_constant(expected):
+            note("warning: the module answers the same to every input. Is it trained? Comparing it can show little")
         workshop = Workshop(target, described, options, scratch, expected, judge_for(target, options, note=note), note)
         graphs = [workshop.graph(name, precision) for name, precision in wanted]
         workshop.deliver(graphs, staged)

@@ -98,6 +98,12 @@ def _noise_files(target: Target, scratch: Path) -> list[Path]:
     return paths
 
 
+def is_constant(expected: Sequence[Sample]) -> bool:
+    """Whether the module answered the same to every input, so that a comparison can show little."""
+    outputs = zip(*(sample.answers for sample in expected), strict=True)
+    return all(_Scale.of([answer.astype(np.float64) for answer in output]).spread == 0 for output in outputs)
+
+
 def golden(target: Target, expected: Sequence[Sample]) -> dict[str, NDArray[Any]]:
     """The largest of the noise samples and the eager answers for it, by tensor name."""
     sample = max((one for one in expected if not one.files), key=lambda one: len(one.inputs[0]))

@@ -197,3 +197,11 @@ def test_a_graph_is_not_expected_to_be_nearer_than_the_modules_own_rounding(tmp_
         verify.parity(near, expected, precision="fp32", tolerance=strict)
     found = verify.parity(near, expected, precision="fp32", tolerance=strict, own_error=lambda: [error])
     assert found.eager_error == error
+
+
+def test_a_module_that_answers_the_same_to_everything_is_noticed(target: Target, tmp_path: Path) -> None:
+    constant = Tiny()
+    with torch.no_grad():
+        constant.linear.weight.zero_()
+    assert verify.is_constant(verify.samples(target_of(constant), images=None, scratch=tmp_path))
+    assert not verify.is_constant(verify.samples(target, images=None, scratch=tmp_path))
