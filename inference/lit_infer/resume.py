@@ -226,6 +226,7 @@ def locked(folder: Path, *, identity: dict[str, Any], resume: bool) -> Iterator[
             raise UsageError(
                 f"another lit-infer is writing here ({folder}): wait for it, or name another --output"
             ) from None
+        _sweep(folder)
         if resume:
             _check_same(folder, identity)
         else:
@@ -257,6 +258,12 @@ def _check_same(folder: Path, identity: dict[str, Any]) -> None:
                 f"--resume: {name} is not what it was{shown}. "
                 f"Give the same line as before, or leave --resume out to start over ({folder})"
             )
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the temporary files of a run that was killed while it wrote them: each attempt would leave another."""
+    for path in folder.glob(".*"):
+        path.unlink()
 
 
 def _empty(folder: Path) -> None:

@@ -181,7 +181,7 @@ def made():
 
 kills = finished = 0
 expected = {path.name: path.read_bytes() for path in Path(whole).iterdir()}
-while kills < 50 or made() != expected:
+while True:
     enough = size() + generator.randint(0, 10_000)
     process = start()
     # One run in four is killed not while it grows, but while its outputs get their names.
@@ -197,9 +197,11 @@ while kills < 50 or made() != expected:
         continue
     finished += 1
     assert made() == expected, sorted(made())
-    if kills < 50:
-        for path in Path().iterdir():
-            path.unlink()
+    if kills >= 50:
+        break  # not before: a run that is killed after its last output got its name has left its folder
+    assert not partial.exists()
+    for path in Path().iterdir():
+        path.unlink()
 print(kills, finished)
 """
 
@@ -300,6 +302,17 @@ def test_a_run_without_resume_starts_over(predictor: Predictor, images: Path, tm
 
 def test_resume_without_anything_to_resume_just_runs(predictor: Predictor, images: Path, tmp_path: Path) -> None:
     assert run(predictor, images, job(tmp_path / "new", resume=True)).count == ROWS
+
+
+def test_what_killed_runs_were_writing_does_not_pile_up(predictor: Predictor, images: Path, tmp_path: Path) -> None:
+    wanted = interrupted(predictor, images, tmp_path / "cut")
+    folder = resume.folder_for(tmp_path / "cut/rows.jsonl")
+    (folder / ".report.html.a1b2c3").write_bytes(b"half a page")
+    (folder / ".job.json.d4e5f6").write_bytes(b"{")
+
+    with resume.locked(folder, identity=json.loads((folder / "job.json").read_text()), resume=True):
+        assert not list(folder.glob(".*"))
+    assert run(predictor, images, wanted).resumed == 9
 
 
 def test_two_processes_do_not_write_the_same_output(predictor: Predictor, images: Path, tmp_path: Path) -> None:
