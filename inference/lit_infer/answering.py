@@ -22,7 +22,7 @@ _NO_TIME = (0.0, 0.0, 0.0)
 _Answered = tuple[Choice, ...] | NDArray[np.float32]
 
 
-class Ask(NamedTuple):
+class Ask(msgspec.Struct, frozen=True, gc=False):
     """What is wanted of an item."""
 
     top_k: int

@@ -15,6 +15,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import msgspec
+
 from lit_infer.errors import ExpiredError, OverloadedError, UsageError
 
 T = TypeVar("T")
@@ -39,14 +41,14 @@ class BatchPolicy:
             raise UsageError(f"a batch policy's sizes are at least 1 and its delay at least 0, not {self}")
 
 
-@dataclass(slots=True)
-class _Waiting(Generic[T, R]):
+class _Waiting(msgspec.Struct, Generic[T, R]):
     item: T
     future: Future[R]
     size: int
-    arrived: float
-    deadline: float | None
-    runs_by: float
+    arrived: float = 0.0
+    """Not noted for an item that can neither expire nor keep a batch waiting."""
+    deadline: float | None = None
+    runs_by: float = 0.0
     """When a batch with this item stops waiting for more."""
 
     def has_expired(self, now: float) -> bool:
@@ -117,7 +119,10 @@ class Batcher(Generic[T, R]):
         return len(self._queue)
 
     def _as_waiting(self, item: T, size: int, timeout: float | None) -> _Waiting[T, R]:
-        now, delay = time.monotonic(), self.policy.max_delay
+        delay = self.policy.max_delay
+        if timeout is None and not delay:
+            return _Waiting(item, Future(), size)
+        now = time.monotonic()
         if timeout is None:
             return _Waiting(item, Future(), size, now, None, now + delay)
         # Waiting for company must not be what an item's deadline is missed by.

@@ -9,8 +9,9 @@ Nothing here grows with the number of images. What is unfinished is kept beside 
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from lit_infer import loading, vectors
 from lit_infer.errors import NotFoundError, UsageError

@@ -10,23 +10,28 @@ SCORES = st.sampled_from([0.0, 0.25, 0.5, 0.5000001, 1.0, float("nan")])
 
 
 @given(
-    arrays.arrays(np.float32, st.tuples(st.integers(1, 6), st.integers(1, 12)), elements=st.floats(0, 1, width=32)),
+    arrays.arrays(
+        np.float32,
+        st.tuples(st.integers(1, 6), st.sampled_from([1, 2, 12, 64, 65, 90])),
+        elements=st.floats(0, 1, width=32),
+    ),
     st.integers(1, 15),
 )
 def test_each_row_of_a_batch_is_answered_as_if_it_were_alone(rows: np.ndarray, top_k: int) -> None:
     assert batch_choices(rows, labels=None, top_k=top_k) == [top_choices(row, labels=None, top_k=top_k) for row in rows]
 
 
+@pytest.mark.parametrize("padding", [0, 200])  # few classes are sorted, many are partitioned
 @given(st.lists(st.lists(SCORES, min_size=5, max_size=5), min_size=1, max_size=6), st.integers(1, 7))
 def test_the_best_come_first_then_the_lower_index_and_numbers_before_what_is_none(
-    values: list[list[float]], top_k: int
+    padding: int, values: list[list[float]], top_k: int
 ) -> None:
-    rows = np.array(values, dtype=np.float32)
+    rows = np.array([[*row, *[-1.0] * padding] for row in values], dtype=np.float32)
 
     found = batch_choices(rows, labels=None, top_k=top_k)
 
     for row, top in zip(rows.tolist(), found, strict=True):
-        order = sorted(range(5), key=lambda i: (row[i] != row[i], -row[i] if row[i] == row[i] else 0, i))
+        order = sorted(range(len(row)), key=lambda i: (row[i] != row[i], -row[i] if row[i] == row[i] else 0, i))
         assert [choice.index for choice in top] == order[:top_k]
 
 
