@@ -14,8 +14,10 @@ import typer
 from lit_infer import console
 
 if TYPE_CHECKING:
-    from lit_infer.job import Job
-    from lit_infer.tally import Summary
+    from lit_infer.folder.job import Job
+    from lit_infer.folder.sources import Inputs
+    from lit_infer.folder.tally import Summary
+    from lit_infer.predictor import Predictor
 
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 explain_app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -91,8 +93,9 @@ def infer(
     if not paths:
         context.fail("Missing argument 'PATH...': name images, folders or archives.")
     # Imported here, so that --help answers without numpy.
-    from lit_infer import bundle, folder, outputs, sources
-    from lit_infer.job import ErrorLimit, Job, limits
+    from lit_infer import bundle
+    from lit_infer.folder import arguments, outputs
+    from lit_infer.folder.job import ErrorLimit, Job, limits
     from lit_infer.predictor import load
 
     job = Job(
@@ -110,21 +113,13 @@ def infer(
         max_errors=None if max_errors is None else ErrorLimit(max_errors),
         resume=resume,
     )
-    inputs = sources.parse(paths)
+    inputs = arguments.parse(paths)
     outputs.check(job, inputs)
     named = model or bundle.default_model()
     predictor = load(_verified(named, verify_key), device=device, engine=engine, precision=precision)
     if not quiet:
         console.note(f"model {named} ({predictor.manifest.identity()}) on {predictor.device}, {predictor.engine}")
-    kept = "nothing has been kept" if as_json else "the same line with --resume goes on from here"
-    with console.says_when_interrupted(kept), console.image_progress(inputs.count, quiet=quiet) as advance:
-
-        def each(row: dict[str, Any]) -> None:
-            if as_json:
-                typer.echo(json.dumps(row, ensure_ascii=False))
-            advance(row["error"] is not None)
-
-        summary = folder.run_job(predictor, inputs, job, each=each)
+    summary = _predict(predictor, inputs, job, as_json=as_json, quiet=quiet)
     if not quiet:
         _show(summary, job)
     if summary.failed:
@@ -151,9 +146,24 @@ def explain(
         console.out.print(f"{name:<12} {value}", markup=False)
 
 
+def _predict(predictor: "Predictor", inputs: "Inputs", job: "Job", *, as_json: bool, quiet: bool) -> "Summary":
+    """Run the job; rows to stdout where they were asked for, progress to stderr."""
+    from lit_infer import folder
+
+    kept = "nothing has been kept" if as_json else "the same line with --resume goes on from here"
+    with console.says_when_interrupted(kept), console.image_progress(inputs.count, quiet=quiet) as advance:
+
+        def each(row: dict[str, Any]) -> None:
+            if as_json:
+                typer.echo(json.dumps(row, ensure_ascii=False))
+            advance(row["error"] is not None)
+
+        return folder.run_job(predictor, inputs, job, each=each)
+
+
 def _show(summary: "Summary", job: "Job") -> None:
     """What a run came to; the first rows too, unless all were printed."""
-    from lit_infer import report, tally
+    from lit_infer.folder import report, tally
 
     if job.output is not None:
         console.out.print(report.predictions_table(summary, rows=tally.SHOWN))

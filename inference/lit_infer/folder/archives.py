@@ -1,0 +1,140 @@
+"""Images inside `.tar` (WebDataset shards) and `.zip` files, one after the other, without unpacking.
+
+A member's name is a label and nothing else: no file is ever opened or made under it. What an archive says
+of itself is not believed: no header makes it read more than the limits allow.
+"""
+
+import io
+import re
+import struct
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import IO, Self
+
+from lit_infer.errors import InputError
+from lit_infer.folder import search, zip_directory
+
+TAR = (".tar", ".tar.gz", ".tgz")
+ZIP = (".zip",)
+
+Read = Callable[[int], bytes]
+"""Reads a member: at most that many bytes, more is an InputError. Good until the next member is asked for."""
+
+_LONG_HEADERS = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
+_MAX_HEADER = 2**20  # of a tar's long names, which tarfile would hold in memory whatever their size
+_NO_ENTRIES = b"PK\x05\x06" + bytes(18)  # an empty zip file
+_MAX_CLASS = 1000  # bytes of a .cls member
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One image of an archive."""
+
+    name: str
+    read: Read
+    truth: str | None = None
+    """What the `.cls` member before it says that it shows: a class's index or label."""
+
+
+def is_archive(name: str) -> bool:
+    """Whether a name ends as an archive's does."""
+    return name.lower().endswith((*TAR, *ZIP))
+
+
+def members(file: IO[bytes], name: str) -> Iterator[Member]:
+    """The images of an open archive, in the archive's order. Raises InputError where it is damaged."""
+    try:
+        yield from _zip_members(file) if name.lower().endswith(ZIP) else _tar_members(file)
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, struct.error, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"the archive is damaged here: {error}", code="bad_archive") from None
+
+
+class _TarInfo(tarfile.TarInfo):
+    """A header that may not fill the memory, and whose damage is told: tarfile takes it for the archive's end."""
+
+    @classmethod
+    def fromtarfile(cls, file: tarfile.TarFile) -> Self:
+        """The next header. Only the end mark is the end."""
+        try:
+            return super().fromtarfile(file)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(str(error)) from None
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """A header's first block; what is to be read as a whole must not be large."""
+        info = super().frombuf(buf, encoding, errors)
+        if info.type in _LONG_HEADERS and info.size > _MAX_HEADER:
+            raise tarfile.ReadError(f"a header of {info.size:,} bytes")
+        return info
+
+
+def _tar_members(file: IO[bytes]) -> Iterator[Member]:
+    sample, truth = "", None
+    with tarfile.open(fileobj=file, mode="r|*", tarinfo=_TarInfo, errors="surrogateescape") as archive:
+        for info in archive:
+            if (name := _sample(info.name)) != sample:
+                sample, truth = name, None
+            if search.is_image(info.name):
+                yield Member(info.name, lambda limit, info=info: _read_tar(archive, info, limit), truth)  # type: ignore[misc]
+            elif info.name.endswith(".cls") and info.isreg() and info.size <= _MAX_CLASS:
+                truth = _read_tar(archive, info, _MAX_CLASS).decode(errors="replace").strip()
+            archive.members = []  # type: ignore[attr-defined] # tarfile would keep every header
+
+
+def _sample(name: str) -> str:
+    """What the members of a WebDataset sample share: the name up to the first point behind the last slash."""
+    return re.sub(r"\.[^/]*\Z", "", name)
+
+
+def _read_tar(archive: tarfile.TarFile, info: tarfile.TarInfo, limit: int) -> bytes:
+    opened = archive.extractfile(info) if info.isreg() else None
+    if opened is None:
+        raise InputError("not a regular file", code="not_a_file")
+    _check_size(info.size, limit)
+    try:
+        data = opened.read(limit + 1)
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise InputError(f"cannot be read: {error}", code="unreadable") from None
+    if len(data) != info.size:
+        raise InputError("the archive ends in the middle of it", code="unreadable")
+    return data
+
+
+def _zip_members(file: IO[bytes]) -> Iterator[Member]:
+    with zipfile.ZipFile(io.BytesIO(_NO_ENTRIES)) as archive:
+        archive.fp = file  # so that zipfile reads members, but not a directory that may fill the memory
+        for info in zip_directory.entries(file):
+            if search.is_image(info.filename):
+                yield Member(info.filename, lambda limit, info=info: _read_zip(archive, info, limit))  # type: ignore[misc]
+
+
+def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
+    if info.flag_bits & 0x1:
+        raise InputError("it is encrypted", code="encrypted")
+    _check_size(info.file_size, limit)
+    try:
+        with archive.open(info) as opened:
+            data = opened.read(limit + 1)
+            opened.read(1)  # at the end, and only there, the checksum is compared
+    except Exception as error:  # zlib, lzma and bz2 have errors of their own, BadZipFile, NotImplementedError, …
+        raise InputError(f"cannot be read: {error}", code="unreadable") from None
+    _check_size(len(data), limit)
+    return data
+
+
+def _check_size(size: int, limit: int) -> None:
+    if size > limit:
+        raise InputError(f"{size:,} bytes; the limit is {limit:,}", code="too_many_bytes")

@@ -1,0 +1,63 @@
+"""What `lit-infer PATH...` may name, told apart.
+
+cat.jpg  photos/  'photos/**/*.png'  -  @list.txt  s3://bucket/photos/  shard-0001.tar  photos.zip
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lit_infer.errors import NotFoundError, UsageError
+from lit_infer.folder import archives, cloud
+from lit_infer.folder.search import MAGIC, Search, from_glob, suffixes
+from lit_infer.folder.sources import Archive, Bucket, File, Folder, Inputs, Listed, Source, Url
+
+
+def parse(arguments: Sequence[str]) -> Inputs:
+    """The arguments as sources. Raises NotFoundError for what is not there and folders without images."""
+    sources = [_parse(argument) for argument in arguments]
+    if sum(source == Listed(None) for source in sources) > 1:
+        raise UsageError("standard input (-) can be read only once")
+    return Inputs(sources)
+
+
+def _parse(argument: str) -> Source:
+    if argument == "-":
+        return Listed(None)
+    if cloud.is_url(argument):
+        return _parse_url(argument)
+    path = Path(argument)
+    if argument.startswith("@"):
+        return _parse_list(Path(argument[1:]))
+    if path.is_dir():
+        return _parse_folder(Search(path))
+    if path.exists():
+        return Archive(path.as_posix()) if archives.is_archive(argument) else File(path)
+    if MAGIC & set(argument):
+        return _parse_folder(from_glob(argument))
+    raise NotFoundError(f"no such file or folder: {argument}")
+
+
+def _parse_url(url: str) -> Source:
+    if MAGIC & set(url):
+        return Bucket(url)
+    if cloud.is_folder(url):
+        return Bucket(url)
+    return Archive(url) if archives.is_archive(url) else Url(url)
+
+
+def _parse_list(path: Path) -> Source:
+    if not path.is_file():
+        raise NotFoundError(f"no such list: {path} (a file that is called @{path} is named ./@{path})")
+    return Listed(path)
+
+
+def _parse_folder(search: Search) -> Source:
+    first = search.first()
+    if isinstance(first, OSError) and first.filename == str(search.root):
+        if search.pattern:
+            raise NotFoundError(f"no such folder: {search.root}")
+        raise UsageError(f"cannot list {first.filename}: {first.strerror}")
+    if first is None:
+        where = "match" if search.pattern else "below"
+        raise NotFoundError(f"no images {where} {search} (looked for {suffixes()})")
+    return Folder(search)

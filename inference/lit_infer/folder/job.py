@@ -1,0 +1,108 @@
+"""What a run of `lit-infer` is asked for, and what of it must be the same for two halves to fit together."""
+
+import hashlib
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from lit_infer import files, manifest
+from lit_infer.errors import GateError, UsageError
+from lit_infer.folder.sources import Inputs
+from lit_infer.limits import Limits
+from lit_infer.predictor import Predictor
+
+
+@dataclass(frozen=True)
+class ErrorLimit:
+    """How many images may fail before a run is stopped: a number, or a share of the images so far."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"\d+|(100|\d?\d(\.\d+)?)%", self.text):
+            raise UsageError(f"--max-errors {self.text}: give a number (100) or a share (5%)")
+
+    def check(self, *, failed: int, count: int) -> None:
+        """Raise GateError where too many have failed. A share is judged from 100 images on."""
+        limit = float(self.text.rstrip("%"))
+        share = self.text.endswith("%")
+        if (count >= 100 and failed * 100 > limit * count) if share else failed > limit:
+            raise GateError(
+                f"stopped: {failed} of {count} images failed, more than --max-errors {self.text}. "
+                "To go on with what is done, give a higher limit and --resume"
+            )
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run: how to predict, and what to make of it."""
+
+    top_k: int = 5
+    batch_size: int | None = None
+    """Images per run of the graph; None: as the predictor has it."""
+    limits: Limits = field(default_factory=Limits)
+    threshold: float | None = None
+    """Below this score an image gets no label."""
+    timings: bool = False
+    """Whether rows have the milliseconds of each stage."""
+    output: Path | None = None
+    """.jsonl, .csv or .parquet; None: the rows are only handed to the caller."""
+    embeddings: Path | None = None
+    report: Path | None = None
+    thumbnails: int = 2000
+    sort_into: Path | None = None
+    hard_links: bool = False
+    max_errors: ErrorLimit | None = None
+    resume: bool = False
+
+    def written(self) -> dict[str, Path | None]:
+        """The outputs, each with what to say before its place."""
+        return {
+            "written to": self.output,
+            "embeddings in": self.embeddings,
+            "report in": self.report,
+            "sorted into": self.sort_into,
+        }
+
+
+def identity(job: Job, inputs: Inputs, predictor: Predictor) -> dict[str, Any]:
+    """All that the rows depend on, by name. A run is only resumed where every one of these is the same."""
+    from lit_infer import __version__
+
+    return {
+        "lit-deploy": __version__,
+        "model": hashlib.sha256(manifest.encode(predictor.manifest)).hexdigest(),
+        "graph": _graph(predictor),
+        "engine": predictor.engine,
+        "device": predictor.device,
+        "images": hashlib.sha256("\0".join(inputs.facts()).encode(errors="surrogateescape")).hexdigest(),
+        "--top-k": job.top_k,
+        "--batch-size": job.batch_size or predictor.batch_size,
+        "--max-bytes": job.limits.max_bytes,
+        "--max-pixels": job.limits.max_pixels,
+        "--threshold": job.threshold,
+        "--timings": job.timings,
+        "--embeddings": _text(job.embeddings),
+        "--report": _text(job.report),
+        "--thumbnails": job.thumbnails,
+        "--sort-into": _text(job.sort_into),
+        "--hard-links": job.hard_links,
+    }
+
+
+def _graph(predictor: Predictor) -> str | None:
+    """Which graph runs: a bundle's manifest has the digests of its files, a lone file is not in any."""
+    if predictor.path is None:
+        return None
+    return predictor.path.name if predictor.manifest.graphs else files.sha256(predictor.path)
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def limits(*, max_pixels: int | None, max_bytes: int | None) -> Limits:
+    """The usual limits, but for those that are given."""
+    usual = Limits()
+    return replace(usual, max_pixels=max_pixels or usual.max_pixels, max_bytes=max_bytes or usual.max_bytes)

@@ -1,0 +1,76 @@
+"""Read ahead: members of archives in their order, files at URLs several at a time. Local files stay paths."""
+
+import hashlib
+import os
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from lit_infer.errors import InputError
+from lit_infer.folder.cloud import Remote
+from lit_infer.folder.sources import Item
+
+_READERS = 8
+_AHEAD = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An item as the predictor takes it. Where reading failed, `image` is empty and `error` says why."""
+
+    item: Item
+    image: Path | bytes
+    error: InputError | None = None
+    read_ms: float = 0.0
+    stamp: bytes = bytes(8)
+    """Changes with a local file's size and date."""
+
+
+def load(items: Iterator[Item], *, max_bytes: int) -> Iterator[Loaded]:
+    """The items in their order, read where they are not local files."""
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="lit-read") as pool:
+        ahead: deque[Loaded | Future[Loaded]] = deque()
+        try:
+            for item in items:
+                remote = isinstance(item.content, Remote)
+                ahead.append(pool.submit(_load, item, max_bytes) if remote else _load(item, max_bytes))
+                while ahead and (len(ahead) > _AHEAD or isinstance(ahead[0], Loaded)):
+                    yield _done(ahead.popleft())
+            while ahead:
+                yield _done(ahead.popleft())
+        finally:
+            for left in ahead:
+                if isinstance(left, Future):
+                    left.cancel()
+
+
+def stamp(item: Item) -> bytes:
+    """8 bytes that change with a local file's size or date; zeros for what is not there and for all others."""
+    if not isinstance(item.content, Path):
+        return bytes(8)
+    try:
+        status = os.stat(item.content)
+    except (OSError, ValueError):
+        return bytes(8)
+    return hashlib.blake2b(b"%d %d" % (status.st_size, status.st_mtime_ns), digest_size=8).digest()
+
+
+def _done(loaded: Loaded | Future[Loaded]) -> Loaded:
+    return loaded if isinstance(loaded, Loaded) else loaded.result()
+
+
+def _load(item: Item, max_bytes: int) -> Loaded:
+    if isinstance(item.content, Path):
+        return Loaded(item, item.content, stamp=stamp(item))
+    if isinstance(item.content, InputError):
+        return Loaded(item, b"", item.content)
+    read = item.content.read if isinstance(item.content, Remote) else item.content
+    started = time.perf_counter()
+    try:
+        data = read(max_bytes)
+    except InputError as error:
+        return Loaded(item, b"", error)
+    return Loaded(item, data, read_ms=(time.perf_counter() - started) * 1000)

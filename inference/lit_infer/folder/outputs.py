@@ -1,0 +1,161 @@
+"""All that a job makes, as one thing: it is checked before the work, takes each result, and is finished once."""
+
+import errno
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lit_infer.errors import LitError, UsageError
+from lit_infer.folder import html_report, loading, resume, writers
+from lit_infer.folder.job import Job, identity
+from lit_infer.folder.partial import Entry, Part, Partial
+from lit_infer.folder.sorting import Sorter, check_empty
+from lit_infer.folder.sources import Inputs, Item
+from lit_infer.folder.vectors import Vectors, width
+from lit_infer.folder.writers import Row
+from lit_infer.predictor import Predictor
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def check(job: Job, inputs: Inputs) -> None:
+    """Whether everything can be written, asked before any work is done. Raises UsageError, MissingExtraError."""
+    named = {"--output": job.output, "--embeddings": job.embeddings, "--report": job.report}
+    if job.output is not None:
+        writers.check(job.output)
+    for option, suffix in (("--embeddings", ".npy"), ("--report", ".html")):
+        if (path := named[option]) is not None:
+            writers.check_place(path, option=option)
+            if path.suffix != suffix:
+                raise UsageError(f"{option} {path}: the name must end in {suffix}")
+    if job.resume and job.output is None:
+        raise UsageError("--resume goes on with an output file, and --json writes none")
+    if job.hard_links and job.sort_into is None:
+        raise UsageError("--hard-links is for --sort-into DIR")
+    if job.sort_into is not None:
+        _check_sort_into(job.sort_into, job, inputs)
+
+
+def _check_sort_into(folder: Path, job: Job, inputs: Inputs) -> None:
+    for searched in inputs.folders():
+        if folder.resolve().is_relative_to(searched.resolve()):
+            raise UsageError(f"--sort-into {folder} lies in {searched}, which is searched: name a folder elsewhere")
+    if not (job.resume and job.output is not None and resume.folder_for(job.output).exists()):
+        check_empty(folder)
+
+
+class Outputs:
+    """What is made of the results, and what an earlier run had made of them already."""
+
+    def __init__(self, job: Job, inputs: Inputs, predictor: Predictor, folder: Path | None) -> None:
+        self._job = job
+        self._model = predictor.manifest.identity()
+        self._batch_size = job.batch_size or predictor.batch_size
+        self._finished = False
+        self._sorter = None
+        if job.sort_into is not None:
+            self._sorter = Sorter(job.sort_into, root=inputs.root(), hard_links=job.hard_links)
+        self._partial = self._vectors = self._thumbnails = None
+        if folder is not None:
+            parts: list[Part] = []
+            if job.embeddings is not None:
+                self._vectors = Vectors(folder, width(predictor.manifest))
+                parts.append(self._vectors)
+            if job.report is not None:
+                self._thumbnails = html_report.Thumbnails(folder, most=job.thumbnails)
+                parts.append(self._thumbnails)
+            self._partial = Partial(folder, parts)
+
+    def resumed(self, items: Iterator[Item]) -> Iterator[tuple[Item, Row]]:
+        """The rows that are done, each with the item that it belongs to, which is taken from `items` and compared."""
+        if self._partial is None:
+            return
+        self._partial.keep_batches(self._batch_size)
+        for row, stamp in zip(self._partial.rows.read(), self._partial.stamps.read(), strict=True):
+            yield _unchanged(row, stamp, next(items, None)), row
+
+    def add(self, entry: Entry) -> None:
+        """Take one result."""
+        if self._sorter is not None:
+            self._sorter.add(entry)
+        if self._partial is not None:
+            self._partial.add(entry)
+
+    def close(self) -> None:
+        """Bring to the disk what is there; where nothing is, or all is finished, leave nothing behind."""
+        if self._partial is None:
+            return
+        try:
+            if not self._finished:
+                self._partial.commit()
+            useless = self._job.output is None or self._partial.rows.file.size == 0
+        finally:
+            self._partial.close()
+        if self._finished or useless:
+            resume.remove(self._partial.folder)
+
+    def finish(self) -> None:
+        """Give every output its name, the rows last: until then the run can be resumed."""
+        job = self._job
+        if self._sorter is not None:
+            self._sorter.finish()
+        if self._partial is None:
+            return
+        self._partial.commit()
+        rows = self._partial.rows
+        if job.report is not None and self._thumbnails is not None:
+            page = self._partial.folder / "report.html"  # not beside its place, where a kill would leave half of it
+            html_report.write(rows.read, self._thumbnails, page, model=self._model)
+            writers.publish(page, job.report)
+        if job.embeddings is not None and self._vectors is not None:
+            writers.publish(self._vectors.finish(), job.embeddings)
+        if job.output is not None:
+            made = rows.file.path
+            if job.output.suffix != ".jsonl":
+                made = made.with_suffix(job.output.suffix)
+                writers.writer(job.output)(rows.read(), made)
+            writers.publish(made, job.output)
+        self._finished = True
+
+
+@contextmanager
+def opened(job: Job, inputs: Inputs, predictor: Predictor) -> Iterator[Outputs]:
+    """The outputs of a job. A run that ends early keeps what it has done beside the output."""
+    check(job, inputs)
+    if predictor.manifest.task == "image-embedding" and job.embeddings is None:
+        raise UsageError(f"{predictor.manifest.name} gives embeddings: name a file for them with --embeddings out.npy")
+    beside = job.output or job.embeddings or job.report
+    if beside is None:
+        yield Outputs(job, inputs, predictor, None)
+        return
+    facts = json.loads(json.dumps(identity(job, inputs, predictor)))
+    place = resume.folder_for(beside)
+    with _full_disk_is_told(place), resume.locked(place, identity=facts, resume=job.resume) as folder:
+        outputs = Outputs(job, inputs, predictor, folder)
+        try:
+            yield outputs
+        finally:
+            outputs.close()
+
+
+@contextmanager
+def _full_disk_is_told(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        where = error.filename or folder
+        raise LitError(
+            f"{where}: {error.strerror}. Make room; the same line with --resume goes on with what is done"
+        ) from None
+
+
+def _unchanged(row: Row, stamp: bytes, item: Item | None) -> Item:
+    if item is None or item.name != row["path"]:
+        found = "there are no more images" if item is None else f"{item.name} is there instead"
+        raise UsageError(f"--resume: {row['path']} was next, and {found}. Leave --resume out to start over")
+    if loading.stamp(item) != stamp:
+        raise UsageError(f"--resume: {item.name} has changed since. Leave --resume out to start over")
+    return item

@@ -1,0 +1,196 @@
+"""The files of `OUTPUT.partial/`, which only grow.
+
+They reach the disk together every few seconds, the rows last: a row that is there has all of its companions.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from lit_infer.folder.loading import Loaded
+from lit_infer.folder.writers import Row, encoded
+from lit_infer.predictions import Prediction
+
+COMMIT_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One image's result on its way to the outputs."""
+
+    number: int
+    row: Row
+    prediction: Prediction
+    loaded: Loaded
+
+
+class Part(Protocol):
+    """One file of the folder."""
+
+    def count(self) -> int:
+        """How many rows' worth it holds."""
+        ...
+
+    def keep(self, rows: int) -> None:
+        """Forget what belongs to later rows."""
+        ...
+
+    def add(self, entry: Entry) -> None:
+        """Take a result; it is on disk after `commit`."""
+        ...
+
+    def commit(self) -> None:
+        """Bring to the disk what was added."""
+        ...
+
+    def close(self) -> None:
+        """Let the file go."""
+        ...
+
+
+class Growing:
+    """A file that bytes are added to."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = path.open("ab")
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return os.fstat(self._file.fileno()).st_size
+
+    def add(self, data: bytes) -> None:
+        """Take bytes; they are on disk after `commit`."""
+        self._file.write(data)
+
+    def commit(self) -> None:
+        """Bring to the disk what was added."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def cut(self, size: int) -> None:
+        """Forget what lies beyond `size` bytes."""
+        self._file.flush()
+        self._file.truncate(size)
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._file.close()
+
+
+class Rows:
+    """`rows.jsonl`. Held back until `commit`, when everything that belongs to a row is on disk before it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = Growing(folder / "rows.jsonl")
+        self._waiting: list[bytes] = []
+
+    def count(self) -> int:
+        """The rows up to the first that is not whole: a power cut may leave anything at the end of a file."""
+        return sum(1 for _ in self._whole())
+
+    def read(self) -> Iterator[Row]:
+        """The rows that are on disk."""
+        return (row for _, row in self._whole())
+
+    def keep(self, rows: int) -> None:
+        """Cut the file behind that many rows."""
+        self.file.cut(sum(length for (length, _), _ in zip(self._whole(), range(rows), strict=False)))
+
+    def add(self, entry: Entry) -> None:
+        """Take a row."""
+        self._waiting.append(encoded(entry.row))
+
+    def commit(self) -> None:
+        """Write what waits."""
+        self.file.add(b"".join(self._waiting))
+        self._waiting.clear()
+        self.file.commit()
+
+    def close(self) -> None:
+        """Let the file go."""
+        self.file.close()
+
+    def _whole(self) -> Iterator[tuple[int, Row]]:
+        with self.file.path.open("rb") as file:
+            for line in file:
+                try:
+                    row = json.loads(line)
+                except ValueError:
+                    return
+                if not line.endswith(b"\n") or not isinstance(row, dict) or "path" not in row:
+                    return
+                yield len(line), row
+
+
+class Stamps:
+    """`inputs.bin`: what tells each row's file from a changed one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = Growing(folder / "inputs.bin")
+
+    def count(self) -> int:
+        """Rows."""
+        return self.file.size // 8
+
+    def read(self) -> Iterator[bytes]:
+        """The stamps that are on disk."""
+        with self.file.path.open("rb") as file:
+            yield from iter(lambda: file.read(8), b"")
+
+    def keep(self, rows: int) -> None:
+        """Cut the file behind that many rows."""
+        self.file.cut(rows * 8)
+
+    def add(self, entry: Entry) -> None:
+        """Take a row's stamp."""
+        self.file.add(entry.loaded.stamp)
+
+    def commit(self) -> None:
+        """Write."""
+        self.file.commit()
+
+    def close(self) -> None:
+        """Let the file go."""
+        self.file.close()
+
+
+class Partial:
+    """The folder, open and locked, and its parts."""
+
+    def __init__(self, folder: Path, more: Sequence[Part]) -> None:
+        self.folder = folder
+        self.rows = Rows(folder)
+        self.stamps = Stamps(folder)
+        self.parts: tuple[Part, ...] = (*more, self.stamps, self.rows)  # the rows last
+        self._committed = time.monotonic()
+
+    def keep_batches(self, batch_size: int) -> int:
+        """Keep the whole batches that every part has; how many rows that is."""
+        rows = min(part.count() for part in self.parts) // batch_size * batch_size
+        for part in self.parts:
+            part.keep(rows)
+        return rows
+
+    def add(self, entry: Entry) -> None:
+        """Take a result."""
+        for part in self.parts:
+            part.add(entry)
+        if time.monotonic() - self._committed >= COMMIT_SECONDS:
+            self.commit()
+
+    def commit(self) -> None:
+        """Bring all to the disk."""
+        for part in self.parts:
+            part.commit()
+        self._committed = time.monotonic()
+
+    def close(self) -> None:
+        """Let the files go."""
+        for part in self.parts:
+            part.close()

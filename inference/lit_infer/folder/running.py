@@ -1,0 +1,133 @@
+"""The story of a run: take the images as they are found, predict, hand on the rows."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from lit_infer.errors import NotFoundError, UsageError
+from lit_infer.folder import loading, vectors
+from lit_infer.folder.job import Job
+from lit_infer.folder.loading import Loaded
+from lit_infer.folder.outputs import opened
+from lit_infer.folder.partial import Entry
+from lit_infer.folder.search import Search, suffixes
+from lit_infer.folder.sources import File, Inputs, Item
+from lit_infer.folder.tally import Summary, Tally
+from lit_infer.folder.writers import STAGES, Row
+from lit_infer.images import ImageInput
+from lit_infer.predictions import Prediction
+from lit_infer.predictor import Predictor
+
+
+def list_images(paths: Sequence[Path]) -> list[Path]:
+    """Files as given and, below folders, files with an image's suffix; sorted per folder, each once.
+
+    Hidden files and folders are left out. Raises NotFoundError for a path that is not there and for a folder
+    without images, UsageError for a folder that cannot be listed.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        below = list(Search(path).files()) if path.is_dir() else [path]
+        if not below:
+            raise NotFoundError(f"no images below {path}/ (looked for {suffixes()})")
+        if not path.exists():
+            raise NotFoundError(f"no such file or folder: {path}")
+        for image in below:
+            if isinstance(image, OSError):
+                raise UsageError(f"cannot list {image.filename}: {image.strerror}")
+            found[image] = None
+    return list(found)
+
+
+def run(
+    predictor: Predictor,
+    paths: Sequence[Path],
+    *,
+    top_k: int = 5,
+    batch_size: int | None = None,
+    output: Path | None = None,
+) -> Summary:
+    """Predict these files, in order. The output file appears under its name when every row is in it."""
+    return run_job(predictor, Inputs([File(path) for path in paths]), Job(top_k, batch_size, output=output))
+
+
+def run_job(
+    predictor: Predictor, inputs: Inputs, job: Job, *, each: Callable[[Row], object] = lambda _: None
+) -> Summary:
+    """Predict each image of the inputs, in order; `each` gets each row as soon as it is there.
+
+    Every output appears under its name when it is whole. A run that ends early keeps what it has done, and the
+    same job with `resume` goes on from there. Raises GateError where too many images failed.
+    """
+    started = time.perf_counter()
+    tally = Tally(predictor.manifest.labels)
+    model = predictor.manifest.identity()
+    items = iter(inputs)
+    with opened(job, inputs, predictor) as outputs:
+        for item, line in outputs.resumed(items):
+            tally.add(line, truth=item.truth)
+            each(line)
+        tally.resumed = tally.count
+        for loaded, prediction in _predictions(predictor, items, job):
+            made = time.perf_counter()
+            line = _line(prediction, job, model=model)
+            outputs.add(Entry(tally.count, line, prediction, loaded))
+            tally.add(line, truth=loaded.item.truth)
+            tally.add_time(prediction.timings, read_ms=loaded.read_ms, write=time.perf_counter() - made)
+            each(line)
+            if job.max_errors is not None:
+                job.max_errors.check(failed=tally.failed, count=tally.count)
+        outputs.finish()
+    return tally.summary(seconds=time.perf_counter() - started)
+
+
+def row(prediction: Prediction, *, model: str) -> Row:
+    """A prediction as plain data, in the order of COLUMNS; `model` says which weights made it."""
+    top = [{"label": choice.label, "index": choice.index, "score": choice.score} for choice in prediction.top]
+    return {
+        "path": prediction.path,
+        "label": prediction.label,
+        "index": prediction.index,
+        "score": prediction.score,
+        "top": top,
+        "error": prediction.error,
+        "code": prediction.code,
+        "model": model,
+    }
+
+
+def _line(prediction: Prediction, job: Job, *, model: str) -> Row:
+    """The row as the job wants it."""
+    line = row(prediction, model=model)
+    line["top"] = line["top"][: job.top_k]
+    if job.threshold is not None and prediction.score is not None and prediction.score < job.threshold:
+        line["label"] = line["index"] = None
+    if job.timings:
+        taken = prediction.timings
+        line["ms"] = taken and {stage: round(getattr(taken, f"{stage}_ms"), 3) for stage in STAGES}
+    return line
+
+
+def _predictions(predictor: Predictor, items: Iterator[Item], job: Job) -> Iterator[tuple[Loaded, Prediction]]:
+    """Each item, once read, with its prediction. What could not be read takes its place in a batch too."""
+    waiting: deque[Loaded] = deque()
+
+    def images() -> Iterator[ImageInput]:
+        for loaded in loading.load(items, max_bytes=job.limits.max_bytes):
+            waiting.append(loaded)
+            yield loaded.image
+
+    top_k = job.top_k
+    if job.embeddings is not None and predictor.manifest.task == "image-classification":
+        top_k = max(top_k, vectors.width(predictor.manifest))  # all scores are wanted
+    stream = predictor.stream(images(), top_k=top_k, batch_size=job.batch_size, timings=True, limits=job.limits)
+    for prediction in stream:
+        loaded = waiting.popleft()
+        name, error = loaded.item.name, loaded.error
+        if error is None:
+            yield loaded, replace(prediction, path=name)
+        else:
+            yield loaded, Prediction(name, error=str(error), code=error.code)

@@ -1,0 +1,249 @@
+"""Where images come from: each kind of argument, and the images it stands for, one by one in a stable order.
+
+Nothing is collected first: the first image is there while a folder of a million is still being listed.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import IO, Protocol
+
+from lit_infer.errors import InputError
+from lit_infer.folder import archives, cloud
+from lit_infer.folder.cloud import Remote
+from lit_infer.folder.search import MAGIC, Search
+
+Content = Path | Remote | archives.Read | InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One image before it is read. `name` stands in its row; it is a label, never a place to write to."""
+
+    name: str
+    content: Content
+    truth: str | None = None
+    """The class's index or label, where its source says it."""
+
+
+class Source(Protocol):
+    """One argument of the command."""
+
+    def items(self) -> Iterator[Item]:
+        """The images, in a stable order."""
+        ...
+
+    def count(self) -> int | None:
+        """How many there are; None where only reading tells."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file, whatever it is called."""
+
+    path: Path
+
+    def items(self) -> Iterator[Item]:
+        """The file itself."""
+        yield Item(self.path.as_posix(), self.path)
+
+    def count(self) -> int:
+        """One."""
+        return 1
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The images below a folder, or those that a glob picks."""
+
+    search: Search
+
+    def items(self) -> Iterator[Item]:
+        """Sorted folder by folder; a folder that cannot be listed is an item with an error."""
+        for found in self.search.files():
+            if isinstance(found, Path):
+                yield Item(found.as_posix(), found)
+            else:
+                reason = InputError(f"the folder cannot be listed: {found.strerror}", code="unlistable")
+                yield Item(Path(found.filename).as_posix(), reason)
+
+    def count(self) -> int:
+        """By listing it all."""
+        return self.search.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A file with one path or URL a line, or standard input (`path` is None). Repeats are kept."""
+
+    path: Path | None
+
+    def items(self) -> Iterator[Item]:
+        """Line by line, as the lines come."""
+        if self.path is None:
+            yield from map(_named, split_lines(sys.stdin.buffer))
+            return
+        with self.path.open("rb") as file:
+            yield from map(_named, split_lines(file))
+
+    def count(self) -> int | None:
+        """By reading it; standard input can be read only once."""
+        if self.path is None:
+            return None
+        with self.path.open("rb") as file:
+            return sum(1 for _ in split_lines(file))
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """The images in a tar or zip file, on disk or at a URL."""
+
+    name: str
+
+    def items(self) -> Iterator[Item]:
+        """In the archive's order. Where it is damaged, an item with the error is the last."""
+        try:
+            with _open(self.name) as file:
+                for member in archives.members(file, self.name):
+                    yield Item(f"{self.name}/{member.name}", member.read, member.truth)
+        except (InputError, OSError) as error:
+            reason = error if isinstance(error, InputError) else InputError(str(error), code="unreadable")
+            yield Item(self.name, reason)
+
+    def count(self) -> int | None:
+        """A zip's directory tells; a tar would have to be read."""
+        if not self.name.lower().endswith(archives.ZIP) or cloud.is_url(self.name):
+            return None
+        return sum(1 for _ in self.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """The images below a URL, or those that a URL's glob picks."""
+
+    url: str
+
+    def items(self) -> Iterator[Item]:
+        """Sorted folder by folder."""
+        return (Item(url, Remote(url)) for url in cloud.listing(self.url))
+
+    def count(self) -> None:
+        """Listing a bucket twice costs too much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """One file at a URL."""
+
+    url: str
+
+    def items(self) -> Iterator[Item]:
+        """The file itself."""
+        yield Item(self.url, Remote(self.url))
+
+    def count(self) -> int:
+        """One."""
+        return 1
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """All arguments of a run. Files and folders give each image once; lists and archives give what they hold."""
+
+    sources: Sequence[Source]
+
+    def __iter__(self) -> Iterator[Item]:
+        files: set[Path] = set()
+        folders: dict[Path, list[Search]] = {}
+        for source in self.sources:
+            if not isinstance(source, File | Folder):
+                yield from source.items()
+                continue
+            for item in source.items():
+                if not isinstance(item.content, Path) or not _came_before(item.content, files, folders):
+                    yield item
+            if isinstance(source, File):
+                files.add(source.path)
+            else:
+                folders.setdefault(source.search.root, []).append(source.search)
+
+    def count(self) -> int | None:
+        """How many images there are, about (repeats count); None where only reading tells."""
+        total = 0
+        for source in self.sources:
+            count = source.count()
+            if count is None:
+                return None
+            total += count
+        return total
+
+    def root(self) -> str:
+        """What every name begins with, where a single folder or archive was named; else nothing."""
+        match self.sources:
+            case [Folder(search)]:
+                return search.root.as_posix()
+            case [Archive(name)] | [Bucket(name)] if not MAGIC & set(name):
+                return name.rstrip("/")
+        return ""
+
+    def folders(self) -> Iterator[Path]:
+        """The folders that are searched: nothing may be written there meanwhile."""
+        return (source.search.root for source in self.sources if isinstance(source, Folder))
+
+    def facts(self) -> list[str]:
+        """Each argument, with size and date of what is read as a whole: two runs over the same have the same."""
+        return [_fact(source) for source in self.sources]
+
+
+def split_lines(file: IO[bytes]) -> Iterator[str]:
+    """Paths, each on a line or, as `find -print0` writes them, before a NUL. Empty lines are skipped."""
+    start = b""
+    while not (b"\n" in start or b"\0" in start) and (part := file.read1(2**16)):  # type: ignore[attr-defined]
+        start += part
+    separator = b"\0" if b"\0" in start else b"\n"
+    rest = iter(lambda: file.read1(2**16), b"")  # type: ignore[attr-defined]
+    left = b""
+    for part in chain([start], rest):
+        *lines, left = (left + part).split(separator)
+        yield from _decoded(lines, separator)
+    yield from _decoded([left], separator)
+
+
+def _decoded(lines: Sequence[bytes], separator: bytes) -> Iterator[str]:
+    for line in lines:
+        if text := line.removesuffix(b"\r") if separator == b"\n" else line:
+            yield os.fsdecode(text)
+
+
+def _named(text: str) -> Item:
+    """A line of a list."""
+    return Item(text, Remote(text)) if cloud.is_url(text) else Item(Path(text).as_posix(), Path(text))
+
+
+def _came_before(path: Path, files: set[Path], folders: dict[Path, list[Search]]) -> bool:
+    """Whether an earlier argument has given this file."""
+    if not files and not folders:
+        return False
+    return path in files or any(search.covers(path) for above in path.parents for search in folders.get(above, ()))
+
+
+def _open(name: str) -> IO[bytes]:
+    return cloud.open_url(name) if cloud.is_url(name) else Path(name).open("rb")
+
+
+def _fact(source: Source) -> str:
+    match source:
+        case Archive(name) if not cloud.is_url(name):
+            return f"{name} {_version(Path(name))}"
+        case Listed(Path() as path):
+            return f"@{path} {_version(path)}"
+    return str(source)
+
+
+def _version(path: Path) -> str:
+    status = path.stat()
+    return f"{status.st_size} bytes, changed {status.st_mtime_ns}"

@@ -1,0 +1,79 @@
+"""`--embeddings out.npy`: one float32 vector a row, streamed to disk."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lit_infer.errors import UsageError
+from lit_infer.folder.partial import Entry, Growing
+from lit_infer.manifest import Manifest
+from lit_infer.predictions import Prediction
+
+
+def width(manifest: Manifest) -> int:
+    """Numbers in a row of the model's output: its embedding, or its classes' scores."""
+    sizes = [size for size in manifest.outputs[0].shape[1:] if isinstance(size, int)]
+    if len(sizes) != len(manifest.outputs[0].shape) - 1 or not sizes:
+        raise UsageError(f"--embeddings: the size of {manifest.name}'s output is not fixed")
+    return int(np.prod(sizes))
+
+
+class Vectors:
+    """`vectors.npy` while it grows: row n belongs to row n of the output, NaN for an image that failed."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self.file = Growing(folder / "vectors.npy")
+        self._size = size
+        self._header = len(_header(0, size))
+        if self.file.size < self._header:
+            self.file.cut(0)
+            self.file.add(_header(0, size))
+            self.file.commit()
+
+    def count(self) -> int:
+        """Rows on disk."""
+        return (self.file.size - self._header) // (4 * self._size)
+
+    def keep(self, rows: int) -> None:
+        """Cut the file behind that many rows."""
+        self.file.cut(self._header + rows * 4 * self._size)
+
+    def add(self, entry: Entry) -> None:
+        """Take an image's vector."""
+        self.file.add(vector(entry.prediction, self._size).tobytes())
+
+    def commit(self) -> None:
+        """Write."""
+        self.file.commit()
+
+    def close(self) -> None:
+        """Let the file go."""
+        self.file.close()
+
+    def finish(self) -> Path:
+        """Say in the header how many rows there are. The file is whole then."""
+        self.commit()
+        with self.file.path.open("r+b") as file:
+            file.write(_header(self.count(), self._size))
+        self.commit()
+        return self.file.path
+
+
+def vector(prediction: Prediction, size: int) -> NDArray[np.float32]:
+    """The embedding, or all classes' scores in index order (which takes all of them in `top`)."""
+    row = np.full(size, np.nan, dtype=np.float32)
+    if prediction.embedding is not None:
+        row[:] = prediction.embedding.ravel()
+    for choice in prediction.top:
+        row[choice.index] = choice.score
+    return row
+
+
+def _header(rows: int, size: int) -> bytes:
+    """numpy leaves room for the number of rows to grow: the header's length does not depend on it."""
+    file = io.BytesIO()
+    facts = {"descr": "<f4", "fortran_order": False, "shape": (rows, size)}
+    np.lib.format.write_array_header_1_0(file, facts)
+    return file.getvalue()
