@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lit_infer import load, manifest
-from lit_infer.engines.opened import MANIFEST_KEY
+from lit_infer import manifest
+from lit_infer.engines.opened import MANIFEST_KEY, OpenGraph
 from lit_infer.engines.pt2 import open_graph
-from lit_infer.errors import ArtifactError, EngineError
-from tests.inference.tiny import colour, described
+from lit_infer.errors import EngineError
+from tests.inference.engines.torch_contract import TorchEngineContract
+from tests.inference.tiny import described
 
 MODEL = "models/model.json"
 WEIGHTS = "data/weights/model_weights_config.json"
@@ -50,33 +51,16 @@ def exported(path: Path, embedded: str | None, *, pair: bool = False) -> Path:
     return path
 
 
-def test_a_graph_answers_as_the_onnx_graph_of_the_same_model(graph: Path, bundle_folder: Path) -> None:
-    items = [colour("red"), colour("green", 80), colour("blue", 3)]
+class TestTorchExport(TorchEngineContract):
+    suffix, kind = ".pt2", "torch.export"
 
-    found = load(graph, device="cpu", threads=1).predict(items)
-    expected = load(bundle_folder, device="cpu", threads=1).predict(items)
+    @staticmethod
+    def open_graph(path: Path, *, device: str, threads: int) -> OpenGraph:
+        return open_graph(path, device=device, threads=threads)
 
-    assert [one.label for one in found] == [one.label for one in expected] == ["red", "green", "blue"]
-    np.testing.assert_allclose([one.score for one in found], [one.score for one in expected], rtol=1e-5)
-
-
-def test_what_was_obtained_and_what_the_file_says_of_itself_are_recorded(graph: Path) -> None:
-    import torch
-
-    opened = open_graph(graph, device="cpu", threads=1)
-
-    assert (opened.engine, opened.device) == (f"torch {torch.__version__} torch.export", "cpu")
-    assert opened.embedded is not None
-    assert manifest.decode(opened.embedded, where="graph") == described().embedded()
-
-
-def test_every_output_of_a_graph_with_two_is_given_back(tmp_path: Path) -> None:
-    opened = open_graph(exported(tmp_path / "model.pt2", None, pair=True), device="cpu", threads=1)
-
-    scores, means = opened.run([np.stack([colour("red", 200)])])
-
-    assert scores.shape == (1, 3)
-    assert means.tolist() == [[200, 0, 0]]
+    @staticmethod
+    def make(path: Path, embedded: str | None, *, pair: bool = False) -> Path:
+        return exported(path, embedded, pair=pair)
 
 
 def test_several_threads_may_run_one_graph(graph: Path) -> None:
@@ -88,50 +72,6 @@ def test_several_threads_may_run_one_graph(graph: Path) -> None:
         found = list(pool.map(lambda batch: run([batch])[0], batches))
 
     np.testing.assert_array_equal(np.stack(found), np.stack(expected))
-
-
-def test_a_graph_without_a_manifest_opens_but_is_no_model(tmp_path: Path) -> None:
-    path = exported(tmp_path / "model.pt2", None)
-
-    assert open_graph(path, device="cpu", threads=1).embedded is None
-    with pytest.raises(ArtifactError, match="carries no lit-deploy manifest"):
-        load(path, device="cpu")
-
-
-def test_cuda_that_is_not_here_is_refused(graph: Path) -> None:
-    import torch
-
-    with pytest.raises(EngineError, match=r"asked for cuda:99, torch finds .*Use --device cpu"):
-        open_graph(graph, device="cuda:99", threads=1)
-    if not torch.cuda.is_available():
-        assert open_graph(graph, device="auto", threads=1).device == "cpu"
-
-
-@pytest.mark.gpu
-def test_a_graph_runs_on_cuda_and_answers_the_same(graph: Path) -> None:
-    import torch
-
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
-    batch = np.stack([colour("red"), colour("green", 80)])
-    opened = open_graph(graph, device="cuda", threads=1)
-
-    np.testing.assert_allclose(
-        opened.run([batch])[0], open_graph(graph, device="cpu", threads=1).run([batch])[0], rtol=1e-3
-    )
-    assert opened.device == "cuda:0"
-
-
-@pytest.mark.parametrize("keep", [0, 10, 2000])
-def test_a_truncated_file_is_an_engine_error_of_one_line(keep: int, graph: Path, tmp_path: Path) -> None:
-    path = tmp_path / "model.pt2"
-    path.write_bytes(graph.read_bytes()[:keep])
-
-    with pytest.raises(EngineError) as caught:
-        open_graph(path, device="cpu", threads=1)
-
-    assert str(caught.value).startswith(f"{path}: torch cannot open it: ")
-    assert "\n" not in str(caught.value)
 
 
 # What an attacker may do to a good file. Each change is of records by name; None removes one.

@@ -6,6 +6,8 @@ from torch import Tensor
 from torch.nn import functional
 from torchmetrics.classification import MulticlassAccuracy
 
+from lit_trainer.modules.step_metrics import log_step
+
 Batch = tuple[Tensor, Tensor]  # images float32 [batch, channels, height, width], classes int64 [batch]
 
 
@@ -47,16 +49,5 @@ class ClassifierModule(pl.LightningModule):
         outputs = self(images)
         loss = self.loss(outputs, classes)
         accuracy(outputs, classes)
-        per_step = stage == "train"
-        # sync_dist: the mean over all processes. The metric does that by itself.
-        self.log(
-            f"{stage}_loss",
-            loss,
-            on_step=per_step,
-            on_epoch=True,
-            prog_bar=True,
-            sync_dist=True,
-            batch_size=len(images),
-        )
-        self.log(f"{stage}_acc", accuracy, on_step=per_step, on_epoch=True, prog_bar=True, batch_size=len(images))
+        log_step(self, stage, loss, accuracy, batch_size=len(images))
         return loss

@@ -8,6 +8,8 @@ from torch.nn import functional
 from torch.optim import Adam
 from torchmetrics.classification import MulticlassAccuracy
 
+from lit_trainer.modules.step_metrics import log_step
+
 Batch = tuple[Tensor, Tensor]  # tokens int64 [batch, time], tags int64 [batch, time]
 
 
@@ -97,17 +99,7 @@ class SequenceTagger(pl.LightningModule):
 
     def _log(self, stage: str, loss: Tensor, logits: Tensor, tags: Tensor, accuracy: MulticlassAccuracy) -> None:
         accuracy(logits.flatten(0, 1), tags.flatten())
-        per_step = stage == "train"
-        self.log(
-            f"{stage}_loss",
-            loss,
-            on_step=per_step,
-            on_epoch=True,
-            prog_bar=True,
-            sync_dist=True,
-            batch_size=len(tags),
-        )
-        self.log(f"{stage}_acc", accuracy, on_step=per_step, on_epoch=True, prog_bar=True, batch_size=len(tags))
+        log_step(self, stage, loss, accuracy, batch_size=len(tags))
 
 
 def _loss(logits: Tensor, tags: Tensor) -> Tensor:
