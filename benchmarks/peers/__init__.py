@@ -56,11 +56,15 @@ def float_graph(architecture: str) -> Path:
     return made
 
 
+def line_for_one(image: Path, architecture: str) -> list[str]:
+    """The command of torchvision-one. Its environment and its weights are made if they are not there."""
+    weights = float_graph(architecture).with_suffix(".pth")
+    return _script("torchvision", "torchvision_one.py", str(image), architecture, str(weights))
+
+
 def _one(folder: Path, architecture: str) -> dict[str, Any]:
     """From starting the process to its end; the first start fills the system's cache and is not counted."""
-    weights = float_graph(architecture).with_suffix(".pth")
-    image = min(folder.glob("*.jpg"))
-    line = _script("torchvision", "torchvision_one.py", str(image), architecture, str(weights))
+    line = line_for_one(min(folder.glob("*.jpg")), architecture)
     seconds = []
     for _ in range(_STARTS + 1):
         started = time.perf_counter()
@@ -91,7 +95,8 @@ def _python(environment: str) -> Path:
         uv = shutil.which("uv") or str(ROOT / ".tools/bin/uv")
         settings = {**os.environ, "UV_SYSTEM_CERTS": "1"}
         subprocess.run([uv, "venv", "--quiet", "--clear", "--python", "3.11", folder], check=True, env=settings)  # noqa: S603
-        install = [uv, "pip", "install", "--quiet", "--python", python, "-r", HERE / f"{environment}.txt"]
+        wanted_from = HERE / f"{environment}.txt"
+        install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, "-r", wanted_from]
         subprocess.run(install, check=True, env=settings)  # noqa: S603
         made.write_text(wanted)
     return python

@@ -1,6 +1,5 @@
 """A bounded number of items under way, and their answers in order: on threads, and from asyncio."""
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -37,6 +36,8 @@ def in_order(
 
 async def gather(items: Iterable[T], start: Callable[[T], "Future[R]"], *, most: int) -> list[R]:
     """The answers to all items, in order, with at most so many under way. Cancelled, it cancels those that wait."""
+    import asyncio  # here, because a program that never asks it should not wait for it
+
     under_way: deque[asyncio.Future[R]] = deque()
     found: list[R] = []
     try:

@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -71,7 +72,7 @@ def run_job(
             tally.add(line, truth=item.truth)
             each(line)
         tally.resumed = tally.count
-        for loaded, prediction in _predictions(predictor, items, job):
+        for loaded, prediction in _predictions(predictor, items, job, goes_on=tally.count > 0):
             made = time.perf_counter()
             line = _line(prediction, job, model=model)
             outputs.add(Entry(tally.count, line, prediction, loaded))
@@ -111,20 +112,29 @@ def _line(prediction: Prediction, job: Job, *, model: str) -> Row:
     return line
 
 
-def _predictions(predictor: Predictor, items: Iterator[Item], job: Job) -> Iterator[tuple[Loaded, Prediction]]:
-    """Each item, once read, with its prediction. What could not be read takes its place in a batch too."""
+def _predictions(
+    predictor: Predictor, items: Iterator[Item], job: Job, *, goes_on: bool
+) -> Iterator[tuple[Loaded, Prediction]]:
+    """Each item, once read, with its prediction. What could not be read takes its place in a batch too.
+
+    A run of at most one batch is answered in the least time, on all threads together; but not the rest of a longer
+    one, whose first rows the other way of running the graph has made.
+    """
     waiting: deque[Loaded] = deque()
+    size = job.batch_size or predictor.batch_size
+    source = loading.load(items, max_bytes=job.limits.max_bytes)
+    first = list(islice(source, size + 1))
 
     def images() -> Iterator[ImageInput]:
-        for loaded in loading.load(items, max_bytes=job.limits.max_bytes):
+        for loaded in chain(first, source):
             waiting.append(loaded)
             yield loaded.image
 
     top_k = job.top_k
     if job.embeddings is not None and predictor.manifest.task == "image-classification":
         top_k = max(top_k, vectors.width(predictor.manifest))  # all scores are wanted
-    stream = predictor.stream(images(), top_k=top_k, batch_size=job.batch_size, timings=True, limits=job.limits)
-    for prediction in stream:
+    answer = predictor.predict if len(first) <= size and not goes_on else predictor.stream
+    for prediction in answer(images(), top_k=top_k, batch_size=size, timings=True, limits=job.limits):
         loaded = waiting.popleft()
         name, error = loaded.item.name, loaded.error
         if error is None:

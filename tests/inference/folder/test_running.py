@@ -16,7 +16,7 @@ from lit_infer.folder.arguments import parse
 from lit_infer.folder.job import ErrorLimit, Job
 from lit_infer.folder.tally import Summary
 from lit_infer.limits import Limits
-from lit_infer.predictor import Predictor
+from lit_infer.predictor import Predictor, load
 from tests.inference.folder.test_archives import tar, zipped
 from tests.inference.tiny import colour, encoded, noise, save
 
@@ -159,6 +159,19 @@ def rows_of(predictor: Predictor, *arguments: object, **wanted: Any) -> list[dic
     found: list[dict[str, Any]] = []
     run_job(predictor, parse([str(argument) for argument in arguments]), Job(**wanted), each=found.append)
     return found
+
+
+@pytest.mark.parametrize(("batch_size", "threads"), [(9, [2]), (8, [2, 1])])
+def test_a_batch_and_no_more_is_answered_on_all_threads_together(
+    batch_size: int, threads: list[int], bundle_folder: Path, tmp_path: Path
+) -> None:
+    for number in range(9):
+        save(tmp_path / f"{number}.png", colour("red"))
+    with load(bundle_folder, device="cpu", threads=2) as model:
+        rows = rows_of(model, tmp_path, batch_size=batch_size)
+
+        assert [one["label"] for one in rows] == ["red"] * 9
+        assert [graph.threads for graph in model.sessions.opened()] == threads
 
 
 def test_without_an_output_nothing_is_written(predictor: Predictor, colours: Path, tmp_path: Path) -> None:
