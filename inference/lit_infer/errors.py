@@ -88,7 +88,7 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name != module.partition(".")[0]:
+        if error.name not in (module, module.partition(".")[0]):
             raise  # the module is here, but something of its own is not: that is not our extra
         message = f'{purpose} needs {module}, which is not installed. Run: pip install "lit-deploy[{extra}]"'
         raise MissingExtraError(message) from None

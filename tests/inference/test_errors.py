@@ -64,6 +64,16 @@ def test_a_missing_module_in_a_missing_package_names_the_command_too() -> None:
         require("a_package_nobody_has.part", extra="openvino", purpose="A test")
 
 
+def test_a_missing_part_of_a_package_that_others_share_names_the_command_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shared_by_many").mkdir()  # a namespace package, as `google` is
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(MissingExtraError, match=re.escape('pip install "lit-deploy[serve]"')):
+        require("shared_by_many.protobuf", extra="serve", purpose="A test")
+
+
 def test_a_module_missing_inside_a_present_package_is_not_taken_for_the_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,7 +57,10 @@ def read(path: Path) -> Found:
 
 def differences(old: Found, new: Found) -> list[str]:
     """What besides the code is not the same: the ratios are then of more than the one thing."""
-    found = [] if old.get("digest") == new.get("digest") else [_changed("model", old.get("identity"), new["identity"])]
+    found = _servers_changed(old, new)
+    digests = {one.get("digest") for one in (old, new)}
+    if len(digests) == 2 and None not in digests:  # None: only servers were measured
+        found.append(_changed("model", old.get("identity"), new["identity"]))
     then, now = old["environment"], new["environment"]
     found += [_changed(name, then.get(name), now.get(name)) for name in _MACHINE if then.get(name) != now.get(name)]
     versions = [name for name in _VERSIONS if then.get(name) != now.get(name)]
@@ -84,10 +87,22 @@ def _ratios(old: Any, new: Any, keys: tuple[str, ...]) -> Iterator[Ratio]:
 def _what(row: Found) -> str:
     parts = [row.get("scenario", ""), row["format"]]
     if "batch_size" in row:
-        parts.append(f"batch {row['batch_size']}, threads {row['threads']}")
+        threads = f", threads {row['threads']}" if row["threads"] else ""
+        parts.append(f"batch {row['batch_size']}{threads}")
         if row["via"] == "submit":
             parts.append(f"callers {row['callers']}")
     return " ".join(part for part in parts if part)
+
+
+def _servers_changed(old: Found, new: Found) -> list[str]:
+    """Of each server that both measured: where it is, and what answers there."""
+    then, now = ({one["format"]: _server(one) for one in found.get("served") or ()} for found in (old, new))
+    return [_changed(name, then[name], now[name]) for name in now if name in then and then[name] != now[name]]
+
+
+def _server(one: Found) -> str:
+    server = f"{one['server']} {one['server_version']}"
+    return f"{one['model']} version {one['model_version']} by {server} at {one['url']}, asked with {one['sends']}"
 
 
 def _changed(what: str, old: Any, new: Any) -> str:

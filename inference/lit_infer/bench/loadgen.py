@@ -5,16 +5,14 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from lit_infer.bench.latencies import PERCENTILES
-from lit_infer.bench.scenarios import Driven, Driver, Load
-from lit_infer.bench.target import Target, check
-from lit_infer.errors import EngineError, MissingExtraError, require
-from lit_infer.predictions import Prediction
+from lit_infer.bench.scenarios import Driven, Driver, Load, refusals
+from lit_infer.bench.target import Done, Target
+from lit_infer.errors import EngineError, MissingExtraError, OverloadedError, require
 
 _WARM_UPS = 5
 
@@ -43,8 +41,9 @@ class LoadgenDriver:
         least = min(_seconds(target, load.scenario.images_per_query) for _ in range(_WARM_UPS))
         settings = _settings(self._loadgen, load, least=least)
         with tempfile.TemporaryDirectory(prefix="lit-bench-") as name:
-            images = _Session(self._loadgen, target, load).run(settings, Path(name))
-            return _read(Path(name) / "mlperf_log_detail.txt", load, images)
+            session = _Session(self._loadgen, target, load)
+            session.run(settings, Path(name))
+            return _read(Path(name) / "mlperf_log_detail.txt", load, session)
 
 
 class _Session:
@@ -53,13 +52,34 @@ class _Session:
     def __init__(self, loadgen: Any, target: Target, load: Load) -> None:
         self._loadgen, self._target, self._load = loadgen, target, load
         self._failed: list[BaseException] = []
-        self._answered: list[int] = []
+        self._completed: list[int] = []
+        self.refused: list[OverloadedError] = []
 
-    def run(self, settings: Any, logs: Path) -> int:
-        """Do the test; the number of images that were answered."""
+    @property
+    def images(self) -> int:
+        """All that were asked about."""
+        return len(self._completed)
+
+    @property
+    def answered(self) -> int:
+        """Those of them that were not refused."""
+        return self.images - self._images_refused_at_once * len(self.refused)
+
+    @property
+    def why_failed(self) -> str:
+        """How many were refused, and what the server said; nothing where it answered all."""
+        return refusals(self.refused, self.images // self._images_refused_at_once)
+
+    @property
+    def _images_refused_at_once(self) -> int:
+        """Offline's one query is answered image by image."""
+        return 1 if self._load.scenario.name == "offline" else self._load.scenario.images_per_query
+
+    def run(self, settings: Any, logs: Path) -> None:
+        """Do the test. Raises what is more than a refusal, and where every query was refused."""
         generator = self._loadgen
         sut = generator.ConstructSUT(self._issue, lambda: None)
-        count = len(self._target.images)
+        count = self._target.count
         qsl = generator.ConstructQSL(count, count, lambda _: None, lambda _: None)
         try:
             self._start(sut, qsl, settings, _log_settings(generator, logs))
@@ -68,7 +88,8 @@ class _Session:
             generator.DestroySUT(sut)
         if self._failed:
             raise self._failed[0]
-        return len(self._answered)
+        if not self.answered:
+            raise EngineError(f"none of {len(self.refused)} queries was answered: {self.refused[0]}")
 
     def _start(self, *arguments: Any) -> None:
         """On a thread, so that Ctrl-C is heard: the generator itself does not return before the test is over."""
@@ -101,30 +122,37 @@ class _Session:
         match self._load.scenario.name:
             case "server":
                 while left:
-                    future = self._target.submit(left[0].index)
-                    future.add_done_callback(self._completer(left.popleft()))
+                    self._target.submit(left[0].index, self._completer(left[0]))
+                    left.popleft()
             case "offline":
-                for _ in self._target.stream([query.index for query in left]):
+                for refusal in self._target.stream([query.index for query in left]):
+                    self._note(refusal)
                     self._complete([left.popleft()])
                     if self._failed:
                         return
             case _:
-                self._target.answer([query.index for query in left])
+                try:
+                    self._target.answer([query.index for query in left])
+                except OverloadedError as refusal:
+                    self._note(refusal)
                 self._complete(left)
                 left.clear()
 
-    def _completer(self, query: Any) -> Callable[[Future[Prediction]], None]:
-        def done(future: Future[Prediction]) -> None:
-            try:
-                check(future.result())
-            except BaseException as error:
-                self._failed.append(error)
+    def _completer(self, query: Any) -> Done:
+        def done(error: BaseException | None) -> None:
+            self._note(error)
             self._complete([query])
 
         return done
 
+    def _note(self, error: BaseException | None) -> None:
+        if isinstance(error, OverloadedError):
+            self.refused.append(error)
+        elif error is not None:
+            self._failed.append(error)
+
     def _complete(self, queries: Iterable[Any]) -> None:
-        self._answered += [query.index for query in queries]
+        self._completed += [query.index for query in queries]
         self._loadgen.QuerySamplesComplete([self._loadgen.QuerySampleResponse(query.id, 0, 0) for query in queries])
 
 
@@ -160,7 +188,7 @@ def _log_settings(loadgen: Any, folder: Path) -> Any:
     return settings
 
 
-def _read(log: Path, load: Load, images: int) -> Driven:
+def _read(log: Path, load: Load, session: _Session) -> Driven:
     """The result that the generator wrote in its log, a JSON object per line behind a mark."""
     lines = [json.loads(line.partition(" ")[2]) for line in log.read_text().splitlines() if line.startswith(":::MLLOG")]
     found = {line["key"]: line["value"] for line in lines}
@@ -171,12 +199,14 @@ def _read(log: Path, load: Load, images: int) -> Driven:
     is_valid = found["result_validity"] == "VALID"
     return Driven(
         queries=found["result_query_count"],
-        images=images,
-        seconds=images / _images_per_s(found, load),
-        latencies_ms=latencies,
+        images=session.answered,
+        seconds=session.images / _images_per_s(found, load),
+        # The generator knows no failed query: it took refusals for answers, and quick ones.
+        latencies_ms={} if session.refused else latencies,
         late=found.get("result_overlatency_query_count", 0),
-        valid=is_valid,
-        why="" if is_valid else _why(found),
+        valid=is_valid and not session.refused,
+        why=session.why_failed or ("" if is_valid else _why(found)),
+        failed=len(session.refused),
     )
 
 

@@ -2,17 +2,18 @@
 
     rows = measure([Subject("onnx", predictor)], [1, 8], callers=[32], seconds=1)
 
-A row is one graph at one batch size, called by one caller with all threads (`run`, or `predict` where there are
-images to decode), or one graph that many callers share through `submit`.
+A row is one subject at one batch size, called by one caller (a graph in this process with all threads: `run`, or
+`predict` where there are images to decode), or one that many callers share.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lit_infer.bench.cells import ROUNDS, Cell, Row, calls, shared_by
+from lit_infer.bench.cells import ROUNDS, Cell, Measurable, calls, shared_by
+from lit_infer.bench.rows import Row
 from lit_infer.bench.subjects import Subject, open_subjects
 
-__all__ = ["ROUNDS", "Interrupted", "Row", "Subject", "best", "measure", "open_subjects"]
+__all__ = ["ROUNDS", "Interrupted", "Row", "Subject", "best", "cells", "measure", "open_subjects", "take_turns"]
 
 
 @dataclass
@@ -23,7 +24,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 def measure(
-    subjects: Sequence[Subject],
+    subjects: Sequence[Measurable],
     batch_sizes: Sequence[int],
     *,
     callers: Sequence[int] = (),
@@ -35,9 +36,13 @@ def measure(
 
     `advance` is called once for each row in each round. Raises Interrupted with the rows so far on Ctrl-C.
     """
-    cells: list[Cell] = [calls(subject, size) for size in batch_sizes for subject in subjects]
-    cells += [shared_by(subject, number) for number in callers for subject in subjects]
-    return take_turns(cells, seconds=seconds, rounds=rounds, advance=advance)
+    return take_turns(cells(subjects, batch_sizes, callers), seconds=seconds, rounds=rounds, advance=advance)
+
+
+def cells(subjects: Sequence[Measurable], batch_sizes: Sequence[int], callers: Sequence[int] = ()) -> list[Cell]:
+    """All that takes turns."""
+    found = [calls(subject, size) for size in batch_sizes for subject in subjects]
+    return found + [shared_by(subject, number) for number in callers for subject in subjects]
 
 
 def take_turns(

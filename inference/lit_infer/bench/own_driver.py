@@ -5,16 +5,15 @@ import random
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from lit_infer.bench.latencies import PERCENTILES
-from lit_infer.bench.scenarios import Driven, Load
-from lit_infer.bench.target import Target, check
-from lit_infer.predictions import Prediction
+from lit_infer.bench.scenarios import Driven, Load, refusals
+from lit_infer.bench.target import Target
+from lit_infer.errors import EngineError, OverloadedError
 
 _CONFIDENCE = 0.99
 
@@ -53,58 +52,104 @@ def _one_by_one(target: Target, load: Load) -> Driven:
     choose, count = random.Random(0), load.scenario.images_per_query  # noqa: S311 - a load, not a secret
     target.answer([0] * count)
     times: list[float] = []
+    refused: list[OverloadedError] = []
     started = before = time.perf_counter()
     while before < started + load.seconds:
-        target.answer([choose.randrange(len(target.images)) for _ in range(count)])
-        after = time.perf_counter()
-        times.append(after - before)
-        before = after
-    return _driven(times, images=len(times) * count, seconds=before - started)
+        try:
+            target.answer([choose.randrange(target.count) for _ in range(count)])
+        except OverloadedError as error:
+            refused.append(error)
+        else:
+            times.append(time.perf_counter() - before)
+        before = time.perf_counter()
+    return _driven(times, refused, images=len(times) * count, seconds=before - started)
 
 
 def _arriving(target: Target, load: Load) -> Driven:
     """Latency counts from when a query was due: a late start is the queue's fault, not the query's luck."""
     choose = random.Random(0)  # noqa: S311
-    times: list[float] = []
-    futures: list[Future[Prediction]] = []
-    changed = threading.Condition()
-
-    def done(due: float, _: Future[Prediction]) -> None:
-        with changed:
-            times.append(time.perf_counter() - due)
-            changed.notify()
-
+    arrivals = _Arrivals()
     started = time.perf_counter()
     due = started + choose.expovariate(load.rate)
-    while due < started + load.seconds or not futures:
+    while (due < started + load.seconds or not arrivals.sent) and not arrivals.failed:
         if (left := due - time.perf_counter()) > 0:
             time.sleep(left)
-        future = target.submit(choose.randrange(len(target.images)))
-        futures.append(future)
-        future.add_done_callback(partial(done, due))
+        arrivals.sent += 1
+        target.submit(choose.randrange(target.count), partial(arrivals.done, due))
         due += choose.expovariate(load.rate)
-    for future in futures:
-        check(future.result())
-    with changed:  # a result is there before its callback was called
-        changed.wait_for(lambda: len(times) == len(futures))
-    late = sum(taken > load.bound for taken in times)
-    driven = _driven(times, images=len(times), seconds=time.perf_counter() - started, late=late)
-    if is_proven(late, len(times), percentile=99):
+    arrivals.wait()
+    times, refused = arrivals.times, arrivals.refused
+    late = sum(taken > load.bound for taken in times) + len(refused)
+    driven = _driven(times, refused, images=len(times), seconds=time.perf_counter() - started, late=late)
+    if refused or is_proven(late, arrivals.sent, percentile=99):
         return driven
-    why = f"{late} of {len(times)} queries were late: not proven with 99 % confidence"
+    why = f"{late} of {arrivals.sent} queries were late: not proven with 99 % confidence"
     return replace(driven, valid=False, why=why)
 
 
+class _Arrivals:
+    """What became of the queries that were sent; `done` is called from other threads."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.times: list[float] = []
+        self.refused: list[OverloadedError] = []
+        self.failed: list[BaseException] = []
+        self._changed = threading.Condition()
+
+    def done(self, due: float, error: BaseException | None) -> None:
+        """Count a query."""
+        taken = time.perf_counter() - due
+        with self._changed:
+            if error is None:
+                self.times.append(taken)
+            elif isinstance(error, OverloadedError):
+                self.refused.append(error)
+            else:
+                self.failed.append(error)
+            self._changed.notify()
+
+    def wait(self) -> None:
+        """Return when all are over. Raises what is more than a refusal."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self.times) + len(self.refused) + len(self.failed) == self.sent)
+        if self.failed:
+            raise self.failed[0]
+
+
 def _at_once(target: Target, load: Load) -> Driven:
-    indices = [index % len(target.images) for index in range(max(1, round(load.rate * load.seconds)))]
+    indices = [index % target.count for index in range(max(1, round(load.rate * load.seconds)))]
+    times: list[float] = []
+    refused: list[OverloadedError] = []
     started = time.perf_counter()
-    times = [time.perf_counter() - started for _ in target.stream(indices)]
-    return _driven(times, images=len(times), seconds=times[-1], queries=1)
+    for refusal in target.stream(indices):
+        if refusal is None:
+            times.append(time.perf_counter() - started)
+        else:
+            refused.append(refusal)
+    return _driven(times, refused, images=len(times), seconds=time.perf_counter() - started, queries=1)
 
 
 def _driven(
-    times: Sequence[float], *, images: int, seconds: float, late: int = 0, queries: int | None = None
+    times: Sequence[float],
+    refused: Sequence[OverloadedError],
+    *,
+    images: int,
+    seconds: float,
+    late: int = 0,
+    queries: int | None = None,
 ) -> Driven:
+    sent = len(times) + len(refused)
+    if not times:
+        raise EngineError(f"none of {sent} queries was answered: {refused[0]}")
     values = np.percentile(np.array(times) * 1e3, PERCENTILES)
-    latencies = dict(zip(PERCENTILES, values.tolist(), strict=True))
-    return Driven(queries or len(times), images, seconds, latencies, late, valid=True, why="")
+    return Driven(
+        queries=queries or sent,
+        images=images,
+        seconds=seconds,
+        latencies_ms=dict(zip(PERCENTILES, values.tolist(), strict=True)),
+        late=late,
+        valid=not refused,
+        why=refusals(refused, sent),
+        failed=len(refused),
+    )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lit_infer import files
-from lit_infer.bench.cells import Row
+from lit_infer.bench.rows import SERVER, Row
 from lit_infer.errors import NotFoundError, UsageError, require
 
 _SUFFIXES = (".png", ".svg", ".pdf")
@@ -84,11 +84,12 @@ def _legend(axes: Any) -> None:
 
 def _label(row: Row) -> str:
     whom = f"{row.callers} caller{'s' * (row.callers > 1)}" if row.via == "submit" else f"batch {row.batch_size}"
-    return f"{row.format}, {whom}, {_threads(row.threads)}"
+    return f"{row.format}, {whom}" if row.device == SERVER else f"{row.format}, {whom}, {_threads(row.threads)}"
 
 
 def _name(row: Row, rows: Sequence[Row]) -> str:
-    return row.format if len({other.threads for other in rows}) == 1 else f"{row.format}, {_threads(row.threads)}"
+    is_one = row.device == SERVER or len({other.threads for other in rows if other.threads}) == 1
+    return row.format if is_one else f"{row.format}, {_threads(row.threads)}"
 
 
 def _threads(number: int) -> str:

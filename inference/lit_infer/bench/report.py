@@ -4,15 +4,16 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from lit_infer.bench.aims import Tuned
-from lit_infer.bench.cells import STAGES, Row
 from lit_infer.bench.cold_start import ColdRow
 from lit_infer.bench.compare import Ratio
 from lit_infer.bench.latencies import calls_needed
 from lit_infer.bench.measure import best
 from lit_infer.bench.result import Result
+from lit_infer.bench.rows import SERVER, STAGES, Row
 from lit_infer.bench.scenarios import SCENARIOS, ScenarioRow
-from lit_infer.bench.tune import MARGIN
+from lit_infer.bench.served.record import ServedRecord
+from lit_infer.bench.tuning.aims import Tuned
+from lit_infer.bench.tuning.tune import MARGIN
 
 _NONE = "-"
 _TRIED = 8
@@ -24,7 +25,7 @@ def table(rows: Sequence[Row], *, everything: bool) -> Table:
     shown = [row for row in rows if everything or row.via == "submit" or row.batch_size == 1 or row in fastest.values()]
     # A column in which all is the same is left out: 80 columns are few.
     columns = {
-        "threads": len({row.threads for row in rows}) > 1,
+        "threads": len({row.threads for row in rows if row.threads}) > 1,
         "callers": any(row.via == "submit" for row in rows),
     }
     found = Table("format", box=None, pad_edge=False, padding=(0, 1, 0, 0))
@@ -33,10 +34,11 @@ def table(rows: Sequence[Row], *, everything: bool) -> Table:
         found.add_column(name, justify="right", no_wrap=True)
     found.add_column("", no_wrap=True)
     for row in sorted(shown, key=_place):
-        sweep = [str(getattr(row, name)) for name in names]
+        sweep = [str(getattr(row, name) or _NONE) for name in names]
         times = (row.p50_ms, row.p90_ms, row.p95_ms, row.p99_ms, row.p999_ms, row.mean_ms)
         mark = "*" if row is fastest.get(row.format) else ""
-        batch = str(row.batch_size) if row.via == "call" else f"≤{row.batch_size}"
+        is_bound = row.via == "submit" and row.device != SERVER
+        batch = f"≤{row.batch_size}" if is_bound else str(row.batch_size)
         found.add_row(row.format, batch, *sweep, *map(_ms, times), f"{row.images_per_s:,.0f}", mark)
     return found
 
@@ -56,9 +58,11 @@ def notes(result: Result) -> list[str]:
     found = [f"{row.scenario} on {row.format} is not valid: {row.why}" for row in result.scenarios if row.why]
     if len({row.batch_size for row in rows if row.via == "call"}) > 1:
         found.append("* the most images/s of its format")
+    found += [_failures(row) for row in rows if row.failed]
     if any(row.p999_ms is None for row in rows):
         needed = ", ".join(f"p{name:g} needs {calls_needed(name):,}" for name in (90, 99, 99.9))
         found.append(f"{_NONE} too few calls to tell ({needed}): give more --seconds")
+    found += [_floor(one) for one in result.served]
     flags = ", ".join(place.get("cpu_flags", ()))
     found.append(f"{place['cpu']}, {place['cores']} cores{flags and f' ({flags})'}")
     if place.get("load_average", 0) > place["cores"] / 2:
@@ -135,6 +139,21 @@ def tuned(found: Tuned) -> list[str]:
     if found.is_default:
         return [f"{found.aim.text}: {found.chosen}, the default; nothing else is more than {MARGIN - 1:.0%} better"]
     return [f"{found.aim.text}: {found.chosen}, {found.why}", f"the default is {found.default}{found.why_not}"]
+
+
+def _failures(row: Row) -> str:
+    asked = row.calls + row.failed
+    return (
+        f"{row.failed:,} of {asked:,} requests of {row.format} ({row.callers} callers) failed, and are in no figure: "
+        f"{row.why_failed}"
+    )
+
+
+def _floor(one: ServedRecord) -> str:
+    """What of a served model's figures is the client's and the wire's."""
+    protocol, asked = ("HTTP", "GET /v2/health/live") if one.protocol == "http" else ("gRPC", "ServerLive")
+    floors = [f"{floor.callers} at once {_ms(floor.p50_ms)} ms, {floor.requests_per_s:,.0f}/s" for floor in one.floor]
+    return f"client + {protocol} floor, which is in every figure of {one.format} ({asked}): {'; '.join(floors)}"
 
 
 def _place(row: Row) -> tuple[str, str, int, int, int]:

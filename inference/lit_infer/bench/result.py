@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from lit_infer.bench.cells import Row
 from lit_infer.bench.cold_start import ColdRow
+from lit_infer.bench.rows import Row
 from lit_infer.bench.scenarios import ScenarioRow
+from lit_infer.bench.served.record import ServedRecord
 from lit_infer.manifest import Manifest
 
 
@@ -15,22 +16,45 @@ class Result:
     """What was measured, of which model, where."""
 
     model: str
-    manifest: Manifest
+    manifest: Manifest | None
+    """Of the model in this process; None: only served ones were measured."""
     environment: dict[str, Any]
     rows: Sequence[Row] = ()
     scenarios: list[ScenarioRow] = field(default_factory=list)
     cold: Sequence[ColdRow] = ()
+    served: Sequence[ServedRecord] = ()
     interrupted: bool = False
+
+    @property
+    def identity(self) -> str:
+        """Name and weights; of a served model what its server says."""
+        return self.manifest.identity() if self.manifest else ", ".join(one.identity for one in self.served)
+
+    @property
+    def name(self) -> str:
+        """The model's, for a title."""
+        return self.manifest.name if self.manifest else self.model
+
+    @property
+    def failed(self) -> int:
+        """Requests that a server had no room for."""
+        return sum(row.failed for row in self.rows) + sum(row.failed for row in self.scenarios)
+
+    @property
+    def holds_rate(self) -> bool:
+        """Whether each rate that was to be held was held."""
+        return all(row.valid for row in self.scenarios if row.rate is not None)
 
     def as_data(self) -> dict[str, Any]:
         """Plain data. The single times of a row are left out: they would be megabytes."""
         return {
             "model": self.model,
-            "identity": self.manifest.identity(),
-            "digest": self.manifest.source.digest,
+            "identity": self.identity,
+            "digest": self.manifest and self.manifest.source.digest,
             "environment": self.environment,
             "interrupted": self.interrupted,
             "rows": [{name: value for name, value in asdict(row).items() if name != "times_ms"} for row in self.rows],
             "scenarios": [asdict(row) for row in self.scenarios],
             "cold": [asdict(row) for row in self.cold],
+            "served": [asdict(one) for one in self.served],
         }

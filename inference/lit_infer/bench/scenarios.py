@@ -1,4 +1,4 @@
-"""The scenarios of MLPerf Inference, by their names and rules, on one graph.
+"""The scenarios of MLPerf Inference, by their names and rules, on a graph in this process or a served model.
 
     single-stream  one query of one image at a time        p90 latency
     multi-stream   one query of eight images at a time     p99 latency of the query
@@ -10,13 +10,14 @@ long as they are asked to be, and a result that so few queries cannot carry says
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from lit_infer.bench import target as targets
-from lit_infer.bench.subjects import Subject
+from lit_infer.bench.rows import Described
 from lit_infer.bench.target import Target
+from lit_infer.errors import OverloadedError
 
 _PROBES = 6
 _STEP_DOWN = 0.95
@@ -63,6 +64,7 @@ class Driven:
 
     queries: int
     images: int
+    """Those that were answered."""
     seconds: float
     latencies_ms: dict[float, float]
     """By percentile, of queries."""
@@ -71,6 +73,15 @@ class Driven:
     valid: bool
     why: str
     """Why it is not valid."""
+    failed: int = 0
+    """Queries that the server had no room for; with any, the run is not valid."""
+
+
+class Driveable(Described, Protocol):
+    """What scenarios are run on."""
+
+    def target(self) -> AbstractContextManager[Target]:
+        """It, ready to be driven."""
 
 
 class Driver(Protocol):
@@ -105,10 +116,12 @@ class ScenarioRow:
     images_per_s: float
     valid: bool
     why: str
+    failed: int = 0
+    """Queries that the server had no room for; no latency is told then."""
 
 
 def run(
-    subjects: Sequence[Subject],
+    subjects: Sequence[Driveable],
     scenarios: Sequence[Scenario],
     *,
     driver: Driver,
@@ -119,9 +132,11 @@ def run(
     """Each scenario on each subject, as they are done. `rate`: the server's, to check; None finds the highest."""
     for scenario in scenarios:
         for subject in subjects:
-            with targets.opened(subject) as target:
-                load = Load(scenario, seconds, rate or target.images_per_s(min(1.0, seconds / 4)), bound)
-                if scenario.name == "server" and rate is None:
+            is_server = scenario.name == "server"
+            with subject.target() as target:
+                best = rate or target.images_per_s(min(1.0, seconds / 4), one_by_one=is_server)
+                load = Load(scenario, seconds, best, bound)
+                if is_server and rate is None:
                     load, driven = highest_rate(partial(driver, target), load)
                 else:
                     driven = driver(target, load)
@@ -153,36 +168,42 @@ def highest_rate(drive: Callable[[Load], Driven], load: Load) -> tuple[Load, Dri
     return load, driven
 
 
+def refusals(refused: Sequence[OverloadedError], queries: int) -> str:
+    """How many queries the server had no room for, and what it said; nothing where it answered all."""
+    return f"{len(refused)} of {queries} queries failed: {refused[0]}" if refused else ""
+
+
 def _holds(driven: Driven) -> bool:
-    return driven.late <= 0.01 * driven.queries
+    return not driven.failed and driven.late <= 0.01 * driven.queries
 
 
-def _row(subject: Subject, load: Load, driven: Driven, driver: str) -> ScenarioRow:
+def _row(subject: Driveable, load: Load, driven: Driven, driver: str) -> ScenarioRow:
     scenario = load.scenario
     is_server = scenario.name == "server"
     enough = driven.queries >= scenario.least_queries
-    latency = driven.latencies_ms.get(scenario.percentile) if scenario.percentile and enough else None
+    told = scenario.percentile is not None and enough and not driven.failed
     why = driven.why
-    if not enough:
+    if not enough and not driven.failed:
         needed = scenario.least_queries * driven.seconds / max(1, driven.queries)
         why = f"{driven.queries} queries, p{scenario.percentile:g} needs {scenario.least_queries}: "
         why += f"--seconds {needed * 1.2:.0f}"
     return ScenarioRow(
         scenario=scenario.name,
         format=subject.name,
-        engine=subject.predictor.engine,
-        device=subject.predictor.device,
-        threads=subject.predictor.threads,
+        engine=subject.engine,
+        device=subject.device,
+        threads=subject.threads,
         driver=driver,
-        decoded=bool(subject.images),
+        decoded=subject.decoded,
         images_per_query=scenario.images_per_query,
         queries=driven.queries,
         seconds=driven.seconds,
         percentile=scenario.percentile,
-        latency_ms=latency,
+        latency_ms=driven.latencies_ms.get(scenario.percentile or 0) if told else None,
         bound_ms=load.bound * 1e3 if is_server else None,
         rate=load.rate if is_server else None,
         images_per_s=driven.images / driven.seconds,
-        valid=driven.valid and enough,
+        valid=driven.valid and enough and not driven.failed,
         why=why,
+        failed=driven.failed,
     )

@@ -1,27 +1,27 @@
-"""What is measured: the graphs of a model, open, and what they are fed."""
+"""What is measured in this process: the graphs of a model, open, and what they are fed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
+from itertools import count, cycle, islice
 from typing import Any
-from zipfile import BadZipFile
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from lit_infer import bundle
 from lit_infer.answering import static_batch
+from lit_infer.bench.callers import Caller, Callers
+from lit_infer.bench.inputs import Inputs, MakeInputs, golden, noise
+from lit_infer.bench.target import PredictorTarget, Target, check
 from lit_infer.bundle import GraphFile
 from lit_infer.engines import split
 from lit_infer.errors import EngineError, LitError, MissingExtraError, UsageError
 from lit_infer.images import ImageInput
-from lit_infer.manifest import Manifest, Tensor
+from lit_infer.manifest import Tensor
+from lit_infer.predictions import Prediction, Timings
 from lit_infer.predictor import BatchPolicy, Predictor, open_predictor
-
-Inputs = Mapping[str, NDArray[Any]]
-MakeInputs = Callable[[int], Inputs]
-"""Batch size to arrays by input name."""
 
 
 @dataclass(frozen=True)
@@ -38,32 +38,49 @@ class Subject:
     file: GraphFile | None = None
     """Where it was opened from, for who opens it once more."""
 
+    @property
+    def engine(self) -> str:
+        """What runs it, as it says of itself."""
+        return self.predictor.engine
+
+    @property
+    def device(self) -> str:
+        """The device that was obtained."""
+        return self.predictor.device
+
+    @property
+    def threads(self) -> int:
+        """Cores that one call uses."""
+        return self.predictor.threads
+
+    @property
+    def decoded(self) -> bool:
+        """Whether a call begins with image files."""
+        return bool(self.images)
+
     def arrays(self, batch_size: int) -> Inputs:
         """Prepared input of a batch."""
         described = self.predictor.manifest
         made = (self.inputs or noise(described))(batch_size)
         return {tensor.name: made[tensor.name] for tensor in described.inputs if tensor.name in made}
 
+    def one(self, batch_size: int) -> Callers:
+        """One caller: `predict` where there are images to decode, else `run`."""
+        caller = _predicting(self, batch_size) if self.images else _running(self, batch_size)
+        return Callers([caller], batch_size, "call")
 
-def noise(manifest: Manifest) -> MakeInputs:
-    """Random input in a manifest's shapes. A side that it leaves open must follow from the preprocessing."""
-    shapes = {tensor.name: _shape(manifest, tensor) for tensor in manifest.inputs}
+    def many(self, count: int, *, max_batch: int | None = None) -> Callers:
+        """Callers that share a queue through `submit`; in batches as the predictor has them if not said."""
+        predictor, images = for_callers(self, max_batch=max_batch)
+        each = [_submitting(predictor, images, first) for first in range(count)]
+        return Callers(each, predictor.policy.max_batch, "submit", predictor.close)
 
-    def make(batch_size: int) -> Inputs:
-        generator = np.random.default_rng(0)
-        return {
-            tensor.name: generator.integers(0, 256, (batch_size, *shapes[tensor.name])).astype(tensor.dtype)
-            for tensor in manifest.inputs
-        }
-
-    return make
-
-
-def repeated(arrays: Inputs) -> MakeInputs:
-    """A caller's own arrays, their rows repeated to make a batch of any size."""
-    return lambda batch_size: {
-        name: np.ascontiguousarray(array[np.arange(batch_size) % len(array)]) for name, array in arrays.items()
-    }
+    @contextmanager
+    def target(self) -> Iterator[Target]:
+        """What a load generator drives, with a queue of its own."""
+        predictor, images = for_callers(self)
+        with predictor:
+            yield PredictorTarget(predictor, images)
 
 
 def open_subjects(
@@ -94,7 +111,7 @@ def open_subjects(
                 raise
             left_out.append(_left_out(graph, error))
             continue
-        fed = inputs or _golden(graph)
+        fed = inputs or golden(graph)
         subjects += [Subject(label(graph), predictor, fed, images, graph) for predictor in opened]
     if not subjects:
         raise EngineError("; ".join(left_out))
@@ -137,37 +154,32 @@ def for_callers(subject: Subject, *, max_batch: int | None = None) -> tuple[Pred
     return Predictor(described, graph, threads=predictor.threads, batch_size=size, policy=policy), images
 
 
-def own_inputs(path: Path) -> MakeInputs:
-    """The arrays of an .npz file, by the names of inputs; others may be in it."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (ValueError, EOFError, AttributeError, TypeError, BadZipFile):
-        raise UsageError(f"{path} is not an .npz file of arrays, as numpy.savez makes it") from None
-    if not arrays or not all(array.ndim and len(array) for array in arrays.values()):
-        raise UsageError(f"{path}: expected arrays by input name, each with at least one row")
-    return repeated(arrays)
+def _running(subject: Subject, batch_size: int) -> Caller:
+    return Caller(partial(subject.predictor.run, subject.arrays(batch_size)), _unchecked)
 
 
-def _shape(manifest: Manifest, tensor: Tensor) -> tuple[int, ...]:
-    fixed = tuple(side for side in tensor.shape[1:] if isinstance(side, int))
-    if len(fixed) == len(tensor.shape) - 1:
-        return fixed
-    if manifest.task == "tensor":
-        sides = list(tensor.shape)
-        raise UsageError(f"input {tensor.name} has dynamic sides {sides}. Give arrays for it: --inputs batch.npz")
-    return manifest.image_shape
+def _predicting(subject: Subject, batch_size: int) -> Caller:
+    endless, predict = cycle(subject.images), subject.predictor.predict
+    return Caller(lambda: predict(list(islice(endless, batch_size)), batch_size=batch_size, timings=True), _checked)
 
 
-def _golden(graph: GraphFile) -> MakeInputs | None:
-    """The bundle's own example inputs, for a tensor model whose manifest leaves sides open."""
-    described = graph.manifest
-    if described is None or described.golden is None or described.task != "tensor":
-        return None
-    is_open = any(isinstance(side, str) for tensor in described.inputs for side in tensor.shape[1:])
-    return own_inputs(graph.path.parent / described.golden) if is_open else None
+def _submitting(predictor: Predictor, images: Sequence[ImageInput], first: int) -> Caller:
+    places = count(first)
+
+    def call() -> list[Prediction]:
+        return [predictor.submit(images[next(places) % len(images)], timings=True).result()]
+
+    return Caller(call, _checked)
+
+
+def _unchecked(_: Any) -> Sequence[Timings]:
+    return ()
+
+
+def _checked(predictions: Sequence[Prediction]) -> list[Timings]:
+    for prediction in predictions:
+        check(prediction)
+    return [prediction.timings for prediction in predictions if prediction.timings is not None]
 
 
 def _of(graphs: Sequence[GraphFile], engine: str) -> list[GraphFile]:

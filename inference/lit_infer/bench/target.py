@@ -1,52 +1,91 @@
-"""What a load generator drives: a graph and the images it is asked about, by index."""
+"""What a load generator drives: something that answers, and the images it is asked about, by index."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
-from lit_infer.bench.subjects import Subject, for_callers
-from lit_infer.errors import UsageError
+from lit_infer.errors import EngineError, OverloadedError, UsageError
 from lit_infer.images import ImageInput
 from lit_infer.predictions import Prediction
 from lit_infer.predictor import Predictor
 
+Done = Callable[[BaseException | None], None]
+"""Called once a query is over, from any thread, with what went wrong."""
+
+
+class Target(Protocol):
+    """Each scenario calls it in the way that suits it best.
+
+    A query that was refused and might not be a moment later is an OverloadedError; any other error is the end.
+    """
+
+    @property
+    def count(self) -> int:
+        """Images to choose from."""
+
+    def answer(self, indices: Sequence[int]) -> None:
+        """One query at a time, of one image or more."""
+
+    def submit(self, index: int, done: Done) -> None:
+        """One query of many that wait; returns at once."""
+
+    def stream(self, indices: Sequence[int]) -> Iterator[OverloadedError | None]:
+        """Many images, as fast as it goes; an item for each, in order, when it is done or was refused."""
+
+    def images_per_s(self, seconds: float, *, one_by_one: bool) -> float:
+        """What it does at best, measured for about so long. `one_by_one`: an image per query."""
+
 
 @dataclass(frozen=True)
-class Target:
-    """A predictor and its images. Each scenario calls it in the way that suits it best."""
+class PredictorTarget:
+    """A predictor in this process, and its images."""
 
     predictor: Predictor
     images: Sequence[ImageInput]
 
+    @property
+    def count(self) -> int:
+        """Images to choose from."""
+        return len(self.images)
+
     def answer(self, indices: Sequence[int]) -> None:
-        """One query at a time, on all threads."""
+        """On all threads."""
         found = self.predictor.predict([self.images[index] for index in indices], batch_size=len(indices))
         for prediction in found:
             check(prediction)
 
-    def submit(self, index: int) -> Future[Prediction]:
-        """One query of many that wait; see `check` for its answer."""
-        return self.predictor.submit(self.images[index])
+    def submit(self, index: int, done: Done) -> None:
+        """Batched with the others that wait."""
+        self.predictor.submit(self.images[index]).add_done_callback(lambda future: done(_failure(future)))
 
     def stream(self, indices: Sequence[int]) -> Iterator[None]:
-        """Many images, on all threads; an item for each, in order, when it is done."""
+        """A batch on each thread."""
         for prediction in self.predictor.stream(self.images[index] for index in indices):
             check(prediction)
             yield
 
-    def images_per_s(self, seconds: float) -> float:
-        """What `stream` does, after a warm-up."""
-        count, taken = self.predictor.threads * self.predictor.batch_size, 0.0
-        while True:
-            started = time.perf_counter()
-            for _ in self.stream([index % len(self.images) for index in range(count)]):
-                pass
-            taken = time.perf_counter() - started
-            if taken > seconds / 2:
-                return count / taken
-            count *= 2
+    def images_per_s(self, seconds: float, *, one_by_one: bool) -> float:  # noqa: ARG002 - `submit` batches as `stream`
+        """What `stream` does."""
+        return rate_of(
+            self.stream, self.count, seconds=seconds, least=self.predictor.threads * self.predictor.batch_size
+        )
+
+
+def rate_of(
+    stream: Callable[[Sequence[int]], Iterator[OverloadedError | None]], count: int, *, seconds: float, least: int
+) -> float:
+    """Images per second that a stream answers, after a warm-up: from `least` on twice as many, until it takes time."""
+    while True:
+        started = time.perf_counter()
+        refused = [one for one in stream([index % count for index in range(least)]) if one is not None]
+        taken = time.perf_counter() - started
+        if len(refused) == least:
+            raise EngineError(f"none of {least} queries was answered: {refused[0]}")
+        if taken > seconds / 2:
+            return (least - len(refused)) / taken
+        least *= 2
 
 
 def check(prediction: Prediction) -> None:
@@ -55,9 +94,9 @@ def check(prediction: Prediction) -> None:
         raise UsageError(f"cannot measure with {prediction.path or 'an image'}: {prediction.error}")
 
 
-@contextmanager
-def opened(subject: Subject) -> Iterator[Target]:
-    """The target of a subject, with a queue of its own."""
-    predictor, images = for_callers(subject)
-    with predictor:
-        yield Target(predictor, images)
+def _failure(future: Future[Prediction]) -> BaseException | None:
+    try:
+        check(future.result())
+    except BaseException as error:  # told to the thread that drives
+        return error
+    return None

@@ -13,6 +13,8 @@ import pytest
 
 from lit_infer import manifest
 from tests.conftest import BIN, run_command
+from tests.inference.bench.servers import KEY
+from tests.inference.server.process import Server
 from tests.inference.tiny import listed, make_bundle, rewrite, without
 
 QUICK = ("--seconds", "0.05", "--batch-sizes", "1,2")
@@ -176,6 +178,8 @@ def test_a_rate_that_is_not_held_is_exit_1(tmp_path: Path, bundle_folder: Path) 
         (("--threads", "0"), "--threads '0': expected whole numbers"),
         (("--from", "nowhere"), "nowhere"),
         (("--inputs", "nowhere.npz"), "nowhere.npz cannot be read"),
+        (("--ca", "x.pem"), "--ca is for a server: give its --url too"),
+        (("another",), "two models are named, another and --model"),
     ],
 )
 def test_a_mistake_is_one_line_before_anything_is_measured(
@@ -187,6 +191,42 @@ def test_a_mistake_is_one_line_before_anything_is_measured(
     assert says in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert done.stdout == ""
+
+
+def test_what_is_only_for_this_process_is_refused_of_a_server(tmp_path: Path) -> None:
+    done = bench(tmp_path, "--url", "http://127.0.0.1:1", "--cold")
+
+    assert done.returncode == 2
+    assert "--cold is for a model in this process; a server has its own. Name a model" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_server_is_measured_beside_its_bundle(tmp_path: Path, proven: Path, server: Server) -> None:
+    urls = ("--url", server.url, "--url", f"grpc://{server.grpc}")
+
+    done = bench(tmp_path, proven, *urls, "--json", "--device", "cpu", *QUICK)
+
+    found = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert {row["format"] for row in found["rows"]} == {"onnx", "http", "grpc"}
+    assert [(one["url"], one["server"], one["model_version"]) for one in found["served"]] == [
+        (server.url, "lit-serve", "1"),
+        (f"grpc://{server.grpc}", "lit-serve", "1"),
+    ]
+    assert (
+        f"http is colours version 1 on lit-serve {found['served'][0]['server_version']} at {server.url}" in done.stderr
+    )
+    assert f"--device: for {proven} in this process; the servers have their own" in done.stderr
+
+
+def test_requests_that_failed_are_exit_1_and_told(tmp_path: Path, narrow: Server) -> None:
+    load = ("--scenario", "server", "--rate", "100", "--seconds", "0.2")
+
+    done = bench(tmp_path, "--url", narrow.url, "--model", "colours", *load, LIT_API_KEY=KEY)
+
+    assert done.returncode == 1
+    assert re.search(r"server on http is not valid: \d+ of \d+ queries failed: ", done.stderr)
+    assert "client + HTTP floor" in done.stderr
 
 
 def test_ctrl_c_prints_what_was_measured_so_far(tmp_path: Path, bundle_folder: Path) -> None:

@@ -9,7 +9,7 @@ from lit_infer.bench import compare
 from lit_infer.bench.cold_start import ColdRow
 from lit_infer.bench.result import Result
 from lit_infer.errors import UsageError
-from tests.inference.bench.rows import ROW
+from tests.inference.bench.rows import ON_SERVER, RECORD, ROW
 from tests.inference.tiny import described
 
 PLACE = {"cpu": "A CPU", "cores": 2, "onnxruntime": "1.23"}
@@ -53,6 +53,27 @@ def test_what_else_is_not_the_same_is_told() -> None:
         "cpu was A CPU, is Another",
         "onnxruntime was 1.23, is 1.31",
     ]
+
+
+def test_servers_are_compared_and_what_changed_about_them_is_told() -> None:
+    row = replace(ROW, **ON_SERVER, format="http")
+    old = Result("m", described(), PLACE, rows=[row], served=[RECORD]).as_data()
+    alone = Result("colours", None, PLACE, rows=[row], served=[replace(RECORD, model_version="4")]).as_data()
+
+    assert (alone["identity"], alone["digest"]) == ("colours version 4 on lit-serve 1.2", None)
+    assert {one.what for one in compare.ratios(old, alone)} == {"http batch 1"}
+    (line,) = compare.differences(old, alone)
+    assert line.startswith(
+        "http was colours version 3 by lit-serve 1.2 at http://127.0.0.1:8000, asked with tensors, is"
+    )
+    assert compare.differences(alone, alone) == []
+
+
+def test_a_measurement_from_before_servers_is_still_read() -> None:
+    old = found(ROW)
+    del old["served"]
+
+    assert compare.differences(old, found(ROW)) == []
 
 
 def test_what_json_prints_is_what_compare_reads(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from lit_infer import manifest
-from lit_infer.bench.cells import Row
+from lit_infer.bench.inputs import own_inputs, repeated
 from lit_infer.bench.measure import ROUNDS, Interrupted, best, measure, take_turns
-from lit_infer.bench.subjects import Subject, open_subjects, own_inputs, repeated, sizes_for
+from lit_infer.bench.rows import Row
+from lit_infer.bench.subjects import Subject, open_subjects, sizes_for
 from lit_infer.errors import MissingExtraError, NotFoundError, UsageError
 from lit_infer.manifest import Tensor
 from lit_infer.predictor import Predictor

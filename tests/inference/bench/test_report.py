@@ -5,13 +5,12 @@ from rich.console import Console
 from rich.table import Table
 
 from lit_infer.bench import report
-from lit_infer.bench.cells import Row
 from lit_infer.bench.cold_start import ColdRow
 from lit_infer.bench.compare import Ratio
 from lit_infer.bench.result import Result
-from lit_infer.bench.scenarios import ScenarioRow
-from lit_infer.bench.tune import Aim, Tried, Tuned
-from tests.inference.bench.rows import ROW
+from lit_infer.bench.rows import Row
+from lit_infer.bench.tuning.aims import Aim, Tried, Tuned
+from tests.inference.bench.rows import HELD, ON_SERVER, RECORD, ROW
 from tests.inference.tiny import described
 
 ROWS = [
@@ -20,25 +19,6 @@ ROWS = [
     replace(ROW, batch_size=8, images_per_s=1234.5),
     replace(ROW, batch_size=16, images_per_s=1100),
 ]
-SERVER = ScenarioRow(
-    scenario="server",
-    format="onnx int8",
-    engine="e",
-    device="cpu",
-    threads=2,
-    driver="lit-bench",
-    decoded=False,
-    images_per_query=1,
-    queries=4000,
-    seconds=10.04,
-    percentile=99,
-    latency_ms=48.7,
-    bound_ms=50,
-    rate=398.2,
-    images_per_s=398,
-    valid=True,
-    why="",
-)
 PLACE: dict[str, Any] = {"cpu": "A CPU", "cores": 2, "cpu_flags": ["avx2"]}
 
 
@@ -84,6 +64,29 @@ def test_callers_and_threads_have_columns_where_they_differ() -> None:
     assert lines([ROW, replace(ROW, threads=1)], everything=True)[0][:3] == ["format", "batch", "threads"]
 
 
+def test_a_served_model_has_no_threads_to_show_and_no_bound_on_its_batch() -> None:
+    served = replace(ROW, **ON_SERVER, format="http", via="submit", callers=4)
+
+    assert [line[:3] for line in lines([ROW, served], everything=True)][1:] == [["http", "1", "4"], ["onnx", "1", "1"]]
+    threads = [line[2] for line in lines([ROW, replace(ROW, threads=1), replace(served, via="call")], everything=True)]
+    assert threads == ["threads", "-", "1", "2"]
+
+
+def test_the_floor_of_client_and_wire_is_named() -> None:
+    (line, _) = report.notes(Result("m", described(), PLACE, rows=[ROW], served=[RECORD]))
+
+    assert line.startswith("client + HTTP floor, which is in every figure of http (GET /v2/health/live): ")
+    assert line.endswith("1 at once 0.250 ms, 3,900/s; 16 at once 4.00 ms, 4,000/s")
+
+
+def test_requests_that_failed_are_told_with_the_reason() -> None:
+    failed = replace(ROW, format="http", callers=8, calls=90, failed=10, why_failed="full")
+
+    notes = report.notes(Result("m", described(), PLACE, rows=[failed]))
+
+    assert "10 of 100 requests of http (8 callers) failed, and are in no figure: full" in notes
+
+
 def test_a_percentile_of_too_few_calls_is_not_printed_and_the_notes_say_why() -> None:
     few = replace(ROW, p99_ms=None, p999_ms=None)
 
@@ -112,11 +115,11 @@ def test_where_the_work_on_an_image_goes_is_shown_in_shares() -> None:
 
 
 def test_scenarios_give_their_result_in_their_own_terms() -> None:
-    single = replace(SERVER, scenario="single-stream", percentile=90, latency_ms=2.5, rate=None)
+    single = replace(HELD, scenario="single-stream", percentile=90, latency_ms=2.5, rate=None)
     few = replace(single, scenario="multi-stream", percentile=99, latency_ms=None, valid=False, why="186 queries")
-    offline = replace(SERVER, scenario="offline", percentile=None, latency_ms=None, rate=None, images_per_s=1234.0)
+    offline = replace(HELD, scenario="offline", percentile=None, latency_ms=None, rate=None, images_per_s=1234.0)
 
-    _, *found = printed(report.scenarios([single, few, SERVER, offline]))
+    _, *found = printed(report.scenarios([single, few, HELD, offline]))
 
     assert "p90 2.50 ms" in found[0]
     assert "p99 - " in found[1]
@@ -129,7 +132,7 @@ def test_no_table_is_wider_than_80_columns() -> None:
     wide = replace(ROW, format="aotinductor fp16", batch_size=4096, callers=4096, via="submit", p999_ms=12345.6)
     wide = replace(wide, stages_ms=dict.fromkeys(("read", "decode", "resize", "infer"), 1234.0))
     result = Result("m", described(), PLACE, rows=[ROW, replace(ROW, threads=64), replace(wide, images_per_s=123456)])
-    result.scenarios = [SERVER]
+    result.scenarios = [HELD]
     result.cold = [ColdRow("aotinductor fp16", 1234, 1234, 1234, 12345, 1234)]
 
     ratios = [Ratio("aotinductor fp16 batch 4096, threads 64 callers 4096", "images_per_s", 123456, 1)]

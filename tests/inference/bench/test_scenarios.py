@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lit_infer.bench import loadgen, target
+from lit_infer.bench import loadgen
 from lit_infer.bench.own_driver import OwnDriver, is_proven
 from lit_infer.bench.scenarios import SCENARIOS, Driven, Driver, Load, ScenarioRow, highest_rate, run
 from lit_infer.bench.subjects import Subject
@@ -72,7 +72,7 @@ def test_an_image_that_cannot_be_read_ends_the_scenario(predictor: Predictor, dr
     subject = Subject("onnx", predictor, images=[tmp_path / "bad.png"])
 
     for name in SCENARIOS:
-        with target.opened(subject) as opened, pytest.raises(UsageError, match=r"cannot measure with .*bad\.png"):
+        with subject.target() as opened, pytest.raises(UsageError, match=r"cannot measure with .*bad\.png"):
             driver(opened, replace(LOAD, scenario=SCENARIOS[name], rate=50, seconds=0.2))
 
 

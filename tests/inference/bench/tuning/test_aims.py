@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from lit_infer.bench.aims import Aim, Tried, Tuned, parse_aim
+from lit_infer.bench.tuning.aims import Aim, Tried, Tuned, parse_aim
 from lit_infer.errors import UsageError
 
 DEFAULT = Tried("onnx", 2, 8, images_per_s=1000)

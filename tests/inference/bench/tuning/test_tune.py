@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from lit_infer.bench import tune as tuning
-from lit_infer.bench.aims import Aim, Tried, parse_aim
 from lit_infer.bench.subjects import Subject
-from lit_infer.bench.tune import open_candidates, steps, tune
+from lit_infer.bench.tuning import trials
+from lit_infer.bench.tuning import tune as tuning
+from lit_infer.bench.tuning.aims import Aim, Tried, parse_aim
+from lit_infer.bench.tuning.candidates import open_candidates
+from lit_infer.bench.tuning.tune import steps, tune
 from lit_infer.errors import GateError, UsageError
 from lit_infer.hardware import usable_cpus
 from lit_infer.manifest import Graph
@@ -91,7 +93,7 @@ def test_under_a_bound_a_slower_setting_replaces_a_default_that_breaks_it(
     def loaded(settings: list[tuple[Subject, int]], *_: object) -> list[Tried]:
         return [Tried(one.name, one.predictor.threads, size, 100.0 * size, 4.0 * size) for one, size in settings]
 
-    monkeypatch.setattr(tuning, "_loaded", loaded)
+    monkeypatch.setattr(trials, "loaded", loaded)
     subjects = open_candidates(str(bundle_folder)).subjects[-1:]
 
     found = tune(subjects, parse_aim("p99<20ms"), seconds=0.02)

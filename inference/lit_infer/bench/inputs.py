@@ -1,0 +1,75 @@
+"""What a model is fed while it is measured: noise, the caller's own arrays, or the bundle's examples."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lit_infer.bundle import GraphFile
+from lit_infer.errors import UsageError
+from lit_infer.manifest import Manifest, Tensor
+
+Inputs = Mapping[str, NDArray[Any]]
+MakeInputs = Callable[[int], Inputs]
+"""Batch size to arrays by input name."""
+
+
+def noise(manifest: Manifest) -> MakeInputs:
+    """Random input in a manifest's shapes. A side that it leaves open must follow from the preprocessing."""
+    return noise_of({tensor.name: (tensor.dtype, _shape(manifest, tensor)) for tensor in manifest.inputs})
+
+
+def noise_of(tensors: Mapping[str, tuple[str, tuple[int, ...]]]) -> MakeInputs:
+    """Random input by name, of each dtype and shape; the batch is not in the shape. Always the same."""
+
+    def make(batch_size: int) -> Inputs:
+        generator = np.random.default_rng(0)
+        return {
+            name: generator.integers(0, 256, (batch_size, *shape)).astype(dtype)
+            for name, (dtype, shape) in tensors.items()
+        }
+
+    return make
+
+
+def repeated(arrays: Inputs) -> MakeInputs:
+    """A caller's own arrays, their rows repeated to make a batch of any size."""
+    return lambda batch_size: {
+        name: np.ascontiguousarray(array[np.arange(batch_size) % len(array)]) for name, array in arrays.items()
+    }
+
+
+def own_inputs(path: Path) -> MakeInputs:
+    """The arrays of an .npz file, by the names of inputs; others may be in it."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (ValueError, EOFError, AttributeError, TypeError, BadZipFile):
+        raise UsageError(f"{path} is not an .npz file of arrays, as numpy.savez makes it") from None
+    if not arrays or not all(array.ndim and len(array) for array in arrays.values()):
+        raise UsageError(f"{path}: expected arrays by input name, each with at least one row")
+    return repeated(arrays)
+
+
+def golden(graph: GraphFile) -> MakeInputs | None:
+    """The bundle's own example inputs, for a tensor model whose manifest leaves sides open."""
+    described = graph.manifest
+    if described is None or described.golden is None or described.task != "tensor":
+        return None
+    is_open = any(isinstance(side, str) for tensor in described.inputs for side in tensor.shape[1:])
+    return own_inputs(graph.path.parent / described.golden) if is_open else None
+
+
+def _shape(manifest: Manifest, tensor: Tensor) -> tuple[int, ...]:
+    fixed = tuple(side for side in tensor.shape[1:] if isinstance(side, int))
+    if len(fixed) == len(tensor.shape) - 1:
+        return fixed
+    if manifest.task == "tensor":
+        sides = list(tensor.shape)
+        raise UsageError(f"input {tensor.name} has dynamic sides {sides}. Give arrays for it: --inputs batch.npz")
+    return manifest.image_shape

@@ -1,0 +1,190 @@
+"""One `lit-bench`: open what is to be measured, let it take turns or run scenarios, start it cold.
+
+result = run(Job(bundle="my-bundle"), Watcher())
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+
+from lit_infer.bench import loadgen, scenarios
+from lit_infer.bench.cells import ROUNDS, Cell, Measurable, calls, shared_by
+from lit_infer.bench.cold_start import RUNS, measure_cold
+from lit_infer.bench.environment import environment
+from lit_infer.bench.inputs import MakeInputs
+from lit_infer.bench.measure import Interrupted, take_turns
+from lit_infer.bench.result import Result
+from lit_infer.bench.scenarios import Scenario
+from lit_infer.bench.served.agreement import check_same
+from lit_infer.bench.served.model import ServedModel
+from lit_infer.bench.served.opening import Servers
+from lit_infer.bench.served.record import ServedRecord, record
+from lit_infer.bench.subjects import Subject, open_subjects, sizes_for
+from lit_infer.errors import UsageError
+from lit_infer.images import ImageInput
+
+SWEEP = (1, 2, 4, 8, 16, 32)
+_FLOOR_S = 0.5
+_SCENARIO_CALLERS = 16
+"""Under which the floor is told beside scenarios: about what Server and Offline have under way."""
+
+Advance = Callable[[], None]
+
+
+@contextmanager
+def _unseen(_: str, __: int) -> Iterator[Advance]:
+    yield lambda: None
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Who is told of the work."""
+
+    note: Callable[[str], None] = lambda _: None
+    """A line that is of interest in any case."""
+    say: Callable[[str], None] = lambda _: None
+    """A line for who wants to know more."""
+    progress: Callable[[str, int], AbstractContextManager[Advance]] = _unseen
+    """The name of a step, and how often what it gives will be called."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is measured, and how."""
+
+    bundle: str | None = None
+    """A model to open in this process."""
+    servers: Servers | None = None
+    """Models that are answered for elsewhere. One of the two is given."""
+    batch_sizes: Sequence[int] = ()
+    """(): a sweep."""
+    callers: Sequence[int] = ()
+    engines: Sequence[str] = ()
+    threads: Sequence[int | None] = (None,)
+    device: str = "auto"
+    images: Sequence[ImageInput] = ()
+    inputs: MakeInputs | None = None
+    scenarios: Sequence[Scenario] = ()
+    """In place of the sweep."""
+    seconds: float | None = None
+    """Of each line; None: 0.5, of a scenario 10."""
+    bound: float = 0.1
+    """Server: seconds within which p99 has to be."""
+    rate: float | None = None
+    """Server: to check; None: the highest is searched."""
+    cold: bool = False
+
+
+@dataclass(frozen=True)
+class Opened:
+    """All that is measured, open."""
+
+    own: Sequence[Subject]
+    served: Sequence[ServedModel]
+    records: Sequence[ServedRecord] = field(default=())
+
+    @property
+    def all(self) -> "list[Subject | ServedModel]":
+        """In the order of the report."""
+        return [*self.own, *self.served]
+
+
+def run(job: Job, to: Watcher) -> Result:
+    """Measure. Ctrl-C ends it with what was measured until then, if there is something."""
+    opened = _open(job, to)
+    name = job.bundle or ", ".join(dict.fromkeys(model.info.name for model in opened.served))
+    manifest = opened.own[0].predictor.manifest if opened.own else None
+    result = Result(name, manifest, environment(), served=opened.records)
+    if job.scenarios:
+        _run_scenarios(job, opened, result, to)
+    else:
+        _sweep(job, opened, result, to)
+    if job.cold and not result.interrupted:
+        _start_cold(job, opened, result, to)
+    return result
+
+
+def _open(job: Job, to: Watcher) -> Opened:
+    own = _open_own(job, job.bundle, to) if job.bundle is not None else []
+    if job.servers is None:
+        return Opened(own, ())
+    served = job.servers.open(images=job.images, inputs=job.inputs or (own[0].arrays if own else None))
+    return Opened(own, served, [_looked_at(job, model, own, to) for model in served])
+
+
+def _open_own(job: Job, bundle: str, to: Watcher) -> list[Subject]:
+    own, left_out = open_subjects(
+        bundle,
+        device=job.device,
+        engines=job.engines,
+        threads=job.threads,
+        images=job.images,
+        inputs=job.inputs,
+    )
+    to.say(f"model {bundle} ({own[0].predictor.manifest.identity()})")
+    for reason in left_out:
+        to.note(reason)
+    return own
+
+
+def _looked_at(job: Job, model: ServedModel, own: Sequence[Subject], to: Watcher) -> ServedRecord:
+    """Is it the model that is here, and what does it cost to ask its server for nothing?"""
+    agreement = check_same(model, own) if own else None
+    most = job.callers or ([_SCENARIO_CALLERS] if job.scenarios else [])
+    found = record(model, callers=most, seconds=min(_FLOOR_S, job.seconds or _FLOOR_S), agreement=agreement)
+    to.say(str(found))
+    return found
+
+
+def _sweep(job: Job, opened: Opened, result: Result, to: Watcher) -> None:
+    cells = _cells(job, opened, to)
+    try:
+        with to.progress("measure", ROUNDS * len(cells)) as advance:
+            result.rows = take_turns(cells, seconds=job.seconds or 0.5, advance=advance)
+    except Interrupted as stop:
+        if not stop.rows:
+            raise
+        result.rows, result.interrupted = stop.rows, True
+
+
+def _cells(job: Job, opened: Opened, to: Watcher) -> list[Cell]:
+    sizes: list[tuple[Measurable, Sequence[int]]] = [
+        (one, job.batch_sizes or sizes_for(opened.own[0], SWEEP)) for one in opened.own
+    ]
+    sizes += [(model, _served_sizes(job, model, to)) for model in opened.served]
+    every = sorted({size for _, own in sizes for size in own})
+    found = [calls(subject, size) for size in every for subject, own in sizes if size in own]
+    return found + [shared_by(subject, number) for number in job.callers for subject, _ in sizes]
+
+
+def _served_sizes(job: Job, model: ServedModel, to: Watcher) -> list[int]:
+    """What one request can hold. What was asked for is measured or refused; of a sweep the rest is left out."""
+    wanted = job.batch_sizes or SWEEP
+    sizes, why = model.sizes(wanted)
+    left_out = ", ".join(str(size) for size in wanted if size not in sizes)
+    if left_out and (job.batch_sizes or not sizes):
+        raise UsageError(f"--batch-sizes {left_out} of {model.name}: {why}")
+    if left_out:
+        to.note(f"batch {left_out} of {model.name} is left out: {why}")
+    return sizes
+
+
+def _run_scenarios(job: Job, opened: Opened, result: Result, to: Watcher) -> None:
+    driver, seconds = loadgen.driver(), job.seconds or 10.0
+    to.say(f"driven by {driver.name}; MLPerf's own runs take 600 s and more, these {seconds:g} s")
+    found = scenarios.run(opened.all, job.scenarios, driver=driver, seconds=seconds, bound=job.bound, rate=job.rate)
+    try:
+        with to.progress("scenarios", len(job.scenarios) * len(opened.all)) as advance:
+            for row in found:
+                result.scenarios.append(row)
+                advance()
+    except KeyboardInterrupt:
+        if not result.scenarios:
+            raise
+        result.interrupted = True
+
+
+def _start_cold(job: Job, opened: Opened, result: Result, to: Watcher) -> None:
+    graphs = list({one.name: one.file for one in opened.own if one.file is not None}.values())
+    with to.progress("cold start", RUNS * len(graphs)) as advance:
+        result.cold = measure_cold(graphs, device=job.device, advance=advance)

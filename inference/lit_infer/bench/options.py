@@ -1,0 +1,43 @@
+"""Options that the commands of `lit-bench` share, and how their texts are read."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lit_infer import console
+from lit_infer.errors import UsageError
+
+if TYPE_CHECKING:
+    from lit_infer.images import ImageInput
+
+From = Annotated[
+    Path | None, typer.Option("--from", metavar="PATH", help="Images to read, decode and resize as part of each call.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print all that was measured, with the environment.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
+Version = Annotated[
+    bool, typer.Option("--version", callback=console.show_version, is_eager=True, help="Show the version.")
+]
+
+
+def images(path: Path | None) -> "list[ImageInput]":
+    """The files of --from."""
+    from lit_infer.folder import list_images
+
+    return list(list_images([path])) if path is not None else []
+
+
+def numbers(option: str, text: str | None) -> list[int]:
+    """Whole numbers with commas, sorted, each once."""
+    if text is None:
+        return []
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and 1 <= int(part) <= 4096 for part in parts):
+        raise UsageError(f"{option} {text!r}: expected whole numbers from 1 to 4096 with commas, as in 1,8,32")
+    return sorted({int(part) for part in parts})
+
+
+def names(text: str | None) -> list[str]:
+    """Words with commas."""
+    return [part.strip() for part in text.split(",")] if text else []

@@ -1,0 +1,134 @@
+"""One line of a measurement, and how it comes from the times of single calls."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+
+from lit_infer.bench.latencies import percentiles
+from lit_infer.errors import EngineError
+from lit_infer.predictions import Timings
+
+STAGES = ("read", "decode", "resize", "infer")
+SERVER = "server"
+"""The device of a row whose model is served: which one that is, is not seen from here."""
+
+Via = Literal["call", "submit"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """Latency of one call, and what all callers together make per second."""
+
+    format: str
+    """Its format, and its precision where that is not fp32. Of a served model: the protocol."""
+    engine: str
+    device: str
+    """SERVER for a served model."""
+    threads: int
+    """0: the server's own."""
+    batch_size: int
+    """Images per call; the most that `submit` puts in a batch."""
+    via: Via
+    """call: one caller, a batch at a time, with all threads. submit: each caller hands over one image and waits."""
+    callers: int
+    decoded: bool
+    """Whether reading, decoding and resizing are part of the call."""
+    calls: int
+    """Those that were answered; the figures are of them."""
+    p50_ms: float
+    p90_ms: float | None
+    """None, like all below: too few calls to tell."""
+    p95_ms: float | None
+    p99_ms: float | None
+    p999_ms: float | None
+    mean_ms: float
+    images_per_s: float
+    """All images over all the time, not over the median: a slow call counts."""
+    stages_ms: dict[str, float] | None = None
+    """Mean work on one image: read, decode, resize, infer. None where the graph alone is measured, or is served."""
+    failed: int = 0
+    """Calls that the server had no room for. They are in no figure."""
+    why_failed: str = ""
+    times_ms: tuple[float, ...] = field(default=(), repr=False, compare=False)
+
+
+class Described(Protocol):
+    """What a row says of what was called."""
+
+    @property
+    def name(self) -> str:
+        """As people name it: onnx, onnx int8, http."""
+
+    @property
+    def engine(self) -> str:
+        """What runs it."""
+
+    @property
+    def device(self) -> str:
+        """Where it runs."""
+
+    @property
+    def threads(self) -> int:
+        """On how many threads; 0: the server's own."""
+
+    @property
+    def decoded(self) -> bool:
+        """Whether a call begins with image files."""
+
+
+@dataclass
+class Record:
+    """Single calls, as all callers add them."""
+
+    times: list[float] = field(default_factory=list)
+    """Seconds of each call that was answered."""
+    timings: list[Timings] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    """Why, for each call that was not."""
+    elapsed: float = 0.0
+    """Seconds of all turns."""
+
+    def clear(self) -> None:
+        """Forget the warm-up."""
+        self.times.clear()
+        self.timings.clear()
+        self.refused.clear()
+
+    def as_row(self, subject: Described, *, batch_size: int, via: Via, callers: int) -> Row:
+        """What came of it. Raises EngineError where no call was answered."""
+        if not self.times:
+            raise EngineError(f"{subject.name}: none of {len(self.refused)} calls was answered: {self.refused[0]}")
+        milliseconds = np.array(self.times) * 1e3
+        images = len(self.times) * (batch_size if via == "call" else 1)
+        p50, p90, p95, p99, p999 = percentiles(milliseconds).values()
+        assert p50 is not None  # noqa: S101 - the median is always told
+        return Row(
+            format=subject.name,
+            engine=subject.engine,
+            device=subject.device,
+            threads=subject.threads,
+            batch_size=batch_size,
+            via=via,
+            callers=callers,
+            decoded=subject.decoded,
+            calls=len(self.times),
+            p50_ms=p50,
+            p90_ms=p90,
+            p95_ms=p95,
+            p99_ms=p99,
+            p999_ms=p999,
+            mean_ms=float(milliseconds.mean()),
+            images_per_s=images / self.elapsed,
+            stages_ms=_stages(self.timings) if subject.decoded else None,
+            failed=len(self.refused),
+            why_failed=self.refused[0] if self.refused else "",
+            times_ms=tuple(milliseconds.tolist()),
+        )
+
+
+def _stages(timings: Sequence[Timings]) -> dict[str, float] | None:
+    if not timings:
+        return None
+    return {name: float(np.mean([getattr(one, f"{name}_ms") for one in timings])) for name in STAGES}

@@ -1,0 +1,73 @@
+"""Whether a served model is the one in this process: both are asked the same, once, before anything is timed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lit_infer.answering import static_batch
+from lit_infer.bench.served.model import ServedModel
+from lit_infer.bench.subjects import Subject
+from lit_infer.errors import GateError
+from lit_infer.predictor import Predictor
+
+_ROWS = 4
+_ALLOWED = {"fp32": 1e-3}
+_ALLOWED_ELSE = 2e-2
+"""Of the largest answer. The same weights in float32 agree to about 1e-5 from engine to engine, smaller types to 1e-2;
+other weights do not."""
+
+Outputs = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Which graph in this process a served model answers as."""
+
+    name: str
+    difference: float
+    """The largest, as a share of the largest answer."""
+
+
+def check_same(served: ServedModel, subjects: Sequence[Subject]) -> Agreement:
+    """Compare with each graph of the bundle. Raises GateError where it answers as none of them."""
+    own = {subject.name: subject for subject in reversed(subjects)}  # one of several numbers of threads is enough
+    found = [Agreement(name, _difference(served, subject.predictor)) for name, subject in own.items()]
+    best = min(found, key=lambda one: one.difference / _allowed(own[one.name]))
+    if best.difference > _allowed(own[best.name]):
+        identity = own[best.name].predictor.manifest.identity()
+        raise GateError(
+            f"{served} does not answer as {identity} does here ({best.name} differs by {best.difference:.2g} of the "
+            "largest answer): it is another model, or another precision of it. Measure it alone, or name its bundle"
+        )
+    return best
+
+
+def _allowed(subject: Subject) -> float:
+    listed = subject.file.listed if subject.file is not None else None
+    return _ALLOWED.get(listed.precision if listed is not None else "fp32", _ALLOWED_ELSE)
+
+
+def _difference(served: ServedModel, predictor: Predictor) -> float:
+    """The largest of all outputs; infinite where names or shapes are not the same."""
+    ours, rows = _ours(served, predictor)
+    theirs = served.ask(served.samples.rows(range(rows)), rows).outputs
+    if ours.keys() != theirs.keys() or any(ours[name].shape != theirs[name].shape for name in ours):
+        return float("inf")
+    return max(_share(ours[name].astype(np.float64), theirs[name].astype(np.float64)) for name in ours)
+
+
+def _ours(served: ServedModel, predictor: Predictor) -> tuple[Outputs, int]:
+    rows = served.fixed_batch or static_batch(predictor.manifest) or _ROWS
+    asked = served.samples.rows(range(rows))
+    prepared = {
+        name: array if isinstance(array, np.ndarray) else np.stack([predictor.prepare(image) for image in array])
+        for name, array in asked.items()
+    }
+    return predictor.run(prepared), rows
+
+
+def _share(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
+    return float(np.abs(ours - theirs).max(initial=0) / max(np.abs(ours).max(initial=0), np.finfo(np.float32).tiny))

@@ -1,0 +1,165 @@
+"""The Open Inference Protocol v2 from the client's side: what HTTP and gRPC have in common.
+
+A `Client` knows a server; a `Connection` of it is for one thread at a time, and stays open. What a call needs is packed
+before and unpacked after it, so that the time between is the server's and the wire's.
+"""
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lit_infer.bench.served.address import Address
+from lit_infer.errors import EngineError, LitError, NotFoundError, OverloadedError, UsageError
+from lit_infer.server.tensors import DATATYPES
+
+DTYPES = {datatype: dtype for dtype, datatype in DATATYPES.items()}
+"""numpy's names of the protocol's datatypes."""
+TIMEOUT_S = 60.0
+IDLE_S = 1.0
+"""After which a connection is made sure of before it is used: servers close idle ones."""
+_LONGEST = 300
+
+Rows = Mapping[str, NDArray[Any] | Sequence[bytes]]
+"""What a request holds: arrays by input name, or encoded images for an input."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """How a server lets one in."""
+
+    key: str | None = None
+    ca: Path | None = None
+    """Certificates to trust besides the system's, PEM."""
+
+
+@dataclass(frozen=True)
+class ServerInfo:
+    """What a server says of itself."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """An input or output; -1 is a side of any length."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a server says of one of its models."""
+
+    name: str
+    version: str
+    """Asked for in each request; empty: whichever the server takes."""
+    platform: str
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    max_batch: int | None
+    """Rows of one run; 0: rows are not independent. None: the server does not say."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer, unpacked."""
+
+    version: str
+    outputs: Mapping[str, NDArray[Any]]
+
+
+class Connection(Protocol):
+    """For one thread at a time. All raise what `refusal` makes, and EngineError where the connection breaks."""
+
+    def live(self) -> None:
+        """The least that can be asked: whether the server lives."""
+
+    def infer(self, packed: Any) -> Any:
+        """The answer, packed."""
+
+    def wake(self) -> None:
+        """Make sure of a connection that was idle."""
+
+    def close(self) -> None:
+        """Give it back."""
+
+
+class Client(Protocol):
+    """One server by one protocol."""
+
+    address: Address
+
+    def server(self) -> ServerInfo:
+        """What it says of itself."""
+
+    def models(self) -> list[str]:
+        """The names of its models that are ready."""
+
+    def model(self, name: str, version: str) -> ModelInfo:
+        """What it says of a model."""
+
+    def pack(self, model: ModelInfo, rows: Rows) -> Any:
+        """A request for all of a model's outputs in binary."""
+
+    def unpack(self, answer: Any) -> Reply:
+        """What `Connection.infer` gave."""
+
+    def connect(self) -> Connection:
+        """One more connection."""
+
+    def close(self) -> None:
+        """Give back the connection on which it asks for what is not measured."""
+
+
+def printable(text: str) -> str:
+    """What a server sent, fit for a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text[:_LONGEST]).strip()
+
+
+def refusal(address: Address, status: int, text: str) -> LitError:
+    """What an answer of this HTTP status means, in one line."""
+    said = printable(text) or f"status {status}"
+    match status:
+        case 401 | 403:
+            return UsageError(f"{address}: {said}. Here: --api-key-file FILE, or $LIT_API_KEY")
+        case 404:
+            return NotFoundError(f"{address}: {said}")
+        case 429 | 503:
+            return OverloadedError(f"{address}: {said}")
+        case _ if status < 500:
+            return UsageError(f"{address} refused the request: {said}")
+    return EngineError(f"{address} failed ({status}): {said}")
+
+
+def element(blob: bytes) -> bytes:
+    """One element of a BYTES tensor: its length as u32, little-endian, and then itself."""
+    return struct.pack("<I", len(blob)) + blob
+
+
+def datatype_and_blob(rows: NDArray[Any] | Sequence[bytes]) -> tuple[str, list[int], bytes]:
+    """Datatype, shape and bytes of an input, as both protocols have them."""
+    if not isinstance(rows, np.ndarray):
+        return "BYTES", [len(rows)], b"".join(map(element, rows))
+    if rows.dtype.name not in DATATYPES:
+        raise UsageError(f"the protocol has no name for arrays of {rows.dtype}")
+    blob = np.ascontiguousarray(rows, dtype=rows.dtype.newbyteorder("<")).tobytes()
+    return DATATYPES[rows.dtype.name], list(rows.shape), blob
+
+
+def array_from(address: Address, tensor: TensorInfo, blob: bytes | memoryview) -> NDArray[Any]:
+    """An output's array. Raises EngineError where its bytes do not make its shape."""
+    if tensor.datatype not in DTYPES:
+        raise EngineError(f"{address}: output {tensor.name} is {tensor.datatype[:16]}, which lit-bench does not read")
+    try:
+        return np.frombuffer(blob, np.dtype(DTYPES[tensor.datatype]).newbyteorder("<")).reshape(tensor.shape)
+    except ValueError:
+        size = f"{len(blob)} bytes for {tensor.datatype} {list(tensor.shape)}"
+        raise EngineError(f"{address}: output {tensor.name} is not what it says: {size}") from None

@@ -1,0 +1,91 @@
+"""What requests hold: prepared tensors, which are kept in memory, or image files, which are read for each request."""
+
+import os
+from collections.abc import Sequence
+from typing import Protocol
+
+from lit_infer import images
+from lit_infer.bench.inputs import MakeInputs
+from lit_infer.bench.served.client import Rows
+from lit_infer.errors import InputError, UsageError
+from lit_infer.images import ImageInput
+
+_MOST = 64
+_MOST_BYTES = 64 * 2**20
+
+
+class Samples(Protocol):
+    """Rows for requests, by index."""
+
+    count: int
+    is_kept: bool
+    """Whether they are in memory."""
+    row_bytes: int
+    """Of the largest."""
+
+    def rows(self, indices: Sequence[int]) -> Rows:
+        """The inputs of one request; an index may be larger than `count`."""
+
+    def largest(self, count: int) -> Sequence[int]:
+        """Indices that make as large a request as so many can."""
+
+
+class PreparedSamples:
+    """Arrays as the graph takes them: 64 different rows, or as many as 64 MiB hold."""
+
+    is_kept = True
+
+    def __init__(self, make: MakeInputs, names: Sequence[str]) -> None:
+        one = make(1)
+        if not set(names) <= set(one):
+            raise UsageError(f"the served model takes {', '.join(names)}; there are arrays for {', '.join(one)}")
+        self.row_bytes = sum(one[name].nbytes for name in names)
+        self.count = max(1, min(_MOST, _MOST_BYTES // max(1, self.row_bytes)))
+        made = make(self.count)
+        self._arrays = {name: made[name] for name in names}
+
+    def rows(self, indices: Sequence[int]) -> Rows:
+        """The inputs of one request."""
+        places = [index % self.count for index in indices]
+        return {name: array[places] for name, array in self._arrays.items()}
+
+    def largest(self, count: int) -> Sequence[int]:
+        """All are alike."""
+        return range(count)
+
+
+class FileSamples:
+    """Image files, sent as they are."""
+
+    is_kept = False
+
+    def __init__(self, files: Sequence[ImageInput], name: str) -> None:
+        self.files, self.count, self._name = files, len(files), name
+        self._sizes = [_size(file) for file in files]
+        self.row_bytes = max(self._sizes)
+
+    def rows(self, indices: Sequence[int]) -> Rows:
+        """The inputs of one request. Raises UsageError for a file that cannot be read."""
+        return {self._name: [_read(self.files[index % self.count]) for index in indices]}
+
+    def largest(self, count: int) -> Sequence[int]:
+        """By the files' sizes."""
+        order = sorted(range(self.count), key=lambda index: -self._sizes[index])
+        return [order[place % self.count] for place in range(count)]
+
+
+def _read(file: ImageInput) -> bytes:
+    try:
+        read = images.read(file)
+    except InputError as error:
+        raise UsageError(f"cannot measure with {file!s}: {error}") from None
+    assert isinstance(read, bytes), "--from gives files"  # noqa: S101
+    return read
+
+
+def _size(file: ImageInput) -> int:
+    assert isinstance(file, str | os.PathLike), "--from gives files"  # noqa: S101
+    try:
+        return os.stat(file).st_size
+    except OSError:
+        return 0  # reading it says what is wrong

@@ -1,0 +1,91 @@
+"""`lit-bench tune`: find the best setting for a model on this machine, and keep it."""
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lit_infer import console
+from lit_infer.bench import options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lit_infer.bench.tuning.aims import Tuned
+    from lit_infer.bench.tuning.candidates import Candidates
+
+app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
+
+_EXAMPLES = """Examples:
+
+\b
+  lit-bench tune
+  lit-bench tune --model artifacts/bundles/digits-cnn-v0 --aim latency
+  lit-bench tune --aim "p99<20ms" --dry-run
+"""
+
+
+@app.command(epilog=_EXAMPLES)
+def tune(
+    model: Annotated[str | None, typer.Option("--model", "-m", help=console.MODEL_HELP)] = None,
+    aim: Annotated[str, typer.Option(help='latency, throughput, or a bound on latency: "p99<20ms".')] = "throughput",
+    batch_sizes: Annotated[str | None, typer.Option("--batch-sizes", help="To try, with commas; 8 always is.")] = None,
+    precision: Annotated[
+        str, typer.Option(help="fp32, fp16, bf16 or int8; auto is what load takes. Another gives other answers.")
+    ] = "auto",
+    images: options.From = None,
+    seconds: Annotated[float, typer.Option(min=0.05, help="Measuring time of each setting.")] = 1.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written.")] = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Find the engine, threads and batch size that serve an aim best here, and keep them for this model.
+
+    latency: the least time of one call. throughput: the most images/s over a folder. p99<20ms: the most
+    images/s of calls whose p99 is below. lit_infer.load and lit-infer use what was kept, on this machine.
+    """
+    from lit_infer import bundle, settings
+    from lit_infer.bench.tuning import aims, candidates
+    from lit_infer.bench.tuning import tune as tuning
+
+    wanted = aims.parse_aim(aim)
+    sizes = options.numbers("--batch-sizes", batch_sizes) or list(tuning.BATCH_SIZES)
+    named = model or bundle.default_model()
+    offered = candidates.open_candidates(named, images=options.images(images), precision=precision)
+    _say_candidates(named, offered, quiet=quiet)
+    total = tuning.steps(offered.subjects, wanted, batch_sizes=sizes)
+    with (
+        console.says_when_interrupted("nothing was written"),
+        console.progress("tune", total=total, quiet=quiet) as advance,
+    ):
+        found = tuning.tune(offered.subjects, wanted, batch_sizes=sizes, seconds=seconds, advance=advance)
+    kept = None if dry_run else settings.write(offered.manifest, found.settings(offered.precision))
+    if as_json:
+        _show_json(named, offered, found, kept)
+    else:
+        _show(found, kept, quiet=quiet)
+
+
+def _say_candidates(named: str, offered: "Candidates", *, quiet: bool) -> None:
+    if not quiet:
+        console.note(f"model {named} ({offered.manifest.identity()})")
+    for reason in offered.left_out:
+        console.note(reason)
+
+
+def _show_json(named: str, offered: "Candidates", found: "Tuned", kept: "Path | None") -> None:
+    from lit_infer.bench.environment import environment
+
+    data: dict[str, Any] = {"model": named, "identity": offered.manifest.identity(), "precision": offered.precision}
+    data |= {"environment": environment(), **found.as_data()}
+    typer.echo(json.dumps({**data, "written": kept and str(kept)}, indent=2))
+
+
+def _show(found: "Tuned", kept: "Path | None", *, quiet: bool) -> None:
+    from lit_infer.bench import report
+
+    console.out.print(report.tried(found))
+    for line in report.tuned(found):
+        console.out.print(line, markup=False)
+    if not quiet:
+        console.note(f"written to {kept}; remove it to have the default again" if kept else "nothing was written")
