@@ -69,7 +69,7 @@ def online(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Online]:
     variables = {
         name: value for name, value in variables.items() if name in given or not name.startswith(("WANDB_", "LIT_"))
     }
-    online.demo = online.run([sys.executable, "examples/demo.py"], variables)
+    online.demo = online.run([sys.executable, "examples/demo.py"], {**variables, "LIT_BENCH_SECONDS": "0.1"})
     online.command(f"lit-export onnx --artifact {NAME}:best")
     yield online
     double.close()

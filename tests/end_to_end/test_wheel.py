@@ -82,6 +82,11 @@ def test_bench_measures_what_it_can_and_names_what_it_left_out(slim: Path, demo:
     assert "model.pt is left out" in done.stderr
 
 
+def test_the_servers_page_is_in_the_wheel(slim: Path, tmp_path: Path) -> None:
+    code = "from lit_infer.server import page_files as f; [f.read(name) for name in f.NAMES.values()]"
+    assert in_slim(slim, tmp_path, "python", "-c", code).returncode == 0
+
+
 @pytest.mark.parametrize(("command", "extra"), [("lit-train", "train"), ("lit-export", "export")])
 def test_the_other_commands_name_their_extra(slim: Path, tmp_path: Path, command: str, extra: str) -> None:
     arguments = {"lit-train": ["fit"], "lit-export": ["onnx", "--checkpoint", "x.ckpt"]}[command]

@@ -57,7 +57,8 @@ def bench(
     inputs: Annotated[Path | None, typer.Option(metavar="FILE.npz", help="Arrays by input name.")] = None,
     device: Annotated[str | None, typer.Option(help=console.DEVICE_HELP)] = None,
     seconds: Annotated[
-        float | None, typer.Option(min=0.05, help="Measuring time of each line; 0.5, of a scenario 10.")
+        float | None,
+        typer.Option(min=0.05, envvar="LIT_BENCH_SECONDS", help="Measuring time of each line; 0.5, of a scenario 10."),
     ] = None,
     scenario: Annotated[
         str | None, typer.Option(help=f"MLPerf's, instead of a sweep: all or {', '.join(_SCENARIOS)}.")
