@@ -44,7 +44,7 @@ def run_peer(
 def prepare(architecture: str) -> None:
     """Make the environments, the float graph and the weights."""
     float_graph(architecture)
-    _python("onnxruntime")
+    environment("onnxruntime")
 
 
 def float_graph(architecture: str) -> Path:
@@ -74,7 +74,7 @@ def _one(folder: Path, architecture: str) -> dict[str, Any]:
 
 
 def _script(peer: str, file: str, *arguments: str) -> list[str]:
-    return [str(_python(PEERS[peer])), "-W", "ignore", str(HERE / file), *arguments]
+    return [str(environment(PEERS[peer])), "-W", "ignore", str(HERE / file), *arguments]
 
 
 def _answer(line: list[str]) -> dict[str, Any]:
@@ -87,15 +87,15 @@ def _answer(line: list[str]) -> dict[str, Any]:
     return found
 
 
-def _python(environment: str) -> Path:
+def environment(name: str) -> Path:
     """The interpreter of an environment, made if it is not there or if its list has changed."""
-    folder, wanted = ROOT / ".tools/peers" / environment, (HERE / f"{environment}.txt").read_text()
+    folder, wanted = ROOT / ".tools/peers" / name, (HERE / f"{name}.txt").read_text()
     python, made = folder / "bin/python", folder / "made-from.txt"
     if not made.exists() or made.read_text() != wanted:
         uv = shutil.which("uv") or str(ROOT / ".tools/bin/uv")
         settings = {**os.environ, "UV_SYSTEM_CERTS": "1"}
         subprocess.run([uv, "venv", "--quiet", "--clear", "--python", "3.11", folder], check=True, env=settings)  # noqa: S603
-        wanted_from = HERE / f"{environment}.txt"
+        wanted_from = HERE / f"{name}.txt"
         install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, "-r", wanted_from]
         subprocess.run(install, check=True, env=settings)  # noqa: S603
         made.write_text(wanted)

@@ -27,6 +27,7 @@ class Access:
     bytes_out: int
     model: str = ""
     error: str = ""
+    trace_id: str = ""
 
 
 class AccessLog:

@@ -1,6 +1,7 @@
 """The service without its sockets: an ASGI app that a test client can drive."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from starlette.routing import Router
 from starlette.types import ASGIApp
@@ -8,17 +9,26 @@ from starlette.types import ASGIApp
 from lit_infer.server.access_log import Access
 from lit_infer.server.edge import Edge
 from lit_infer.server.metrics import Metrics
+from lit_infer.server.page import Page
 from lit_infer.server.people import People
 from lit_infer.server.repository import Repository
 from lit_infer.server.rest import Rest
 from lit_infer.server.settings import Settings
 
+if TYPE_CHECKING:
+    from lit_infer.server.tracing import Tracing
+
 
 def create_app(
-    repository: Repository, settings: Settings | None = None, *, access: Callable[[Access], None] | None = None
+    repository: Repository,
+    settings: Settings | None = None,
+    *,
+    access: Callable[[Access], None] | None = None,
+    metrics: Metrics | None = None,
+    tracing: "Tracing | None" = None,
 ) -> ASGIApp:
-    """The ASGI app over open models. `access` is told of every request. The caller closes the repository."""
+    """The ASGI app over open models. `access` is told of every request. The caller closes repository and tracing."""
     settings = settings or Settings()
-    rest = Rest(repository, settings, Metrics())
-    routes = Router([*rest.routes(), *People(rest).routes()], redirect_slashes=False)
-    return Edge(routes, keys=settings.keys, access=access)
+    rest = Rest(repository, settings, metrics or Metrics())
+    routes = Router([*rest.routes(), *People(rest).routes(), *Page(repository).routes()], redirect_slashes=False)
+    return Edge(routes, keys=settings.keys, access=access, tracing=tracing)

@@ -1,13 +1,22 @@
-"""`lit-serve MODEL...`: serve bundles over HTTP."""
+"""`lit-serve MODEL...`: serve bundles over HTTP and gRPC."""
 
+import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from lit_infer import console
 from lit_infer.errors import UsageError, require
+
+if TYPE_CHECKING:
+    from lit_infer.server.access_log import AccessLog
+    from lit_infer.server.repository import Repository
+    from lit_infer.server.run import Doors
+    from lit_infer.server.settings import Settings
+    from lit_infer.server.sources import Source
+    from lit_infer.server.tracing import Tracing
 
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -17,14 +26,19 @@ _EXAMPLES = """Examples:
   lit-serve artifacts/bundles/digits-cnn-v0
   curl --data-binary @cat.jpg localhost:8000/predict
   lit-serve digits=local/digits/digits-cnn-export:production --watch 30s
+  lit-serve digits=local/digits/digits-cnn-export:production --canary local/digits/digits-cnn-export:candidate=10%
   lit-serve a=first-bundle b=second-bundle --host 0.0.0.0 --api-key-file keys
 """
 
 _MODELS = "Bundle, graph file or reference; name=MODEL gives it a name. Else $LIT_MODEL, else the newest bundle."
 _HOST = "Address to listen on; 0.0.0.0 for all."
+_GRPC_PORT = "0: any free one. Without it the one after --port, so 8001."
 _DELAY = "How long a batch waits to fill up, as in 2ms; 0: not at all."
 _WATCH = "Look so often, as in 30s, whether aliases have moved; the new version takes over."
+_CANARY = "It answers so much of the requests that name no version; NAME=MODEL=10% where several models are served."
+_TRACE = "Send OpenTelemetry traces, as the OTEL_* variables say; setting those is enough."
 _KEYS = "Keys that clients must send, one a line; else $LIT_API_KEY."
+_GRPC = ("grpc", "grpc_health", "grpc_reflection", "google.protobuf")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "": 1.0}
 
@@ -34,6 +48,8 @@ def serve(
     models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help=_MODELS)] = None,
     host: Annotated[str, typer.Option(help=_HOST)] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8000,
+    grpc_port: Annotated[int | None, typer.Option(min=0, max=65535, help=_GRPC_PORT)] = None,
+    no_grpc: Annotated[bool, typer.Option("--no-grpc", help="HTTP only.")] = False,
     max_batch: Annotated[str, typer.Option(metavar="N|auto", help="Rows of one run of the graph.")] = "auto",
     max_delay: Annotated[str, typer.Option(metavar="TIME", help=_DELAY)] = "0",
     timeout: Annotated[str, typer.Option(metavar="TIME", help="In which an inference must have begun.")] = "10s",
@@ -44,12 +60,14 @@ def serve(
     engine: Annotated[str, typer.Option(help="auto, or the format to run, as in onnx.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Cores to use; else all there are.")] = None,
     watch: Annotated[str | None, typer.Option(metavar="TIME", help=_WATCH)] = None,
+    canary: Annotated[list[str] | None, typer.Option(metavar="MODEL=10%", help=_CANARY)] = None,
     model_control: Annotated[
         Literal["none", "explicit"], typer.Option(help="explicit: clients may load and unload models.")
     ] = "none",
     api_key_file: Annotated[Path | None, typer.Option(metavar="FILE", help=_KEYS)] = None,
     tls_cert: Annotated[Path | None, typer.Option(metavar="FILE", help="Certificate, PEM.")] = None,
     tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its key, PEM.")] = None,
+    trace: Annotated[bool, typer.Option("--trace", help=_TRACE)] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No access log.")] = False,
     _: Annotated[
         bool, typer.Option("--version", callback=console.show_version, is_eager=True, help="Show the version.")
@@ -60,13 +78,12 @@ def serve(
     Every model is opened, checked against its golden answers and warmed up before the first request. SIGTERM
     and Ctrl-C answer what was accepted, then exit 0.
     """
-    for module in ("starlette", "uvicorn", "httptools", "prometheus_client"):
+    for module in ("starlette", "uvicorn", "httptools", "prometheus_client", *(() if no_grpc else _GRPC)):
         require(module, extra="serve", purpose="lit-serve")
-    from lit_infer import bundle
-    from lit_infer.server import auth, log_setup, run, sources
+    from lit_infer.server import auth, log_setup, run, trace_setup
+    from lit_infer.server import canary as canaries
     from lit_infer.server import watch as watching
     from lit_infer.server.access_log import AccessLog
-    from lit_infer.server.app import create_app
     from lit_infer.server.opening import Opening
     from lit_infer.server.repository import Repository
     from lit_infer.server.settings import MIB, Settings
@@ -87,33 +104,75 @@ def serve(
         max_items=max_queue,
     )
     every = None if watch is None else seconds(watch, "--watch")
-    tls = run.tls(tls_cert, tls_key)
-    asked = sources.parse(models or [bundle.default_model()])
+    tls, second_port = run.tls(tls_cert, tls_key), None if no_grpc else _second_port(port, grpc_port)
+    asked = _sources(models, canary)
     if every is not None and not any(source.moves for source in asked):
         raise UsageError("--watch needs a model named by an alias, such as local/digits/digits-cnn-export:production")
     if host not in _LOOPBACK and not settings.keys:
         console.note(f"note: no API key is asked for; whoever reaches {host} is served. See --api-key-file")
     log_setup.start(console.err)
-    sock = run.bind(host, port)
+    tracing = trace_setup.start(asked=trace)
+    doors = run.open_doors(host, port, second_port, tls=tls)
     repository = Repository(asked, opening)
     try:
         for slot in repository.slots:
-            console.note(f"{slot.name} version {slot.version} is ready: {slot.source.model}")
+            console.note(f"{slot.name} version {slot.version} is ready: {canaries.told(slot.source)}")
         if every is not None:
             watching.start(repository, every=every)
-        access = None if quiet else AccessLog()
-        served = create_app(repository, settings, access=access)
-        where = run.address(sock, tls=tls)
-        run.serve(served, repository, settings, sock=sock, tls=tls, started=lambda: _say_started(where))
-        if access is not None:
-            access.flush()
+        _serve(repository, settings, doors, access=None if quiet else AccessLog(), tracing=tracing)
     finally:
         repository.close()
+        if tracing is not None:
+            tracing.close()
 
 
-def _say_started(where: str) -> None:
+def _sources(models: list[str] | None, canary: list[str] | None) -> "tuple[Source, ...]":
+    from lit_infer import bundle
+    from lit_infer.server import canary as canaries
+    from lit_infer.server import sources
+
+    asked = sources.parse(models or [bundle.default_model()])
+    return asked + canaries.parse(canary or (), asked)
+
+
+def _serve(
+    repository: "Repository",
+    settings: "Settings",
+    doors: "Doors",
+    *,
+    access: "AccessLog | None",
+    tracing: "Tracing | None",
+) -> None:
+    """Until a signal ends it."""
+    from lit_infer.server import run
+    from lit_infer.server.app import create_app
+    from lit_infer.server.metrics import Metrics
+
+    metrics = Metrics()
+    service = create_app(repository, settings, access=access, metrics=metrics, tracing=tracing)
+    grpc = None
+    if doors.grpc is not None:
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its core's lines fit no log; errors are in ours
+        from lit_infer.server.grpc.server import create_server
+
+        grpc = create_server(repository, settings, doors, access=access, metrics=metrics, tracing=tracing)
+    run.serve(service, repository, settings, doors, grpc=grpc, started=lambda: _say_started(doors))
+    if access is not None:
+        access.flush()
+
+
+def _second_port(port: int, grpc_port: int | None) -> int:
+    if grpc_port is not None:
+        return grpc_port
+    return port + 1 if port else 0
+
+
+def _say_started(doors: "Doors") -> None:
+    where = doors.http_address
+    if doors.grpc is not None:
+        console.note(f"serving gRPC on {doors.grpc_address}")
     console.note(f"serving on {where}")
-    console.note(f"next: curl --data-binary @IMAGE {where}/predict   or curl {where}/v2/models")
+    console.note(f"next: curl --data-binary @IMAGE {where}/predict   or open {where}/ in a browser")
 
 
 def seconds(text: str, option: str) -> float:

@@ -4,7 +4,8 @@ from typing import Any
 
 from lit_infer.manifest import Tensor
 from lit_infer.server.opening import Served
-from lit_infer.server.repository import Repository, Slot
+from lit_infer.server.repository import Repository
+from lit_infer.server.slot import Slot
 from lit_infer.server.stats import STAGES, Stats, Total
 from lit_infer.server.tensors import DATATYPES
 
@@ -64,6 +65,17 @@ def statistics(slot: Slot) -> dict[str, Any]:
                 for rows, totals in sorted(stats.batches.items())
             ],
         }
+
+
+def all_statistics(repository: Repository, name: str = "", version: str | None = None) -> list[dict[str, Any]]:
+    """Of one version, of all of a model, or without a name of all models. Raises NotFoundError."""
+    if name:
+        repository.find(name, version)
+    return [
+        statistics(slot)
+        for slot in repository.slots
+        if name in ("", slot.name) and (version or slot.version) == slot.version
+    ]
 
 
 def index(repository: Repository, *, ready_only: bool) -> list[dict[str, str]]:

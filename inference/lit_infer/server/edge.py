@@ -5,7 +5,8 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -15,6 +16,9 @@ from lit_infer.errors import ExpiredError, InputError, LitError
 from lit_infer.server import auth
 from lit_infer.server.access_log import Access
 from lit_infer.server.bodies import ClientGoneError
+
+if TYPE_CHECKING:
+    from lit_infer.server.tracing import RequestSpan, Tracing
 
 _ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _RETRY_AFTER_S = b"1"
@@ -42,40 +46,67 @@ def text_of(error: Exception, request_id: str) -> str:
     return f"internal error; the server's log has it as request {request_id}"
 
 
+class RequestIds:
+    """What requests are called in the log."""
+
+    def __init__(self) -> None:
+        self._prefix = os.urandom(4).hex()
+        self._numbers = itertools.count(1)
+
+    def of(self, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+        """The client's own X-Request-ID, if it is a plain one; else one of this process's."""
+        for name, value in headers:
+            if name == b"x-request-id" and _ID.fullmatch(value):
+                return bytes(value)
+        return f"{self._prefix}-{next(self._numbers)}".encode()
+
+
 class Edge:
     """Wraps the routes."""
 
-    def __init__(self, routes: ASGIApp, *, keys: tuple[bytes, ...], access: Callable[[Access], None] | None) -> None:
+    def __init__(
+        self,
+        routes: ASGIApp,
+        *,
+        keys: tuple[bytes, ...],
+        access: Callable[[Access], None] | None,
+        tracing: "Tracing | None" = None,
+    ) -> None:
         self._routes = routes
         self._keys = keys
         self._access = access
-        self._prefix = os.urandom(4).hex()
-        self._numbers = itertools.count(1)
+        self._tracing = tracing
+        self._ids = RequestIds()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._routes(scope, receive, send)
             return
-        exchange = _Exchange(send, self._request_id(scope))
+        exchange = _Exchange(send, self._ids.of(scope["headers"]))
         scope["lit"] = exchange
         scope["app"] = self  # Starlette's router raises for 404 and 405 only where it is told of an app
+        if self._tracing is None or scope["path"] in self._tracing.unseen:
+            await self._answer(scope, receive, exchange)
+            return
+        with self._tracing.http(scope, exchange.id.decode()) as exchange.span:
+            try:
+                await self._answer(scope, receive, exchange)
+            finally:
+                exchange.span.answered_http(scope, exchange.status, exchange.model)
+
+    async def _answer(self, scope: Scope, receive: Receive, exchange: "_Exchange") -> None:
         try:
             if self._keys and scope["path"] not in auth.OPEN_PATHS:
                 auth.check(dict(scope["headers"]), self._keys)
             await self._routes(scope, receive, exchange.send)
         except ClientGoneError as error:
             exchange.status, exchange.error = error.status, str(error)
+            exchange.trace(error)
         except Exception as error:
             await exchange.fail(error)
         finally:
             self._log(scope, exchange)
-
-    def _request_id(self, scope: Scope) -> bytes:
-        for name, value in scope["headers"]:
-            if name == b"x-request-id" and _ID.fullmatch(value):
-                return bytes(value)
-        return f"{self._prefix}-{next(self._numbers)}".encode()
 
     def _log(self, scope: Scope, exchange: "_Exchange") -> None:
         if self._access is None:
@@ -91,6 +122,7 @@ class Edge:
             bytes_out=exchange.sent,
             model=exchange.model,
             error=exchange.error,
+            trace_id=exchange.span.trace_id if exchange.span else "",
         )
         self._access(access)
 
@@ -98,7 +130,7 @@ class Edge:
 class _Exchange:
     """One request and what has become of it."""
 
-    __slots__ = ("_send", "error", "id", "model", "sent", "started", "status")
+    __slots__ = ("_send", "error", "id", "model", "sent", "span", "started", "status")
 
     def __init__(self, send: Send, request_id: bytes) -> None:
         self._send = send
@@ -108,6 +140,7 @@ class _Exchange:
         self.sent = 0
         self.model = ""
         self.error = ""
+        self.span: RequestSpan | None = None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -117,10 +150,16 @@ class _Exchange:
             self.sent += len(message.get("body", b""))
         await self._send(message)
 
+    def trace(self, error: Exception) -> None:
+        """Note an error in the request's span, if it has one."""
+        if self.span is not None:
+            self.span.failed(error)
+
     async def fail(self, error: Exception) -> None:
         """Tell the client, unless its answer has begun."""
         status, text = status_of(error), text_of(error, self.id.decode())
         self.error = text
+        self.trace(error)
         if status == 500 and not isinstance(error, LitError):
             log.error("request %s: %s", self.id.decode(), type(error).__name__, exc_info=error)
         if self.status:

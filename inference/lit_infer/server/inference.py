@@ -4,9 +4,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,14 @@ from lit_infer.errors import EngineError, ExpiredError, InputError, LitError, Ov
 from lit_infer.server.bodies import ClientGoneError
 from lit_infer.server.opening import Served
 from lit_infer.server.protocol import InferRequest
+from lit_infer.server.repository import Repository
 from lit_infer.server.runner import Answer
 from lit_infer.server.stats import Reason, Spent, Stats
 
+if TYPE_CHECKING:
+    from lit_infer.server.tracing import RequestSpan
+
+T = TypeVar("T")
 Gone = Callable[[], Awaitable[Any]]
 """Returns when the client has left."""
 
@@ -31,16 +36,40 @@ class Result:
     queue: float
     compute_input: float
     compute_infer: float
+    submitted: float
+    """When, by time.perf_counter."""
 
 
-async def infer(served: Served, request: InferRequest, *, timeout: float, gone: Gone) -> Result:
+async def answer(repository: Repository, name: str, version: str | None, ask: Callable[[Served], Awaitable[T]]) -> T:
+    """What the version answers that a request names; where it names none, the main one, or a canary in its turn.
+
+    Whatever a canary fails to do, the main version does, unless the client has left or its time has passed.
+    """
+    canary = None if version else repository.canary_in_turn(name)
+    if canary is not None:
+        try:
+            with repository.held(name, canary.version) as served:
+                return await ask(served)
+        except (ClientGoneError, ExpiredError):
+            raise
+        except Exception as error:  # its text alone: the error would keep the request alive
+            failure = f"{type(error).__name__}: {error}"
+    with repository.held(name, version) as served:
+        answered = await ask(served)
+    if canary is not None:  # the main version could: it was not the request's fault
+        canary.blame(failure)
+    return answered
+
+
+async def infer(served: Served, request: InferRequest, *, timeout: float, gone: Gone | None) -> Result:
     """Run a request among those of others. Items are dropped when the client leaves or their time has passed.
 
+    `gone` None: the task is cancelled when the client leaves.
     Raises OverloadedError, ExpiredError, InputError, EngineError, ClientGoneError.
     """
-    limit = min(timeout, request.timeout) if request.timeout else timeout
+    submitted, limit = time.perf_counter(), min(timeout, request.timeout) if request.timeout else timeout
     futures = _submit(served, request, limit)
-    with _dropped_when_gone(futures, gone) as has_left:
+    with _dropped_when_gone(futures, gone) if gone else nullcontext(bool) as has_left:
         try:
             answers = [await asyncio.wrap_future(future) for future in futures]
         except InputError as error:
@@ -52,12 +81,15 @@ async def infer(served: Served, request: InferRequest, *, timeout: float, gone: 
         finally:
             for future in futures:
                 future.cancel()
-    return _joined(answers, is_batched=served.runner.is_batched)
+    return _joined(answers, submitted, is_batched=served.runner.is_batched)
 
 
 @contextmanager
-def counted(stats: Stats) -> Iterator[Callable[[Result, float], None]]:
-    """Count the block's request: answered, when it calls what it is given with the output's seconds; else failed."""
+def counted(stats: Stats, span: "RequestSpan | None" = None) -> Iterator[Callable[[Result, float], None]]:
+    """Count the block's request: answered, when it calls what it is given with the output's seconds; else failed.
+
+    `span`: the request's, where it is traced; it is told of the stages.
+    """
     started = time.perf_counter()
 
     def succeeded(result: Result, output_s: float) -> None:
@@ -69,6 +101,8 @@ def counted(stats: Stats) -> Iterator[Callable[[Result, float], None]]:
             total=time.perf_counter() - started,
         )
         stats.succeeded(result.rows, spent)
+        if span is not None:
+            span.stages(result, output_s)
 
     try:
         yield succeeded
@@ -127,10 +161,10 @@ def _placed(error: InputError, futures: Sequence[Future[Answer]]) -> InputError:
     return InputError(f"item {next(places, '?')}: {error}", code=error.code)
 
 
-def _joined(answers: Sequence[Answer], *, is_batched: bool) -> Result:
+def _joined(answers: Sequence[Answer], submitted: float, *, is_batched: bool) -> Result:
     if len(answers) == 1:
         (one,) = answers
-        return Result(one.outputs, one.rows, one.queue, one.compute_input, one.compute_infer)
+        return Result(one.outputs, one.rows, one.queue, one.compute_input, one.compute_infer, submitted)
     assert is_batched, "only rows can be split"  # noqa: S101
     return Result(
         outputs=tuple(np.concatenate(column) for column in zip(*(one.outputs for one in answers), strict=True)),
@@ -138,4 +172,5 @@ def _joined(answers: Sequence[Answer], *, is_batched: bool) -> Result:
         queue=max(one.queue for one in answers),
         compute_input=sum(one.compute_input for one in answers),
         compute_infer=sum(one.compute_infer for one in answers),
+        submitted=submitted,
     )

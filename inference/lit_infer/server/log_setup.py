@@ -1,20 +1,47 @@
 """Where the server's own messages go: stderr, a line each, as JSON where nobody sits at a terminal."""
 
 import logging
+import time
 from datetime import UTC, datetime
 
 import msgspec
 from rich.console import Console
 
+_SELDOM_S = 60.0
+
 
 def start(console: Console) -> None:
-    """Send `lit_serve`'s messages, and uvicorn's from warnings on, to stderr."""
-    handler = logging.StreamHandler(console.file)
-    handler.setFormatter(logging.Formatter("%(message)s") if console.is_terminal else _Json())
-    for name, level in (("lit_serve", logging.INFO), ("uvicorn.error", logging.WARNING)):
-        logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(level)
+    """Send `lit_serve`'s messages, and uvicorn's and OpenTelemetry's from warnings on, to stderr."""
+    own, others = logging.StreamHandler(console.file), logging.StreamHandler(console.file)
+    for handler in (own, others):
+        handler.setFormatter(logging.Formatter("%(message)s") if console.is_terminal else _Json())
+    others.addFilter(_Seldom())
+    _send("lit_serve", logging.INFO, own)
+    _send("uvicorn.error", logging.WARNING, own)
+    _send("opentelemetry", logging.WARNING, others)
+
+
+def _send(name: str, level: int, handler: logging.Handler) -> None:
+    logger = logging.getLogger(name)
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(level)
+
+
+class _Seldom(logging.Filter):
+    """Each message once a minute, whatever its arguments: a collector that is away is away for every batch of spans."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now, message = time.monotonic(), str(record.msg)[:100]
+        if now - self._told.get(message, -_SELDOM_S) < _SELDOM_S:
+            return False
+        if len(self._told) > 100:
+            self._told.clear()
+        self._told[message] = now
+        return True
 
 
 class _Json(logging.Formatter):

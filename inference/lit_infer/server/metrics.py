@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
 
-from lit_infer.server.repository import Slot
+from lit_infer.server.slot import Slot
 from lit_infer.server.stats import REASONS, STAGES
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

@@ -3,6 +3,7 @@
 from typing import Any
 
 from lit_infer.server.settings import Settings
+from lit_infer.server.tensors import DATATYPES
 
 _OBJECT: dict[str, Any] = {"type": "object"}
 _TEXT: dict[str, Any] = {"type": "string"}
@@ -39,8 +40,8 @@ def document(settings: Settings) -> dict[str, Any]:
 
 def _paths(settings: Settings) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {
-        "/v2/health/live": {"get": _get("Whether the process answers", _flag("live"), errors=())},
-        "/v2/health/ready": {"get": {**_get("Whether all models answer", _flag("ready"), errors=())}},
+        "/v2/health/live": {"get": _open(_get("Whether the process answers", _flag("live"), errors=()))},
+        "/v2/health/ready": {"get": _open(_get("Whether all models answer", _flag("ready"), errors=()))},
         "/v2": {"get": _get("The server", "ServerMetadata")},
         "/v2/models": {"get": _get("The models' names", "Models")},
         "/v2/models/stats": {"get": _get("What all models have done", "Statistics")},
@@ -48,6 +49,11 @@ def _paths(settings: Settings) -> dict[str, Any]:
         "/predict": {"post": _predict()},
         "/metrics": {"get": _get("For Prometheus", _TEXT, media="text/plain")},
         "/openapi.json": {"get": _get("This document", _OBJECT)},
+        "/": {"get": _page_file("The page for people", "text/html")},
+        "/page/{file}": {
+            "parameters": _path_parameters(["file"]),
+            "get": _page_file("A part of it", "text/css", "text/javascript", errors=(401, 404)),
+        },
     }
     paths["/v2/health/ready"]["get"]["responses"]["503"] = _answer("Not ready", _flag("ready"))
     for version in ("", "/versions/{version}"):
@@ -68,6 +74,7 @@ def _model_paths(base: str, names: list[str]) -> dict[str, Any]:
         f"{base}/ready": {"get": ready},
         f"{base}/config": {"get": _get("Its configuration", "ModelConfig", errors=errors)},
         f"{base}/stats": {"get": _get("What it has done", "Statistics", errors=errors)},
+        f"{base}/card": {"get": _get("What its manifest says", "ModelCard", errors=errors)},
         f"{base}/infer": {"post": _infer()},
     }
     return {path: {"parameters": _path_parameters(names), **item} for path, item in found.items()}
@@ -98,6 +105,17 @@ def _predict() -> dict[str, Any]:
         {"name": "top_k", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 10000}},
     ]
     return operation
+
+
+def _page_file(summary: str, *media: str, errors: tuple[int, ...] = ()) -> dict[str, Any]:
+    operation = _open(_get(summary, _TEXT, errors=errors))
+    operation["responses"]["200"]["content"] = {kind: {"schema": _TEXT} for kind in media}
+    return operation
+
+
+def _open(operation: dict[str, Any]) -> dict[str, Any]:
+    """No key is asked for."""
+    return {**operation, "security": []}
 
 
 def _get(
@@ -139,17 +157,22 @@ def _list(items: dict[str, Any]) -> dict[str, Any]:
 
 def _schemas() -> dict[str, Any]:
     shape, parameters = _list({"type": "integer"}), {"type": "object", "additionalProperties": True}
-    described = _list(_fields({"name": _TEXT, "datatype": _TEXT, "shape": shape}))
-    tensor = {"name": _TEXT, "datatype": _TEXT, "shape": shape, "parameters": parameters, "data": {"type": "array"}}
-    given, answered = (_list(_fields(tensor, optional=("parameters", "data"))) for _ in range(2))
+    datatype = {"enum": [*DATATYPES.values(), "BYTES"]}
+    tensor = {"name": _TEXT, "datatype": datatype, "shape": shape, "parameters": parameters, "data": {"type": "array"}}
+    # Numbers in JSON, or binary_data_size among the parameters.
+    either = {"anyOf": [{"required": ["data"]}, {"required": ["parameters"]}]}
+    given, answered = (_list({**_fields(tensor, optional=("parameters", "data")), **either}) for _ in range(2))
     wanted = _list(_fields({"name": _TEXT, "parameters": parameters}, optional=("parameters",)))
     choice = {"label": _TEXT, "index": _COUNT, "score": {"type": "number"}}
     top = {"embedding": _list({"type": "number"}), **choice, "top": _list(_fields(choice))}
     given["minItems"] = 1
+    described = _list(_fields({"name": _TEXT, "datatype": datatype, "shape": shape}))
     request = {"id": _TEXT, "parameters": parameters, "inputs": given, "outputs": wanted}
     response = {"model_name": _TEXT, "model_version": _TEXT, "id": _TEXT, "outputs": answered}
     listed = {"name": _TEXT, "version": _TEXT, "state": {"enum": ["READY", "LOADING", "UNAVAILABLE"]}, "reason": _TEXT}
     metadata = {"name": _TEXT, "versions": _list(_TEXT), "platform": _TEXT, "inputs": described, "outputs": described}
+    card = {"name": _TEXT, "version": _TEXT, "task": _TEXT, "source": _OBJECT, "preprocess": _list(_OBJECT)}
+    card |= {"inputs": _list(_OBJECT), "outputs": _list(_OBJECT), "made_with": _OBJECT}
     prediction = {**top, "model": _TEXT, "version": _TEXT, "ms": _OBJECT}
     return {
         "Error": _fields({"error": _TEXT}),
@@ -157,6 +180,7 @@ def _schemas() -> dict[str, Any]:
         "Models": _fields({"models": _list(_TEXT)}),
         "ModelReady": _fields({"name": _TEXT, "ready": {"type": "boolean"}}),
         "ModelMetadata": _fields(metadata),
+        "ModelCard": _fields(card),
         "ModelConfig": _fields({"name": _TEXT, "max_batch_size": _COUNT, "input": _list(_OBJECT)}),
         "Statistics": _fields({"model_stats": _list(_OBJECT)}),
         "IndexRequest": _fields({"ready": {"type": "boolean"}}, optional=("ready",)),

@@ -3,6 +3,7 @@
 curl --data-binary @cat.jpg localhost:8000/predict
 """
 
+import functools
 import time
 from typing import Any
 
@@ -13,7 +14,7 @@ from starlette.routing import Route
 from lit_infer.errors import UsageError
 from lit_infer.predictions import top_choices
 from lit_infer.server import bodies
-from lit_infer.server.inference import Result, counted, infer
+from lit_infer.server.inference import Result, answer, counted, infer
 from lit_infer.server.opening import Served
 from lit_infer.server.protocol import InferRequest
 from lit_infer.server.rest import Rest, json_response
@@ -37,16 +38,22 @@ class People:
         top_k = _top_k(query.get("top_k", "5"))
         name = query.get("model") or rest.repository.slots[0].name
         image = await bodies.read(request.scope, request.receive, limit=rest.settings.max_body)
-        with rest.repository.held(name, query.get("version")) as served, counted(served.stats) as succeeded:
-            request.scope["lit"].model = f"{served.name}/{served.version}"
+        ask = functools.partial(self._predict, request, image, top_k)
+        return await answer(rest.repository, name, query.get("version"), ask)
+
+    async def _predict(self, request: Request, image: bytes, top_k: int, served: Served) -> Response:
+        exchange = request.scope["lit"]
+        exchange.model = f"{served.name}/{served.version}"
+        with counted(served.stats, exchange.span) as succeeded:
             if served.manifest.task == "tensor":
                 raise UsageError(f"{served.name} takes tensors, not images: POST /v2/models/{served.name}/infer")
             asked = InferRequest("", (image,), (), (), None)
-            result = await infer(served, asked, timeout=rest.settings.timeout, gone=request.receive)
+            result = await infer(served, asked, timeout=self._rest.settings.timeout, gone=request.receive)
             started = time.perf_counter()
-            response = json_response(_described(served, result, top_k, request.scope["lit"].started))
+            response = json_response(_described(served, result, top_k, exchange.started))
             succeeded(result, time.perf_counter() - started)
-            return response
+        self._rest.observe(request, served, result)
+        return response
 
 
 def _top_k(text: str) -> int:

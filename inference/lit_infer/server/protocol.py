@@ -103,10 +103,15 @@ def _decode(raw: memoryview) -> InferJson:
         raise UsageError(f"not an inference request: {error}") from None
 
 
+def check_memory(tensor: InputTensor | OutputTensor) -> None:
+    """Tensors travel with their request. Raises UnsupportedError for those that are said to be elsewhere."""
+    if any(key.startswith("shared_memory") for key in tensor.parameters):
+        what = "input" if isinstance(tensor, InputTensor) else "output"
+        raise UnsupportedError(f"{what} {tensor.name}: this server has no shared memory")
+
+
 def _binary_size(tensor: InputTensor) -> int | None:
-    for key in tensor.parameters:
-        if key.startswith("shared_memory"):
-            raise UnsupportedError(f"input {tensor.name}: this server has no shared memory")
+    check_memory(tensor)
     size = tensor.parameters.get("binary_data_size")
     if size is None:
         if not bytes(tensor.data):
@@ -148,8 +153,7 @@ def _wanted(request: InferJson, manifest: Manifest) -> tuple[Wanted, ...]:
 
 
 def _wanted_one(output: OutputTensor, *, by_default: bool) -> Wanted:
-    if any(key.startswith("shared_memory") for key in output.parameters):
-        raise UnsupportedError(f"output {output.name}: this server has no shared memory")
+    check_memory(output)
     classes = output.parameters.get("classification", 0)
     if not is_count(classes):
         raise UsageError(f"output {output.name}: classification is a number of classes, not {str(classes)[:50]}")

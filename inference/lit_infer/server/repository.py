@@ -4,32 +4,18 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Literal
 
 from lit_infer.errors import EngineError, LitError, NotFoundError, UsageError
+from lit_infer.server import canary
 from lit_infer.server.opening import OnDeath, Opening, Served, open_model
+from lit_infer.server.slot import UNLOADED, Slot
 from lit_infer.server.sources import Source
 from lit_infer.server.stats import Stats
 
-State = Literal["READY", "LOADING", "UNAVAILABLE"]
 Open = Callable[[Source, Opening, Stats, OnDeath], Served]
 
 _BACK_OFF = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0)
 log = logging.getLogger("lit_serve")
-
-
-@dataclass
-class Slot:
-    """The place of one version of a model, open or not."""
-
-    source: Source
-    name: str
-    version: str
-    state: State
-    reason: str = ""
-    served: Served | None = None
-    stats: Stats = field(default_factory=Stats)
 
 
 class Repository:
@@ -53,16 +39,30 @@ class Repository:
     @property
     def slots(self) -> Sequence[Slot]:
         """All versions of all models, in the order in which they were asked for."""
-        return self._slots
+        return [slot for slot in self._slots if not slot.rests]
+
+    @property
+    def moving(self) -> Sequence[Slot]:
+        """Where an alias may come to mean another version: of open models, and of canaries that rest."""
+        return [slot for slot in self._slots if slot.source.moves and (slot.served is not None or slot.rests)]
 
     def find(self, name: str, version: str | None = None) -> Slot:
-        """The slot of a version, or of a model's newest. Raises NotFoundError."""
-        found = [slot for slot in self._slots if slot.name == name and version in (None, "", slot.version)]
+        """The slot of a version; without one, of a model's newest that is no canary. Raises NotFoundError."""
+        named = [slot for slot in self.slots if slot.name == name]
+        found = [slot for slot in named if slot.version == version or not (version or slot.source.share)]
         if not found:
-            what = f"version {version} of model {name}" if version and self.names().count(name) else f"model {name}"
+            what = f"version {version} of model {name}" if named else f"model {name}"
             raise NotFoundError(f"no {what} here; GET /v2/models lists what is served")
         ready = [slot for slot in found if slot.state == "READY"]
         return max(ready or found, key=lambda slot: _newness(slot.version))
+
+    def canary_in_turn(self, name: str) -> Slot | None:
+        """The canary that is to answer the next request of those that name no version; None: the main version is."""
+        for slot in self._slots:
+            share = slot.source.share
+            if share and slot.name == name and canary.is_turn(next(slot.turns), share) and slot.state == "READY":
+                return slot
+        return None
 
     @contextmanager
     def held(self, name: str, version: str | None = None) -> Iterator[Served]:
@@ -87,7 +87,7 @@ class Repository:
 
     def is_ready(self) -> bool:
         """Whether requests for everything that is meant to be loaded will be answered."""
-        slots = [slot for slot in self._slots if slot.reason != _UNLOADED]
+        slots = [slot for slot in self.slots if slot.reason != UNLOADED]
         return not self._draining and all(slot.state == "READY" for slot in slots)
 
     def drain(self) -> None:
@@ -107,52 +107,64 @@ class Repository:
     def unload(self, name: str) -> None:
         """Close a model after what it has accepted."""
         for slot in self._named(name):
-            with self._lock:
-                served, slot.served = slot.served, None
-                slot.state, slot.reason = "UNAVAILABLE", _UNLOADED
-            if served is not None:
-                served.close()
+            if not slot.rests:
+                self._put_away(slot, UNLOADED)
 
     def replace(self, slot: Slot) -> None:
         """Open what the slot's source means now, and let it take over. On failure all stays as it was."""
         opened = self._opened(slot, Stats())
+        try:
+            with self._lock:
+                unused = [opened] if self._stop.is_set() else self._take_over(slot, opened)
+        except BaseException:
+            opened.close()
+            raise
+        for served in unused:
+            if served is not None:
+                served.close()
+
+    def rest(self, slot: Slot, version: str) -> None:
+        """Close a canary that has come to be the main one's version. Where it rests already nothing is done."""
         with self._lock:
-            if self._stop.is_set():
-                old: Served | None = opened
-            else:
-                old = slot.served
-                if slot.version == opened.version:
-                    opened.count_in(slot.stats)  # the same model goes on counting
-                slot.version, slot.stats, slot.served = opened.version, opened.stats, opened
-                slot.state, slot.reason = "READY", ""
-        if old is not None:
-            old.close()
+            served = None if slot.rests else slot.rest(version)
+        if served is not None:
+            served.close()
 
     def close(self) -> None:
         """Answer what was accepted, then close all models."""
         self._stop.set()
         for slot in self._slots:
-            with self._lock:
-                served, slot.served = slot.served, None
-                slot.state, slot.reason = "UNAVAILABLE", "the server stops"
-            if served is not None:
-                served.close()
+            self._put_away(slot, "the server stops")
 
     def wait(self, seconds: float) -> bool:
         """Sleep, or return True at once when the repository is closed."""
         return self._stop.wait(seconds)
 
     def _add(self, source: Source) -> None:
+        if source.share:
+            source = self._placed(source)
         slot = Slot(source, source.name or "", "", "LOADING")
         served = self._opened(slot, slot.stats)
         slot.name, slot.version, slot.served, slot.state = served.name, served.version, served, "READY"
-        clash = [other for other in self._slots if (other.name, other.version) == (slot.name, slot.version)]
+        twin = self._twin(slot, slot.version)
         self._slots.append(slot)
-        if clash:
-            raise UsageError(
-                f"{source.model} and {clash[0].source.model} are both {slot.name} version {slot.version}. "
-                f"Name them: first={clash[0].source.model} second={source.model}"
-            )
+        if twin is not None and not self._may_rest(slot, twin):
+            raise UsageError(_clash(slot, twin))
+
+    def _may_rest(self, slot: Slot, twin: Slot) -> bool:
+        """A canary that is what the main one is has nothing to do yet; an alias may move later."""
+        digests = {one.served.digest for one in (slot, twin) if one.served is not None}
+        if slot.source.share is None or len(digests) != 1 or "" in digests:
+            return False
+        self.rest(slot, slot.version)
+        return True
+
+    def _placed(self, source: Source) -> Source:
+        name = canary.model_of(source, self.names())
+        slots = [slot for slot in self._slots if slot.name == name]
+        if any(slot.source.share for slot in slots):
+            raise UsageError(f"--canary {source.model}: {name} has a canary already; a model can have one")
+        return canary.placed(source, name, [slot.version for slot in slots])
 
     def _opened(self, slot: Slot, stats: Stats) -> Served:
         opened: list[Served] = []
@@ -162,7 +174,36 @@ class Repository:
                 self._died(slot, opened[0], error)
 
         opened.append(self._open_one(slot.source, self._opening, stats, died))
+        if slot.source.share and (main := self.find(slot.name).served) is not None:
+            try:
+                canary.check_fits(opened[0].manifest, main.manifest)
+            except UsageError:
+                opened[0].close()
+                raise
         return opened[0]
+
+    def _twin(self, slot: Slot, version: str) -> Slot | None:
+        """Another slot that serves this version."""
+        twins = (other for other in self.slots if (other.name, other.version) == (slot.name, version))
+        return next((other for other in twins if other is not slot), None)
+
+    def _take_over(self, slot: Slot, opened: Served) -> list[Served | None]:
+        """Serve what was opened, where no other slot serves that version. To be closed: what is not used any more."""
+        twin = self._twin(slot, opened.version)
+        if twin is None:
+            return [slot.take(opened)]
+        if slot.source.share:
+            return [opened, slot.rest(opened.version)]
+        if twin.source.share is None:
+            raise UsageError(f"{slot.name} version {opened.version} is served already, as {twin.source.model}")
+        opened.count_in(twin.stats)  # what its canary has counted is this version's
+        return [slot.take(opened), twin.rest(opened.version)]
+
+    def _put_away(self, slot: Slot, reason: str) -> None:
+        with self._lock:
+            served = slot.put_away(reason)
+        if served is not None:
+            served.close()
 
     def _named(self, name: str) -> list[Slot]:
         found = [slot for slot in self._slots if slot.name == name]
@@ -176,13 +217,15 @@ class Repository:
             if slot.served is not served or slot.state != "READY":
                 return  # somebody has noticed already
             slot.state, slot.reason = "UNAVAILABLE", "its engine failed and is opened again"
-        log.error("%s version %s: the engine failed (%s); opening it again", slot.name, slot.version, error)
+        meanwhile = "; the main version answers its share meanwhile" if slot.source.share else ""
+        failed = "%s version %s: the engine failed (%s); opening it again%s"
+        log.error(failed, slot.name, slot.version, error, meanwhile)
         threading.Thread(target=self._revive, args=(slot,), name="lit-revive", daemon=True).start()
 
     def _revive(self, slot: Slot) -> None:
         attempt = 0
         while not self._stop.wait(_BACK_OFF[min(attempt, len(_BACK_OFF) - 1)]):
-            if slot.reason == _UNLOADED:
+            if slot.reason == UNLOADED or slot.rests:
                 return
             try:
                 self.replace(slot)
@@ -194,7 +237,11 @@ class Repository:
                 return
 
 
-_UNLOADED = "unloaded"
+def _clash(slot: Slot, twin: Slot) -> str:
+    first, second, both = twin.source.model, slot.source.model, f"are both {slot.name} version {slot.version}"
+    if slot.source.share is None:
+        return f"{second} and {first} {both}. Name them: first={first} second={second}"
+    return f"--canary {second} and {first} {both}, yet differ: publish it as a version of its own, or name its folder"
 
 
 def _open(source: Source, opening: Opening, stats: Stats, on_death: OnDeath) -> Served:

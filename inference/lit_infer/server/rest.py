@@ -12,8 +12,8 @@ from starlette.routing import Route
 
 from lit_infer.errors import UsageError
 from lit_infer.manifest import Manifest
-from lit_infer.server import answers, bodies, describe, protocol
-from lit_infer.server.inference import Result, counted, infer
+from lit_infer.server import answers, bodies, control, describe, protocol
+from lit_infer.server.inference import Result, answer, counted, infer
 from lit_infer.server.metrics import CONTENT_TYPE, Metrics
 from lit_infer.server.openapi import document
 from lit_infer.server.opening import Served
@@ -105,14 +105,11 @@ class Rest:
 
     async def stats(self, request: Request) -> Response:
         """What a model has done; without a version, all of its versions."""
-        name, version = _named(request)
-        found = self.repository.find(name, version)
-        slots = [slot for slot in self.repository.slots if slot.name == name and version in (None, slot.version)]
-        return json_response({"model_stats": [describe.statistics(slot) for slot in slots or [found]]})
+        return json_response({"model_stats": describe.all_statistics(self.repository, *_named(request))})
 
     async def all_stats(self, _: Request) -> Response:
         """What all models have done."""
-        return json_response({"model_stats": [describe.statistics(slot) for slot in self.repository.slots]})
+        return json_response({"model_stats": describe.all_statistics(self.repository)})
 
     async def index(self, request: Request) -> Response:
         """All models and their states."""
@@ -121,17 +118,14 @@ class Rest:
 
     async def load(self, request: Request) -> Response:
         """Open a model."""
-        self._check_control()
-        if (await self._read(request, _ControlJson)).parameters:
-            raise UnsupportedError("a model is loaded as the server was started with it; load takes no parameters")
-        await asyncio.to_thread(self.repository.load, request.path_params["name"])
+        asked = await self._read(request, _ControlJson)
+        await control.load(self.repository, self.settings, request.path_params["name"], asked.parameters)
         return json_response({})
 
     async def unload(self, request: Request) -> Response:
         """Close a model."""
-        self._check_control()
         await self._read(request, _ControlJson)
-        await asyncio.to_thread(self.repository.unload, request.path_params["name"])
+        await control.unload(self.repository, self.settings, request.path_params["name"])
         return json_response({})
 
     async def unsupported(self, request: Request) -> Response:
@@ -150,25 +144,25 @@ class Rest:
         """Run a model."""
         name, version = _named(request)
         body = await bodies.read(request.scope, request.receive, limit=self.settings.max_body)
-        with self.repository.held(name, version) as served:
-            request.scope["lit"].model = f"{served.name}/{served.version}"
-            with counted(served.stats) as succeeded:
-                header_length = _header_length(request)
-                asked = await _parsed(body, header_length, served.manifest)
-                result = await infer(served, asked, timeout=self.settings.timeout, gone=request.receive)
-                started = time.perf_counter()
-                response = await _response(asked, result, served)
-                succeeded(result, time.perf_counter() - started)
-            self._observe(request, served, result)
-            return response
+        return await answer(self.repository, name, version, functools.partial(self._infer, request, body))
 
-    def _observe(self, request: Request, served: Served, result: Result) -> None:
+    async def _infer(self, request: Request, body: bytes, served: Served) -> Response:
+        exchange = request.scope["lit"]
+        exchange.model = f"{served.name}/{served.version}"
+        with counted(served.stats, exchange.span) as succeeded:
+            header_length = _header_length(request)
+            asked = await _parsed(body, header_length, served.manifest)
+            result = await infer(served, asked, timeout=self.settings.timeout, gone=request.receive)
+            started = time.perf_counter()
+            response = await _response(asked, result, served)
+            succeeded(result, time.perf_counter() - started)
+        self.observe(request, served, result)
+        return response
+
+    def observe(self, request: Request, served: Served, result: Result) -> None:
+        """Count an answered request in the histograms."""
         seconds = time.perf_counter() - request.scope["lit"].started
         self.metrics.answered(served.name, served.version, seconds=seconds, rows=result.rows)
-
-    def _check_control(self) -> None:
-        if not self.settings.explicit_control:
-            raise UsageError("models are loaded and unloaded only where the server runs with --model-control explicit")
 
     async def _read(self, request: Request, kind: type[T]) -> T:
         """A small JSON object; no body at all is an empty one."""

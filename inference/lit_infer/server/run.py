@@ -1,4 +1,4 @@
-"""Serve an app on sockets until a signal: not ready first, then no new connections, then the rest is answered."""
+"""Serve on sockets until a signal: not ready first, then no new connections, then the rest is answered."""
 
 import asyncio
 import logging
@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
 from uvicorn import Config, Server
@@ -18,6 +19,9 @@ from lit_infer.errors import UsageError
 from lit_infer.server import sockets as guards
 from lit_infer.server.repository import Repository
 from lit_infer.server.settings import Settings
+
+if TYPE_CHECKING:
+    from lit_infer.server.grpc.server import GrpcServer
 
 _BACKLOG = 2048
 _TICKS_PER_LOOK = 5  # of 0.1 s
@@ -32,7 +36,36 @@ class Tls:
     key: Path
 
 
-def bind(host: str, port: int) -> socket.socket:
+@dataclass(frozen=True)
+class Doors:
+    """Where clients come in: addresses that are held, on which nobody listens yet."""
+
+    http: socket.socket
+    grpc: socket.socket | None = None
+    tls: Tls | None = None
+
+    @property
+    def http_address(self) -> str:
+        """The URL."""
+        return f"{'https' if self.tls else 'http'}://{_address(self.http)}"
+
+    @property
+    def grpc_address(self) -> str:
+        """Host and port."""
+        return _address(self.grpc) if self.grpc else ""
+
+
+def open_doors(host: str, port: int, grpc_port: int | None, *, tls: Tls | None = None) -> Doors:
+    """Take the addresses. `grpc_port` None: no gRPC. Raises UsageError."""
+    http = bind(host, port)
+    try:
+        return Doors(http, None if grpc_port is None else bind(host, grpc_port, option="--grpc-port"), tls)
+    except UsageError:
+        http.close()
+        raise
+
+
+def bind(host: str, port: int, *, option: str = "--port") -> socket.socket:
     """Take an address, or say why it cannot be had: before models are opened, which takes longer."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
@@ -42,7 +75,7 @@ def bind(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         sock.close()
         reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"cannot listen on {host} port {port}: {reason}. --port 0 takes any free one") from None
+        raise UsageError(f"cannot listen on {host} port {port}: {reason}. {option} 0 takes any free one") from None
     sock.set_inheritable(True)
     return sock
 
@@ -51,14 +84,14 @@ def serve(
     app: ASGIApp,
     repository: Repository,
     settings: Settings,
+    doors: Doors,
     *,
-    sock: socket.socket,
-    tls: Tls | None = None,
+    grpc: "GrpcServer | None" = None,
     started: Callable[[], None] = lambda: None,
 ) -> None:
     """Run until SIGTERM or SIGINT, and return when all that was accepted is answered.
 
-    `started` is called when clients can connect.
+    `grpc` runs beside the app. `started` is called when clients can connect.
     """
     config = Config(
         app,
@@ -73,25 +106,35 @@ def serve(
         backlog=_BACKLOG,
         timeout_keep_alive=max(1, int(settings.idle_timeout) + 1),  # the sockets' own deadlines come first
         timeout_graceful_shutdown=max(1, int(settings.grace)),
-        ssl_certfile=tls.certificate if tls else None,
-        ssl_keyfile=tls.key if tls else None,
+        ssl_certfile=doors.tls.certificate if doors.tls else None,
+        ssl_keyfile=doors.tls.key if doors.tls else None,
     )
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a client that leaves must not end the process
-    _Server(config, repository, settings, started).run(sockets=[sock])
+    _Server(config, repository, settings, grpc, started).run(sockets=[doors.http])
 
 
 class _Server(Server):
-    """uvicorn's server with a slower goodbye and an eye on its sockets."""
+    """uvicorn's server with a slower goodbye, an eye on its sockets, and gRPC beside it."""
 
-    def __init__(self, config: Config, repository: Repository, settings: Settings, started: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        repository: Repository,
+        settings: Settings,
+        grpc: "GrpcServer | None",
+        started: Callable[[], None],
+    ) -> None:
         super().__init__(config)
         self._repository = repository
         self._settings = settings
+        self._grpc = grpc
         self._tell_started = started
         self._ticks_left = -1
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say so."""
+        if self._grpc is not None:
+            await self._grpc.start()
         await super().startup(sockets)
         self._tell_started()
 
@@ -108,14 +151,25 @@ class _Server(Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn's, with those who have connected already, and slow clients are still closed meanwhile."""
         background = [asyncio.ensure_future(self._close_late())]
+        grpc_end = asyncio.ensure_future(self._stop_grpc())
         for listener in sockets or []:
             # What the kernel has accepted is reset when the listener closes: take it first, then close at once.
             background += [asyncio.ensure_future(self._take(sock)) for sock in _connected(listener)]
         try:
             await super().shutdown(sockets)
+            await grpc_end
         finally:
             for task in background:
                 task.cancel()
+
+    async def _stop_grpc(self) -> None:
+        if self._grpc is None:
+            return
+        ending = asyncio.ensure_future(self._grpc.stop(self._settings.grace))
+        while not ending.done() and not self.force_exit:
+            await asyncio.wait([ending], timeout=0.1)
+        await self._grpc.stop(0)
+        await ending
 
     async def _take(self, sock: socket.socket) -> None:
         def protocol() -> asyncio.Protocol:
@@ -161,11 +215,9 @@ def _connected(listener: socket.socket) -> list[socket.socket]:
     return found
 
 
-def address(sock: socket.socket, *, tls: Tls | None) -> str:
-    """Where clients find it."""
+def _address(sock: socket.socket) -> str:
     host, port = sock.getsockname()[:2]
-    host = f"[{host}]" if ":" in host else host
-    return f"{'https' if tls else 'http'}://{host}:{port}"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def tls(certificate: Path | None, key: Path | None) -> Tls | None:

@@ -21,6 +21,8 @@ class Settings:
     """From the end of the headers to the end of the body; also for a client that does not read its answer."""
     idle_timeout: float = 75.0
     """Of a connection on which nothing is under way."""
+    stream_timeout: float = 600.0
+    """From a gRPC stream's message to its next one."""
     max_connections: int = 1024
     timeout: float = 10.0
     """In which an inference must have begun. A client can shorten it, not lengthen it."""
@@ -35,6 +37,6 @@ class Settings:
 
     def __post_init__(self) -> None:
         sizes = (self.max_body, self.max_header, self.max_connections)
-        times = (self.header_timeout, self.body_timeout, self.idle_timeout, self.timeout)
+        times = (self.header_timeout, self.body_timeout, self.idle_timeout, self.stream_timeout, self.timeout)
         if min(sizes) < 1 or min(times) <= 0 or min(self.accept_delay, self.grace) < 0:
             raise UsageError(f"a server's limits must be positive: sizes {sizes}, seconds {times}")

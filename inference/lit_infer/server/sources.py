@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from lit_infer import artifacts
@@ -25,6 +26,8 @@ class Source:
     """What clients call it; None: the name in its manifest."""
     number: int = 1
     """Its version, where the model itself has none: the how-manieth of its name it is."""
+    share: Fraction | None = None
+    """A canary's part of the requests that name no version; None: it is no canary."""
 
     @property
     def moves(self) -> bool:
@@ -49,7 +52,7 @@ def parse(texts: Sequence[str]) -> tuple[Source, ...]:
     counts: Counter[str | None] = Counter()
     sources = []
     for text in texts:
-        name, model = _split(text)
+        name, model = split(text)
         counts[name] += 1
         sources.append(Source(model, name, number=counts[name] if name else 1))
     return tuple(sources)
@@ -69,7 +72,12 @@ def fetch(source: Source) -> Located:
     if version is None:
         return Located(Path(source.model), str(source.number), "")
     folder = artifacts.registry(version.reference).fetch(version.reference)
-    return Located(folder, version.reference.alias.removeprefix("v"), version.digest)
+    return Located(folder, number(version.reference.alias), version.digest)
+
+
+def number(version: str) -> str:
+    """A version as clients name it: of `v3` the 3."""
+    return version.removeprefix("v")
 
 
 def check_name(name: str) -> str:
@@ -79,6 +87,7 @@ def check_name(name: str) -> str:
     return name
 
 
-def _split(text: str) -> tuple[str | None, str]:
+def split(text: str) -> tuple[str | None, str]:
+    """The name, if one is given, and the model of `name=MODEL`."""
     found = None if os.path.exists(text) else _NAMED.fullmatch(text)
     return (found[1], found[2]) if found else (None, text)

@@ -9,6 +9,7 @@ import binascii
 import functools
 import math
 import struct
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -30,6 +31,9 @@ DATATYPES = {
     "float64": "FP64",
 }
 """The protocol's names of the manifest's dtypes."""
+
+WIRE = {dtype: np.dtype(dtype).newbyteorder("<") for dtype in DATATYPES}
+"""How their numbers travel as bytes."""
 
 _ELEMENT: dict[str, type] = {"BOOL": bool, "FP32": float, "FP64": float, "BYTES": str}
 _MAX_RANK = 8
@@ -79,6 +83,11 @@ def split_bytes(blob: memoryview, name: str, *, most: int) -> list[bytes]:
     return elements
 
 
+def join_bytes(elements: Iterable[bytes]) -> bytes:
+    """The opposite of `split_bytes`."""
+    return b"".join(part for element in elements for part in (struct.pack("<I", len(element)), element))
+
+
 def array_of(tensor: InputTensor, blob: memoryview | None, expected: Tensor, sides: dict[str, int]) -> NDArray[Any]:
     """A tensor's array, checked against the model's. `sides`: the named sides that are known so far."""
     datatype = DATATYPES[expected.dtype]
@@ -87,7 +96,7 @@ def array_of(tensor: InputTensor, blob: memoryview | None, expected: Tensor, sid
     _check_shape(tensor, expected, sides)
     if blob is None:
         return _from_json(tensor, expected)
-    dtype = np.dtype(expected.dtype).newbyteorder("<")
+    dtype = WIRE[expected.dtype]
     size = math.prod(tensor.shape) * dtype.itemsize
     if len(blob) != size:
         raise UsageError(f"input {tensor.name}: {datatype} {tensor.shape} is {size} bytes, not {len(blob)}")

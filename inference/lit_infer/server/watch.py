@@ -4,8 +4,9 @@ import logging
 import threading
 
 from lit_infer.errors import LitError
-from lit_infer.server import sources
-from lit_infer.server.repository import Repository, Slot
+from lit_infer.server import canary, sources
+from lit_infer.server.repository import Repository
+from lit_infer.server.slot import Slot
 
 log = logging.getLogger("lit_serve")
 
@@ -25,9 +26,8 @@ def start(repository: Repository, *, every: float) -> threading.Thread:
 
 def look(repository: Repository, refused: dict[str, str]) -> None:
     """Look once. `refused`: the digest that was refused last, by the source's model; it is not tried again."""
-    for slot in repository.slots:
-        if slot.served is not None and slot.source.moves:
-            _look_at(repository, slot, refused)
+    for slot in repository.moving:
+        _look_at(repository, slot, refused)
 
 
 def _look_at(repository: Repository, slot: Slot, refused: dict[str, str]) -> None:
@@ -37,9 +37,13 @@ def _look_at(repository: Repository, slot: Slot, refused: dict[str, str]) -> Non
     except Exception as error:  # a registry that does not answer now may answer next time
         log.warning("%s: the registry does not answer: %s", model, error)
         return
-    if served is None or found is None or found.digest in (served.digest, refused.get(model)):
+    if found is None or found.digest in (served and served.digest, refused.get(model)):
         return
     version = found.reference.alias
+    number = sources.number(version)
+    if slot.source.share and number == repository.find(slot.name).version:
+        repository.rest(slot, number)  # there is nothing to be tried before one of them moves
+        return
     log.info("%s is %s now; opening it", model, version)
     try:
         repository.replace(slot)
@@ -48,4 +52,4 @@ def _look_at(repository: Repository, slot: Slot, refused: dict[str, str]) -> Non
         reason = str(error) if isinstance(error, LitError) else f"{type(error).__name__}: {error}"
         log.error("%s: %s is refused, version %s goes on: %s", model, version, slot.version, reason)
     else:
-        log.info("%s: version %s answers now", slot.name, slot.version)
+        log.info("%s: version %s answers now: %s", slot.name, slot.version, canary.told(slot.source))

@@ -13,27 +13,37 @@ _CODE = """
 import sys
 from lit_infer.server import run
 from lit_infer.server.app import create_app
+from lit_infer.server.metrics import Metrics
 from lit_infer.server.opening import Opening
 from lit_infer.server.repository import Repository
 from lit_infer.server.settings import Settings
 from lit_infer.server.sources import parse
 
 settings = Settings({settings})
-sock = run.bind("127.0.0.1", 0)
+doors = run.open_doors("127.0.0.1", 0, 0 if {grpc} else None)
 repository = Repository(parse([sys.argv[1]]), Opening(device="cpu", {opening}))
-app = create_app(repository, settings)
-started = lambda: print("serving on", run.address(sock, tls=None), flush=True)
-run.serve(app, repository, settings, sock=sock, started=started)
+metrics, grpc = Metrics(), None
+if {grpc}:
+    from lit_infer.server.grpc.server import create_server
+
+    grpc = create_server(repository, settings, doors, metrics=metrics)
+    print("serving gRPC on", doors.grpc_address, flush=True)
+app = create_app(repository, settings, metrics=metrics)
+started = lambda: print("serving on", doors.http_address, flush=True)
+run.serve(app, repository, settings, doors, grpc=grpc, started=started)
 repository.close()
 """
 _WHERE = re.compile(r"serving on http://127\.0\.0\.1:(\d+)")
+_GRPC = re.compile(r"serving gRPC on (127\.0\.0\.1:\d+)")
 
 
 class Server:
     """A running server."""
 
-    def __init__(self, process: "subprocess.Popen[str]", port: int) -> None:
+    def __init__(self, process: "subprocess.Popen[str]", port: int, grpc: str = "") -> None:
         self.process = process
+        self.grpc = grpc
+        """Where it speaks gRPC, if it does."""
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
 
@@ -48,9 +58,10 @@ class Server:
 
 
 @contextmanager
-def serving(bundle: Path, *, settings: str = "", opening: str = "") -> Iterator[Server]:
+def serving(bundle: Path, *, settings: str = "", opening: str = "", grpc: bool = False) -> Iterator[Server]:
     """A server with these arguments of Settings and Opening, as Python text."""
-    yield from _started([sys.executable, "-c", _CODE.format(settings=settings, opening=opening), str(bundle)], "stdout")
+    code = _CODE.format(settings=settings, opening=opening, grpc=grpc)
+    yield from _started([sys.executable, "-c", code, str(bundle)], "stdout")
 
 
 @contextmanager
@@ -68,7 +79,8 @@ def _started(line: list[str], where: str, cwd: Path | None = None) -> Iterator[S
             for text in getattr(process, where):
                 told += text
                 if found := _WHERE.search(text):
-                    yield Server(process, int(found[1]))
+                    grpc = _GRPC.search(told)
+                    yield Server(process, int(found[1]), grpc[1] if grpc else "")
                     break
             else:
                 raise AssertionError(f"it did not start: {told} {process.communicate()}")

@@ -4,6 +4,7 @@ import gzip
 import json
 import struct
 import zlib
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.inference.server.client import Client
+from tests.inference.server.process import serving
 from tests.inference.server.proven import binary, png, raw_input, tensor
 from tests.inference.tiny import SIDE
 
@@ -284,6 +286,18 @@ def test_a_malformed_request_is_refused_and_its_neighbour_answered(client: Clien
 
     assert_refused(refused)
     assert_answered(answered)
+
+
+def test_over_one_connection_each_is_refused_and_the_next_one_answered(proven: Path) -> None:
+    ports = set()
+    with serving(proven) as server, httpx.Client(base_url=server.url, timeout=20) as client:
+        for malformed in CASES.values():
+            assert_refused(client.post(INFER, **malformed))
+            answer = client.post(INFER, **as_json(tensor()))
+            assert_answered(answer)
+            ports.add(answer.extensions["network_stream"].get_extra_info("client_addr"))
+
+    assert len(ports) == 1
 
 
 @pytest.mark.parametrize("parameter", ["shared_memory_region", "shared_memory_byte_size"])

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from tests.inference.server.client import Client
@@ -13,6 +15,17 @@ def test_an_image_gives_its_label_and_what_it_took(client: Client) -> None:
     assert found["top"][0]["score"] == found["score"] > found["top"][1]["score"]
     assert (found["model"], found["version"]) == ("colours", "1")
     assert set(found["ms"]) == {"queue", "prepare", "infer", "total"}
+
+
+def test_it_counts_in_the_histogram_of_latencies(client: Client) -> None:
+    def count() -> int:
+        found = re.search(r"lit_serve_request_duration_seconds_count\{.*\} ([\d.]+)", client.get("/metrics").text)
+        return 0 if found is None else int(float(found[1]))
+
+    before = count()
+    client.post("/predict", content=png())
+
+    assert count() == before + 1
 
 
 @pytest.mark.parametrize("query", ["top_k=0", "top_k=-1", "top_k=x", "top_k=", "top_k=99999999999", "top_k=²"])

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -13,8 +14,16 @@ import pytest
 
 from lit_infer.errors import UsageError
 from lit_infer.server import run
-from tests.inference.server.process import serving
-from tests.inference.server.proven import expected, tensor
+from lit_infer.server.app import create_app
+from lit_infer.server.opening import OnDeath, Opening, Served, open_model
+from lit_infer.server.repository import Repository
+from lit_infer.server.sources import Source
+from lit_infer.server.stats import Stats
+from tests.inference.server.client import Client
+from tests.inference.server.process import command, serving
+from tests.inference.server.proven import expected, png, tensor
+from tests.inference.server.test_repository import until
+from tests.inference.server.test_watch import NAME, publish
 from tests.inference.tiny import LABELS, colour
 
 INFER = "/v2/models/colours/infer"
@@ -77,6 +86,74 @@ def test_20_sigterms_under_load_lose_no_request(proven: Path) -> None:
             assert server.process.wait(25) == 0
         assert set(counts) == {200}
         assert counts[200] >= 50
+
+
+def test_a_swap_under_load_loses_no_request(tmp_path: Path) -> None:
+    """A real server follows an alias that moves four times while eight clients ask without a pause."""
+    labels = ["blue", "azure", "navy", "teal", "cyan"]
+
+    async def ask(seen: list[tuple[int, str]]) -> None:
+        async with httpx.AsyncClient(base_url=server.url, timeout=20) as client:
+            while not seen or seen[-1][0] < len(labels) - 1:
+                answer = await client.post("/predict", content=png())
+                assert answer.status_code == 200, answer.text
+                seen.append((int(answer.json()["version"]), answer.json()["label"]))
+
+    async def move(seen: list[tuple[int, str]]) -> None:
+        for version in range(1, len(labels)):
+            while seen.count((version - 1, labels[version - 1])) < 10:
+                await asyncio.sleep(0.01)
+            await asyncio.to_thread(publish, tmp_path / str(version), label=labels[version])
+
+    async def story() -> None:
+        async with asyncio.timeout(60):
+            await asyncio.gather(move(answers[0]), *(ask(seen) for seen in answers))
+
+    publish(tmp_path / "0", label=labels[0])
+    answers: list[list[tuple[int, str]]] = [[] for _ in range(8)]
+    with command(f"{NAME}:production", "--watch", "0.05s", "--quiet", cwd=tmp_path) as server:
+        asyncio.run(story())
+
+    for seen in answers:
+        assert seen == sorted(seen, key=lambda one: one[0])  # none was answered by a version that was replaced before
+        assert {labels[version] == label for version, label in seen} == {True}
+    assert {version for seen in answers for version, _ in seen} == set(range(len(labels)))
+
+
+def test_an_engine_that_dies_is_ready_again_within_3_s(proven: Path) -> None:
+    """Opened as in earnest, golden answers and warm-up included; the first two attempts fail."""
+    broken, opened = False, 0
+
+    def open_one(source: Source, opening: Opening, stats: Stats, on_death: OnDeath) -> Served:
+        nonlocal broken, opened
+        opened += 1
+        if opened in (2, 3):
+            raise OSError("the device is not back yet")
+        broken = False
+        served = open_model(source, opening, stats=stats, on_death=on_death)
+        graph = served.runner._run
+
+        def run_or_fail(inputs: object) -> object:
+            if broken:
+                raise RuntimeError("CUDA error: device-side assert triggered")
+            return graph(inputs)
+
+        served.runner._run = run_or_fail
+        return served
+
+    repository = Repository([Source(str(proven))], Opening(device="cpu"), open_one=open_one)
+    client = Client(create_app(repository))
+    assert client.post(INFER, json=request_for(1)).status_code == 200
+    broken, died = True, time.monotonic()
+    refused = client.posts(INFER, *({"json": request_for(i)} for i in range(10)))
+    until(repository.is_ready)
+
+    assert time.monotonic() - died < 3
+    assert {answer.status_code for answer in refused} == {503}
+    assert opened == 4
+    assert client.post(INFER, json=request_for(1)).status_code == 200
+    client.close()
+    repository.close()
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])

@@ -1,0 +1,37 @@
+"""Calls that come thick are begun together, as a network card tells of packets: each alone would wake a worker."""
+
+import asyncio
+
+_HOLD_S = 0.001
+_WEIGHT = 1 / 16
+_LONG_S = 0.01
+
+
+class Gate:
+    """Calls pass at once while they are rare, and each millisecond together while they are not."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[asyncio.Future[None]] = []
+        self._last = 0.0
+        self._gap = _LONG_S
+        """The time from a call to the next one, smoothed."""
+
+    async def passed(self) -> None:
+        """When a call may begin."""
+        now = self._loop.time()
+        self._gap += _WEIGHT * (min(now - self._last, _LONG_S) - self._gap)
+        self._last = now
+        if self._gap > _HOLD_S / 2:
+            return
+        if not self._waiting:
+            self._loop.call_later(_HOLD_S, self._open)
+        turn = self._loop.create_future()
+        self._waiting.append(turn)
+        await turn
+
+    def _open(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for turn in waiting:
+            if not turn.done():  # else its client has left
+                turn.set_result(None)

@@ -1,0 +1,108 @@
+"""Between the protocol's messages and what a model takes and gives. Pure functions."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lit_infer.errors import UsageError
+from lit_infer.manifest import Manifest
+from lit_infer.server import protocol
+from lit_infer.server.answers import raw_output
+from lit_infer.server.grpc.inference_pb2 import InferParameter, ModelInferRequest, ModelInferResponse
+from lit_infer.server.opening import Served
+from lit_infer.server.protocol import InferJson, InferRequest, OutputTensor
+from lit_infer.server.tensors import DATATYPES, WIRE, InputTensor, join_bytes
+
+_DTYPES = {datatype: dtype for dtype, datatype in DATATYPES.items()}
+_FIELDS = {
+    "BOOL": "bool_contents",
+    "INT8": "int_contents",
+    "INT16": "int_contents",
+    "INT32": "int_contents",
+    "INT64": "int64_contents",
+    "UINT8": "uint_contents",
+    "FP32": "fp32_contents",
+    "FP64": "fp64_contents",
+    "BYTES": "bytes_contents",
+}
+_AT_ONCE = 65_536
+_RAW = {"binary_data": True}
+"""Answers travel as raw bytes, whatever is asked: it is what clients of this protocol expect."""
+
+
+def fitted(request: ModelInferRequest, manifest: Manifest) -> InferRequest:
+    """A request's tensors, checked against the model. Raises UsageError and UnsupportedError."""
+    tensors = [_described(tensor) for tensor in request.inputs]
+    found: dict[str, tuple[InputTensor, memoryview | None]] = {}
+    for tensor, blob in zip(tensors, _blobs(request), strict=True):
+        if tensor.name in found:
+            raise UsageError(f"input {tensor.name[:100]} is given twice")
+        found[tensor.name] = (tensor, blob)
+    outputs = [OutputTensor(one.name, {**_parameters(one.parameters), **_RAW}) for one in request.outputs]
+    parameters = {**_parameters(request.parameters), "binary_data_output": True}
+    return protocol.fit(InferJson([], outputs, parameters, request.id), found, manifest)
+
+
+def response(request: InferRequest, outputs: Sequence[NDArray[Any]], served: Served) -> ModelInferResponse:
+    """The outputs that were asked for, as raw bytes."""
+    answer = ModelInferResponse(model_name=served.name, model_version=served.version, id=request.id)
+    by_name = {tensor.name: array for tensor, array in zip(served.manifest.outputs, outputs, strict=True)}
+    for wanted in request.wanted:
+        datatype, shape, blob = raw_output(wanted, by_name[wanted.name], served.manifest)
+        answer.outputs.add(name=wanted.name, datatype=datatype, shape=shape)
+        answer.raw_output_contents.append(blob)
+    return answer
+
+
+def _described(tensor: ModelInferRequest.InferInputTensor) -> InputTensor:
+    described = InputTensor(tensor.name, tensor.datatype, list(tensor.shape), _parameters(tensor.parameters))
+    if described.parameters:
+        protocol.check_memory(described)
+    return described
+
+
+def _parameters(parameters: Mapping[str, InferParameter]) -> dict[str, Any]:
+    if not parameters:
+        return {}
+    chosen = ((name, value, value.WhichOneof("parameter_choice")) for name, value in parameters.items())
+    return {name: getattr(value, choice) for name, value, choice in chosen if choice is not None}
+
+
+def _blobs(request: ModelInferRequest) -> list[memoryview]:
+    """The bytes of each input, from whichever of the two places has them."""
+    inputs, raw = request.inputs, request.raw_input_contents
+    if not raw:
+        return [_typed(tensor) for tensor in inputs]
+    if len(raw) != len(inputs):
+        raise UsageError(f"{len(inputs)} inputs, and {len(raw)} raw_input_contents")
+    for tensor in inputs:
+        if tensor.HasField("contents"):
+            raise UsageError(f"input {tensor.name[:100]} has both contents and raw_input_contents")
+    return [memoryview(blob) for blob in raw]
+
+
+def _typed(tensor: ModelInferRequest.InferInputTensor) -> memoryview:
+    name, field = tensor.name[:100], _FIELDS.get(tensor.datatype)
+    if field is None:
+        raise UsageError(f"input {name}: there are no contents for {tensor.datatype[:16]}; use raw_input_contents")
+    given = [one.name for one, _ in tensor.contents.ListFields()]
+    if given != [field]:
+        told = ", ".join(given) or "none"
+        raise UsageError(f"input {name}: {tensor.datatype} is in {field} or in raw_input_contents, not in {told}")
+    values = getattr(tensor.contents, field)
+    if tensor.datatype == "BYTES":
+        return memoryview(join_bytes(values))
+    return _array(values, _DTYPES[tensor.datatype], name).view(np.uint8).data
+
+
+def _array(values: Sequence[Any], dtype: str, name: str) -> NDArray[Any]:
+    """By parts: a conversion of millions of numbers lets no other thread run."""
+    array = np.empty(len(values), WIRE[dtype])
+    try:
+        for first in range(0, len(values), _AT_ONCE):
+            array[first : first + _AT_ONCE] = values[first : first + _AT_ONCE]
+    except OverflowError as error:
+        raise UsageError(f"input {name}: {error}") from None
+    return array
