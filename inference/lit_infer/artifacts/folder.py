@@ -37,7 +37,12 @@ class FolderRegistry:
         """The facts of the version that a reference means now; NotFoundError names what exists."""
         while True:
             head = self._head(reference)
-            number = self._number(reference, head)
+            try:
+                number = self._number(reference, head)
+            except NotFoundError:
+                if self._head(reference) == head:
+                    raise
+                continue  # the alias has moved meanwhile, and gc has removed what it meant before
             if version := self._version(reference, number, head):
                 return version
 

@@ -74,7 +74,7 @@ def bind(host: str, port: int, *, option: str = "--port") -> socket.socket:
         sock.bind((host, port))
     except (OSError, OverflowError) as error:
         sock.close()
-        reason = getattr(error, "strerror", None) or error
+        reason = getattr(error, "strerror", None) or str(error).rstrip(".")
         raise UsageError(f"cannot listen on {host} port {port}: {reason}. {option} 0 takes any free one") from None
     sock.set_inheritable(True)
     return sock
@@ -206,12 +206,14 @@ class _Server(Server):
 
 
 def _connected(listener: socket.socket) -> list[socket.socket]:
-    """Connections that nobody has taken from the listener yet."""
+    """Connections that nobody has taken from the listener yet. From then on it refuses new ones."""
     listener.setblocking(False)
     found = []
     with suppress(BlockingIOError):
         while True:
             found.append(listener.accept()[0])
+    with suppress(OSError):  # not every system lets go of a listener so; there it is closed a little later
+        listener.shutdown(socket.SHUT_RDWR)
     return found
 
 

@@ -17,6 +17,7 @@ from lit_infer.server.settings import Settings
 
 _NEVER = math.inf
 _FIRST_BYTE_S = 1.0
+"""For how long a stopping server believes that a request may be on its way: a client that is at work sends it soon."""
 
 
 def protocol(settings: Settings, is_draining: Callable[[], bool]) -> Callable[..., "Guarded"]:
@@ -112,10 +113,14 @@ class Guarded(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Close when nothing is under way. A request of which a part is here, or is just on its way, is answered."""
-        if not self._in_header:
+        is_under_way = self._in_body or (self.cycle is not None and not self.cycle.response_complete)
+        if is_under_way or (not self._in_header and self._has_been_idle()):
             super().shutdown()
-        elif not self._header_bytes:
+        elif not (self._in_header and self._header_bytes):
             self._expect_within(_FIRST_BYTE_S)
+
+    def _has_been_idle(self) -> bool:
+        return time.monotonic() - (self.deadline - self.settings.idle_timeout) > _FIRST_BYTE_S
 
     def close_late(self) -> None:
         """The moment has passed: say so where a request waits for an answer, and close."""

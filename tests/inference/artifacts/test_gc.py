@@ -2,11 +2,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lit_infer.artifacts.folder import FolderRegistry
 from lit_infer.artifacts.gc import Collected, collect
+from lit_infer.artifacts.records import Head
 from lit_infer.artifacts.reference import parse
 from lit_infer.errors import ArtifactError, NotFoundError
 from tests.inference.artifacts.publisher import MODEL, Publisher, home, numbers
@@ -79,6 +81,25 @@ def test_versions_that_name_each_other_as_parents_end_it_too(registry: FolderReg
     assert removed(collect(registry)) == ["v0", "v1"]
 
 
+def test_a_version_that_goes_while_its_alias_moves_is_no_error_to_a_reader(
+    registry: FolderRegistry, publish: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish("a")
+    read_head = registry._head
+
+    def overtaken(*arguments: Any, **how: Any) -> Head:
+        """What the reader has read is out of date before it looks for the version."""
+        head = read_head(*arguments, **how)
+        monkeypatch.setattr(registry, "_head", read_head)
+        publish("b")
+        assert removed(collect(registry)) == ["v0"]
+        return head
+
+    monkeypatch.setattr(registry, "_head", overtaken)
+
+    assert (registry.fetch(MODEL) / "model.ckpt").read_text() == "b"
+
+
 def test_a_number_is_not_given_again_after_its_version_went(registry: FolderRegistry, publish: Publisher) -> None:
     publish("a")
     before = (home(registry) / "aliases.json").read_bytes()
@@ -118,6 +139,7 @@ READER = """
 import sys
 from pathlib import Path
 from lit_infer.artifacts.folder import FolderRegistry
+from lit_infer.artifacts.records import Head
 from lit_infer.artifacts.reference import parse
 
 folder = FolderRegistry(Path(sys.argv[1])).fetch(parse(sys.argv[2]))
@@ -186,6 +208,7 @@ from lit_infer.artifacts.contents import verify
 from lit_infer.artifacts.folder import FolderRegistry
 from lit_infer.artifacts.gc import collect
 from lit_infer.artifacts.records import Record, read
+from lit_infer.artifacts.records import Head
 from lit_infer.artifacts.reference import parse
 
 root, model = Path(sys.argv[1]), parse("local/digits/digits-cnn")

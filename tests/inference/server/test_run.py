@@ -167,6 +167,26 @@ def test_a_signal_ends_an_idle_server_with_0(proven: Path, sent: signal.Signals)
         assert server.process.stderr.read() == ""
 
 
+def test_a_client_between_two_requests_is_still_answered_when_nobody_listens_any_more(proven: Path) -> None:
+    def listens() -> bool:
+        try:
+            server.connect().close()
+        except ConnectionError:
+            return False
+        return True
+
+    with serving(proven, settings="accept_delay=0") as server, httpx.Client(base_url=server.url) as client:
+        assert client.get("/v2").headers.get("connection") != "close"
+        server.process.send_signal(signal.SIGTERM)
+        while listens():
+            pass
+
+        last = client.get("/v2")
+
+        assert (last.status_code, last.headers["connection"]) == (200, "close")
+        assert server.process.wait(20) == 0
+
+
 def test_a_full_queue_answers_each_request_once_and_says_when_to_come_again(proven: Path) -> None:
     async def story() -> list[httpx.Response]:
         async with httpx.AsyncClient(base_url=server.url, limits=httpx.Limits(max_connections=50)) as client:
