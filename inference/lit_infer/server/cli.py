@@ -78,6 +78,7 @@ def serve(
     Every model is opened, checked against its golden answers and warmed up before the first request. SIGTERM
     and Ctrl-C answer what was accepted, then exit 0.
     """
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # read at import; the lines of its core fit no log of ours
     for module in ("starlette", "uvicorn", "httptools", "prometheus_client", *(() if no_grpc else _GRPC)):
         require(module, extra="serve", purpose="lit-serve")
     from lit_infer.server import auth, log_setup, run, trace_setup
@@ -152,7 +153,6 @@ def _serve(
     service = create_app(repository, settings, access=access, metrics=metrics, tracing=tracing)
     grpc = None
     if doors.grpc is not None:
-        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its core's lines fit no log; errors are in ours
         from lit_infer.server.grpc.server import create_server
 
         grpc = create_server(repository, settings, doors, access=access, metrics=metrics, tracing=tracing)

@@ -37,7 +37,7 @@ WIRE = {dtype: np.dtype(dtype).newbyteorder("<") for dtype in DATATYPES}
 
 _ELEMENT: dict[str, type] = {"BOOL": bool, "FP32": float, "FP64": float, "BYTES": str}
 _MAX_RANK = 8
-_MOST_IMAGES = 4096
+MOST_IMAGES = 4096
 
 
 class InputTensor(msgspec.Struct, frozen=True):
@@ -54,8 +54,8 @@ def images(tensor: InputTensor, blob: memoryview | None) -> tuple[bytes, ...]:
     """The encoded images of a BYTES tensor [N] or [N, 1]."""
     if len(tensor.shape) not in (1, 2) or tensor.shape[1:] not in ([], [1]) or tensor.shape[0] < 1:
         raise UsageError(f"input {tensor.name}: images are BYTES [N] with at least one, not {tensor.shape}")
-    if tensor.shape[0] > _MOST_IMAGES:
-        raise UsageError(f"input {tensor.name}: one request can have {_MOST_IMAGES:,} images")
+    if tensor.shape[0] > MOST_IMAGES:
+        raise UsageError(f"input {tensor.name}: one request can have {MOST_IMAGES:,} images")
     if blob is not None:
         elements = split_bytes(blob, tensor.name, most=tensor.shape[0])
     else:

@@ -5,86 +5,31 @@ clock, one that makes no sense by our words, and nobody's message is read before
 """
 
 import asyncio
-import logging
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
-from urllib.parse import unquote
 
 import grpc
 from google.protobuf.message import DecodeError, Message
 
-from lit_infer.errors import EngineError, ExpiredError, LitError, OverloadedError, UsageError
+from lit_infer.errors import EngineError, OverloadedError, UsageError
 from lit_infer.server import auth, edge
 from lit_infer.server.access_log import Access
 from lit_infer.server.bodies import ClientGoneError
+from lit_infer.server.grpc.call import Call, Context, SlowError, access_line, code_of, traced
 from lit_infer.server.grpc.deadlines import Deadlines
 from lit_infer.server.settings import Settings
 
 if TYPE_CHECKING:
-    from lit_infer.server.tracing import RequestSpan, Tracing
+    from lit_infer.server.tracing import Tracing
 
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Request = TypeVar("Request", bound=Message)
 T = TypeVar("T")
 
 _RETRY_AFTER_MS = "1000"
-_CODES = {
-    400: grpc.StatusCode.INVALID_ARGUMENT,
-    401: grpc.StatusCode.UNAUTHENTICATED,
-    404: grpc.StatusCode.NOT_FOUND,
-    408: grpc.StatusCode.DEADLINE_EXCEEDED,
-    499: grpc.StatusCode.CANCELLED,
-    501: grpc.StatusCode.UNIMPLEMENTED,
-    503: grpc.StatusCode.UNAVAILABLE,
-}
-log = logging.getLogger("lit_serve")
-
-
-class SlowError(LitError):
-    """A message did not come, or was not taken, in time: HTTP 408."""
-
-    status = 408
-
-
-def code_of(error: Exception) -> grpc.StatusCode:
-    """The code that gRPC has for an error."""
-    if isinstance(error, OverloadedError):
-        return grpc.StatusCode.RESOURCE_EXHAUSTED
-    if isinstance(error, ExpiredError):
-        return grpc.StatusCode.DEADLINE_EXCEEDED
-    return _CODES.get(edge.status_of(error), grpc.StatusCode.INTERNAL)
-
-
-@dataclass(slots=True)
-class Call:
-    """One request and what has become of it."""
-
-    path: str
-    context: Context
-    id: str
-    started: float = field(default_factory=time.perf_counter)
-    code: grpc.StatusCode = grpc.StatusCode.OK
-    status: int = 200
-    """The code's equal over HTTP."""
-    told: str = ""
-    """What the client is told of an error."""
-    sent: int = 0
-    model: str = ""
-    span: "RequestSpan | None" = None
-
-    def failed(self, error: Exception) -> None:
-        """Note what went wrong."""
-        self.told, self.code, self.status = edge.text_of(error, self.id), code_of(error), edge.status_of(error)
-        if self.status == 500 and not isinstance(error, LitError):
-            log.error("request %s: %s", self.id, type(error).__name__, exc_info=error)
-        if self.span is not None:
-            self.span.failed(error)
-            if self.status >= 500:
-                self.span.is_ours(self.told)
+_STOPS = "the server stops"
+_QUIET_S, _MOST_LOOKS = 0.2, 5
 
 
 class Calls:
@@ -101,9 +46,10 @@ class Calls:
         self._access = access
         self._tracing = tracing
         self._ids = edge.RequestIds()
-        self._deadlines = Deadlines()
+        self.deadlines = Deadlines()
         self._readers: set[asyncio.Task[Any]] = set()
         """Of streams that wait for a message."""
+        self._begun = 0
         self.is_stopping = False
 
     def unary(
@@ -117,7 +63,6 @@ class Calls:
                 raise UsageError(f"{path} takes one message of at most {self.settings.max_body:,} bytes; none came")
             sent: bytes = (await answer(parsed(kind, raw), call)).SerializeToString()
             call.sent = len(sent)
-            self._deadlines.end_within(self.settings.body_timeout)  # gRPC sends it, and a client may not take it
             return sent
 
         async def handle(_: Any, context: Context) -> bytes:
@@ -136,7 +81,7 @@ class Calls:
     async def read(self, call: Call, *, within: float) -> bytes | None:
         """A message; None: the client has no more. Raises SlowError."""
         try:
-            raw = await self._deadlines.meet(call.context.read(), within)
+            raw = await self.deadlines.meet(call.context.read(), within)
         except TimeoutError:
             raise SlowError(f"no message came in {within:g} s") from None
         return None if raw is grpc.aio.EOF else raw
@@ -150,26 +95,31 @@ class Calls:
             return await self.read(call, within=0 if self.is_stopping else self.settings.stream_timeout)
         except SlowError:
             if self.is_stopping:
-                raise EngineError("the server stops") from None
+                raise EngineError(_STOPS) from None
             raise
         finally:
             self._readers.discard(reader)
 
-    async def watch(self) -> None:
-        """End calls that do not get on, for as long as calls are taken."""
-        await self._deadlines.watch()
+    async def stop(self) -> None:
+        """From now on refuse new calls, and end streams when what was read is answered.
 
-    def stop(self) -> None:
-        """Streams end: what was read is answered, and no more is read."""
+        Returns when no more calls come: gRPC's own stop tells those that are on their way then that they were
+        cancelled, which clients do not try again elsewhere.
+        """
         self.is_stopping = True
         for reader in self._readers:
-            self._deadlines.pass_now(reader)
+            self.deadlines.pass_now(reader)
+        for _ in range(_MOST_LOOKS):
+            before = self._begun
+            await asyncio.sleep(_QUIET_S)
+            if self._begun == before:
+                return
 
     async def write(self, call: Call, message: bytes) -> None:
         """Send a message. Raises SlowError for a client that does not take it."""
         within = self.settings.body_timeout
         try:
-            await self._deadlines.meet(call.context.write(message), within)
+            await self.deadlines.meet(call.context.write(message), within)
         except TimeoutError:
             raise SlowError(f"a message was not taken in {within:g} s") from None
         call.sent += len(message)
@@ -178,7 +128,7 @@ class Calls:
     def watched(self, call: Call, *, is_traced: bool = True) -> Iterator[None]:
         """Note in the log, and in a trace where there is one, what becomes of a request in the block."""
         try:
-            with nullcontext() if self._tracing is None or not is_traced else _span(self._tracing, call):
+            with nullcontext() if self._tracing is None or not is_traced else traced(self._tracing, call):
                 try:
                     yield
                 except asyncio.CancelledError:
@@ -189,20 +139,27 @@ class Calls:
                     raise
         finally:
             if self._access is not None:
-                self._access(_access(call))
+                self._access(access_line(call))
 
     async def _run(self, path: str, context: Context, answer: Callable[[Call], Awaitable[T]], *, is_open: bool) -> T:
         metadata = [(key.encode(), _bytes(value)) for key, value in context.invocation_metadata() or ()]
         call = Call(path, context, self._ids.of(metadata).decode())
+        self._begun += 1
         context.set_trailing_metadata((("x-request-id", call.id),))
         try:
             with self.watched(call, is_traced=not is_open):
-                if self.settings.keys and not is_open:
-                    auth.check(dict(metadata), self.settings.keys)
+                if not is_open:
+                    self._check(metadata)
                 return await answer(call)
         except Exception as error:
             await context.abort(code_of(error), call.told, _trailing(call, error))
             raise  # abort has raised already
+
+    def _check(self, metadata: list[tuple[bytes, bytes]]) -> None:
+        if self.settings.keys:
+            auth.check(dict(metadata), self.settings.keys)
+        if self.is_stopping:
+            raise EngineError(_STOPS)
 
 
 def parsed(kind: type[Request], raw: bytes) -> Request:
@@ -217,40 +174,6 @@ def _trailing(call: Call, error: Exception) -> tuple[tuple[str, str], ...]:
     """The request's id again, and where it is worth while, when to come again."""
     again = isinstance(error, OverloadedError | EngineError)
     return (("x-request-id", call.id), *([("grpc-retry-pushback-ms", _RETRY_AFTER_MS)] if again else []))
-
-
-@contextmanager
-def _span(tracing: "Tracing", call: Call) -> Iterator[None]:
-    """Names follow https://opentelemetry.io/docs/specs/semconv/rpc/grpc/."""
-    service, _, method = call.path[1:].partition("/")
-    attributes = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": method, "lit_serve.request_id": call.id}
-    with tracing.request(call.path[1:], call.context.invocation_metadata() or (), attributes) as call.span:
-        try:
-            yield
-        finally:
-            call.span.set({"rpc.grpc.status_code": call.code.value[0]})
-            if call.model:
-                call.span.ran(*call.model.rsplit("/", 1))
-
-
-def _access(call: Call) -> Access:
-    return Access(
-        id=call.id,
-        client=_host(call.context.peer()),
-        method="GRPC",
-        path=call.path,
-        status=call.status,
-        ms=(time.perf_counter() - call.started) * 1e3,
-        bytes_out=call.sent,
-        model=call.model,
-        error=f"{call.code.name}: {call.told}" if call.told else "",
-        trace_id=call.span.trace_id if call.span else "",
-    )
-
-
-def _host(peer: str) -> str:
-    """Of gRPC's `ipv4:127.0.0.1:50000` or `ipv6:%5B::1%5D:50000` the address."""
-    return unquote(peer.partition(":")[2].rpartition(":")[0]).strip("[]")
 
 
 def _bytes(value: str | bytes) -> bytes:

@@ -19,7 +19,8 @@ class Deadlines:
 
     async def meet(self, awaitable: Awaitable[T], within: float) -> T:
         """What it gives. Raises TimeoutError, up to half a second late."""
-        task = _current()
+        task = asyncio.current_task()
+        assert task is not None, "called from a coroutine"  # noqa: S101
         self._moments[task] = time.monotonic() + within
         try:
             return await awaitable
@@ -31,12 +32,6 @@ class Deadlines:
         finally:
             self._late.discard(task)
             self._moments.pop(task, None)
-
-    def end_within(self, seconds: float) -> None:
-        """The task that calls this is cancelled if it has not ended by then."""
-        task = _current()
-        self._moments[task] = time.monotonic() + seconds
-        task.add_done_callback(self._forget)
 
     def pass_now(self, task: asyncio.Task[Any]) -> None:
         """The moment of a task that is in `meet` has come."""
@@ -52,13 +47,3 @@ class Deadlines:
             for task, moment in list(self._moments.items()):
                 if moment < now:
                     self.pass_now(task)
-
-    def _forget(self, task: asyncio.Task[Any]) -> None:
-        self._moments.pop(task, None)
-        self._late.discard(task)
-
-
-def _current() -> asyncio.Task[Any]:
-    task = asyncio.current_task()
-    assert task is not None, "called from a coroutine"  # noqa: S101
-    return task

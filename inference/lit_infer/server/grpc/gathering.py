@@ -1,4 +1,4 @@
-"""Calls that come thick are begun together, as a network card tells of packets: each alone would wake a worker."""
+"""Calls that come thick are begun together, as network cards do with packets: alone, each would wake a worker."""
 
 import asyncio
 
@@ -8,10 +8,9 @@ _LONG_S = 0.01
 
 
 class Gate:
-    """Calls pass at once while they are rare, and each millisecond together while they are not."""
+    """Calls pass at once while they are rare, and each millisecond together while more than two come in one."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
         self._waiting: list[asyncio.Future[None]] = []
         self._last = 0.0
         self._gap = _LONG_S
@@ -19,14 +18,15 @@ class Gate:
 
     async def passed(self) -> None:
         """When a call may begin."""
-        now = self._loop.time()
+        loop = asyncio.get_running_loop()
+        now = loop.time()
         self._gap += _WEIGHT * (min(now - self._last, _LONG_S) - self._gap)
         self._last = now
         if self._gap > _HOLD_S / 2:
             return
         if not self._waiting:
-            self._loop.call_later(_HOLD_S, self._open)
-        turn = self._loop.create_future()
+            loop.call_later(_HOLD_S, self._open)
+        turn = loop.create_future()
         self._waiting.append(turn)
         await turn
 

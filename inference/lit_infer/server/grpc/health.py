@@ -10,7 +10,8 @@ from typing import Any
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from lit_infer.errors import NotFoundError, OverloadedError, UsageError
-from lit_infer.server.grpc.calls import Call, Calls, Handler, parsed
+from lit_infer.server.grpc.call import Call
+from lit_infer.server.grpc.calls import Calls, Handler, parsed
 from lit_infer.server.repository import Repository
 
 SERVICE = "grpc.health.v1.Health"

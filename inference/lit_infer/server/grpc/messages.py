@@ -13,7 +13,7 @@ from lit_infer.server.answers import raw_output
 from lit_infer.server.grpc.inference_pb2 import InferParameter, ModelInferRequest, ModelInferResponse
 from lit_infer.server.opening import Served
 from lit_infer.server.protocol import InferJson, InferRequest, OutputTensor
-from lit_infer.server.tensors import DATATYPES, WIRE, InputTensor, join_bytes
+from lit_infer.server.tensors import DATATYPES, MOST_IMAGES, WIRE, InputTensor, join_bytes
 
 _DTYPES = {datatype: dtype for dtype, datatype in DATATYPES.items()}
 _FIELDS = {
@@ -28,12 +28,14 @@ _FIELDS = {
     "BYTES": "bytes_contents",
 }
 _AT_ONCE = 65_536
+_MOST_PARAMETERS, _MOST_SIDES = 64, 64
 _RAW = {"binary_data": True}
 """Answers travel as raw bytes, whatever is asked: it is what clients of this protocol expect."""
 
 
 def fitted(request: ModelInferRequest, manifest: Manifest) -> InferRequest:
     """A request's tensors, checked against the model. Raises UsageError and UnsupportedError."""
+    _check_sizes(request, manifest)
     tensors = [_described(tensor) for tensor in request.inputs]
     found: dict[str, tuple[InputTensor, memoryview | None]] = {}
     for tensor, blob in zip(tensors, _blobs(request), strict=True):
@@ -54,6 +56,24 @@ def response(request: InferRequest, outputs: Sequence[NDArray[Any]], served: Ser
         answer.outputs.add(name=wanted.name, datatype=datatype, shape=shape)
         answer.raw_output_contents.append(blob)
     return answer
+
+
+def _check_sizes(request: ModelInferRequest, manifest: Manifest) -> None:
+    """A message of 16 MiB can hold millions of tensors, sides or parameters: no work for them before this."""
+    for what, have, most in (
+        ("inputs", request.inputs, len(manifest.inputs)),
+        ("outputs", request.outputs, len(manifest.outputs)),
+        ("parameters", request.parameters, _MOST_PARAMETERS),
+    ):
+        if len(have) > most:
+            raise UsageError(f"{len(have):,} {what}, and {manifest.name} takes at most {most}")
+    for output in request.outputs:
+        if len(output.parameters) > _MOST_PARAMETERS:
+            raise UsageError(f"output {output.name[:100]}: {len(output.parameters):,} parameters are too many")
+    for tensor in request.inputs:
+        if len(tensor.parameters) > _MOST_PARAMETERS or len(tensor.shape) > _MOST_SIDES:
+            many = f"{len(tensor.shape):,} sides or {len(tensor.parameters):,} parameters"
+            raise UsageError(f"input {tensor.name[:100]}: {many} are too many")
 
 
 def _described(tensor: ModelInferRequest.InferInputTensor) -> InputTensor:
@@ -93,6 +113,8 @@ def _typed(tensor: ModelInferRequest.InferInputTensor) -> memoryview:
         raise UsageError(f"input {name}: {tensor.datatype} is in {field} or in raw_input_contents, not in {told}")
     values = getattr(tensor.contents, field)
     if tensor.datatype == "BYTES":
+        if len(values) > MOST_IMAGES:
+            raise UsageError(f"input {name}: one request can have {MOST_IMAGES:,} images")
         return memoryview(join_bytes(values))
     return _array(values, _DTYPES[tensor.datatype], name).view(np.uint8).data
 

@@ -11,7 +11,8 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 from lit_infer.errors import UsageError
 from lit_infer.server.access_log import Access
 from lit_infer.server.grpc import inference_pb2
-from lit_infer.server.grpc.calls import Call, Calls, Handler, parsed
+from lit_infer.server.grpc.call import Call
+from lit_infer.server.grpc.calls import Calls, Handler, parsed
 from lit_infer.server.grpc.health import SERVICE as HEALTH
 from lit_infer.server.grpc.health import Health
 from lit_infer.server.grpc.service import SERVICE, Service
@@ -72,11 +73,12 @@ class GrpcServer:
         except RuntimeError:
             raise UsageError(f"cannot listen on {address} for gRPC. --grpc-port 0 takes any free port") from None
         await server.start()
-        self._server, self._watch = server, asyncio.create_task(self._calls.watch())
+        self._server, self._watch = server, asyncio.create_task(self._calls.deadlines.watch())
 
     async def stop(self, grace: float) -> None:
         """Take no more calls, and return when those under way are answered; after `grace` seconds they are cut off."""
-        self._calls.stop()
+        if grace:
+            await self._calls.stop()
         await self._server.stop(grace)
         self._watch.cancel()
 

@@ -12,7 +12,8 @@ from lit_infer.manifest import Manifest
 from lit_infer.server import control, describe
 from lit_infer.server.grpc import inference_pb2 as pb
 from lit_infer.server.grpc import messages, stream
-from lit_infer.server.grpc.calls import Call, Calls, Handler, Request
+from lit_infer.server.grpc.call import Call
+from lit_infer.server.grpc.calls import Calls, Handler, Request
 from lit_infer.server.grpc.gathering import Gate
 from lit_infer.server.inference import Result, answer, counted, infer
 from lit_infer.server.metrics import Metrics
@@ -35,7 +36,7 @@ class Service:
         self._settings = calls.settings
         self._calls = calls
         self._metrics = metrics
-        self._gate: Gate | None = None
+        self._gate = Gate()
 
     def handlers(self) -> dict[str, Handler]:
         """By method."""
@@ -115,7 +116,6 @@ class Service:
 
     async def infer(self, request: pb.ModelInferRequest, call: Call) -> pb.ModelInferResponse:
         """Run a model."""
-        self._gate = self._gate or Gate()
         await self._gate.passed()
         ask = functools.partial(self._infer, request, call)
         return await answer(self._repository, request.model_name, request.model_version, ask)

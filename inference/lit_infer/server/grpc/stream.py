@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from lit_infer.server.grpc.calls import Call, Calls, parsed
+from lit_infer.server.grpc.call import Call
+from lit_infer.server.grpc.calls import Calls, parsed
 from lit_infer.server.grpc.inference_pb2 import ModelInferRequest, ModelInferResponse, ModelStreamInferResponse
 
 Infer = Callable[[ModelInferRequest, Call], Awaitable[ModelInferResponse]]
