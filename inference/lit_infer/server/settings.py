@@ -28,8 +28,10 @@ class Settings:
     """In which an inference must have begun. A client can shorten it, not lengthen it."""
     accept_delay: float = 1.0
     """After SIGTERM: how long new connections are still taken, until load balancers have seen "not ready"."""
+    next_request: float = 5.0
+    """After that: for how long a client that was at work until now is believed to be sending its next request."""
     grace: float = 20.0
-    """After that: how long what was accepted may take."""
+    """Also after that: how long what was accepted may take."""
     keys: tuple[bytes, ...] = ()
     """Any of them opens everything; none: no key is asked for. The health routes are always open."""
     explicit_control: bool = False
@@ -38,5 +40,5 @@ class Settings:
     def __post_init__(self) -> None:
         sizes = (self.max_body, self.max_header, self.max_connections)
         times = (self.header_timeout, self.body_timeout, self.idle_timeout, self.stream_timeout, self.timeout)
-        if min(sizes) < 1 or min(times) <= 0 or min(self.accept_delay, self.grace) < 0:
+        if min(sizes) < 1 or min(times) <= 0 or min(self.accept_delay, self.next_request, self.grace) < 0:
             raise UsageError(f"a server's limits must be positive: sizes {sizes}, seconds {times}")

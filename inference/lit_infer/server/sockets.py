@@ -16,8 +16,6 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from lit_infer.server.settings import Settings
 
 _NEVER = math.inf
-_FIRST_BYTE_S = 1.0
-"""For how long a stopping server believes that a request may be on its way: a client that is at work sends it soon."""
 
 
 def protocol(settings: Settings, is_draining: Callable[[], bool]) -> Callable[..., "Guarded"]:
@@ -117,10 +115,10 @@ class Guarded(HttpToolsProtocol):
         if is_under_way or (not self._in_header and self._has_been_idle()):
             super().shutdown()
         elif not (self._in_header and self._header_bytes):
-            self._expect_within(_FIRST_BYTE_S)
+            self._expect_within(self.settings.next_request)
 
     def _has_been_idle(self) -> bool:
-        return time.monotonic() - (self.deadline - self.settings.idle_timeout) > _FIRST_BYTE_S
+        return time.monotonic() - (self.deadline - self.settings.idle_timeout) > self.settings.next_request
 
     def close_late(self) -> None:
         """The moment has passed: say so where a request waits for an answer, and close."""

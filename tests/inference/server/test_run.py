@@ -158,7 +158,8 @@ def test_an_engine_that_dies_is_ready_again_within_3_s(proven: Path) -> None:
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_an_idle_server_with_0(proven: Path, sent: signal.Signals) -> None:
-    with serving(proven, settings="accept_delay=0") as server, httpx.Client(base_url=server.url) as client:
+    settings = "accept_delay=0, next_request=0.1"
+    with serving(proven, settings=settings) as server, httpx.Client(base_url=server.url) as client:
         assert client.get("/v2").status_code == 200
         server.process.send_signal(sent)
 
