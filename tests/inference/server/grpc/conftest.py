@@ -1,11 +1,19 @@
 """The tiny model over gRPC."""
 
+import gc
 from collections.abc import Iterator
 
 import pytest
 
 from lit_infer.server.repository import Repository
 from tests.inference.server.grpc.rig import Rig
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_of_grpc_is_left() -> Iterator[None]:
+    """Collected later, in a fork of another test, what is left of a server would wait for its thread for ever."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module")
