@@ -1,19 +1,18 @@
 """Does the server's memory grow with its requests, and what does it cost when idle?
 
-    python benchmarks/serving_memory.py [BUNDLE]
+    python benchmarks/serving_memory.py
 
 Prepared tensors over 16 connections until 200,000 more are answered than by the first round, which is the warm-up; then
 a minute of nothing. Memory and CPU time are what /metrics says of the server's process. Needs wrk (Debian's).
 """
 
 import re
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import httpx
-from serving import Leg, make_bundle, make_legs, run_wrk, serving
+from serving import SIDE, Leg, TinyCNN, make_bundle, prepared_legs, serving, wrk
 
 REQUESTS, IDLE_S = 200_000, 60
 MIB = 2**20
@@ -23,9 +22,8 @@ def main() -> None:
     """Print the memory after each round, its growth, and the idle CPU."""
     with tempfile.TemporaryDirectory() as name:
         here = Path(name)
-        bundle = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else make_bundle(here)
-        with serving(bundle, here) as url:
-            prepared = make_legs(url)[-1]
+        with serving(make_bundle(TinyCNN(), here / "tiny", side=SIDE), here) as (url, grpc_url):
+            prepared, _ = prepared_legs(url, grpc_url)
             one_round(prepared, url, here)
             growth = grown(prepared, url, here)
             idle = idle_share(url)
@@ -44,7 +42,7 @@ def grown(leg: Leg, url: str, here: Path) -> float:
 
 def one_round(leg: Leg, url: str, here: Path) -> float:
     """Ask for some seconds; the bytes that are resident then."""
-    found = run_wrk(leg, url, here)
+    found = wrk(leg, here)
     answered, resident = metric(url, "nv_inference_request_success"), metric(url, "process_resident_memory_bytes")
     print(f"{answered:9,.0f} requests   {resident / MIB:6.1f} MiB   {found.failed} failed", flush=True)
     return resident

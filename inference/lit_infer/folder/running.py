@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -123,17 +123,18 @@ def _predictions(
     waiting: deque[Loaded] = deque()
     size = job.batch_size or predictor.batch_size
     source = loading.load(items, max_bytes=job.limits.max_bytes)
-    first = list(islice(source, size + 1))
+    first = deque(islice(source, size + 1))
+    is_short = len(first) <= size
 
     def images() -> Iterator[ImageInput]:
-        for loaded in chain(first, source):
+        while loaded := first.popleft() if first else next(source, None):
             waiting.append(loaded)
             yield loaded.image
 
     top_k = job.top_k
     if job.embeddings is not None and predictor.manifest.task == "image-classification":
         top_k = max(top_k, vectors.width(predictor.manifest))  # all scores are wanted
-    answer = predictor.predict if len(first) <= size and not goes_on else predictor.stream
+    answer = predictor.predict if is_short and not goes_on else predictor.stream
     for prediction in answer(images(), top_k=top_k, batch_size=size, timings=True, limits=job.limits):
         loaded = waiting.popleft()
         name, error = loaded.item.name, loaded.error

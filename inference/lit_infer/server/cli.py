@@ -105,7 +105,7 @@ def serve(
         max_items=max_queue,
     )
     every = None if watch is None else seconds(watch, "--watch")
-    tls, second_port = run.tls(tls_cert, tls_key), None if no_grpc else _second_port(port, grpc_port)
+    tls, second_port = run.tls(tls_cert, tls_key), _second_port(port, grpc_port, no_grpc=no_grpc)
     asked = _sources(models, canary)
     if every is not None and not any(source.moves for source in asked):
         raise UsageError("--watch needs a model named by an alias, such as local/digits/digits-cnn-export:production")
@@ -156,12 +156,18 @@ def _serve(
         from lit_infer.server.grpc.server import create_server
 
         grpc = create_server(repository, settings, doors, access=access, metrics=metrics, tracing=tracing)
-    run.serve(service, repository, settings, doors, grpc=grpc, started=lambda: _say_started(doors))
-    if access is not None:
-        access.flush()
+    try:
+        run.serve(service, repository, settings, doors, grpc=grpc, started=lambda: _say_started(doors))
+    finally:
+        if access is not None:
+            access.flush()
 
 
-def _second_port(port: int, grpc_port: int | None) -> int:
+def _second_port(port: int, grpc_port: int | None, *, no_grpc: bool) -> int | None:
+    if no_grpc and grpc_port is not None:
+        raise UsageError("--no-grpc and --grpc-port do not go together: leave one of them out")
+    if no_grpc:
+        return None
     if grpc_port is not None:
         return grpc_port
     return port + 1 if port else 0

@@ -51,6 +51,9 @@ def test_mistakes_are_said_in_a_line(tmp_path: Path, proven: Path) -> None:
     code, said = refused(str(proven), "--api-key-file", str(tmp_path / "none"))
     assert (code, "no key file at" in said) == (2, True)
 
+    code, said = refused(str(proven), "--no-grpc", "--grpc-port", "0")
+    assert (code, "--no-grpc and --grpc-port do not go together" in said) == (2, True)
+
 
 def test_a_missing_extra_is_named(tmp_path: Path, proven: Path) -> None:
     code, said = refused(str(proven), **without(tmp_path / "hide", "starlette"))
