@@ -18,6 +18,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from lit_infer.errors import ExpiredError, OverloadedError, UsageError
+from lit_infer.futures import QuickFuture
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -121,12 +122,12 @@ class Batcher(Generic[T, R]):
     def _as_waiting(self, item: T, size: int, timeout: float | None) -> _Waiting[T, R]:
         delay = self.policy.max_delay
         if timeout is None and not delay:
-            return _Waiting(item, Future(), size)
+            return _Waiting(item, QuickFuture(), size)
         now = time.monotonic()
         if timeout is None:
-            return _Waiting(item, Future(), size, now, None, now + delay)
+            return _Waiting(item, QuickFuture(), size, now, None, now + delay)
         # Waiting for company must not be what an item's deadline is missed by.
-        return _Waiting(item, Future(), size, now, now + timeout, now + min(delay, timeout / 2))
+        return _Waiting(item, QuickFuture(), size, now, now + timeout, now + min(delay, timeout / 2))
 
     def _enqueue(self, waiting: _Waiting[T, R]) -> None:
         if not self._taking and self._active < self._workers:

@@ -43,6 +43,10 @@ Pixels = NDArray[np.uint8]  # [height, width, channels]
 # What a folder is searched for.
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
+# By a JPEG's colours: its image's mode, and the layout in which Pillow keeps such pixels, so that it only copies them,
+# as simplejpeg calls it and as Pillow does.
+_KEPT = {"YCbCr": ("RGB", "RGBX", "RGBX"), "Gray": ("L", "GRAY", "L")}
+
 
 def prepare(item: ImageInput, *, steps: Sequence[Step], channels: int, limits: Limits = DEFAULT_LIMITS) -> Pixels:
     """One image as uint8 [height, width, channels], preprocessed as in training.
@@ -122,14 +126,14 @@ def _decode_jpeg(data: bytes, limits: Limits) -> Image.Image | None:
     except ValueError:
         return None
     limits.check_pixels(width, height)
-    wanted = {"YCbCr": "RGB", "Gray": "GRAY"}.get(colorspace)
-    if wanted is None:
+    if colorspace not in _KEPT:
         return None
+    mode, decoded_as, kept_as = _KEPT[colorspace]
     try:
-        pixels = simplejpeg.decode_jpeg(data, colorspace=wanted, strict=True)
+        pixels = simplejpeg.decode_jpeg(data, colorspace=decoded_as, strict=True)
     except ValueError:
         return None
-    return Image.fromarray(pixels if wanted == "RGB" else pixels[:, :, 0])
+    return Image.frombytes(mode, (width, height), pixels, "raw", kept_as)
 
 
 def _decode_pillow(data: bytes, limits: Limits) -> Image.Image:

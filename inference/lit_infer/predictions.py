@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 _FEW = 64
 """Classes that are sorted sooner than partitioned."""
+_TOP = 8
+"""Best classes of one row that are found sooner one after the other."""
 
 
 # Structs, not dataclasses: a struct is made in a sixth of the time, and a prediction has five choices.
@@ -65,11 +67,14 @@ class Prediction(msgspec.Struct, frozen=True, eq=False):
 
 def top_choices(scores: NDArray[np.float32], *, labels: Sequence[str] | None, top_k: int) -> tuple[Choice, ...]:
     """The best classes of one row of scores [classes], best first; of equal scores the lower index first."""
-    return batch_choices(scores[None], labels=labels, top_k=top_k)[0]
+    places = _best_of_row(scores, min(top_k, len(scores)))
+    return tuple(map(Choice, map(labels.__getitem__ if labels else str, places), places, scores[places].tolist()))
 
 
 def batch_choices(rows: NDArray[np.float32], *, labels: Sequence[str] | None, top_k: int) -> list[tuple[Choice, ...]]:
     """As `top_choices`, for each row of scores [batch, classes]."""
+    if len(rows) == 1:
+        return [top_choices(rows[0], labels=labels, top_k=top_k)]
     columns = _best(rows, min(top_k, rows.shape[1]))
     scores = rows[np.arange(len(rows))[:, None], columns]
     name = labels.__getitem__ if labels else str
@@ -83,22 +88,35 @@ def _best(rows: NDArray[np.float32], count: int) -> NDArray[Any]:
     """Column indices [batch, count]. A partition of all rows together is quicker than sorting long rows."""
     if rows.shape[1] <= _FEW:
         return np.argsort(-rows, axis=1, kind="stable")[:, :count]
-    if len(rows) == 1:
-        return _best_of_row(rows[0], count)[None]
     least = np.partition(rows, -count, axis=1)[:, -count]
     found = np.nonzero(rows >= least[:, None])
     if (
         len(found[0]) != count * len(rows)
         or (found[0].reshape(len(rows), count) != np.arange(len(rows))[:, None]).any()
     ):
-        return np.stack([_best_of_row(row, count) for row in rows])  # equal scores at the edge, or NaNs
+        return np.array([_best_of_row(row, count) for row in rows])  # equal scores at the edge, or NaNs
     columns = found[1].reshape(len(rows), count)
     order = np.argsort(-np.take_along_axis(rows, columns, axis=1), axis=1, kind="stable")
     return np.take_along_axis(columns, order, axis=1)
 
 
-def _best_of_row(row: NDArray[np.float32], count: int) -> NDArray[Any]:
+def _best_of_row(row: NDArray[np.float32], count: int) -> list[int]:
+    if count <= _TOP and (found := _peeled(row, count)):
+        return found
     places = np.flatnonzero(row >= np.partition(row, -count)[-count])
     if len(places) < count:  # NaNs, which come last
         places = np.arange(len(row))
-    return places[np.argsort(-row[places], kind="stable")[:count]]
+    best: list[int] = places[np.argsort(-row[places], kind="stable")[:count]].tolist()
+    return best
+
+
+def _peeled(row: NDArray[np.float32], count: int) -> list[int]:
+    """The best one, then the best of the others, and so on. Empty where NaNs or infinities would mislead it."""
+    left, found = row.copy(), []
+    for _ in range(count):
+        place = int(left.argmax())
+        if not left[place] > -np.inf:
+            return []
+        left[place] = -np.inf
+        found.append(place)
+    return found

@@ -30,5 +30,5 @@ def create_app(
     """The ASGI app over open models. `access` is told of every request. The caller closes repository and tracing."""
     settings = settings or Settings()
     rest = Rest(repository, settings, metrics or Metrics())
-    routes = Router([*rest.routes(), *People(rest).routes(), *Page(repository).routes()], redirect_slashes=False)
+    routes = Router([*People(rest).routes(), *rest.routes(), *Page(repository).routes()], redirect_slashes=False)
     return Edge(routes, keys=settings.keys, access=access, tracing=tracing)

@@ -5,19 +5,19 @@ curl --data-binary @cat.jpg localhost:8000/predict
 
 import functools
 import time
-from typing import Any
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from lit_infer.errors import UsageError
-from lit_infer.predictions import top_choices
+from lit_infer.predictions import Choice, top_choices
 from lit_infer.server import bodies
 from lit_infer.server.inference import Result, answer, counted, infer
 from lit_infer.server.opening import Served
 from lit_infer.server.protocol import InferRequest
-from lit_infer.server.rest import Rest, json_response
+from lit_infer.server.rest import Endpoint, Rest, json_response
 
 _MOST_CLASSES = 10_000
 
@@ -30,7 +30,7 @@ class People:
 
     def routes(self) -> list[Route]:
         """One route."""
-        return [Route("/predict", self.predict, methods=["POST"])]
+        return [Route("/predict", Endpoint(self.predict), methods=["POST"])]
 
     async def predict(self, request: Request) -> Response:
         """Classify the image in the body; `?model=NAME&version=V&top_k=K`."""
@@ -62,14 +62,40 @@ def _top_k(text: str) -> int:
     return int(text)
 
 
-def _described(served: Served, result: Result, top_k: int, started: float) -> dict[str, Any]:
-    row = result.outputs[0][0]
-    found: dict[str, Any] = {"embedding": row.tolist()}
+class _Ms(msgspec.Struct):
+    """Milliseconds."""
+
+    queue: float
+    prepare: float
+    infer: float
+    total: float
+
+
+class _Class(msgspec.Struct):
+    label: str
+    index: int
+    score: float
+    top: tuple[Choice, ...]
+    model: str
+    version: str
+    ms: _Ms
+
+
+class _Embedding(msgspec.Struct):
+    embedding: list[float]
+    model: str
+    version: str
+    ms: _Ms
+
+
+def _described(served: Served, result: Result, top_k: int, started: float) -> _Class | _Embedding:
+    row, model, version = result.outputs[0][0], served.name, served.version
+    top: tuple[Choice, ...] = ()
     if served.manifest.task == "image-classification":
         top = top_choices(row, labels=served.manifest.labels, top_k=top_k)
-        choices = [{"label": one.label, "index": one.index, "score": one.score} for one in top]
-        found = {**choices[0], "top": choices}
-    timings = {"queue": result.queue, "prepare": result.compute_input, "infer": result.compute_infer}
-    timings["total"] = time.perf_counter() - started
-    ms = {stage: round(seconds * 1e3, 3) for stage, seconds in timings.items()}
-    return {**found, "model": served.name, "version": served.version, "ms": ms}
+    total = time.perf_counter() - started
+    ms = _Ms(*(round(s * 1e3, 3) for s in (result.queue, result.compute_input, result.compute_infer, total)))
+    if top:
+        best = top[0]
+        return _Class(best.label, best.index, best.score, top, model, version, ms)
+    return _Embedding(row.tolist(), model, version, ms)

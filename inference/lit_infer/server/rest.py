@@ -3,12 +3,14 @@
 import asyncio
 import functools
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from lit_infer.errors import UsageError
 from lit_infer.manifest import Manifest
@@ -33,6 +35,18 @@ def json_response(content: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(content), status, media_type="application/json")
 
 
+class Endpoint:
+    """What a route calls: as Starlette makes it of a function, without its exception handlers. `edge` has ours."""
+
+    def __init__(self, respond: Callable[[Request], Awaitable[Response]]) -> None:
+        self._respond = respond
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        response = await self._respond(Request(scope, receive))
+        await response(scope, receive, send)
+
+
 class Rest:
     """The routes over one repository."""
 
@@ -45,7 +59,7 @@ class Rest:
         """The busiest first."""
         control = "/v2/repository/models/{name}"
         return [
-            *self._model_routes("/infer", self.infer, "POST"),
+            *self._model_routes("/infer", Endpoint(self.infer), "POST"),
             Route("/v2/health/live", self.live),
             Route("/v2/health/ready", self.ready),
             Route("/v2", self.server),

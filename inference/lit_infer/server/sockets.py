@@ -4,14 +4,16 @@ Each connection holds the moment by which it must have got on; the server looks 
 costs a request nothing but the noting of the moment.
 """
 
+import asyncio
 import functools
 import math
+import os
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import msgspec
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from lit_infer.server.settings import Settings
 
@@ -48,6 +50,7 @@ class Guarded(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """A client is here; its first request is to follow."""
         super().connection_made(transport)
+        self._fd = _fd(transport)
         self._expect_within(self.settings.header_timeout)
         if len(self.connections) > self.settings.max_connections:
             self._refuse(503, f"{self.settings.max_connections} connections are open already: try again later")
@@ -79,6 +82,8 @@ class Guarded(HttpToolsProtocol):
             raise ValueError("header too long")
         self._in_header, self._in_body, self._header_bytes = False, True, 0
         super().on_headers_complete()
+        if self.scope["method"] != "HEAD":
+            self.cycle.transport = cast("asyncio.Transport", _Wire(self.transport, self.cycle, self._fd))
         self._expect_within(self.settings.body_timeout)
         if self.is_draining():
             self.cycle.keep_alive = False  # the answer says so, and clients go elsewhere
@@ -153,3 +158,60 @@ class Guarded(HttpToolsProtocol):
         self.transport.write(b"".join((*head, b"content-length: %d\r\n\r\n" % len(body), body)))
         self.transport.close()
         self.deadline = _NEVER
+
+
+class _Wire:
+    """A transport as an answer is written to: its head waits for the first of its body, and both leave in one piece.
+
+    ASGI asks it of servers, and uvicorn leaves it to its transport; uvloop's sends every piece at once.
+    """
+
+    __slots__ = ("_cycle", "_fd", "_head", "_transport")
+
+    def __init__(self, transport: asyncio.Transport, cycle: RequestResponseCycle, fd: int | None) -> None:
+        self._transport = transport
+        self._cycle = cycle
+        self._fd = fd
+        self._head: bytes | None = None
+
+    def write(self, data: bytes) -> None:
+        """Called for "100 Continue", for the head, and for each piece of the body."""
+        if self._head is None and self._cycle.response_started:
+            self._head = data
+            return
+        if self._head:
+            data, self._head = self._head + data, b""
+        if (sent := self._sent(data)) < len(data):
+            self._transport.write(data[sent:])
+
+    def _sent(self, data: bytes) -> int:
+        """How many bytes have left already, without the interpreter's lock, if that is possible now."""
+        if self._fd is None or self._transport.is_closing() or self._transport.get_write_buffer_size():
+            return 0
+        try:
+            return os.write(self._fd, data)
+        except OSError:  # full, or gone: the transport knows what to do
+            return 0
+
+    def is_closing(self) -> bool:
+        """As the transport's."""
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        """Send what is here, then close."""
+        if self._head:
+            self._transport.write(self._head)
+        self._transport.close()
+
+
+def _fd(transport: Any) -> int | None:
+    """The plain socket below a uvloop transport.
+
+    uvloop holds the interpreter's lock while it sends. The kernel may run whoever is sent to first, and all that time
+    our workers wait. asyncio's own transports give the lock away, and so does `os.write`.
+    """
+    is_uvloops = type(transport).__module__.startswith("uvloop")
+    if not is_uvloops or transport.get_extra_info("sslcontext") is not None:
+        return None
+    fd: int = transport.get_extra_info("socket").fileno()
+    return fd

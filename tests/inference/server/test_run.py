@@ -224,7 +224,7 @@ def test_many_requests_over_one_connection(proven: Path) -> None:
 
 def test_a_client_that_leaves_while_it_waits_is_dropped_before_inference(proven: Path) -> None:
     async def story() -> None:
-        async with httpx.AsyncClient(base_url=server.url) as client:
+        async with asyncio.timeout(30), httpx.AsyncClient(base_url=server.url) as client:
             asked = asyncio.ensure_future(client.post(INFER, json=request_for(0)))
             await until_pending(client, 1)
             asked.cancel()

@@ -1,0 +1,51 @@
+"""A `concurrent.futures.Future` that is made, set and read in half the time; a batcher makes one for every item.
+
+Most of what a future costs is its `threading.Condition`: several objects, and locking through Python code. This one's
+is a lock from C. All the rest, and all behaviour, is the standard library's.
+"""
+
+import _thread
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+_PENDING = "PENDING"
+
+
+class QuickFuture(Future[T]):
+    """Has the fields that `Future.__init__` sets, and no `__init__` of its base is called; a test compares them."""
+
+    def __init__(self) -> None:
+        self._condition: Any = _Condition()
+        self._state = _PENDING
+        self._result = None
+        self._exception = None
+        self._waiters: list[Any] = []
+        self._done_callbacks: list[Any] = []
+
+
+class _Condition(_thread.RLock):  # type: ignore[misc]  # final for typeshed, not for CPython
+    """As much of `threading.Condition` as a future needs: the lock is the object itself."""
+
+    __slots__ = ("_sleepers",)
+
+    def __init__(self) -> None:
+        self._sleepers: list[_thread.LockType] | None = None
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Called with the lock held, which is given up meanwhile. False: the time passed."""
+        sleeper = _thread.allocate_lock()
+        sleeper.acquire()
+        self._sleepers = [*(self._sleepers or ()), sleeper]
+        lock: Any = self  # typeshed does not know the two methods that `threading.Condition` calls as well
+        held = lock._release_save()
+        try:
+            return sleeper.acquire(timeout=-1 if timeout is None else max(0, timeout))
+        finally:
+            lock._acquire_restore(held)
+
+    def notify_all(self) -> None:
+        """Called with the lock held."""
+        for sleeper in self._sleepers or ():
+            sleeper.release()
+        self._sleepers = None
