@@ -133,7 +133,9 @@ def _decode_jpeg(data: bytes, limits: Limits) -> Image.Image | None:
         pixels = simplejpeg.decode_jpeg(data, colorspace=decoded_as, strict=True)
     except ValueError:
         return None
-    return Image.frombytes(mode, (width, height), pixels, "raw", kept_as)
+    image = Image.new(mode, (width, height), None)  # not filled with zeros first, as `Image.frombytes` would
+    image.frombytes(pixels, "raw", kept_as)
+    return image
 
 
 def _decode_pillow(data: bytes, limits: Limits) -> Image.Image:

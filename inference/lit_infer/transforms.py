@@ -1,6 +1,5 @@
 """The preprocessing steps on PIL images, in torchvision's arithmetic: resize, centre crop, EXIF orientation."""
 
-import math
 import random
 from collections.abc import Sequence
 from functools import cache
@@ -18,7 +17,7 @@ _RESAMPLING = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
 }
-_SUPPORT = {"bilinear": 1.0, "bicubic": 2.0}  # radius of Pillow's filters, in output pixels
+_FILTERED = frozenset({"bilinear", "bicubic"})  # in two passes
 _SMALLEST = 64  # pixels; below it one pixel of rounding is a ratio of its own
 
 
@@ -82,25 +81,21 @@ def _center_crop(image: Image.Image, crop: CenterCrop) -> Image.Image:
 
 
 def _resize_and_crop(image: Image.Image, resize: Resize, crop: CenterCrop, limits: Limits) -> Image.Image:
-    """Both, without computing most of what the crop throws away; a seventh quicker, and the same bits.
+    """Both, without computing the columns that the crop throws away; a tenth quicker, and the same bits.
 
-    Pillow resizes in two passes and rounds between them. A row of the first pass depends on its own row only, a
-    column of the second on its own column only. So: the first pass for the rows that the crop needs, the second for
-    its columns. Pillow's own `box=` would cut more, but it is float32 and moves the filter by a hair.
+    Pillow resizes in two passes and rounds between them, and a column of the second depends on its own column only.
+    Its own `box=` would cut rows as well, but it is float32 and moves the filter by a hair. To cut rows by hand saves
+    less than it costs: every call into Pillow gives the interpreter's lock away, and waits for it again.
     """
     size = _resized_size(image, resize, limits)
     box = _crop_box(size, crop)
     if not _passes_can_be_cut(image, resize, size, box):
         return _center_crop(_resize(image, resize, limits), crop)
     left, top, right, bottom = box
-    scale = image.height / size[1]
-    reach = _SUPPORT[resize.interpolation] * max(scale, 1.0) + 2  # how far the filter sees, and some
-    first, last = max(0, math.floor(top * scale - reach)), min(image.height, math.ceil(bottom * scale + reach))
     resample = _RESAMPLING[resize.interpolation]
-    rows = image.crop((0, first, image.width, last)).resize((size[0], last - first), resample=resample)
-    # Back to the full height, with zeros where no row is looked at: the second pass must see the true height.
-    columns = rows.crop((left, -first, right, image.height - first))
-    return columns.resize((right - left, size[1]), resample=resample).crop((0, top, right - left, bottom))
+    rows = image.resize((size[0], image.height), resample=resample)
+    columns = rows.crop((left, 0, right, image.height)).resize((right - left, size[1]), resample=resample)
+    return columns.crop((0, top, right - left, bottom))
 
 
 def _passes_can_be_cut(
@@ -109,7 +104,7 @@ def _passes_can_be_cut(
     """Where Pillow is known to do rows first: since version 13 it does not for tall images, nor for odd ratios."""
     inside = min(box[:2]) >= 0 and box[2] <= size[0] and box[3] <= size[1]
     lies = image.width >= image.height >= _SMALLEST and min(size) >= _SMALLEST and size[1] != image.height
-    return inside and lies and isinstance(resize.size, int) and resize.interpolation in _SUPPORT and _rows_first()
+    return inside and lies and isinstance(resize.size, int) and resize.interpolation in _FILTERED and _rows_first()
 
 
 @cache
