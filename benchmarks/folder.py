@@ -38,7 +38,7 @@ from lit_infer.predictor import BatchPolicy, Prediction, Predictor
 from lit_trainer.modules import DigitsCNN
 
 ROOT = Path(__file__).parents[1]
-IMAGES, CALLERS, IN_FLIGHT, TINY_COUNT = 256, 32, 8, 8000
+IMAGES, CALLERS, IN_FLIGHT, TINY_COUNT = 256, 32, 8, 32_000
 
 IMAGENET = """\
 task: image-classification
@@ -122,22 +122,22 @@ def report(case: Case, model: Predictor, images: list[Path], asked: argparse.Nam
 
 
 def report_tiny(model: Predictor, *, rounds: int) -> None:
-    """`submit` where the graph costs little: how much of a fixed batch's throughput is left."""
-    legs: dict[str, Callable[[], object]] = {}
-    for size in (1, 8, 32, 128):
-        for workers in (1, usable_cpus()):
-            legs[f"batch {size}, {workers} threads"] = partial(fixed, model, size, workers)
-    legs[f"{CALLERS} x model.submit"] = lambda: submit_tiny(model)
+    """`submit` where the graph costs little: what is left of a fixed batch, as predictions and as the bare graph."""
+    submitted = f"{CALLERS} x model.submit"
+    bare, streamed = "graph alone, batch ", "model.stream, batch "
+    legs: dict[str, Callable[[], object]] = {submitted: lambda: submit_tiny(model)}
+    for size in (8, 32, 128):
+        legs[f"{bare}{size}"] = partial(fixed, model, size)
+        legs[f"{streamed}{size}"] = partial(stream_tiny, model, size)
     measured = [in_turns(legs, TINY_COUNT) for _ in range(rounds)]
     found = {leg: statistics.median(one[leg] for one in measured) for leg in legs}
-    submitted = found.pop(f"{CALLERS} x model.submit")
-    best = max(found, key=lambda leg: found[leg])
     print(f"\nDigitsCNN, 16x16 arrays, {CALLERS} threads with {IN_FLIGHT} items in flight each")
-    print(f"{'fixed ' + best:34}{found[best]:8.0f} images/s")
-    ratio = submitted / found[best]
-    print(f"{f'{CALLERS} x model.submit':34}{submitted:8.0f} images/s   {ratio:.2f} of the best batch")
-    fixed_us, submit_us = (processor_us(leg) for leg in (legs[best], legs[f"{CALLERS} x model.submit"]))
-    print(f"processor time for an image: {fixed_us:.0f} us and {submit_us:.0f} us, {fixed_us / submit_us:.2f}")
+    own_us = processor_us(legs[submitted])
+    print(f"{submitted:34}{found[submitted]:8.0f} images/s   {own_us:4.0f} us of processor time each")
+    for kind in (streamed, bare):
+        best = max((leg for leg in found if leg.startswith(kind)), key=lambda leg: found[leg])
+        us, share = processor_us(legs[best]), found[submitted] / found[best]
+        print(f"{best:34}{found[best]:8.0f} images/s   {us:4.0f} us   submit is {share:.2f}, of time {us / own_us:.2f}")
 
 
 def processor_us(leg: Callable[[], object]) -> float:
@@ -222,13 +222,20 @@ def submit_all(model: Predictor, images: list[Path]) -> None:
             pass
 
 
-def fixed(model: Predictor, size: int, workers: int) -> None:
-    """Batches of one size, made once, by threads of one core each."""
+def fixed(model: Predictor, size: int) -> None:
+    """The graph on batches of one size, made once, by threads of one core each."""
     batch = np.zeros((size, *model.manifest.image_shape), dtype=np.uint8)
     run = model.sessions.for_many()
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(usable_cpus()) as pool:
         for _ in pool.map(lambda _: run([batch]), range(TINY_COUNT // size)):
             pass
+
+
+def stream_tiny(model: Predictor, size: int) -> None:
+    """The same images and predictions as by `submit`, in batches of one size."""
+    image = np.zeros(model.manifest.image_shape, dtype=np.uint8)
+    for _ in model.stream([image] * TINY_COUNT, batch_size=size):
+        pass
 
 
 def submit_tiny(model: Predictor) -> None:

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, TypeGuard
+from typing import TypeGuard
 
 import msgspec
 import numpy as np
@@ -30,7 +30,7 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
     limits: Limits
 
 
-class Prepared(NamedTuple):
+class Prepared(msgspec.Struct, frozen=True, gc=False):
     """An image as the graph takes it, and the milliseconds that reading, decoding and resizing it took."""
 
     pixels: Pixels

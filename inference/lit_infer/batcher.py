@@ -80,7 +80,8 @@ class Batcher(Generic[T, R]):
         self._sleeps = False  # that one waits for its batch to fill up
         self._closed = False
         self._swept = False  # the full queue holds nothing that could be dropped
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
 
     def submit(self, item: T, *, size: int = 0, timeout: float | None = None) -> Future[R]:
         """Queue one item. `size`: its bytes; `timeout`: seconds in which its batch must have begun.
@@ -90,7 +91,7 @@ class Batcher(Generic[T, R]):
         """
         waiting: _Waiting[T, R] = self._as_waiting(item, size, timeout)
         dropped: list[_Waiting[T, R]] = []
-        with self._changed:
+        with self._lock:
             if self._closed:
                 raise UsageError("closed: no more items are taken")
             if not (fits := self._fits(size)):
@@ -109,7 +110,7 @@ class Batcher(Generic[T, R]):
 
     def close(self) -> None:
         """Take no more items, answer those that wait, then return. A second call does nothing."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             self._changed.notify_all()
         self._pool.shutdown(wait=True)
@@ -173,7 +174,7 @@ class Batcher(Generic[T, R]):
                 for waiting in batch:
                     if not waiting.future.done():
                         waiting.future.set_exception(error)
-            with self._changed:
+            with self._lock:
                 if self._taking or not self._queue:
                     self._active -= 1
                     return
@@ -183,13 +184,13 @@ class Batcher(Generic[T, R]):
         """The next batch, without what was cancelled or has expired. Empty: nothing is left, and the worker ends."""
         batch: list[_Waiting[T, R]] = []
         dropped: list[_Waiting[T, R]] = []
-        with self._changed:
+        with self._lock:
             self._wait_to_fill()
             now = time.monotonic()
             while self._queue and len(batch) < self.policy.max_batch:
                 waiting = self._queue.popleft()
                 self._bytes -= waiting.size
-                if waiting.has_expired(now):
+                if waiting.deadline is not None and waiting.has_expired(now):
                     dropped.append(waiting)
                 elif waiting.future.set_running_or_notify_cancel():
                     batch.append(waiting)

@@ -23,7 +23,7 @@ class Sessions:
         # Without a way to reopen it, the one graph is right for every number of threads.
         self._open = {graph.threads: graph} if graph.reopen else {1: graph, threads: graph}
         self._lock = threading.Lock()
-        self._process = os.getpid()
+        self._foreign = False
         _all.add(self)
 
     def for_one(self) -> Run:
@@ -36,7 +36,7 @@ class Sessions:
 
     def is_foreign(self) -> bool:
         """Whether this process is a fork of the one that opened the graph."""
-        return os.getpid() != self._process
+        return self._foreign
 
     def opened(self) -> list[OpenGraph]:
         """The openings there are now."""
@@ -48,6 +48,7 @@ class Sessions:
 
     def leave_to_parent(self) -> None:
         """After a fork, in the child: let nothing ever free the graphs, which would wait for threads not there."""
+        self._foreign = True
         for graph in self._open.values():
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(graph))
 
