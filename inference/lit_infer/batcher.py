@@ -44,7 +44,7 @@ class BatchPolicy:
 
 class _Waiting(msgspec.Struct, Generic[T, R]):
     item: T
-    future: Future[R]
+    future: QuickFuture[R]
     size: int
     arrived: float = 0.0
     """Not noted for an item that can neither expire nor keep a batch waiting."""
@@ -163,22 +163,28 @@ class Batcher(Generic[T, R]):
     def _work(self) -> None:
         """A worker's life: take a batch, run it, until nothing waits or another worker is about to take it."""
         while batch := self._take():
-            try:
-                answers = self._run_batch([waiting.item for waiting in batch])
-                for waiting, answer in zip(batch, answers, strict=True):
-                    if isinstance(answer, BaseException):
-                        waiting.future.set_exception(answer)
-                    else:
-                        waiting.future.set_result(answer)
-            except BaseException as error:  # whoever waits must hear of it, whatever it is
-                for waiting in batch:
-                    if not waiting.future.done():
-                        waiting.future.set_exception(error)
+            self._answer(batch)
             with self._lock:
                 if self._taking or not self._queue:
                     self._active -= 1
                     return
                 self._taking = True
+
+    def _answer(self, batch: list[_Waiting[T, R]]) -> None:
+        sleepers = []
+        try:
+            answers = self._run_batch([waiting.item for waiting in batch])
+            for waiting, answer in zip(batch, answers, strict=True):
+                if isinstance(answer, BaseException):
+                    waiting.future.set_exception(answer)
+                else:
+                    sleepers += waiting.future.settle(answer)
+        except BaseException as error:  # whoever waits must hear of it, whatever it is
+            for waiting in batch:
+                if not waiting.future.done():
+                    waiting.future.set_exception(error)
+        for sleeper in sleepers:
+            sleeper.release()
 
     def _take(self) -> list[_Waiting[T, R]]:
         """The next batch, without what was cancelled or has expired. Empty: nothing is left, and the worker ends."""

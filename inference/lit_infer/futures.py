@@ -23,6 +23,15 @@ class QuickFuture(Future[T]):
         self._waiters: list[Any] = []
         self._done_callbacks: list[Any] = []
 
+    def settle(self, result: T) -> "list[_thread.LockType]":
+        """As `set_result`, but whoever sleeps until it is there is not woken: release the locks to do it.
+
+        Who gives many results wakes all at the end. Woken earlier, they would only wait for the interpreter's lock.
+        """
+        sleepers: list[_thread.LockType] = self._condition.take_sleepers()
+        self.set_result(result)
+        return sleepers
+
 
 class _Condition(_thread.RLock):  # type: ignore[misc]  # final for typeshed, not for CPython
     """As much of `threading.Condition` as a future needs: the lock is the object itself."""
@@ -30,13 +39,13 @@ class _Condition(_thread.RLock):  # type: ignore[misc]  # final for typeshed, no
     __slots__ = ("_sleepers",)
 
     def __init__(self) -> None:
-        self._sleepers: list[_thread.LockType] | None = None
+        self._sleepers: list[_thread.LockType] = []
 
     def wait(self, timeout: float | None = None) -> bool:
         """Called with the lock held, which is given up meanwhile. False: the time passed."""
         sleeper = _thread.allocate_lock()
         sleeper.acquire()
-        self._sleepers = [*(self._sleepers or ()), sleeper]
+        self._sleepers.append(sleeper)
         lock: Any = self  # typeshed does not know the two methods that `threading.Condition` calls as well
         held = lock._release_save()
         try:
@@ -46,6 +55,12 @@ class _Condition(_thread.RLock):  # type: ignore[misc]  # final for typeshed, no
 
     def notify_all(self) -> None:
         """Called with the lock held."""
-        for sleeper in self._sleepers or ():
+        for sleeper in self._sleepers:
             sleeper.release()
-        self._sleepers = None
+        self._sleepers.clear()
+
+    def take_sleepers(self) -> list[_thread.LockType]:
+        """The locks that `notify_all` would release; it will not any more."""
+        with self:
+            sleepers, self._sleepers = self._sleepers, []
+        return sleepers

@@ -38,9 +38,32 @@ def test_all_who_wait_are_told(waiters: int) -> None:
     assert future.result(0) == 7
 
 
+def test_a_result_that_is_settled_wakes_nobody_until_the_locks_are_released() -> None:
+    future, told = QuickFuture[int](), []
+    thread = threading.Thread(target=lambda: told.append(future.result(10)))
+    thread.start()
+    while not (sleepers := future.settle(7) if future._condition._sleepers else []):
+        thread.join(0.001)
+
+    assert future.result(0) == 7
+    assert told == []
+    for sleeper in sleepers:
+        sleeper.release()
+    thread.join()
+    assert told == [7]
+
+
 def test_each_of_many_pairs_meets_exactly_once() -> None:
     futures = [QuickFuture[int]() for _ in range(2000)]
-    setter = threading.Thread(target=lambda: [future.set_result(i) for i, future in enumerate(futures)])
+
+    def settle() -> None:
+        for i, future in enumerate(futures):
+            for sleeper in future.settle(i) if i % 2 else []:
+                sleeper.release()
+            if not i % 2:
+                future.set_result(i)
+
+    setter = threading.Thread(target=settle)
     setter.start()
 
     assert [future.result(10) for future in futures] == list(range(2000))
