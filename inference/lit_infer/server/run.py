@@ -1,6 +1,7 @@
 """Serve on sockets until a signal: not ready first, then no new connections, then the rest is answered."""
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -136,6 +137,9 @@ class _Server(Server):
         if self._grpc is not None:
             await self._grpc.start()
         await super().startup(sockets)
+        # All that is loaded now stays. Each time the garbage collector went through it, requests waited for 20 ms.
+        gc.collect()
+        gc.freeze()
         self._tell_started()
 
     async def on_tick(self, counter: int) -> bool:

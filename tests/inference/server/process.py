@@ -29,7 +29,7 @@ if {grpc}:
     grpc = create_server(repository, settings, doors, metrics=metrics)
     print("serving gRPC on", doors.grpc_address, flush=True)
 app = create_app(repository, settings, metrics=metrics)
-started = lambda: print("serving on", doors.http_address, flush=True)
+started = lambda: print({also}"serving on", doors.http_address, flush=True)
 run.serve(app, repository, settings, doors, grpc=grpc, started=started)
 repository.close()
 """
@@ -40,8 +40,10 @@ _GRPC = re.compile(r"serving gRPC on (127\.0\.0\.1:\d+)")
 class Server:
     """A running server."""
 
-    def __init__(self, process: "subprocess.Popen[str]", port: int, grpc: str = "") -> None:
+    def __init__(self, process: "subprocess.Popen[str]", port: int, grpc: str = "", told: str = "") -> None:
         self.process = process
+        self.told = told
+        """What it has said until it was ready."""
         self.grpc = grpc
         """Where it speaks gRPC, if it does."""
         self.port = port
@@ -58,9 +60,11 @@ class Server:
 
 
 @contextmanager
-def serving(bundle: Path, *, settings: str = "", opening: str = "", grpc: bool = False) -> Iterator[Server]:
-    """A server with these arguments of Settings and Opening, as Python text."""
-    code = _CODE.format(settings=settings, opening=opening, grpc=grpc)
+def serving(
+    bundle: Path, *, settings: str = "", opening: str = "", grpc: bool = False, tell: str = ""
+) -> Iterator[Server]:
+    """A server with these arguments of Settings and Opening, as Python text. `tell`: what it is to say at its start."""
+    code = _CODE.format(settings=settings, opening=opening, grpc=grpc, also=f"{tell}, " if tell else "")
     yield from _started([sys.executable, "-c", code, str(bundle)], "stdout")
 
 
@@ -80,7 +84,7 @@ def _started(line: list[str], where: str, cwd: Path | None = None) -> Iterator[S
                 told += text
                 if found := _WHERE.search(text):
                     grpc = _GRPC.search(told)
-                    yield Server(process, int(found[1]), grpc[1] if grpc else "")
+                    yield Server(process, int(found[1]), grpc[1] if grpc else "", told)
                     break
             else:
                 raise AssertionError(f"it did not start: {told} {process.communicate()}")

@@ -239,6 +239,13 @@ def test_a_client_that_leaves_while_it_waits_is_dropped_before_inference(proven:
         asyncio.run(story())
 
 
+def test_the_garbage_collector_does_not_look_again_at_what_was_loaded_to_start_with(proven: Path) -> None:
+    with serving(proven, tell="__import__('gc').get_freeze_count()") as server:
+        frozen = int(server.told.split()[0])
+
+    assert frozen > 10_000  # to go through them takes 20 ms, and nothing else runs meanwhile
+
+
 def test_a_port_that_is_taken_is_said() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
