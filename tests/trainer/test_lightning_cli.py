@@ -75,9 +75,9 @@ def test_a_typo_in_a_configuration_file_gives_the_nearest_key(here: Path) -> Non
 
 
 @pytest.mark.slow
-def test_compile_leaves_the_checkpoints_keys_as_they_are(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch._dynamo.config, "suppress_errors", False)
-    cli = TrainCLI.run(["fit", *QUICK, "--compile=true"])
+def test_compile_leaves_the_checkpoints_keys_as_they_are(here: Path) -> None:
+    with torch._dynamo.config.patch(suppress_errors=False):
+        cli = TrainCLI.run(["fit", *QUICK, "--compile=true"])
     assert cli.model._compiled_call_impl is not None
     path = cli.trainer.checkpoint_callback.best_model_path  # type: ignore[union-attr]
     keys = torch.load(path, weights_only=True)["state_dict"]
