@@ -10,6 +10,7 @@ JPEGs with the detail of photographs: the speed depends on neither's content.
 """
 
 import argparse
+import gc
 import json
 import os
 import statistics
@@ -72,6 +73,8 @@ CASES = (
 def main() -> None:
     """Measure, print."""
     asked = arguments()
+    gc.collect()
+    gc.freeze()  # torch made the models; a process that runs them has none of its half a million objects
     with tempfile.TemporaryDirectory() as name:
         here = Path(name)
         print(f"{cpu_model()}, {usable_cpus()} cores, load {os.getloadavg()[0]:.1f} before; batch 8")

@@ -226,9 +226,11 @@ def _named(text: str) -> Item:
 
 def _came_before(path: Path, files: set[Path], folders: dict[Path, list[Search]]) -> bool:
     """Whether an earlier argument has given this file."""
-    if not files and not folders:
-        return False
-    return path in files or any(search.covers(path) for above in path.parents for search in folders.get(above, ()))
+    if path in files:
+        return True
+    if not folders:
+        return False  # to make the list of a path's parents costs as much as all else here
+    return any(search.covers(path) for above in path.parents for search in folders.get(above, ()))
 
 
 def _open(name: str) -> IO[bytes]:
