@@ -83,7 +83,7 @@ class Guarded(HttpToolsProtocol):
         self._in_header, self._in_body, self._header_bytes = False, True, 0
         super().on_headers_complete()
         if self.scope["method"] != "HEAD":
-            self.cycle.transport = cast("asyncio.Transport", _Wire(self.transport, self.cycle, self._fd))
+            self.cycle.transport = cast("asyncio.Transport", Wire(self.transport, self.cycle, self._fd))
         self._expect_within(self.settings.body_timeout)
         if self.is_draining():
             self.cycle.keep_alive = False  # the answer says so, and clients go elsewhere
@@ -160,7 +160,7 @@ class Guarded(HttpToolsProtocol):
         self.deadline = _NEVER
 
 
-class _Wire:
+class Wire:
     """A transport as an answer is written to: its head waits for the first of its body, and both leave in one piece.
 
     ASGI asks it of servers, and uvicorn leaves it to its transport; uvloop's sends every piece at once.
