@@ -85,6 +85,7 @@ def main() -> None:
             if case.name in asked.only:
                 report(case, make_model(case, here, images[0].parent), images[: case.images], asked)
     print(f"load {os.getloadavg()[0]:.1f} after")
+    gc.unfreeze()  # or torch's parts tell of leaks at the end
 
 
 def arguments() -> argparse.Namespace:

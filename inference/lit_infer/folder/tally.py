@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from lit_infer.folder.writers import STAGES, Row
@@ -68,7 +69,7 @@ class Tally:
             self._labels[row["label"]] += 1
         elif row["score"] is not None:
             self._unlabelled += 1
-        folder = PurePosixPath(row["path"]).parent.name
+        folder = _name(row["path"].rpartition("/")[0])
         self._compare(row, "cls", meant(truth, self._classes))
         self._compare(row, "folder", folder if folder in self._classes else None)
 
@@ -103,6 +104,11 @@ class Tally:
             first=self._first,
             first_failed=self._first_failed,
         )
+
+
+@lru_cache(maxsize=64)  # neighbours have the same, and to take a path apart costs more than all else here
+def _name(folder: str) -> str:
+    return PurePosixPath(folder).name
 
 
 def meant(truth: str | None, labels: Sequence[str]) -> str | None:

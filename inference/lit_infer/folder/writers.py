@@ -19,6 +19,7 @@ COLUMNS = ("path", "label", "index", "score", "top", "error", "code", "model")
 STAGES = ("read", "decode", "resize", "infer")
 
 _ROW_GROUP = 10_000
+_to_json = json.JSONEncoder(ensure_ascii=False).encode  # `json.dumps` would make an encoder for each row
 
 
 def check(output: Path, *, option: str = "--output") -> None:
@@ -73,7 +74,7 @@ def publish(made: Path, output: Path) -> None:
 
 def encoded(row: Row) -> bytes:
     """A row as a line of JSON. Bytes of a file's name that are no text become escapes that read back the same."""
-    return (json.dumps(row, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
+    return (_to_json(row) + "\n").encode(errors="backslashreplace")
 
 
 def write_jsonl(rows: Iterable[Row], path: Path) -> None:

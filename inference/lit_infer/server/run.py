@@ -111,7 +111,10 @@ def serve(
         ssl_keyfile=doors.tls.key if doors.tls else None,
     )
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a client that leaves must not end the process
-    _Server(config, repository, settings, grpc, started).run(sockets=[doors.http])
+    try:
+        _Server(config, repository, settings, grpc, started).run(sockets=[doors.http])
+    finally:
+        gc.unfreeze()  # libraries that look for leaks at the end would find what is frozen
 
 
 class _Server(Server):
