@@ -47,11 +47,14 @@ class _Condition(_thread.RLock):  # type: ignore[misc]  # final for typeshed, no
         sleeper.acquire()
         self._sleepers.append(sleeper)
         lock: Any = self  # typeshed does not know the two methods that `threading.Condition` calls as well
-        held = lock._release_save()
+        held, woken = lock._release_save(), False
         try:
-            return sleeper.acquire(timeout=-1 if timeout is None else max(0, timeout))
+            woken = sleeper.acquire(timeout=-1 if timeout is None else max(0, timeout))
         finally:
             lock._acquire_restore(held)
+            if not woken and sleeper in self._sleepers:  # or who asks again and again would leave a lock each time
+                self._sleepers.remove(sleeper)
+        return woken
 
     def notify_all(self) -> None:
         """Called with the lock held."""

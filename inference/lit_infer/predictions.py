@@ -101,7 +101,7 @@ def _best(rows: NDArray[np.float32], count: int) -> NDArray[Any]:
 
 
 def _best_of_row(row: NDArray[np.float32], count: int) -> list[int]:
-    if count <= _TOP and (found := _peeled(row, count)):
+    if count <= _TOP and (found := _peeled(row, count)) is not None:
         return found
     places = np.flatnonzero(row >= np.partition(row, -count)[-count])
     if len(places) < count:  # NaNs, which come last
@@ -110,13 +110,13 @@ def _best_of_row(row: NDArray[np.float32], count: int) -> list[int]:
     return best
 
 
-def _peeled(row: NDArray[np.float32], count: int) -> list[int]:
-    """The best one, then the best of the others, and so on. Empty where NaNs or infinities would mislead it."""
+def _peeled(row: NDArray[np.float32], count: int) -> list[int] | None:
+    """The best one, then the best of the others, and so on. None where NaNs or infinities would mislead it."""
     left, found = row.copy(), []
     for _ in range(count):
         place = int(left.argmax())
         if not left[place] > -np.inf:
-            return []
+            return None
         left[place] = -np.inf
         found.append(place)
     return found

@@ -49,6 +49,10 @@ def test_no_rows_give_no_choices() -> None:
     assert batch_choices(np.zeros((0, 3), dtype=np.float32), labels=None, top_k=2) == []
 
 
+def test_no_classes_give_no_choices() -> None:
+    assert top_choices(np.zeros(0, dtype=np.float32), labels=None, top_k=2) == ()
+
+
 def test_a_prediction_is_a_value() -> None:
     top = (Choice("a", 0, 0.5),)
 

@@ -36,7 +36,10 @@ def json_response(content: Any, status: int = 200) -> Response:
 
 
 class Endpoint:
-    """What a route calls: as Starlette makes it of a function, without its exception handlers. `edge` has ours."""
+    """What a busy route calls: as Starlette makes it of a function, without its two layers of exception handlers.
+
+    `edge` has ours.
+    """
 
     def __init__(self, respond: Callable[[Request], Awaitable[Response]]) -> None:
         self._respond = respond

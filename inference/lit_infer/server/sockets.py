@@ -10,7 +10,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
@@ -18,6 +18,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from lit_infer.server.settings import Settings
 
 _NEVER = math.inf
+
+
+class _Socket(Protocol):
+    def fileno(self) -> int: ...
 
 
 def protocol(settings: Settings, is_draining: Callable[[], bool]) -> Callable[..., "Guarded"]:
@@ -50,7 +54,7 @@ class Guarded(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """A client is here; its first request is to follow."""
         super().connection_made(transport)
-        self._fd = _fd(transport)
+        self._plain = _plain_socket(transport)
         self._expect_within(self.settings.header_timeout)
         if len(self.connections) > self.settings.max_connections:
             self._refuse(503, f"{self.settings.max_connections} connections are open already: try again later")
@@ -83,7 +87,7 @@ class Guarded(HttpToolsProtocol):
         self._in_header, self._in_body, self._header_bytes = False, True, 0
         super().on_headers_complete()
         if self.scope["method"] != "HEAD":
-            self.cycle.transport = cast("asyncio.Transport", Wire(self.transport, self.cycle, self._fd))
+            self.cycle.transport = cast("asyncio.Transport", Wire(self.transport, self.cycle, self._plain))
         self._expect_within(self.settings.body_timeout)
         if self.is_draining():
             self.cycle.keep_alive = False  # the answer says so, and clients go elsewhere
@@ -166,12 +170,12 @@ class Wire:
     ASGI asks it of servers, and uvicorn leaves it to its transport; uvloop's sends every piece at once.
     """
 
-    __slots__ = ("_cycle", "_fd", "_head", "_transport")
+    __slots__ = ("_cycle", "_head", "_plain", "_transport")
 
-    def __init__(self, transport: asyncio.Transport, cycle: RequestResponseCycle, fd: int | None) -> None:
+    def __init__(self, transport: asyncio.Transport, cycle: RequestResponseCycle, plain: _Socket | None) -> None:
         self._transport = transport
         self._cycle = cycle
-        self._fd = fd
+        self._plain = plain
         self._head: bytes | None = None
 
     def write(self, data: bytes) -> None:
@@ -186,10 +190,11 @@ class Wire:
 
     def _sent(self, data: bytes) -> int:
         """How many bytes have left already, without the interpreter's lock, if that is possible now."""
-        if self._fd is None or self._transport.is_closing() or self._transport.get_write_buffer_size():
+        if self._plain is None or self._transport.is_closing() or self._transport.get_write_buffer_size():
             return 0
         try:
-            return os.write(self._fd, data)
+            # Asked for each time: of a socket that is closed it is -1, while its old number may be somebody else's.
+            return os.write(self._plain.fileno(), data)
         except OSError:  # full, or gone: the transport knows what to do
             return 0
 
@@ -204,7 +209,7 @@ class Wire:
         self._transport.close()
 
 
-def _fd(transport: Any) -> int | None:
+def _plain_socket(transport: Any) -> _Socket | None:
     """The plain socket below a uvloop transport.
 
     uvloop holds the interpreter's lock while it sends. The kernel may run whoever is sent to first, and all that time
@@ -213,5 +218,5 @@ def _fd(transport: Any) -> int | None:
     is_uvloops = type(transport).__module__.startswith("uvloop")
     if not is_uvloops or transport.get_extra_info("sslcontext") is not None:
         return None
-    fd: int = transport.get_extra_info("socket").fileno()
-    return fd
+    plain: _Socket = transport.get_extra_info("socket")
+    return plain

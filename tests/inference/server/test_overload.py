@@ -25,7 +25,7 @@ from tests.inference.server.process import Server, serving
 from tests.inference.server.proven import PARITY, expected, make_proven, tensor
 from tests.inference.tiny import LABELS, colour, listed, rewrite
 
-SECONDS = float(os.environ.get("LIT_OVERLOAD_SECONDS", "4"))
+SECONDS = float(os.environ.get("LIT_OVERLOAD_SECONDS", "8"))
 TIMES = 5
 INFER = "/v2/models/colours/infer"
 WORK = 1200  # a product of two matrices of this side: some ten milliseconds of one core

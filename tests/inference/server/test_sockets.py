@@ -1,6 +1,7 @@
 """Clients that are slow, endless or too many are closed on time, and others do not notice."""
 
 import json
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -196,7 +197,7 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 def wire(transport: Transport, ours: socket.socket) -> Any:
-    return Wire(cast("Any", transport), cast("Any", SimpleNamespace(response_started=True)), ours.fileno())
+    return Wire(cast("Any", transport), cast("Any", SimpleNamespace(response_started=True)), ours)
 
 
 def test_what_a_socket_does_not_take_is_left_to_the_transport(ends: tuple[socket.socket, socket.socket]) -> None:
@@ -225,6 +226,20 @@ def test_nothing_overtakes_what_waits_and_nothing_is_sent_on_a_socket_that_close
     assert transport.kept == b"headbody"
     with pytest.raises(BlockingIOError):
         theirs.recv(1)
+
+
+def test_the_number_of_a_socket_that_was_given_up_is_not_written_to(ends: tuple[socket.socket, socket.socket]) -> None:
+    (ours, theirs), transport = ends, Transport()
+    sent = wire(transport, ours)
+    number = ours.detach()  # as after a close, when somebody else has got the number
+
+    sent.write(b"head")
+    sent.write(b"body")
+
+    assert transport.kept == b"headbody"
+    with pytest.raises(BlockingIOError):
+        theirs.recv(1)
+    os.close(number)
 
 
 def test_a_head_without_a_body_is_sent(server: Server) -> None:
