@@ -6,7 +6,7 @@ clock, one that makes no sense by our words, and nobody's message is read before
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import grpc
@@ -50,6 +50,9 @@ class Calls:
         self._readers: set[asyncio.Task[Any]] = set()
         """Of streams that wait for a message."""
         self._begun = 0
+        self._under_way = 0
+        """Accepted, and the end of the answer is not on the client's connection yet."""
+        self._is_last_answered = asyncio.Event()
         self.is_stopping = False
 
     def unary(
@@ -100,15 +103,25 @@ class Calls:
         finally:
             self._readers.discard(reader)
 
-    async def stop(self) -> None:
+    async def stop(self, within: float) -> None:
         """From now on refuse new calls, and end streams when what was read is answered.
 
-        Returns when no more calls come: gRPC's own stop tells those that are on their way then that they were
-        cancelled, which clients do not try again elsewhere.
+        Returns when no more calls come and all that were accepted are answered, or after `within` seconds. gRPC's own
+        stop tells those that are on their way then that they were cancelled, which clients do not try again
+        elsewhere; and it closes a connection with its last answer, which the kernel throws away if the client has
+        said anything meanwhile. With no answer to come, gRPC closes when the client has read what it was sent.
         """
         self.is_stopping = True
         for reader in self._readers:
             self.deadlines.pass_now(reader)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._quiet()
+                if self._under_way:
+                    await self._is_last_answered.wait()
+
+    async def _quiet(self) -> None:
+        """Return when no more calls come."""
         for _ in range(_MOST_LOOKS):
             before = self._begun
             await asyncio.sleep(_QUIET_S)
@@ -150,6 +163,8 @@ class Calls:
             with self.watched(call, is_traced=not is_open):
                 if not is_open:
                     self._check(metadata)
+                self._under_way += 1
+                context.add_done_callback(self._answered)  # type: ignore[arg-type]  # stub: not a function
                 return await answer(call)
         except Exception as error:
             await context.abort(code_of(error), call.told, _trailing(call, error))
@@ -160,6 +175,11 @@ class Calls:
             auth.check(dict(metadata), self.settings.keys)
         if self.is_stopping:
             raise EngineError(_STOPS)
+
+    def _answered(self, _: Context) -> None:
+        self._under_way -= 1
+        if self.is_stopping and not self._under_way:
+            self._is_last_answered.set()
 
 
 def parsed(kind: type[Request], raw: bytes) -> Request:

@@ -1,6 +1,7 @@
 """The gRPC server: its address, its limits, its start and its end. It lives in the event loop of the HTTP server."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -77,9 +78,10 @@ class GrpcServer:
 
     async def stop(self, grace: float) -> None:
         """Take no more calls, and return when those under way are answered; after `grace` seconds they are cut off."""
+        ends = time.monotonic() + grace
         if grace:
-            await self._calls.stop()
-        await self._server.stop(grace)
+            await self._calls.stop(grace)
+        await self._server.stop(max(0.0, ends - time.monotonic()))
         self._watch.cancel()
 
 
