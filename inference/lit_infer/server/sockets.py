@@ -49,6 +49,8 @@ class Guarded(HttpToolsProtocol):
         """From the connection's start or a request's first byte to the end of its headers."""
         self._in_body = False
         self._header_bytes = 0
+        self._is_leaving = False
+        """All was said; what still comes is thrown away until the client has closed."""
         self._refusal = (400, "this is not an HTTP request")
 
     def connection_made(self, transport: Any) -> None:
@@ -56,12 +58,14 @@ class Guarded(HttpToolsProtocol):
         super().connection_made(transport)
         self._plain = _plain_socket(transport)
         self._expect_within(self.settings.header_timeout)
-        if len(self.connections) > self.settings.max_connections:
+        if len(self.connections) > 2 * self.settings.max_connections:
+            self.transport.close()  # as many as are served are being told so already
+        elif len(self.connections) > self.settings.max_connections:
             self._refuse(503, f"{self.settings.max_connections} connections are open already: try again later")
 
     def data_received(self, data: bytes) -> None:
         """Bytes of any part of a request."""
-        if self.transport.is_closing():
+        if self._is_over:
             return
         if self._in_header:
             self._header_bytes += len(data)
@@ -69,7 +73,7 @@ class Guarded(HttpToolsProtocol):
         # The parser tells of a header when it is whole; of one that never ends, never.
         if self._in_header and not self._header_bytes:
             self._header_bytes = 1  # a request has begun behind another one
-        if self._in_header and self._header_bytes > self.settings.max_header and not self.transport.is_closing():
+        if self._in_header and self._header_bytes > self.settings.max_header and not self._is_over:
             self._refuse(431, self._too_long)
 
     def on_message_begin(self) -> None:
@@ -87,7 +91,7 @@ class Guarded(HttpToolsProtocol):
         self._in_header, self._in_body, self._header_bytes = False, True, 0
         super().on_headers_complete()
         if self.scope["method"] != "HEAD":
-            self.cycle.transport = cast("asyncio.Transport", Wire(self.transport, self.cycle, self._plain))
+            self.cycle.transport = cast("asyncio.Transport", Wire(self.transport, self.cycle, self._plain, self._leave))
         self._expect_within(self.settings.body_timeout)
         if self.is_draining():
             self.cycle.keep_alive = False  # the answer says so, and clients go elsewhere
@@ -102,6 +106,8 @@ class Guarded(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """The last byte of an answer was handed over."""
+        if self._is_leaving:
+            return
         super().on_response_complete()
         if self.cycle.response_complete and not self._in_body and not self._in_header:
             self._expect_within(self.settings.idle_timeout)
@@ -120,6 +126,8 @@ class Guarded(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Close when nothing is under way. A request of which a part is here, or is just on its way, is answered."""
+        if self._is_leaving:
+            return
         is_under_way = self._in_body or (self.cycle is not None and not self.cycle.response_complete)
         if is_under_way or (not self._in_header and self._has_been_idle()):
             super().shutdown()
@@ -133,6 +141,8 @@ class Guarded(HttpToolsProtocol):
         """The moment has passed: say so where a request waits for an answer, and close."""
         if self.flow.write_paused:
             self.transport.abort()
+        elif self._is_leaving:
+            self.transport.close()
         elif self._in_header and self._header_bytes:
             self._refuse(408, f"the headers did not arrive in {self.settings.header_timeout:g} s")
         elif self._in_body and self.flow.read_paused:
@@ -153,15 +163,44 @@ class Guarded(HttpToolsProtocol):
     def _expect_within(self, seconds: float) -> None:
         self.deadline = time.monotonic() + seconds
 
+    @property
+    def _is_over(self) -> bool:
+        return self._is_leaving or self.transport.is_closing()
+
     def _refuse(self, status: int, text: str) -> None:
-        """Answer without the app, and close."""
+        """Answer without the app, and close. An answer that is owed to an earlier request is the last one instead."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            if self._in_header:
+                self.cycle.keep_alive = False
+                self.flow.pause_reading()
+                self.deadline = _NEVER
+                return
+            self.cycle.disconnected, self.cycle.waiting_for_100_continue = True, False  # nobody is told of this one
+            self.cycle.message_event.set()
         body = msgspec.json.encode({"error": text})
         head = [STATUS_LINE[status], b"content-type: application/json\r\nconnection: close\r\n"]
         if status == 503:
             head.append(b"retry-after: 1\r\n")
         self.transport.write(b"".join((*head, b"content-length: %d\r\n\r\n" % len(body), body)))
-        self.transport.close()
-        self.deadline = _NEVER
+        self._linger()
+
+    def _leave(self) -> None:
+        """Close behind the last answer."""
+        if self._in_body or self._in_header:
+            self._linger()
+        else:
+            self.transport.close()
+
+    def _linger(self) -> None:
+        """Close when the client has: it may be sending still. RFC 9112, section 9.6.
+
+        The kernel answers what it is sent after a close with a reset, and many a client forgets our answer then.
+        """
+        self._is_leaving = True
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._expect_within(self.settings.body_timeout if self._in_body else self.settings.header_timeout)
 
 
 class Wire:
@@ -170,12 +209,19 @@ class Wire:
     ASGI asks it of servers, and uvicorn leaves it to its transport; uvloop's sends every piece at once.
     """
 
-    __slots__ = ("_cycle", "_head", "_plain", "_transport")
+    __slots__ = ("_cycle", "_head", "_leave", "_plain", "_transport")
 
-    def __init__(self, transport: asyncio.Transport, cycle: RequestResponseCycle, plain: _Socket | None) -> None:
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        cycle: RequestResponseCycle,
+        plain: _Socket | None,
+        leave: Callable[[], None],
+    ) -> None:
         self._transport = transport
         self._cycle = cycle
         self._plain = plain
+        self._leave = leave
         self._head: bytes | None = None
 
     def write(self, data: bytes) -> None:
@@ -206,7 +252,7 @@ class Wire:
         """Send what is here, then close."""
         if self._head:
             self._transport.write(self._head)
-        self._transport.close()
+        self._leave()
 
 
 def _plain_socket(transport: Any) -> _Socket | None:

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -160,6 +161,46 @@ def test_a_connection_is_kept_and_pipelined_requests_are_answered_in_order(serve
     assert places == sorted(places)
 
 
+@pytest.mark.parametrize("headers", ["Connection: close\r\nContent-Length: 20000000", "Content-Length: 20000000"])
+@pytest.mark.parametrize("path", [INFER, "/nothing"])
+def test_a_client_that_reads_only_when_it_has_sent_everything_gets_its_refusal(
+    proven: Path, path: str, headers: str
+) -> None:
+    with serving(proven, settings="max_body=1000") as server, server.connect() as sock:
+        sock.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n\r\n".encode())
+        sock.sendall(bytes(20_000_000))
+        sock.shutdown(socket.SHUT_WR)
+
+        assert read_all(sock).split()[1] == (b"413" if path == INFER else b"404")
+
+
+def talk(sock: socket.socket) -> None:
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        sock.sendall(b"hello again")
+        time.sleep(0.01)
+
+
+def test_one_that_goes_on_after_its_refusal_is_closed(server: Server) -> None:
+    with server.connect() as sock:
+        sock.sendall(b"hello\r\n\r\n")
+        assert refused(read_all(sock))[0] == 400
+        with pytest.raises(ConnectionError):
+            talk(sock)
+
+
+@pytest.mark.parametrize("garbage", [b"hello\r\n\r\n", b"GET /v2 HTTP/1.1\r\nX-Long: " + b"x" * 2500, b"GET /v2 HT"])
+def test_an_answer_that_is_owed_comes_before_a_refusal_and_is_the_last(server: Server, garbage: bytes) -> None:
+    body = png()
+    with server.connect() as sock:
+        sock.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body + garbage)
+
+        answer = read_all(sock)
+
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert b'"label"' in answer
+
+
 def test_a_client_that_leaves_costs_nobody_anything(server: Server) -> None:
     body = json.dumps({"inputs": [tensor()]}).encode()
     head = f"POST {INFER} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
@@ -185,6 +226,9 @@ class Transport:
     def write(self, data: bytes) -> None:
         self.kept += data
 
+    def close(self) -> None:
+        self.closing = True
+
 
 @pytest.fixture
 def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
@@ -197,7 +241,7 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 def wire(transport: Transport, ours: socket.socket) -> Any:
-    return Wire(cast("Any", transport), cast("Any", SimpleNamespace(response_started=True)), ours)
+    return Wire(cast("Any", transport), cast("Any", SimpleNamespace(response_started=True)), ours, transport.close)
 
 
 def test_what_a_socket_does_not_take_is_left_to_the_transport(ends: tuple[socket.socket, socket.socket]) -> None:
