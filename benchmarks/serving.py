@@ -43,6 +43,7 @@ task: image-classification
 preprocess: [{{resize: {{size: {resize}}}}}, {{center_crop: {{size: {crop}}}}}]
 normalize: {{mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]}}
 """
+APART = ("--processes", "2")
 SERVE = "from lit_infer.server.cli import main; main()"
 
 
@@ -107,10 +108,12 @@ def main() -> None:
 
 def report_overhead(here: Path, rounds: int) -> None:
     """What the server costs, where the model costs next to nothing."""
-    with serving(make_bundle(TinyCNN(), here / "tiny", side=SIDE), here) as (url, grpc_url):
+    bundle = make_bundle(TinyCNN(), here / "tiny", side=SIDE)
+    with serving(bundle, here) as (url, grpc_url), serving(bundle, here, *APART) as (apart_url, apart_grpc_url):
         rest, grpc = prepared_legs(url, grpc_url)
         legs: dict[str, tuple[Driver, Leg]] = {
             "REST, binary tensor (wrk)": (wrk, rest),
+            "the same with --processes 2": (wrk, prepared_legs(apart_url, apart_grpc_url)[0]),
             "REST, binary tensor (h2load)": (h2load_http1, rest),
             "gRPC, raw tensor (h2load)": (h2load, grpc),
         }
@@ -133,7 +136,11 @@ def report_jpegs(here: Path, rounds: int, *, with_peers: bool) -> None:
         peers.prepare()
     with ExitStack() as stack:
         url, _ = stack.enter_context(serving(bundle, here))
-        targets = {"lit-serve": Leg("lit-serve", f"{url}/predict", jpeg)}
+        apart_url, _ = stack.enter_context(serving(bundle, here, *APART))
+        targets = {
+            "lit-serve": Leg("lit-serve", f"{url}/predict", jpeg),
+            "lit-serve --processes 2": Leg("lit-serve", f"{apart_url}/predict", jpeg),
+        }
         for place, name in enumerate(peers.NAMES if with_peers else ()):
             port = PEER_PORT + place
             peer = stack.enter_context(peers.started(name, bundle / "model.onnx", jpeg, here, port=port))
@@ -144,16 +151,18 @@ def report_jpegs(here: Path, rounds: int, *, with_peers: bool) -> None:
             for name, leg in targets.items()
         }
         loads = in_turns(legs, here, rounds)
-    print("\nMobileNetV3-small, one JPEG of 500x375 per request")
+    print(
+        "\nMobileNetV3-small, one JPEG of 500x375 per request; lit-serve over the others, in threads and in processes"
+    )
     for what, load in loads.items():
-        ours = loads[f"lit-serve, {what.split(', ')[1]}"]
-        beside = "" if what.startswith("lit-serve") else f"   lit-serve {ours.rate / load.rate:.2f} x"
-        print(row(what, load) + beside)
+        name, connections = what.split(", ")
+        ratios = [f"{loads[f'{ours}, {connections}'].rate / load.rate:.2f}" for ours in list(targets)[:2]]
+        print(row(what, load) + ("" if name.startswith("lit-serve") else f"   {' and '.join(ratios)} x"))
 
 
 def row(what: str, load: Load) -> str:
     """A row of a table."""
-    return f"{what:32} {load.rate:8.0f} requests/s   p99 {load.p99_ms:7.1f} ms   {load.failed} failed"
+    return f"{what:40} {load.rate:8.0f} requests/s   p99 {load.p99_ms:7.1f} ms   {load.failed} failed"
 
 
 def in_turns(legs: dict[str, tuple[Driver, Leg]], here: Path, rounds: int) -> dict[str, Load]:
@@ -204,9 +213,9 @@ def prepared_legs(url: str, grpc_url: str) -> tuple[Leg, Leg]:
 
 
 @contextmanager
-def serving(bundle: Path, here: Path) -> Iterator[tuple[str, str]]:
+def serving(bundle: Path, here: Path, *options: str) -> Iterator[tuple[str, str]]:
     """`lit-serve` on free ports: its addresses for REST and gRPC."""
-    line = [sys.executable, "-c", SERVE, str(bundle), "--port", "0", "--grpc-port", "0", "--quiet"]
+    line = [sys.executable, "-c", SERVE, str(bundle), "--port", "0", "--grpc-port", "0", "--quiet", *options]
     with subprocess.Popen(line, stderr=subprocess.PIPE, text=True, cwd=here) as process:  # noqa: S603
         assert process.stderr is not None
         grpc = ""

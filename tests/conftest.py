@@ -1,5 +1,6 @@
 """What all tests share: folders of their own, no account, and a real checkpoint of a real, short training."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,12 @@ import pytest
 
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parents[1]
+
+
+def pytest_configure() -> None:
+    """Ctrl-C is heard by what tests start, also where all this was started by a shell's `&`, which ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

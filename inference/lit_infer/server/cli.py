@@ -34,6 +34,7 @@ _MODELS = "Bundle, graph file or reference; name=MODEL gives it a name. Else $LI
 _HOST = "Address to listen on; 0.0.0.0 for all."
 _GRPC_PORT = "0: any free one. Without it the one after --port, so 8001."
 _DELAY = "How long a batch waits to fill up, as in 2ms; 0: not at all."
+_PROCESSES = "Run each model in so many processes of their own; what crashes there is not the server."
 _WATCH = "Look so often, as in 30s, whether aliases have moved; the new version takes over."
 _CANARY = "It answers so much of the requests that name no version; NAME=MODEL=10% where several models are served."
 _TRACE = "Send OpenTelemetry traces, as the OTEL_* variables say; setting those is enough."
@@ -59,6 +60,7 @@ def serve(
     device: Annotated[str, typer.Option(help=console.DEVICE_HELP)] = "auto",
     engine: Annotated[str, typer.Option(help="auto, or the format to run, as in onnx.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Cores to use; else all there are.")] = None,
+    processes: Annotated[int | None, typer.Option(min=1, metavar="N", help=_PROCESSES)] = None,
     watch: Annotated[str | None, typer.Option(metavar="TIME", help=_WATCH)] = None,
     canary: Annotated[list[str] | None, typer.Option(metavar="MODEL=10%", help=_CANARY)] = None,
     model_control: Annotated[
@@ -103,6 +105,7 @@ def serve(
         max_batch=batch_size(max_batch),
         max_delay=seconds(max_delay, "--max-delay"),
         max_items=max_queue,
+        processes=processes or 0,
     )
     every = None if watch is None else seconds(watch, "--watch")
     tls, second_port = run.tls(tls_cert, tls_key), _second_port(port, grpc_port, no_grpc=no_grpc)

@@ -25,7 +25,7 @@ def metadata(served: Served, versions: list[str]) -> dict[str, Any]:
     return {
         "name": served.name,
         "versions": versions,
-        "platform": served.predictor.engine.replace(" ", "_"),
+        "platform": served.opened.engine.replace(" ", "_"),
         "inputs": [_tensor(tensor) for tensor in served.manifest.inputs],
         "outputs": [_tensor(tensor) for tensor in served.manifest.outputs],
     }
@@ -36,7 +36,7 @@ def config(served: Served) -> dict[str, Any]:
     policy, is_batched = served.runner.policy, served.runner.is_batched
     return {
         "name": served.name,
-        "platform": served.predictor.engine.replace(" ", "_"),
+        "platform": served.opened.engine.replace(" ", "_"),
         "backend": "lit-deploy",
         "max_batch_size": served.runner.largest if is_batched else 0,
         "input": [_config_tensor(tensor, is_batched=is_batched) for tensor in served.manifest.inputs],
@@ -45,7 +45,7 @@ def config(served: Served) -> dict[str, Any]:
             "preferred_batch_size": [served.runner.largest],
             "max_queue_delay_microseconds": int(policy.max_delay * 1e6),
         },
-        "instance_group": [{"count": served.predictor.threads, "kind": _kind(served.predictor.device)}],
+        "instance_group": [{"count": served.opened.count, "kind": _kind(served.opened.device)}],
     }
 
 

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_infer.errors import EngineError, ExpiredError, InputError, LitError, OverloadedError, UsageError
+from lit_infer.server.batches import Answer
 from lit_infer.server.bodies import ClientGoneError
 from lit_infer.server.opening import Served
 from lit_infer.server.protocol import InferRequest
 from lit_infer.server.repository import Repository
-from lit_infer.server.runner import Answer
 from lit_infer.server.stats import Reason, Spent, Stats
 
 if TYPE_CHECKING:

@@ -15,16 +15,16 @@ _GRAPH = ("format", "precision", "file", "bytes", "sha256", "opset", "parity", "
 
 def card(served: Served) -> dict[str, Any]:
     """The facts as JSON has them; `graph` is the one that answers, `labels` how many there are."""
-    manifest, predictor = served.manifest, served.predictor
+    manifest, opened = served.manifest, served.opened
     return {
         "name": served.name,
         "version": served.version,
         "task": manifest.task,
         "license": manifest.license,
         "source": manifest.source,
-        "graph": _graph(manifest, predictor.path.name if predictor.path else None),
-        "engine": predictor.engine,
-        "device": predictor.device,
+        "graph": _graph(manifest, opened.file),
+        "engine": opened.engine,
+        "device": opened.device,
         "inputs": manifest.inputs,
         "outputs": manifest.outputs,
         "preprocess": manifest.preprocess,

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from lit_infer.errors import ArtifactError, EngineError, NotFoundError, UsageError
 from lit_infer.predictor import load
 from lit_infer.server.app import create_app
+from lit_infer.server.batches import Batches
+from lit_infer.server.instances import InThreads
 from lit_infer.server.opening import OnDeath, Opening, Served, open_model
 from lit_infer.server.repository import Repository
 from lit_infer.server.runner import Runner
@@ -54,8 +56,10 @@ class Engine:
                 raise RuntimeError("CUDA error: an illegal memory access was encountered at 0x7f")
             return graph(inputs)
 
-        runner = Runner(predictor, run, policy=opening.policy(predictor), stats=stats, on_death=on_death)
-        return Served("colours", Located(self.path, str(source.number), ""), predictor, runner, stats)
+        batches = Batches(predictor.manifest, run, predictor.prepare, max_batch=8)
+        instances = InThreads(predictor, batches.answer, count=predictor.threads)
+        runner = Runner(instances, policy=opening.policy(instances.opened), stats=stats, on_death=on_death)
+        return Served("colours", Located(self.path, str(source.number), ""), instances, runner)
 
 
 @pytest.fixture
@@ -250,13 +254,11 @@ def test_more_rows_than_a_batch_are_split_and_joined(proven: Path) -> None:
     repository.close()
 
 
-def test_opening_warms_up_every_batch_size(proven: Path) -> None:
-    stats = Stats()
-    opened = open_model(Source(str(proven)), Opening(device="cpu", max_batch=6), stats=stats, on_death=lambda _: None)
-    sizes: list[int] = []
-    opened.runner._run = lambda inputs: sizes.append(len(inputs[0])) or []  # type: ignore[func-returns-value]
+def test_opening_warms_up(proven: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    warmed: list[int] = []
+    monkeypatch.setattr(Batches, "warm_up", lambda batches: warmed.append(batches.largest))
 
-    opened.runner.warm_up()
+    opened = open_model(Source(str(proven)), Opening(device="cpu", max_batch=6), stats=Stats(), on_death=lambda _: None)
 
-    assert sizes == [1, 2, 4, 6]
+    assert warmed == [6]
     opened.close()

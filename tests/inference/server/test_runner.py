@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lit_infer import manifest
 from lit_infer.batcher import BatchPolicy
 from lit_infer.errors import OverloadedError
 from lit_infer.manifest import Tensor
 from lit_infer.predictor import load
+from lit_infer.server.batches import Batches
+from lit_infer.server.instances import InThreads
 from lit_infer.server.runner import Runner
 from lit_infer.server.stats import Stats
 from tests.inference.server.proven import expected, png
@@ -34,7 +37,9 @@ def runner(
             sizes.append(len(inputs[0]))
             return graph(inputs)
 
-        opened = Runner(predictor, run, policy=BatchPolicy(4, max_delay, max_items=max_items), stats=Stats())
+        batches = Batches(predictor.manifest, run, predictor.prepare, max_batch=4)
+        policy = BatchPolicy(4, max_delay, max_items=max_items)
+        opened = Runner(InThreads(predictor, batches.answer, count=1), policy=policy, stats=Stats())
         yield opened, sizes
         opened.close()
 
@@ -44,6 +49,22 @@ def fixed(rows: int) -> dict[str, Any]:
         "inputs": (Tensor(name="images", dtype="uint8", shape=(rows, SIDE, SIDE, 3)),),
         "outputs": (Tensor(name="probabilities", dtype="float32", shape=(rows, 3)),),
     }
+
+
+@pytest.mark.parametrize(("changes", "sizes"), [({}, [1, 2, 4, 6]), (fixed(4), [4])])
+def test_every_size_of_batch_that_an_engine_may_keep_apart_is_warmed_up(
+    tmp_path: Path, changes: dict[str, Any], sizes: list[int]
+) -> None:
+    found: list[int] = []
+
+    def run(inputs: Any) -> Any:
+        found.append(len(inputs[0]))
+        return inputs
+
+    described = manifest.read(make_bundle(tmp_path / "b", **changes))
+    Batches(described, run, lambda _: IMAGES[0], max_batch=6).warm_up()
+
+    assert found == sizes
 
 
 def outputs(futures: Any) -> np.ndarray:
@@ -68,7 +89,6 @@ def test_images_and_rows_run_together(tmp_path: Path) -> None:
 
 def test_a_graph_of_one_batch_size_gets_full_batches(tmp_path: Path) -> None:
     with runner(tmp_path, **fixed(4)) as (opened, sizes):
-        opened.warm_up()
         rows = outputs(opened.submit_arrays((IMAGES,), timeout=None))
         image = opened.submit_image(png("green"), timeout=None).result().outputs[0]
 

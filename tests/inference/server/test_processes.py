@@ -1,0 +1,226 @@
+"""Models in processes of their own: the same answers, and their crashes are not the server's."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays_of
+
+from lit_infer import errors
+from lit_infer.errors import ArtifactError, EngineError, InputError, LitError, NotFoundError
+from lit_infer.server import processes
+from lit_infer.server.app import create_app
+from lit_infer.server.batches import Answer, Work
+from lit_infer.server.instances import InThreads, Wanted, open_here
+from lit_infer.server.opening import Opening
+from lit_infer.server.processes import InProcesses, open_apart
+from lit_infer.server.repository import Repository
+from lit_infer.server.sources import parse
+from tests.inference.server.client import Client
+from tests.inference.server.process import command, serving
+from tests.inference.server.proven import make_proven, png, tensor
+from tests.inference.tiny import LABELS, colour
+
+INFER = "/v2/models/colours/infer"
+GOOD = {"json": {"inputs": [tensor()]}}
+CPU = Wanted(device="cpu", threads=2)
+
+
+@pytest.fixture(scope="module")
+def apart(proven: Path) -> Iterator[InProcesses]:
+    """The tiny model in two processes."""
+    opened = open_apart(proven, CPU, 2)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def here(proven: Path) -> Iterator[InThreads]:
+    """The same in this one."""
+    opened = open_here(proven, CPU)
+    yield opened
+    opened.close()
+
+
+def image(data: bytes) -> Work:
+    return Work(data, (), 1, 0.0)
+
+
+def rows(*arrays: Any) -> Work:
+    return Work(None, arrays, len(arrays[0]), 0.0)
+
+
+def said(answers: list[Answer | Exception]) -> list[Any]:
+    """What can be compared: an error's kind, text and code, or an output's bytes."""
+    return [
+        (type(one), str(one), getattr(one, "code", None))
+        if isinstance(one, Exception)
+        else [(array.dtype, array.shape, array.tobytes()) for array in one.outputs]
+        for one in answers
+    ]
+
+
+def test_a_batch_is_answered_as_in_threads_bit_for_bit_errors_too(apart: InProcesses, here: InThreads) -> None:
+    prepared = np.stack([colour(label, 90) for label in LABELS])
+    batch = [image(png("red")), image(b""), rows(prepared), image(png("blue")[:40]), image(b"GIF89a"), image(png())]
+
+    ours, theirs = here.answer(batch), apart.answer(batch)
+
+    assert said(theirs.answers) == said(ours.answers)
+    assert [type(one) for one in theirs.answers] == [Answer, InputError, Answer, InputError, InputError, Answer]
+    assert [one.rows for one in theirs.executions] == [one.rows for one in ours.executions] == [5]
+    assert theirs.death is None
+
+
+def test_what_was_opened_is_told_as_in_threads(apart: InProcesses, here: InThreads) -> None:
+    assert apart.opened == here.opened
+    assert (apart.opened.count, apart.opened.engine, apart.opened.file) == (
+        2,
+        "onnxruntime CPUExecutionProvider",
+        "model.onnx",
+    )
+
+
+def test_an_input_that_the_graph_cannot_run_fails_alone(apart: InProcesses) -> None:
+    odd, good = rows(np.zeros((1, 3, 5, 3), np.uint8)), image(png())
+
+    wrong, right = apart.answer([odd, good]).answers
+
+    assert isinstance(wrong, InputError)
+    assert wrong.code == "bad_shape"
+    assert isinstance(right, Answer)
+
+
+def test_signals_of_a_terminal_or_a_service_manager_are_the_servers_business(apart: InProcesses) -> None:
+    for pid in apart.pids:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            os.kill(pid, number)
+
+    for _ in apart.pids:
+        assert isinstance(apart.answer([image(png())]).answers[0], Answer)
+
+
+def test_they_end_when_they_are_closed(proven: Path) -> None:
+    opened = open_apart(proven, CPU, 2)
+    pids = opened.pids
+
+    opened.close()
+    opened.close()
+
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_a_process_that_is_gone_is_told_with_its_signal(proven: Path) -> None:
+    opened = open_apart(proven, CPU, 1)
+    os.kill(opened.pids[0], signal.SIGSEGV)
+
+    for _ in range(2):
+        with pytest.raises(EngineError, match=rf"its process {opened.pids[0]} was ended by SIGSEGV"):
+            opened.answer([image(png())])
+    opened.close()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_crash_fails_what_was_in_flight_and_the_model_is_opened_again(proven: Path, count: int) -> None:
+    repository = Repository(parse([str(proven)]), Opening(device="cpu", processes=count))
+    client = Client(create_app(repository))
+    assert client.post(INFER, **GOOD).status_code == 200
+    before = repository.slots[0].served
+    assert before is not None
+
+    for pid in before._instances.pids:  # type: ignore[attr-defined]
+        os.kill(pid, signal.SIGKILL)
+    answer = client.post(INFER, **GOOD)
+    waiting = threading.Event()
+    while repository.slots[0].served is before:
+        waiting.wait(0.01)
+
+    assert (answer.status_code, answer.json()) == (503, {"error": "colours: the engine failed and is opened again"})
+    assert client.post(INFER, **GOOD).status_code == 200
+    client.close()
+    repository.close()
+
+
+@pytest.mark.parametrize("way", ["threads", "processes"])
+def test_a_model_that_cannot_be_served_is_refused_with_the_same_words(tmp_path: Path, way: str) -> None:
+    wrong, missing = make_proven(tmp_path / "b", wrong=True), tmp_path / "none"
+
+    def opened(path: Path) -> None:
+        _ = open_here(path, CPU) if way == "threads" else open_apart(path, CPU, 2)
+
+    with pytest.raises(ArtifactError, match=r"model\.onnx is not to be served: it differs"):
+        opened(wrong)
+    with pytest.raises(NotFoundError, match="none"):
+        opened(missing)
+
+
+def test_without_their_server_they_end(proven: Path) -> None:
+    with serving(proven, opening="processes=2", tell="repository.slots[0].served._instances.pids") as server:
+        found = server.told.rpartition("[")[2].partition("]")[0]
+        pids = [int(pid) for pid in found.split(",")]
+        server.process.kill()
+        server.process.wait()
+
+        waiting = threading.Event()
+        while any(lives(pid) for pid in pids):
+            waiting.wait(0.01)
+
+    assert len(pids) == 2
+
+
+def lives(pid: int) -> bool:
+    """Whether it has not ended; one that nobody has waited for yet has."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_the_command_serves_from_processes(proven: Path, tmp_path: Path) -> None:
+    with command(str(proven), "--processes", "2", cwd=tmp_path) as server:
+        answer = httpx.post(f"{server.url}/predict", content=png("green"))
+        config = httpx.get(f"{server.url}/v2/models/colours/config").json()
+        assert server.stop() == 0
+
+    assert answer.json()["label"] == "green"
+    assert config["instance_group"] == [{"count": 2, "kind": "KIND_CPU"}]
+
+
+def test_a_module_of_the_working_directory_is_not_run(proven: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / "numpy.py").write_text("raise SystemExit('this is not numpy')")
+    monkeypatch.chdir(tmp_path)
+
+    open_apart(proven, CPU, 1).close()
+
+
+@given(
+    arrays_of.arrays(
+        st.sampled_from(["u1", "i8", "f2", "f4", "f8", "?", ">f4"]),
+        arrays_of.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4),
+    )
+)
+def test_arrays_pass_as_they_are(array: Any) -> None:
+    (found,) = processes._unpacked(processes._packed((array, array.T))[:1])
+
+    assert (found.dtype, found.shape, found.tobytes()) == (array.dtype, array.shape, array.tobytes())
+
+
+@pytest.mark.parametrize("kind", [kind for kind in vars(errors).values() if isinstance(kind, type)])
+def test_errors_pass_as_they_are(kind: type[Exception]) -> None:
+    if not issubclass(kind, LitError):
+        return
+    sent = InputError("so", code="bad") if kind is InputError else kind("so")
+
+    found = processes._error(processes._told(sent))
+
+    assert (type(found), str(found), vars(found)) == (kind, "so", vars(sent))
