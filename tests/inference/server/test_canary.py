@@ -157,7 +157,7 @@ def test_a_canary_whose_queue_is_full_gives_its_share_to_the_main_version(engine
         engines["canary"].fails = blocks
         image = (colour("red")[None],)
         waiting = []
-        for busy in range(1, served.predictor.threads + 1):
+        for busy in range(1, served.opened.count + 1):
             waiting += served.runner.submit_arrays(image, timeout=None)
             until(lambda busy=busy: len(running) == busy)  # type: ignore[misc]
         waiting += served.runner.submit_arrays(image, timeout=None)  # which fills the queue

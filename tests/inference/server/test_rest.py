@@ -3,13 +3,14 @@
 import base64
 import gzip
 import zlib
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
-from lit_infer.server.repository import Repository
+from lit_infer.predictor import load
 from tests.inference.server.client import Client
 from tests.inference.server.proven import binary, expected, png, raw_input, tensor
 from tests.inference.server.test_malformed import INFER, element, image_input
@@ -75,12 +76,10 @@ def test_an_output_says_for_itself_how_it_is_sent(client: Client) -> None:
     assert np.allclose(values(client.post(INFER, **binary(header, images.tobytes()))), expected(images))
 
 
-def test_images_go_through_the_models_preprocessing(client: Client, repository: Repository) -> None:
+def test_images_go_through_the_models_preprocessing(client: Client, proven: Path) -> None:
     files = [png("blue"), png("red", 100)]
-    with repository.held("colours") as served:
-        truth = [
-            [choice.score for choice in sorted(p.top, key=lambda c: c.index)] for p in served.predictor.predict(files)
-        ]
+    with load(proven, device="cpu") as model:
+        truth = [[choice.score for choice in sorted(p.top, key=lambda c: c.index)] for p in model.predict(files)]
 
     for shape in ([2], [2, 1]):
         answer = client.post(INFER, **image_input(b"".join(element(file) for file in files), shape))

@@ -131,14 +131,15 @@ def test_an_engine_that_dies_is_ready_again_within_3_s(proven: Path) -> None:
             raise OSError("the device is not back yet")
         broken = False
         served = open_model(source, opening, stats=stats, on_death=on_death)
-        graph = served.runner._run
+        batches = served.runner._answer.__self__  # type: ignore[attr-defined]
+        graph = batches._run
 
         def run_or_fail(inputs: object) -> object:
             if broken:
                 raise RuntimeError("CUDA error: device-side assert triggered")
             return graph(inputs)
 
-        served.runner._run = run_or_fail
+        batches._run = run_or_fail
         return served
 
     repository = Repository([Source(str(proven))], Opening(device="cpu"), open_one=open_one)

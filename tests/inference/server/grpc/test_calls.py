@@ -49,7 +49,7 @@ class Busy:
         self.rig.run(self._occupy())
 
     async def _occupy(self) -> None:
-        for _ in range(self.served.predictor.threads):
+        for _ in range(self.served.opened.count):
             self.served.runner.submit_arrays((BLUE,), timeout=None)
             await until(lambda: not self.served.runner.waiting)
 
@@ -178,7 +178,7 @@ def test_a_client_that_waits_no_longer_is_dropped_before_inference(busy: Busy, h
 
     assert line.status in (499, 503)  # of a deadline both sides take note, and either may be first
     assert line.model == "colours/1"
-    assert busy.stats.executions == busy.served.predictor.threads
+    assert busy.stats.executions == busy.served.opened.count
 
 
 def test_every_answer_has_a_request_id_and_keeps_the_clients(rig: Rig) -> None:
