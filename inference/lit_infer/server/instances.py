@@ -56,6 +56,9 @@ class Instances(Protocol):
     def answer(self, works: Sequence[Work]) -> Answered:
         """Answer a batch; as many threads may call as there are instances. Raises EngineError when one is lost."""
 
+    def watch(self, on_loss: Callable[[Exception], None]) -> None:
+        """Call from some thread when an instance is lost though nobody asked it for anything."""
+
     def close(self) -> None:
         """Give threads, processes and memory back. A second call does nothing."""
 
@@ -74,6 +77,9 @@ class InThreads:
             batch_size=predictor.batch_size,
             count=count,
         )
+
+    def watch(self, on_loss: Callable[[Exception], None]) -> None:
+        """A thread of this process is not lost."""
 
     def close(self) -> None:
         """Let go of the graph."""

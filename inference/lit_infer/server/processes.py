@@ -12,12 +12,13 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -29,8 +30,6 @@ from lit_infer.errors import EngineError, InputError, LitError, UsageError
 from lit_infer.hardware import usable_cpus
 from lit_infer.server.batches import Answer, Answered, Arrays, Execution, Work
 from lit_infer.server.instances import Opened, Wanted, open_here
-
-T = TypeVar("T")
 
 _PROGRAM = "from lit_infer.server.processes import main; main()"
 _SOCKET_BYTES = 2**20  # a batch of photos passes in a few pieces
@@ -121,31 +120,35 @@ class _Process:
         """Tell it to end."""
         self._line.close()
 
-    def wait(self) -> None:
-        """Until it has ended, which is now if it does not by itself."""
+    def end(self) -> None:
+        """Wait until it has ended, and not for long."""
         try:
             self._process.wait(_END_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
 
+    def lost(self) -> EngineError:
+        """Wait until it has ended, for however long. How it did."""
+        status = self._process.wait()
+        how = f"ended with status {status}" if status >= 0 else f"was ended by signal {-status}"
+        return EngineError(f"its process {self.pid} {how}")
+
     def _say(self, message: bytes) -> None:
         try:
             self._line.send_bytes(message)
         except OSError:
-            raise self._lost() from None
+            raise self._gone() from None
 
     def _hear(self) -> bytes:
         try:
             return self._line.recv_bytes()
         except (EOFError, OSError):
-            raise self._lost() from None
+            raise self._gone() from None
 
-    def _lost(self) -> EngineError:
-        self.wait()
-        status = self._process.returncode
-        how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
-        return EngineError(f"its process {self.pid} {how}")
+    def _gone(self) -> EngineError:
+        self.end()
+        return self.lost()
 
 
 class InProcesses:
@@ -154,6 +157,7 @@ class InProcesses:
     def __init__(self, processes: Sequence[_Process], opened: Opened) -> None:
         self.opened = opened
         self._processes = processes
+        self._closing = False
         self._free: SimpleQueue[_Process] = SimpleQueue()
         for process in processes:
             self._free.put(process)
@@ -171,8 +175,20 @@ class InProcesses:
         finally:
             self._free.put(process)
 
+    def watch(self, on_loss: Callable[[Exception], None]) -> None:
+        """Call when a process ends that nobody has ended: at once, not when the next batch goes there."""
+
+        def wait(process: _Process) -> None:
+            how = process.lost()
+            if not self._closing:
+                on_loss(how)
+
+        for process in self._processes:
+            threading.Thread(target=wait, args=(process,), name="lit-watch-process", daemon=True).start()
+
     def close(self) -> None:
         """End all processes."""
+        self._closing = True
         _end(self._processes)
         self._processes = ()
 
@@ -206,7 +222,7 @@ def _end(processes: Sequence[_Process]) -> None:
     for process in processes:
         process.leave()
     for process in processes:
-        process.wait()
+        process.end()
 
 
 def main() -> None:
@@ -231,7 +247,7 @@ def _serve(line: Connection) -> None:
     ready = _Ready(manifests.encode(opened.manifest), opened.engine, opened.device, opened.file, opened.batch_size)
     line.send_bytes(msgspec.msgpack.encode(ready))
     gc.collect()
-    gc.freeze()
+    gc.freeze()  # as the server does
     while True:
         items = msgspec.msgpack.decode(line.recv_bytes(), type=list[_Item])
         told = instance.answer([Work(item.image, _unpacked(item.arrays), item.rows, 0.0) for item in items])

@@ -31,6 +31,7 @@ class Runner:
         self.stats = stats
         self._answer = instances.answer
         self._on_death = on_death
+        instances.watch(on_death)
         self._batcher: Batcher[Work, Answer] = Batcher(self._run_batch, policy=policy, workers=instances.opened.count)
 
     @property

@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -110,12 +110,12 @@ def test_signals_of_a_terminal_or_a_service_manager_are_the_servers_business(apa
 
 def test_they_end_when_they_are_closed(proven: Path) -> None:
     opened = open_apart(proven, CPU, 2)
-    pids = opened.pids
+    own = opened.pids
 
     opened.close()
     opened.close()
 
-    for pid in pids:
+    for pid in own:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
 
@@ -125,30 +125,59 @@ def test_a_process_that_is_gone_is_told_with_its_signal(proven: Path) -> None:
     os.kill(opened.pids[0], signal.SIGSEGV)
 
     for _ in range(2):
-        with pytest.raises(EngineError, match=rf"its process {opened.pids[0]} was ended by SIGSEGV"):
+        with pytest.raises(EngineError, match=rf"its process {opened.pids[0]} was ended by signal 11"):
             opened.answer([image(png())])
     opened.close()
 
 
-@pytest.mark.parametrize("count", [1, 2])
-def test_a_crash_fails_what_was_in_flight_and_the_model_is_opened_again(proven: Path, count: int) -> None:
-    repository = Repository(parse([str(proven)]), Opening(device="cpu", processes=count))
-    client = Client(create_app(repository))
-    assert client.post(INFER, **GOOD).status_code == 200
-    before = repository.slots[0].served
-    assert before is not None
+@pytest.fixture
+def served(proven: Path) -> Iterator[Repository]:
+    """The tiny model in two processes of a server."""
+    opened = Repository(parse([str(proven)]), Opening(device="cpu", max_batch=8, max_delay=0.5, processes=2))
+    yield opened
+    opened.close()
 
-    for pid in before._instances.pids:  # type: ignore[attr-defined]
-        os.kill(pid, signal.SIGKILL)
-    answer = client.post(INFER, **GOOD)
+
+def pids(repository: Repository) -> list[int]:
+    found: Any = repository.slots[0].served
+    return list(found._instances.pids)
+
+
+def wait_while(condition: Callable[[], bool]) -> None:
     waiting = threading.Event()
-    while repository.slots[0].served is before:
+    while condition():
         waiting.wait(0.01)
 
-    assert (answer.status_code, answer.json()) == (503, {"error": "colours: the engine failed and is opened again"})
+
+def test_a_crash_fails_what_was_in_hand_and_the_model_is_opened_again(served: Repository) -> None:
+    client, (first, second) = Client(create_app(served)), pids(served)
+    for pid in (first, second):
+        os.kill(pid, signal.SIGSTOP)  # so that it holds what it is sent
+    runner = served.slots[0].served.runner  # type: ignore[union-attr]
+    inside = [runner.submit_image(png(), timeout=None) for _ in range(8)]
+    wait_while(lambda: runner.waiting > 0)
+
+    for pid in (first, second):
+        os.kill(pid, signal.SIGKILL)
+
+    for future in inside:
+        with pytest.raises(EngineError, match="colours: the engine failed and is opened again"):
+            future.result(20)
+    wait_while(lambda: not served.is_ready() or first in pids(served))
     assert client.post(INFER, **GOOD).status_code == 200
     client.close()
-    repository.close()
+
+
+def test_one_that_ends_while_idle_is_replaced_before_anybody_asks(served: Repository) -> None:
+    client, (first, second) = Client(create_app(served)), pids(served)
+
+    os.kill(first, signal.SIGKILL)
+    wait_while(lambda: not served.is_ready() or first in pids(served))
+
+    assert len({first, second, *pids(served)}) == 4
+    assert client.post(INFER, **GOOD).status_code == 200
+    assert not lives(second)
+    client.close()
 
 
 @pytest.mark.parametrize("way", ["threads", "processes"])
@@ -167,15 +196,13 @@ def test_a_model_that_cannot_be_served_is_refused_with_the_same_words(tmp_path: 
 def test_without_their_server_they_end(proven: Path) -> None:
     with serving(proven, opening="processes=2", tell="repository.slots[0].served._instances.pids") as server:
         found = server.told.rpartition("[")[2].partition("]")[0]
-        pids = [int(pid) for pid in found.split(",")]
+        own = [int(pid) for pid in found.split(",")]
         server.process.kill()
         server.process.wait()
 
-        waiting = threading.Event()
-        while any(lives(pid) for pid in pids):
-            waiting.wait(0.01)
+        wait_while(lambda: any(lives(pid) for pid in own))
 
-    assert len(pids) == 2
+    assert len(own) == 2
 
 
 def lives(pid: int) -> bool:
