@@ -19,6 +19,9 @@ from lit_infer.predictor import Predictor, load
 from lit_infer.self_test import self_test
 from lit_infer.server.batches import Answered, Batches, Work
 
+BACK_OFF = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0)
+"""Seconds before each attempt to open again what was lost; after that every 10 s."""
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -57,7 +60,7 @@ class Instances(Protocol):
         """Answer a batch; as many threads may call as there are instances. Raises EngineError when one is lost."""
 
     def watch(self, on_loss: Callable[[Exception], None]) -> None:
-        """Call from some thread when an instance is lost though nobody asked it for anything."""
+        """Call from some thread when all instances are lost."""
 
     def close(self) -> None:
         """Give threads, processes and memory back. A second call does nothing."""
@@ -79,7 +82,7 @@ class InThreads:
         )
 
     def watch(self, on_loss: Callable[[Exception], None]) -> None:
-        """A thread of this process is not lost."""
+        """Threads of this process are not lost."""
 
     def close(self) -> None:
         """Let go of the graph."""

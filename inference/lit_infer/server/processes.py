@@ -7,6 +7,8 @@ Nothing is pickled: what decodes strangers' images cannot make its parent run an
 """
 
 import gc
+import itertools
+import logging
 import os
 import signal
 import socket
@@ -29,11 +31,12 @@ from lit_infer import manifest as manifests
 from lit_infer.errors import EngineError, InputError, LitError, UsageError
 from lit_infer.hardware import usable_cpus
 from lit_infer.server.batches import Answer, Answered, Arrays, Execution, Work
-from lit_infer.server.instances import Opened, Wanted, open_here
+from lit_infer.server.instances import BACK_OFF, Opened, Wanted, open_here
 
 _PROGRAM = "from lit_infer.server.processes import main; main()"
 _SOCKET_BYTES = 2**20  # a batch of photos passes in a few pieces
 _END_S = 5.0
+log = logging.getLogger("lit_serve")
 
 
 class _Start(msgspec.Struct):
@@ -77,7 +80,8 @@ class _Answer(msgspec.Struct, tag=True):
 class _Told(msgspec.Struct):
     answers: list[_Answer | _Error]
     executions: list[Execution]
-    death: str | None
+    death: str
+    """What its engine failed with, whereupon the process ends."""
 
 
 class _Process:
@@ -94,7 +98,13 @@ class _Process:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
                 command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True
             )
+        self._death = ""
         self._say(msgspec.msgpack.encode(start))
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it is known to have ended, or to be about to."""
+        return bool(self._death) or self._process.returncode is not None
 
     @property
     def pid(self) -> int:
@@ -113,8 +123,8 @@ class _Process:
         items = [_Item(work.image, _packed(work.arrays), work.rows) for work in works]
         self._say(msgspec.msgpack.encode(items))
         told = msgspec.msgpack.decode(self._hear(), type=_Told)
-        death = EngineError(told.death) if told.death else None
-        return Answered([_unpacked_answer(one) for one in told.answers], told.executions, death)
+        self._death = told.death
+        return Answered([_unpacked_answer(one) for one in told.answers], told.executions)
 
     def leave(self) -> None:
         """Tell it to end."""
@@ -132,7 +142,7 @@ class _Process:
         """Wait until it has ended, for however long. How it did."""
         status = self._process.wait()
         how = f"ended with status {status}" if status >= 0 else f"was ended by signal {-status}"
-        return EngineError(f"its process {self.pid} {how}")
+        return EngineError(f"its process {self.pid} {how}" + (f": {self._death}" if self._death else ""))
 
     def _say(self, message: bytes) -> None:
         try:
@@ -152,15 +162,18 @@ class _Process:
 
 
 class InProcesses:
-    """Instances in processes of their own."""
+    """Instances in processes of their own. One that is lost is replaced while the others go on."""
 
-    def __init__(self, processes: Sequence[_Process], opened: Opened) -> None:
+    def __init__(self, processes: Sequence[_Process], opened: Opened, start: _Start) -> None:
         self.opened = opened
-        self._processes = processes
-        self._closing = False
+        self._start = start
+        self._processes = list(processes)
+        self._on_loss: Callable[[Exception], None] = lambda _: None
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
         self._free: SimpleQueue[_Process] = SimpleQueue()
         for process in processes:
-            self._free.put(process)
+            self._admit(process)
 
     @property
     def pids(self) -> list[int]:
@@ -168,29 +181,66 @@ class InProcesses:
         return [process.pid for process in self._processes]
 
     def answer(self, works: Sequence[Work]) -> Answered:
-        """Answer a batch in a process that is free. Raises EngineError when it has ended."""
-        process = self._free.get()
+        """Answer a batch in a process that is free. Raises EngineError when it is lost meanwhile."""
+        while (process := self._free.get()).is_lost and self._processes:
+            pass  # lost while it was free: another one takes its place
         try:
             return process.answer(works)
+        except EngineError as lost:
+            if not self._processes:
+                self._on_loss(lost)
+            raise
         finally:
-            self._free.put(process)
+            if not process.is_lost or not self._processes:
+                self._free.put(process)
 
     def watch(self, on_loss: Callable[[Exception], None]) -> None:
-        """Call when a process ends that nobody has ended: at once, not when the next batch goes there."""
-
-        def wait(process: _Process) -> None:
-            how = process.lost()
-            if not self._closing:
-                on_loss(how)
-
-        for process in self._processes:
-            threading.Thread(target=wait, args=(process,), name="lit-watch-process", daemon=True).start()
+        """Call when the last process is lost."""
+        self._on_loss = on_loss
 
     def close(self) -> None:
         """End all processes."""
-        self._closing = True
-        _end(self._processes)
-        self._processes = ()
+        with self._lock:
+            self._stop.set()
+            processes, self._processes = self._processes, []
+        _end(processes)
+
+    def _admit(self, process: _Process) -> None:
+        self._free.put(process)
+        threading.Thread(target=self._mourn, args=(process,), name="lit-watch-process", daemon=True).start()
+
+    def _mourn(self, process: _Process) -> None:
+        how = process.lost()
+        with self._lock:
+            if self._stop.is_set():
+                return
+            self._processes.remove(process)
+            is_last = not self._processes
+        if is_last:
+            self._free.put(process)  # who waits for a free one is to hear of it
+            self._on_loss(how)
+            return
+        log.error("%s: %s; starting another", self.opened.manifest.name, how)
+        self._replace()
+
+    def _replace(self) -> None:
+        for attempt in itertools.count():
+            if self._stop.wait(BACK_OFF[min(attempt, len(BACK_OFF) - 1)]):
+                return
+            try:
+                (process,), _ = _open(self._start, 1)
+            except (LitError, OSError) as error:
+                log.error("%s: no other process could be started: %s", self.opened.manifest.name, error)
+                continue
+            with self._lock:
+                if is_wanted := not self._stop.is_set():
+                    self._processes.append(process)
+            if is_wanted:
+                self._admit(process)
+                log.warning("%s: process %s has taken its place", self.opened.manifest.name, process.pid)
+            else:
+                _end([process])
+            return
 
 
 def open_apart(path: Path, wanted: Wanted, count: int) -> InProcesses:
@@ -199,14 +249,7 @@ def open_apart(path: Path, wanted: Wanted, count: int) -> InProcesses:
         raise UsageError("models in processes of their own need Linux or macOS; leave --processes out")
     share = max(1, (wanted.threads or usable_cpus()) // count)
     start = _Start(str(path.absolute()), replace(wanted, threads=share))
-    processes: list[_Process] = []
-    try:
-        for _ in range(count):
-            processes.append(_Process(start))
-        ready, *_ = [process.opened() for process in processes]
-    except BaseException:
-        _end(processes)
-        raise
+    processes, ready = _open(start, count)
     opened = Opened(
         manifest=manifests.decode(ready.manifest, where=str(path)),
         engine=ready.engine,
@@ -215,7 +258,20 @@ def open_apart(path: Path, wanted: Wanted, count: int) -> InProcesses:
         batch_size=ready.batch_size,
         count=count,
     )
-    return InProcesses(processes, opened)
+    return InProcesses(processes, opened, start)
+
+
+def _open(start: _Start, count: int) -> tuple[list[_Process], _Ready]:
+    """Processes that have opened the model, and what each of them has opened."""
+    processes: list[_Process] = []
+    try:
+        for _ in range(count):
+            processes.append(_Process(start))
+        ready, *_ = [process.opened() for process in processes]
+    except BaseException:
+        _end(processes)
+        raise
+    return processes, ready
 
 
 def _end(processes: Sequence[_Process]) -> None:
@@ -252,10 +308,12 @@ def _serve(line: Connection) -> None:
         items = msgspec.msgpack.decode(line.recv_bytes(), type=list[_Item])
         told = instance.answer([Work(item.image, _unpacked(item.arrays), item.rows, 0.0) for item in items])
         line.send_bytes(msgspec.msgpack.encode(_packed_told(told)))
+        if told.death is not None:
+            return
 
 
 def _packed_told(told: Answered) -> _Told:
-    death = None if told.death is None else f"{type(told.death).__name__}: {told.death}"
+    death = "" if told.death is None else f"{type(told.death).__name__}: {told.death}"
     return _Told([_packed_answer(one) for one in told.answers], told.executions, death)
 
 

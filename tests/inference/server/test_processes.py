@@ -4,10 +4,12 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -18,7 +20,7 @@ from lit_infer import errors
 from lit_infer.errors import ArtifactError, EngineError, InputError, LitError, NotFoundError
 from lit_infer.server import processes
 from lit_infer.server.app import create_app
-from lit_infer.server.batches import Answer, Work
+from lit_infer.server.batches import Answer, Answered, Work, opened_again
 from lit_infer.server.instances import InThreads, Wanted, open_here
 from lit_infer.server.opening import Opening
 from lit_infer.server.processes import InProcesses, open_apart
@@ -122,11 +124,15 @@ def test_they_end_when_they_are_closed(proven: Path) -> None:
 
 def test_a_process_that_is_gone_is_told_with_its_signal(proven: Path) -> None:
     opened = open_apart(proven, CPU, 1)
-    os.kill(opened.pids[0], signal.SIGSEGV)
+    lost: list[Exception] = []
+    opened.watch(lost.append)
+    (pid,) = opened.pids
+    os.kill(pid, signal.SIGSEGV)
 
     for _ in range(2):
-        with pytest.raises(EngineError, match=rf"its process {opened.pids[0]} was ended by signal 11"):
+        with pytest.raises(EngineError, match=f"its process {pid} was ended by signal 11"):
             opened.answer([image(png())])
+    assert {str(error) for error in lost} == {f"its process {pid} was ended by signal 11"}
     opened.close()
 
 
@@ -149,21 +155,36 @@ def wait_while(condition: Callable[[], bool]) -> None:
         waiting.wait(0.01)
 
 
-def test_a_crash_fails_what_was_in_hand_and_the_model_is_opened_again(served: Repository) -> None:
-    client, (first, second) = Client(create_app(served)), pids(served)
-    for pid in (first, second):
-        os.kill(pid, signal.SIGSTOP)  # so that it holds what it is sent
+def test_a_crash_fails_what_was_in_hand_and_nothing_else(served: Repository, caplog: pytest.LogCaptureFixture) -> None:
+    client, before = Client(create_app(served)), pids(served)
+    for pid in before:
+        os.kill(pid, signal.SIGSTOP)  # so that each holds what it is sent
     runner = served.slots[0].served.runner  # type: ignore[union-attr]
-    inside = [runner.submit_image(png(), timeout=None) for _ in range(8)]
+    inside = [runner.submit_image(png(), timeout=None) for _ in range(16)]
     wait_while(lambda: runner.waiting > 0)
 
-    for pid in (first, second):
-        os.kill(pid, signal.SIGKILL)
+    os.kill(before[0], signal.SIGKILL)
+    wait_while(lambda: sum(future.done() for future in inside) < 8)
+    os.kill(before[1], signal.SIGCONT)
 
-    for future in inside:
-        with pytest.raises(EngineError, match="colours: the engine failed and is opened again"):
-            future.result(20)
-    wait_while(lambda: not served.is_ready() or first in pids(served))
+    told = [future.exception(20) for future in inside]
+    assert sorted(str(error) for error in told) == ["None"] * 8 + [str(opened_again(runner.manifest))] * 8
+    assert served.is_ready()
+    wait_while(lambda: len(pids(served)) < 2)
+    assert before[1] in pids(served)
+    assert f"process {before[0]} was ended by signal 9; starting another" in caplog.text
+    client.close()
+
+
+def test_when_all_are_lost_the_model_is_opened_again(served: Repository) -> None:
+    client, before = Client(create_app(served)), pids(served)
+
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    wait_while(lambda: served.is_ready() and not set(before).isdisjoint(pids(served)))
+    wait_while(lambda: not served.is_ready())
+
+    assert set(before).isdisjoint(pids(served))
     assert client.post(INFER, **GOOD).status_code == 200
     client.close()
 
@@ -172,12 +193,45 @@ def test_one_that_ends_while_idle_is_replaced_before_anybody_asks(served: Reposi
     client, (first, second) = Client(create_app(served)), pids(served)
 
     os.kill(first, signal.SIGKILL)
-    wait_while(lambda: not served.is_ready() or first in pids(served))
+    wait_while(lambda: first in pids(served))
+    answers = [client.post(INFER, **GOOD).status_code for _ in range(4)]
+    wait_while(lambda: len(pids(served)) < 2)
 
-    assert len({first, second, *pids(served)}) == 4
-    assert client.post(INFER, **GOOD).status_code == 200
-    assert not lives(second)
+    assert answers == [200] * 4
+    assert second in pids(served)
     client.close()
+
+
+def test_another_is_tried_until_one_can_be_opened(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    bundle = make_proven(tmp_path / "b")
+    opened = open_apart(bundle, CPU, 2)
+    hidden = bundle.rename(tmp_path / "away")
+
+    os.kill(opened.pids[0], signal.SIGKILL)
+    wait_while(lambda: "no other process could be started" not in caplog.text)
+    hidden.rename(bundle)
+    wait_while(lambda: len(opened.pids) < 2)
+
+    assert [type(opened.answer([image(png())]).answers[0]) for _ in range(4)] == [Answer] * 4
+    opened.close()
+
+
+def test_one_whose_engine_has_died_says_so_and_ends(here: InThreads, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = Pipe()
+    dies = Answered([EngineError("opened again")], death=RuntimeError("CUDA error"))
+    monkeypatch.setattr(here, "answer", lambda _: dies)
+    monkeypatch.setattr(processes, "open_here", lambda *_, **__: here)
+    monkeypatch.setattr(processes.gc, "freeze", lambda: None)
+    ours.send_bytes(msgspec.msgpack.encode(processes._Start("b", CPU)))
+    ours.send_bytes(msgspec.msgpack.encode([processes._Item(png(), (), 1)]))
+
+    processes._serve(theirs)
+
+    ours.recv_bytes()
+    told = msgspec.msgpack.decode(ours.recv_bytes(), type=processes._Told)
+    assert told.death == "RuntimeError: CUDA error"
+    ours.close()
+    theirs.close()
 
 
 @pytest.mark.parametrize("way", ["threads", "processes"])

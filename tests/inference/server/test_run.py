@@ -1,6 +1,7 @@
 """A life of a server: started, stopped by a signal with requests in flight, overloaded, asked over one connection."""
 
 import asyncio
+import os
 import signal
 import socket
 import time
@@ -40,18 +41,28 @@ async def until_pending(client: httpx.AsyncClient, count: int) -> None:
         await asyncio.sleep(0.01)
 
 
-def test_sigterm_loses_none_of_50_requests_in_flight(proven: Path) -> None:
+def with_children(pid: int) -> list[int]:
+    return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+
+
+@pytest.mark.parametrize("processes", [0, 2])
+def test_sigterm_loses_none_of_50_requests_in_flight(proven: Path, processes: int) -> None:
+    """It is sent to all of a server's processes, as systemd does."""
+
     async def story() -> tuple[list[httpx.Response], httpx.Response]:
         limits = httpx.Limits(max_connections=60)
         async with httpx.AsyncClient(base_url=server.url, limits=limits, timeout=20) as client:
             asked = [asyncio.ensure_future(client.post(INFER, json=request_for(i))) for i in range(50)]
             await until_pending(client, 50)
-            server.process.send_signal(signal.SIGTERM)
+            for pid in with_children(server.process.pid):
+                os.kill(pid, signal.SIGTERM)
             while (ready := await client.get("/v2/health/ready")).status_code == 200:
                 await asyncio.sleep(0.01)
             return await asyncio.gather(*asked), ready
 
-    with serving(proven, settings="accept_delay=0.3", opening="max_batch=64, max_delay=2.0") as server:
+    opening = f"max_batch=64, max_delay=2.0, processes={processes}"
+    with serving(proven, settings="accept_delay=0.3", opening=opening) as server:
+        assert len(with_children(server.process.pid)) == 1 + processes
         answers, ready = asyncio.run(story())
         assert server.process.wait(25) == 0
 
