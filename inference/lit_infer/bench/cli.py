@@ -120,6 +120,8 @@ def bench(
         _draw(result, plot)
         if result.interrupted:
             raise KeyboardInterrupt
+    if result.error is not None:
+        raise result.error
     if result.failed or (rate is not None and not result.holds_rate):
         raise typer.Exit(1)
 

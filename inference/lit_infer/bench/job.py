@@ -20,7 +20,7 @@ from lit_infer.bench.served.model import ServedModel
 from lit_infer.bench.served.opening import Servers
 from lit_infer.bench.served.record import ServedRecord, record
 from lit_infer.bench.subjects import Subject, open_subjects, sizes_for
-from lit_infer.errors import UsageError
+from lit_infer.errors import LitError, UsageError
 from lit_infer.images import ImageInput
 
 SWEEP = (1, 2, 4, 8, 16, 32)
@@ -90,7 +90,7 @@ class Opened:
 
 
 def run(job: Job, to: Watcher) -> Result:
-    """Measure. Ctrl-C ends it with what was measured until then, if there is something."""
+    """Measure. Ctrl-C ends it with what was measured until then, if there is something; an error does too."""
     opened = _open(job, to)
     name = job.bundle or ", ".join(dict.fromkeys(model.info.name for model in opened.served))
     manifest = opened.own[0].predictor.manifest if opened.own else None
@@ -99,7 +99,7 @@ def run(job: Job, to: Watcher) -> Result:
         _run_scenarios(job, opened, result, to)
     else:
         _sweep(job, opened, result, to)
-    if job.cold and not result.interrupted:
+    if job.cold and not (result.interrupted or result.error):
         _start_cold(job, opened, result, to)
     return result
 
@@ -145,6 +145,11 @@ def _sweep(job: Job, opened: Opened, result: Result, to: Watcher) -> None:
         if not stop.rows:
             raise
         result.rows, result.interrupted = stop.rows, True
+    except LitError as error:  # a server has gone, say
+        result.rows = [cell.row() for cell in cells if cell.times]
+        if not result.rows:
+            raise
+        result.error = error
 
 
 def _cells(job: Job, opened: Opened, to: Watcher) -> list[Cell]:
@@ -182,6 +187,10 @@ def _run_scenarios(job: Job, opened: Opened, result: Result, to: Watcher) -> Non
         if not result.scenarios:
             raise
         result.interrupted = True
+    except LitError as error:
+        if not result.scenarios:
+            raise
+        result.error = error
 
 
 def _start_cold(job: Job, opened: Opened, result: Result, to: Watcher) -> None:

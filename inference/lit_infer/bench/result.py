@@ -8,6 +8,7 @@ from lit_infer.bench.cold_start import ColdRow
 from lit_infer.bench.rows import Row
 from lit_infer.bench.scenarios import ScenarioRow
 from lit_infer.bench.served.record import ServedRecord
+from lit_infer.errors import LitError
 from lit_infer.manifest import Manifest
 
 
@@ -24,6 +25,8 @@ class Result:
     cold: Sequence[ColdRow] = ()
     served: Sequence[ServedRecord] = ()
     interrupted: bool = False
+    error: LitError | None = None
+    """What ended it before its time."""
 
     @property
     def identity(self) -> str:
@@ -53,6 +56,7 @@ class Result:
             "digest": self.manifest and self.manifest.source.digest,
             "environment": self.environment,
             "interrupted": self.interrupted,
+            "error": None if self.error is None else str(self.error),
             "rows": [{name: value for name, value in asdict(row).items() if name != "times_ms"} for row in self.rows],
             "scenarios": [asdict(row) for row in self.scenarios],
             "cold": [asdict(row) for row in self.cold],

@@ -9,12 +9,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from lit_infer import manifest
 from tests.conftest import BIN, run_command
 from tests.inference.bench.servers import KEY
-from tests.inference.server.process import Server
+from tests.inference.server.process import Server, serving
 from tests.inference.tiny import listed, make_bundle, rewrite, without
 
 QUICK = ("--seconds", "0.05", "--batch-sizes", "1,2")
@@ -247,6 +248,23 @@ def test_ctrl_c_prints_what_was_measured_so_far(tmp_path: Path, bundle_folder: P
     assert json.loads(out)["interrupted"] is True
     assert json.loads(out)["rows"][0]["calls"] > 0
     assert "interrupted" in err
+    assert "Traceback" not in err
+
+
+def test_a_server_that_ends_meanwhile_costs_no_figures(tmp_path: Path, proven: Path) -> None:
+    requests = 'nv_inference_request_success{model="colours",version="1"} '
+    with serving(proven) as server:
+        line = [BIN / "lit-bench", "--url", server.url, "--seconds", "600", "--batch-sizes", "1", "--json"]
+        with subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            while float(httpx.get(f"{server.url}/metrics").text.partition(requests)[2].split()[0]) < 50:
+                pass
+            server.process.kill()
+            out, err = process.communicate(timeout=60)
+
+    found = json.loads(out)
+    assert process.returncode == 1
+    assert [row["calls"] > 0 for row in found["rows"]] == [True]
+    assert f"error: {found['error']}" in err
     assert "Traceback" not in err
 
 

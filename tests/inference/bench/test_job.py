@@ -1,16 +1,18 @@
 """Whole jobs: in this process, on servers, and on both."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from lit_infer.bench import job
-from lit_infer.bench.job import Job, Watcher, run
+from lit_infer.bench.job import Advance, Job, Watcher, run
 from lit_infer.bench.scenarios import SCENARIOS
 from lit_infer.bench.served.opening import Servers
 from lit_infer.errors import GateError, UsageError
 from tests.inference.bench.servers import url_of
-from tests.inference.server.process import Server
+from tests.inference.server.process import Server, serving
 
 
 def test_a_bundle_and_its_servers_take_turns(proven: Path, server: Server) -> None:
@@ -27,6 +29,24 @@ def test_a_bundle_and_its_servers_take_turns(proven: Path, server: Server) -> No
     assert [line.split()[0] for line in said] == ["model", "http", "grpc"]
     assert result.identity == "colours@0123456789ab"
     assert result.failed == 0
+
+
+@pytest.mark.parametrize("names", [(), ("single-stream", "offline")])
+def test_a_server_that_ends_amid_the_work_costs_no_figures(proven: Path, names: tuple[str, ...]) -> None:
+    with serving(proven) as going:
+
+        @contextmanager
+        def progress(_: str, __: int) -> Iterator[Advance]:
+            yield going.process.kill  # after the first turn, or the first scenario
+
+        asked = Job(
+            servers=Servers([going.url]), batch_sizes=[1], seconds=0.3, scenarios=[SCENARIOS[name] for name in names]
+        )
+        result = run(asked, Watcher(progress=progress))
+
+    assert [row.format for row in [*result.rows, *result.scenarios]] == ["http"]
+    assert result.as_data()["error"] == str(result.error)
+    assert going.url in str(result.error)
 
 
 def test_a_server_alone_is_measured_without_a_bundle(server: Server) -> None:
