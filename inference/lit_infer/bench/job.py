@@ -12,7 +12,7 @@ from lit_infer.bench.cells import ROUNDS, Cell, Measurable, calls, shared_by
 from lit_infer.bench.cold_start import RUNS, measure_cold
 from lit_infer.bench.environment import environment
 from lit_infer.bench.inputs import MakeInputs
-from lit_infer.bench.measure import Interrupted, take_turns
+from lit_infer.bench.measure import take_turns
 from lit_infer.bench.result import Result
 from lit_infer.bench.scenarios import Scenario
 from lit_infer.bench.served.agreement import check_same
@@ -138,18 +138,10 @@ def _looked_at(job: Job, model: ServedModel, own: Sequence[Subject], to: Watcher
 
 def _sweep(job: Job, opened: Opened, result: Result, to: Watcher) -> None:
     cells = _cells(job, opened, to)
-    try:
-        with to.progress("measure", ROUNDS * len(cells)) as advance:
-            result.rows = take_turns(cells, seconds=job.seconds or 0.5, advance=advance)
-    except Interrupted as stop:
-        if not stop.rows:
-            raise
-        result.rows, result.interrupted = stop.rows, True
-    except LitError as error:  # a server has gone, say
-        result.rows = [cell.row() for cell in cells if cell.times]
-        if not result.rows:
-            raise
-        result.error = error
+    task = to.progress("measure", ROUNDS * len(cells))
+    with _cut_short(result, lambda: any(cell.times for cell in cells)), task as advance:
+        take_turns(cells, seconds=job.seconds or 0.5, advance=advance)
+    result.rows = [cell.row() for cell in cells if cell.times]
 
 
 def _cells(job: Job, opened: Opened, to: Watcher) -> list[Cell]:
@@ -178,19 +170,23 @@ def _run_scenarios(job: Job, opened: Opened, result: Result, to: Watcher) -> Non
     driver, seconds = loadgen.driver(), job.seconds or 10.0
     to.say(f"driven by {driver.name}; MLPerf's own runs take 600 s and more, these {seconds:g} s")
     found = scenarios.run(opened.all, job.scenarios, driver=driver, seconds=seconds, bound=job.bound, rate=job.rate)
+    task = to.progress("scenarios", len(job.scenarios) * len(opened.all))
+    with _cut_short(result, lambda: bool(result.scenarios)), task as advance:
+        for row in found:
+            result.scenarios.append(row)
+            advance()
+
+
+@contextmanager
+def _cut_short(result: Result, has_figures: Callable[[], bool]) -> Iterator[None]:
+    """Ctrl-C, or an error such as a server that has gone, in the block: noted where there are figures, else raised."""
     try:
-        with to.progress("scenarios", len(job.scenarios) * len(opened.all)) as advance:
-            for row in found:
-                result.scenarios.append(row)
-                advance()
-    except KeyboardInterrupt:
-        if not result.scenarios:
+        yield
+    except (KeyboardInterrupt, LitError) as stop:
+        if not has_figures():
             raise
-        result.interrupted = True
-    except LitError as error:
-        if not result.scenarios:
-            raise
-        result.error = error
+        result.interrupted = isinstance(stop, KeyboardInterrupt)
+        result.error = stop if isinstance(stop, LitError) else None
 
 
 def _start_cold(job: Job, opened: Opened, result: Result, to: Watcher) -> None:

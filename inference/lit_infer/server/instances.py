@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Protocol
 
@@ -19,8 +20,8 @@ from lit_infer.predictor import Predictor, load
 from lit_infer.self_test import self_test
 from lit_infer.server.batches import Answered, Batches, Work
 
-BACK_OFF = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0)
-"""Seconds before each attempt to open again what was lost; after that every 10 s."""
+_BACK_OFF = (0.0, 0.1, 0.3, 1.0, 3.0)
+_SELDOM_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,9 @@ class Instances(Protocol):
 class InThreads:
     """Instances in threads of this process: of whoever calls `answer`."""
 
-    def __init__(self, predictor: Predictor, answer: Callable[[Sequence[Work]], Answered], *, count: int) -> None:
+    def __init__(self, predictor: Predictor, batches: Batches, *, count: int) -> None:
         self._predictor = predictor
-        self.answer = answer
+        self.answer = batches.answer
         self.opened = Opened(
             manifest=predictor.manifest,
             engine=predictor.engine,
@@ -89,6 +90,11 @@ class InThreads:
         self._predictor.close()
 
 
+def pauses() -> Iterator[float]:
+    """Seconds before each attempt to open again what was lost. There is always another."""
+    return chain(_BACK_OFF, repeat(_SELDOM_S))
+
+
 def open_here(path: Path, wanted: Wanted, *, alone: bool = False) -> InThreads:
     """A model, checked against its golden answers and warm.
 
@@ -103,7 +109,7 @@ def open_here(path: Path, wanted: Wanted, *, alone: bool = False) -> InThreads:
         batches = Batches(predictor.manifest, run, predictor.prepare, max_batch=max_batch)
         _warm_up(batches)
         _load_decoders(predictor)
-        return InThreads(predictor, batches.answer, count=1 if alone else predictor.threads)
+        return InThreads(predictor, batches, count=1 if alone else predictor.threads)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lit_infer.batcher import BatchPolicy
 from lit_infer.manifest import Manifest
-from lit_infer.server import processes, sources
+from lit_infer.server import sources
 from lit_infer.server.instances import Instances, Opened, Wanted, open_here
 from lit_infer.server.runner import Runner
 from lit_infer.server.sources import Located, Source
@@ -15,14 +15,9 @@ from lit_infer.server.stats import Stats
 
 
 @dataclass(frozen=True)
-class Opening:
-    """How models are opened."""
+class Opening(Wanted):
+    """How models are opened, and how their requests wait."""
 
-    device: str = "auto"
-    engine: str = "auto"
-    threads: int | None = None
-    max_batch: int | None = None
-    """None: as `lit-bench tune` found for the model here, else 8."""
     max_delay: float = 0.0
     max_items: int = 1024
     max_bytes: int = 256 * 2**20
@@ -31,8 +26,11 @@ class Opening:
 
     def instances(self, path: Path) -> Instances:
         """The model, open. Raises what `open_here` raises."""
-        wanted = Wanted(self.device, self.engine, self.threads, self.max_batch)
-        return processes.open_apart(path, wanted, self.processes) if self.processes else open_here(path, wanted)
+        if not self.processes:
+            return open_here(path, self)
+        from lit_infer.server import processes  # which most servers do without
+
+        return processes.open_apart(path, self, self.processes)
 
     def policy(self, opened: Opened) -> BatchPolicy:
         """How this model's requests are batched."""

@@ -1,16 +1,11 @@
 """Instances in processes of their own: what crashes there, or is killed for its memory, is not the server.
 
-    open_apart -> starts `lit_infer.server.processes` N times -> each opens the model and says what it has opened
-    answer     -> a process that is free -> one batch as MessagePack over a socket pair -> its answers
-
-Nothing is pickled: what decodes strangers' images cannot make its parent run anything.
+open_apart -> starts `instance_process` N times -> each opens the model and says what it has opened
+answer     -> a process that is free -> one batch, as `instance_messages` has it, over a socket pair -> its answers
 """
 
-import gc
-import itertools
 import logging
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -20,74 +15,23 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
 
-import msgspec
-import numpy as np
-from numpy.typing import NDArray
-
-from lit_infer import errors
-from lit_infer import manifest as manifests
-from lit_infer.errors import EngineError, InputError, LitError, UsageError
+from lit_infer.errors import EngineError, LitError, UsageError
 from lit_infer.hardware import usable_cpus
-from lit_infer.server.batches import Answer, Answered, Arrays, Execution, Work
-from lit_infer.server.instances import BACK_OFF, Opened, Wanted, open_here
+from lit_infer.server import instance_messages as messages
+from lit_infer.server.batches import Answered, Work
+from lit_infer.server.instances import Opened, Wanted, pauses
 
-_PROGRAM = "from lit_infer.server.processes import main; main()"
+_PROGRAM = "from lit_infer.server.instance_process import main; main()"
 _SOCKET_BYTES = 2**20  # a batch of photos passes in a few pieces
 _END_S = 5.0
 log = logging.getLogger("lit_serve")
 
 
-class _Start(msgspec.Struct):
-    path: str
-    wanted: Wanted
-
-
-class _Error(msgspec.Struct, tag=True):
-    kind: str
-    text: str
-    code: str = ""
-
-
-class _Ready(msgspec.Struct, tag=True):
-    manifest: bytes
-    engine: str
-    device: str
-    file: str | None
-    batch_size: int
-
-
-class _Array(msgspec.Struct, array_like=True):
-    dtype: str
-    shape: tuple[int, ...]
-    data: bytes
-
-
-class _Item(msgspec.Struct, array_like=True):
-    image: bytes | None
-    arrays: tuple[_Array, ...]
-    rows: int
-
-
-class _Answer(msgspec.Struct, tag=True):
-    outputs: tuple[_Array, ...]
-    rows: int
-    compute_input: float
-    compute_infer: float
-
-
-class _Told(msgspec.Struct):
-    answers: list[_Answer | _Error]
-    executions: list[Execution]
-    death: str
-    """What its engine failed with, whereupon the process ends."""
-
-
 class _Process:
     """One instance; one batch at a time."""
 
-    def __init__(self, start: _Start) -> None:
+    def __init__(self, start: messages.Start) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             for end in (ours, theirs):
@@ -99,7 +43,7 @@ class _Process:
                 command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True
             )
         self._death = ""
-        self._say(msgspec.msgpack.encode(start))
+        self._say(messages.encode(start))
 
     @property
     def is_lost(self) -> bool:
@@ -111,29 +55,28 @@ class _Process:
         """The process's number."""
         return self._process.pid
 
-    def opened(self) -> _Ready:
+    def opened(self) -> Opened:
         """What it has opened, when it has. Raises what it could not be opened for."""
-        told = msgspec.msgpack.decode(self._hear(), type=_Ready | _Error)
-        if isinstance(told, _Error):
-            raise _error(told)
-        return told
+        told = messages.decode(self._hear(), messages.Ready | messages.Failure)  # type: ignore[arg-type] # a union
+        if isinstance(told, messages.Failure):
+            raise messages.error(told)
+        return told.opened
 
     def answer(self, works: Sequence[Work]) -> Answered:
         """Answer a batch. Raises EngineError when the process has ended."""
-        items = [_Item(work.image, _packed(work.arrays), work.rows) for work in works]
-        self._say(msgspec.msgpack.encode(items))
-        told = msgspec.msgpack.decode(self._hear(), type=_Told)
+        self._say(messages.encode(works))
+        told = messages.decode(self._hear(), messages.Told)
         self._death = told.death
-        return Answered([_unpacked_answer(one) for one in told.answers], told.executions)
+        return messages.answered(told)
 
     def leave(self) -> None:
         """Tell it to end."""
         self._line.close()
 
-    def end(self) -> None:
+    def end(self, within: float = _END_S) -> None:
         """Wait until it has ended, and not for long."""
         try:
-            self._process.wait(_END_S)
+            self._process.wait(within)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -164,7 +107,7 @@ class _Process:
 class InProcesses:
     """Instances in processes of their own. One that is lost is replaced while the others go on."""
 
-    def __init__(self, processes: Sequence[_Process], opened: Opened, start: _Start) -> None:
+    def __init__(self, processes: Sequence[_Process], opened: Opened, start: messages.Start) -> None:
         self.opened = opened
         self._start = start
         self._processes = list(processes)
@@ -224,8 +167,8 @@ class InProcesses:
         self._replace()
 
     def _replace(self) -> None:
-        for attempt in itertools.count():
-            if self._stop.wait(BACK_OFF[min(attempt, len(BACK_OFF) - 1)]):
+        for pause in pauses():
+            if self._stop.wait(pause):
                 return
             try:
                 (process,), _ = _open(self._start, 1)
@@ -248,109 +191,26 @@ def open_apart(path: Path, wanted: Wanted, count: int) -> InProcesses:
     if os.name != "posix":
         raise UsageError("models in processes of their own need Linux or macOS; leave --processes out")
     share = max(1, (wanted.threads or usable_cpus()) // count)
-    start = _Start(str(path.absolute()), replace(wanted, threads=share))
-    processes, ready = _open(start, count)
-    opened = Opened(
-        manifest=manifests.decode(ready.manifest, where=str(path)),
-        engine=ready.engine,
-        device=ready.device,
-        file=ready.file,
-        batch_size=ready.batch_size,
-        count=count,
-    )
-    return InProcesses(processes, opened, start)
+    start = messages.Start(str(path.absolute()), replace(wanted, threads=share))
+    processes, opened = _open(start, count)
+    return InProcesses(processes, replace(opened, count=count), start)
 
 
-def _open(start: _Start, count: int) -> tuple[list[_Process], _Ready]:
+def _open(start: messages.Start, count: int) -> tuple[list[_Process], Opened]:
     """Processes that have opened the model, and what each of them has opened."""
     processes: list[_Process] = []
     try:
         for _ in range(count):
             processes.append(_Process(start))
-        ready, *_ = [process.opened() for process in processes]
+        opened, *_ = [process.opened() for process in processes]
     except BaseException:
-        _end(processes)
+        _end(processes, within=0)  # they hold nothing yet
         raise
-    return processes, ready
+    return processes, opened
 
 
-def _end(processes: Sequence[_Process]) -> None:
+def _end(processes: Sequence[_Process], within: float = _END_S) -> None:
     for process in processes:
         process.leave()
     for process in processes:
-        process.end()
-
-
-def main() -> None:
-    """The program of one process: open the model, answer batches until the server hangs up."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # the server decides when to end, and may have to answer first
-        signal.signal(number, signal.SIG_IGN)
-    with Connection(int(sys.argv[1])) as line:
-        try:
-            _serve(line)
-        except (EOFError, BrokenPipeError, ConnectionResetError):
-            return
-
-
-def _serve(line: Connection) -> None:
-    start = msgspec.msgpack.decode(line.recv_bytes(), type=_Start)
-    try:
-        instance = open_here(Path(start.path), start.wanted, alone=True)
-    except Exception as error:
-        line.send_bytes(msgspec.msgpack.encode(_told(error)))
-        return
-    opened = instance.opened
-    ready = _Ready(manifests.encode(opened.manifest), opened.engine, opened.device, opened.file, opened.batch_size)
-    line.send_bytes(msgspec.msgpack.encode(ready))
-    gc.collect()
-    gc.freeze()  # as the server does
-    while True:
-        items = msgspec.msgpack.decode(line.recv_bytes(), type=list[_Item])
-        told = instance.answer([Work(item.image, _unpacked(item.arrays), item.rows, 0.0) for item in items])
-        line.send_bytes(msgspec.msgpack.encode(_packed_told(told)))
-        if told.death is not None:
-            return
-
-
-def _packed_told(told: Answered) -> _Told:
-    death = "" if told.death is None else f"{type(told.death).__name__}: {told.death}"
-    return _Told([_packed_answer(one) for one in told.answers], told.executions, death)
-
-
-def _packed_answer(answer: Answer | Exception) -> _Answer | _Error:
-    if isinstance(answer, Exception):
-        return _told(answer)
-    return _Answer(_packed(answer.outputs), answer.rows, answer.compute_input, answer.compute_infer)
-
-
-def _packed(arrays: Arrays) -> tuple[_Array, ...]:
-    return tuple(_Array(array.dtype.str, array.shape, array.tobytes()) for array in arrays)
-
-
-def _unpacked(arrays: Sequence[_Array]) -> Arrays:
-    return tuple(_array(array) for array in arrays)
-
-
-def _array(packed: _Array) -> NDArray[Any]:
-    return np.frombuffer(packed.data, np.dtype(packed.dtype)).reshape(packed.shape)
-
-
-def _unpacked_answer(packed: _Answer | _Error) -> Answer | Exception:
-    if isinstance(packed, _Error):
-        return _error(packed)
-    return Answer(_unpacked(packed.outputs), packed.rows, packed.compute_input, packed.compute_infer)
-
-
-def _told(error: Exception) -> _Error:
-    if isinstance(error, InputError):
-        return _Error("InputError", str(error), error.code)
-    if isinstance(error, LitError):
-        return _Error(type(error).__name__, str(error))
-    return _Error("EngineError", f"{type(error).__name__}: {error}")
-
-
-def _error(told: _Error) -> LitError:
-    if told.kind == "InputError":
-        return InputError(told.text, code=told.code)
-    kind = getattr(errors, told.kind, EngineError)
-    return kind(told.text) if isinstance(kind, type) and issubclass(kind, LitError) else EngineError(told.text)
+        process.end(within)

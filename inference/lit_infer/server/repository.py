@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from lit_infer.errors import EngineError, LitError, NotFoundError, UsageError
 from lit_infer.server import canary
-from lit_infer.server.instances import BACK_OFF
+from lit_infer.server.instances import pauses
 from lit_infer.server.opening import OnDeath, Opening, Served, open_model
 from lit_infer.server.slot import UNLOADED, Slot
 from lit_infer.server.sources import Source
@@ -223,14 +223,12 @@ class Repository:
         threading.Thread(target=self._revive, args=(slot,), name="lit-revive", daemon=True).start()
 
     def _revive(self, slot: Slot) -> None:
-        attempt = 0
-        while not self._stop.wait(BACK_OFF[min(attempt, len(BACK_OFF) - 1)]):
-            if slot.reason == UNLOADED or slot.rests:
+        for pause in pauses():
+            if self._stop.wait(pause) or slot.reason == UNLOADED or slot.rests:
                 return
             try:
                 self.replace(slot)
             except Exception as error:  # whatever it is, the next attempt may go better
-                attempt += 1
                 log.error("%s could not be opened again: %s", slot.name, _told(error))
             else:
                 log.warning("%s version %s is ready again", slot.name, slot.version)

@@ -24,6 +24,7 @@ class Settings:
     stream_timeout: float = 600.0
     """From a gRPC stream's message to its next one."""
     max_connections: int = 1024
+    """That are served; over HTTP as many more are told that there is no room."""
     timeout: float = 10.0
     """In which an inference must have begun. A client can shorten it, not lengthen it."""
     accept_delay: float = 1.0

@@ -49,6 +49,10 @@ class Guarded(HttpToolsProtocol):
         """From the connection's start or a request's first byte to the end of its headers."""
         self._in_body = False
         self._header_bytes = 0
+        self._before: RequestResponseCycle | None = None
+        """The request before the newest one."""
+        self._is_deaf = False
+        """A request was wrong; what is owed to those before it is the last that is said, and no more is heard."""
         self._is_leaving = False
         """All was said; what still comes is thrown away until the client has closed."""
         self._refusal = (400, "this is not an HTTP request")
@@ -65,7 +69,7 @@ class Guarded(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of any part of a request."""
-        if self._is_over:
+        if self._is_deaf or self._is_over:
             return
         if self._in_header:
             self._header_bytes += len(data)
@@ -73,7 +77,7 @@ class Guarded(HttpToolsProtocol):
         # The parser tells of a header when it is whole; of one that never ends, never.
         if self._in_header and not self._header_bytes:
             self._header_bytes = 1  # a request has begun behind another one
-        if self._in_header and self._header_bytes > self.settings.max_header and not self._is_over:
+        if self._in_header and self._header_bytes > self.settings.max_header and not (self._is_deaf or self._is_over):
             self._refuse(431, self._too_long)
 
     def on_message_begin(self) -> None:
@@ -89,6 +93,7 @@ class Guarded(HttpToolsProtocol):
             self._refusal = (431, self._too_long)
             raise ValueError("header too long")
         self._in_header, self._in_body, self._header_bytes = False, True, 0
+        self._before = self.cycle
         super().on_headers_complete()
         if self.scope["method"] != "HEAD":
             self.cycle.transport = cast("asyncio.Transport", Wire(self.transport, self.cycle, self._plain, self._leave))
@@ -169,11 +174,13 @@ class Guarded(HttpToolsProtocol):
 
     def _refuse(self, status: int, text: str) -> None:
         """Answer without the app, and close. An answer that is owed to an earlier request is the last one instead."""
+        if waits := self._in_body and bool(self.pipeline):
+            self.pipeline.popleft()  # it has not been begun, and will not be
+            self.cycle = cast("RequestResponseCycle", self._before)
         if self.cycle is not None and not self.cycle.response_complete:
-            if self._in_header:
+            if waits or self._in_header:
                 self.cycle.keep_alive = False
-                self.flow.pause_reading()
-                self.deadline = _NEVER
+                self._is_deaf, self.deadline = True, _NEVER
                 return
             self.cycle.disconnected, self.cycle.waiting_for_100_continue = True, False  # nobody is told of this one
             self.cycle.message_event.set()
@@ -225,7 +232,9 @@ class Wire:
         self._head: bytes | None = None
 
     def write(self, data: bytes) -> None:
-        """Called for "100 Continue", for the head, and for each piece of the body."""
+        """Called for "100 Continue", for the head, and for each piece of the body. A client that left gets none."""
+        if self._transport.is_closing():
+            return
         if self._head is None and self._cycle.response_started:
             self._head = data
             return
@@ -236,7 +245,7 @@ class Wire:
 
     def _sent(self, data: bytes) -> int:
         """How many bytes have left already, without the interpreter's lock, if that is possible now."""
-        if self._plain is None or self._transport.is_closing() or self._transport.get_write_buffer_size():
+        if self._plain is None or self._transport.get_write_buffer_size():
             return 0
         try:
             # Asked for each time: of a socket that is closed it is -1, while its old number may be somebody else's.
@@ -250,6 +259,8 @@ class Wire:
 
     def close(self) -> None:
         """Send what is here, then close."""
+        if self._transport.is_closing():
+            return
         if self._head:
             self._transport.write(self._head)
         self._leave()

@@ -2,14 +2,12 @@
 
 import os
 import signal
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
 import httpx
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -18,7 +16,8 @@ from hypothesis.extra import numpy as arrays_of
 
 from lit_infer import errors
 from lit_infer.errors import ArtifactError, EngineError, InputError, LitError, NotFoundError
-from lit_infer.server import processes
+from lit_infer.server import instance_messages as messages
+from lit_infer.server import instance_process
 from lit_infer.server.app import create_app
 from lit_infer.server.batches import Answer, Answered, Work, opened_again
 from lit_infer.server.instances import InThreads, Wanted, open_here
@@ -29,6 +28,7 @@ from lit_infer.server.sources import parse
 from tests.inference.server.client import Client
 from tests.inference.server.process import command, serving
 from tests.inference.server.proven import make_proven, png, tensor
+from tests.inference.server.test_repository import until
 from tests.inference.tiny import LABELS, colour
 
 INFER = "/v2/models/colours/infer"
@@ -56,8 +56,8 @@ def image(data: bytes) -> Work:
     return Work(data, (), 1, 0.0)
 
 
-def rows(*arrays: Any) -> Work:
-    return Work(None, arrays, len(arrays[0]), 0.0)
+def rows(array: Any) -> Work:
+    return Work(None, (array,), len(array), 0.0)
 
 
 def said(answers: list[Answer | Exception]) -> list[Any]:
@@ -149,28 +149,22 @@ def pids(repository: Repository) -> list[int]:
     return list(found._instances.pids)
 
 
-def wait_while(condition: Callable[[], bool]) -> None:
-    waiting = threading.Event()
-    while condition():
-        waiting.wait(0.01)
-
-
 def test_a_crash_fails_what_was_in_hand_and_nothing_else(served: Repository, caplog: pytest.LogCaptureFixture) -> None:
     client, before = Client(create_app(served)), pids(served)
     for pid in before:
         os.kill(pid, signal.SIGSTOP)  # so that each holds what it is sent
     runner = served.slots[0].served.runner  # type: ignore[union-attr]
     inside = [runner.submit_image(png(), timeout=None) for _ in range(16)]
-    wait_while(lambda: runner.waiting > 0)
+    until(lambda: runner.waiting == 0)
 
     os.kill(before[0], signal.SIGKILL)
-    wait_while(lambda: sum(future.done() for future in inside) < 8)
+    until(lambda: sum(future.done() for future in inside) >= 8)
     os.kill(before[1], signal.SIGCONT)
 
     told = [future.exception(20) for future in inside]
     assert sorted(str(error) for error in told) == ["None"] * 8 + [str(opened_again(runner.manifest))] * 8
     assert served.is_ready()
-    wait_while(lambda: len(pids(served)) < 2)
+    until(lambda: len(pids(served)) == 2)
     assert before[1] in pids(served)
     assert f"process {before[0]} was ended by signal 9; starting another" in caplog.text
     client.close()
@@ -181,8 +175,7 @@ def test_when_all_are_lost_the_model_is_opened_again(served: Repository) -> None
 
     for pid in before:
         os.kill(pid, signal.SIGKILL)
-    wait_while(lambda: served.is_ready() and not set(before).isdisjoint(pids(served)))
-    wait_while(lambda: not served.is_ready())
+    until(lambda: served.is_ready() and len(set(pids(served)) - set(before)) == 2)
 
     assert set(before).isdisjoint(pids(served))
     assert client.post(INFER, **GOOD).status_code == 200
@@ -193,9 +186,9 @@ def test_one_that_ends_while_idle_is_replaced_before_anybody_asks(served: Reposi
     client, (first, second) = Client(create_app(served)), pids(served)
 
     os.kill(first, signal.SIGKILL)
-    wait_while(lambda: first in pids(served))
+    until(lambda: first not in pids(served))
     answers = [client.post(INFER, **GOOD).status_code for _ in range(4)]
-    wait_while(lambda: len(pids(served)) < 2)
+    until(lambda: len(pids(served)) == 2)
 
     assert answers == [200] * 4
     assert second in pids(served)
@@ -208,9 +201,9 @@ def test_another_is_tried_until_one_can_be_opened(tmp_path: Path, caplog: pytest
     hidden = bundle.rename(tmp_path / "away")
 
     os.kill(opened.pids[0], signal.SIGKILL)
-    wait_while(lambda: "no other process could be started" not in caplog.text)
+    until(lambda: "no other process could be started" in caplog.text)
     hidden.rename(bundle)
-    wait_while(lambda: len(opened.pids) < 2)
+    until(lambda: len(opened.pids) == 2)
 
     assert [type(opened.answer([image(png())]).answers[0]) for _ in range(4)] == [Answer] * 4
     opened.close()
@@ -220,15 +213,15 @@ def test_one_whose_engine_has_died_says_so_and_ends(here: InThreads, monkeypatch
     ours, theirs = Pipe()
     dies = Answered([EngineError("opened again")], death=RuntimeError("CUDA error"))
     monkeypatch.setattr(here, "answer", lambda _: dies)
-    monkeypatch.setattr(processes, "open_here", lambda *_, **__: here)
-    monkeypatch.setattr(processes.gc, "freeze", lambda: None)
-    ours.send_bytes(msgspec.msgpack.encode(processes._Start("b", CPU)))
-    ours.send_bytes(msgspec.msgpack.encode([processes._Item(png(), (), 1)]))
+    monkeypatch.setattr(instance_process, "open_here", lambda *_, **__: here)
+    monkeypatch.setattr(instance_process.gc, "freeze", lambda: None)
+    ours.send_bytes(messages.encode(messages.Start("b", CPU)))
+    ours.send_bytes(messages.encode([image(png())]))
 
-    processes._serve(theirs)
+    instance_process.serve(theirs)
 
-    ours.recv_bytes()
-    told = msgspec.msgpack.decode(ours.recv_bytes(), type=processes._Told)
+    assert messages.decode(ours.recv_bytes(), messages.Ready).opened == here.opened
+    told = messages.decode(ours.recv_bytes(), messages.Told)
     assert told.death == "RuntimeError: CUDA error"
     ours.close()
     theirs.close()
@@ -254,7 +247,7 @@ def test_without_their_server_they_end(proven: Path) -> None:
         server.process.kill()
         server.process.wait()
 
-        wait_while(lambda: any(lives(pid) for pid in own))
+        until(lambda: not any(lives(pid) for pid in own))
 
     assert len(own) == 2
 
@@ -291,17 +284,21 @@ def test_a_module_of_the_working_directory_is_not_run(proven: Path, tmp_path: Pa
     )
 )
 def test_arrays_pass_as_they_are(array: Any) -> None:
-    (found,) = processes._unpacked(processes._packed((array, array.T))[:1])
+    sent = [Work(None, (array, array.T), 1, 0.0)]
 
-    assert (found.dtype, found.shape, found.tobytes()) == (array.dtype, array.shape, array.tobytes())
+    (work,) = messages.decode(messages.encode(sent), list[Work])
+
+    for found, meant in zip(work.arrays, (array, array.T), strict=True):
+        assert (found.dtype, found.shape, found.tobytes()) == (meant.dtype, meant.shape, meant.tobytes())
 
 
-@pytest.mark.parametrize("kind", [kind for kind in vars(errors).values() if isinstance(kind, type)])
-def test_errors_pass_as_they_are(kind: type[Exception]) -> None:
-    if not issubclass(kind, LitError):
-        return
+KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, LitError)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_errors_pass_as_they_are(kind: type[LitError]) -> None:
     sent = InputError("so", code="bad") if kind is InputError else kind("so")
 
-    found = processes._error(processes._told(sent))
+    found = messages.error(messages.failure(sent))
 
     assert (type(found), str(found), vars(found)) == (kind, "so", vars(sent))

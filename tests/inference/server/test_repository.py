@@ -57,7 +57,7 @@ class Engine:
             return graph(inputs)
 
         batches = Batches(predictor.manifest, run, predictor.prepare, max_batch=8)
-        instances = InThreads(predictor, batches.answer, count=predictor.threads)
+        instances = InThreads(predictor, batches, count=predictor.threads)
         runner = Runner(instances, policy=opening.policy(instances.opened), stats=stats, on_death=on_death)
         return Served("colours", Located(self.path, str(source.number), ""), instances, runner)
 

@@ -39,7 +39,7 @@ def runner(
 
         batches = Batches(predictor.manifest, run, predictor.prepare, max_batch=4)
         policy = BatchPolicy(4, max_delay, max_items=max_items)
-        opened = Runner(InThreads(predictor, batches.answer, count=1), policy=policy, stats=Stats())
+        opened = Runner(InThreads(predictor, batches, count=1), policy=policy, stats=Stats())
         yield opened, sizes
         opened.close()
 

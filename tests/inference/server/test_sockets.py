@@ -29,9 +29,12 @@ def server(proven: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def strict(proven: Path) -> Iterator[Server]:
-    """One that takes small bodies, and has time."""
+    """One that takes small bodies, and has time. It may say that a request was wrong, but has no traceback to show."""
     with serving(proven, settings="max_body=1000") as started:
         yield started
+        assert started.stop() == 0
+        assert started.process.stderr is not None
+        assert "Traceback" not in started.process.stderr.read()
 
 
 @pytest.fixture(autouse=True)
@@ -208,6 +211,19 @@ def test_an_answer_that_is_owed_comes_before_a_refusal_and_is_the_last(server: S
     assert b'"label"' in answer
 
 
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_request_that_breaks_off_behind_others_takes_no_answer_from_them(strict: Server, more: int) -> None:
+    body, broken = png(), b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n"
+    good = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    with strict.connect() as sock:
+        sock.sendall(good * (1 + more) + broken)
+
+        answer = read_all(sock)
+
+    assert answer.count(b"HTTP/1.1 200 OK") == answer.count(b"HTTP/1.1") == 1 + more
+    assert answer.count(b"connection: close") == 1
+
+
 def test_a_client_that_leaves_costs_nobody_anything(server: Server) -> None:
     body = json.dumps({"inputs": [tensor()]}).encode()
     head = f"POST {INFER} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
@@ -263,9 +279,9 @@ def test_what_a_socket_does_not_take_is_left_to_the_transport(ends: tuple[socket
     assert left + transport.kept == b"head" + body
 
 
-@pytest.mark.parametrize("why", [{"waits": 1}, {"closing": True}])
+@pytest.mark.parametrize(("why", "kept"), [({"waits": 1}, b"headbody"), ({"closing": True}, b"")])
 def test_nothing_overtakes_what_waits_and_nothing_is_sent_on_a_socket_that_closes(
-    ends: tuple[socket.socket, socket.socket], why: dict[str, int]
+    ends: tuple[socket.socket, socket.socket], why: dict[str, int], kept: bytes
 ) -> None:
     (ours, theirs), transport = ends, Transport()
     vars(transport).update(why)
@@ -274,7 +290,7 @@ def test_nothing_overtakes_what_waits_and_nothing_is_sent_on_a_socket_that_close
     sent.write(b"head")
     sent.write(b"body")
 
-    assert transport.kept == b"headbody"
+    assert transport.kept == kept
     with pytest.raises(BlockingIOError):
         theirs.recv(1)
 
