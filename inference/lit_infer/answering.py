@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lit_infer import images, transforms
+from lit_infer import images
 from lit_infer.engines import Run
 from lit_infer.errors import InputError, UsageError
 from lit_infer.images import ImageInput, Pixels
-from lit_infer.limits import Limits
+from lit_infer.images import steps as transforms
+from lit_infer.images.limits import Limits
 from lit_infer.manifest import Manifest, Step
 from lit_infer.predictions import Choice, Prediction, Timings, batch_choices
 

@@ -15,17 +15,18 @@ from typing import Any, NoReturn, Self
 
 from numpy.typing import NDArray
 
-from lit_infer import bundle, opening, streaming
+from lit_infer import bundle, opening
 from lit_infer.answering import Ask, Recipe, answer, held_bytes, many, prepare, recipe, static_batch
-from lit_infer.batcher import Batcher, BatchPolicy
+from lit_infer.batching import streaming
+from lit_infer.batching.batcher import Batcher, BatchPolicy
+from lit_infer.batching.sessions import Sessions
 from lit_infer.engines import OpenGraph, Run
 from lit_infer.errors import EngineError, InputError, UsageError
 from lit_infer.hardware import DEFAULT_BATCH_SIZE
 from lit_infer.images import ImageInput, Pixels
-from lit_infer.limits import DEFAULT_LIMITS, Limits
+from lit_infer.images.limits import DEFAULT_LIMITS, Limits
 from lit_infer.manifest import Manifest
 from lit_infer.predictions import Choice, Prediction, Timings, top_choices
-from lit_infer.sessions import Sessions
 from lit_infer.tensors import in_order
 
 __all__ = [

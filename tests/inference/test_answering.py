@@ -7,7 +7,7 @@ import pytest
 
 from lit_infer.answering import Ask, answer, held_bytes, prepare, recipe, static_batch
 from lit_infer.errors import UsageError
-from lit_infer.limits import DEFAULT_LIMITS
+from lit_infer.images.limits import DEFAULT_LIMITS
 from lit_infer.manifest import Tensor
 from lit_infer.predictions import Prediction
 from tests.inference.tiny import colour, described, noise

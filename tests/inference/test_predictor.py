@@ -19,7 +19,7 @@ from PIL import Image
 from lit_infer import load
 from lit_infer.engines import OpenGraph
 from lit_infer.errors import ArtifactError, EngineError, UsageError
-from lit_infer.limits import Limits
+from lit_infer.images.limits import Limits
 from lit_infer.manifest import Tensor
 from lit_infer.predictor import Choice, Prediction, Predictor, from_onnx_bytes, top_choices
 from tests.inference.tiny import LABELS, colour, described, encoded, graph_bytes, make_bundle, noise, save

@@ -9,7 +9,7 @@ from typing import Any
 from lit_infer import files, manifest
 from lit_infer.errors import GateError, UsageError
 from lit_infer.folder.sources import Inputs
-from lit_infer.limits import Limits
+from lit_infer.images.limits import Limits
 from lit_infer.predictor import Predictor
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lit_infer.batcher import BatchPolicy
+from lit_infer.batching.batcher import BatchPolicy
 from lit_infer.manifest import Manifest
 from lit_infer.server import sources
 from lit_infer.server.instances import Instances, Opened, Wanted, open_here

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 
-from lit_infer.batcher import Batcher, BatchPolicy
+from lit_infer.batching.batcher import Batcher, BatchPolicy
 from lit_infer.errors import EngineError
 from lit_infer.server.batches import Answer, Arrays, Work, fixed_batch, is_batched, opened_again
 from lit_infer.server.instances import Instances

@@ -2,7 +2,7 @@ import pytest
 
 from lit_infer.errors import GateError, UsageError
 from lit_infer.folder.job import ErrorLimit, limits
-from lit_infer.limits import Limits
+from lit_infer.images.limits import Limits
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from lit_infer.folder import COLUMNS, list_images, row, run, run_job
 from lit_infer.folder.arguments import parse
 from lit_infer.folder.job import ErrorLimit, Job
 from lit_infer.folder.tally import Summary
-from lit_infer.limits import Limits
+from lit_infer.images.limits import Limits
 from lit_infer.predictor import Predictor, load
 from tests.inference.folder.test_archives import tar, zipped
 from tests.inference.tiny import colour, encoded, noise, save

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lit_infer import manifest
-from lit_infer.batcher import BatchPolicy
+from lit_infer.batching.batcher import BatchPolicy
 from lit_infer.errors import OverloadedError
 from lit_infer.manifest import Tensor
 from lit_infer.predictor import load

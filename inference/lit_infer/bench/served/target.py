@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lit_infer import streaming
+from lit_infer.batching import streaming
 from lit_infer.bench.served.client import Connection
 from lit_infer.bench.target import Done, rate_of
 from lit_infer.errors import OverloadedError

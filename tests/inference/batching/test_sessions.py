@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from lit_infer.batching.sessions import Sessions
 from lit_infer.engines import OpenGraph
 from lit_infer.errors import UsageError
-from lit_infer.sessions import Sessions
 
 
 def run(_: Any) -> list[Any]:

@@ -17,8 +17,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from lit_infer.batching.futures import QuickFuture
 from lit_infer.errors import ExpiredError, OverloadedError, UsageError
-from lit_infer.futures import QuickFuture
 
 T = TypeVar("T")
 R = TypeVar("R")

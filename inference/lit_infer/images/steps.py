@@ -8,7 +8,7 @@ from msgspec import UNSET
 from PIL import Image, ImageOps
 
 from lit_infer.errors import InputError
-from lit_infer.limits import Limits
+from lit_infer.images.limits import Limits
 from lit_infer.manifest import CenterCrop, Resize, Step
 
 _MODES = {1: "L", 3: "RGB"}

@@ -18,9 +18,9 @@ from msgspec import UNSET
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from lit_infer import transforms
 from lit_infer.errors import InputError
-from lit_infer.limits import DEFAULT_LIMITS, FORMATS, Limits
+from lit_infer.images import steps as transforms
+from lit_infer.images.limits import DEFAULT_LIMITS, FORMATS, Limits
 from lit_infer.manifest import Step
 
 __all__ = [

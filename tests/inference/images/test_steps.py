@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lit_infer import transforms
-from lit_infer.limits import DEFAULT_LIMITS
+from lit_infer.images import steps as transforms
+from lit_infer.images.limits import DEFAULT_LIMITS
 from lit_infer.manifest import CenterCrop, ExifTranspose, Resize, Step
 from tests.inference.tiny import noise
 

@@ -3,7 +3,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from lit_infer import streaming
+from lit_infer.batching import streaming
 
 
 def test_batches_are_answered_in_their_order_whatever_finishes_first() -> None:

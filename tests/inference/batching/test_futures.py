@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lit_infer.futures import QuickFuture
+from lit_infer.batching.futures import QuickFuture
 
 
 def test_it_has_the_fields_that_the_standard_librarys_has() -> None:

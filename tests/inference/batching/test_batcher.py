@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from lit_infer.batcher import Batcher, BatchPolicy
+from lit_infer.batching.batcher import Batcher, BatchPolicy
 from lit_infer.errors import ExpiredError, OverloadedError, UsageError
 
 LONG = 60.0  # seconds that no test ever waits

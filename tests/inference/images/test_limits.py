@@ -1,7 +1,7 @@
 import pytest
 
 from lit_infer.errors import InputError, UsageError
-from lit_infer.limits import DEFAULT_LIMITS, FORMATS, Limits
+from lit_infer.images.limits import DEFAULT_LIMITS, FORMATS, Limits
 
 
 def test_the_default_is_64_megabytes_and_50_megapixels_in_six_formats() -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from lit_infer.errors import InputError
 from lit_infer.images import Limits, prepare
 from lit_infer.predictor import Predictor
-from tests.inference.test_images import FILES, PIPELINES, png_header
+from tests.inference.images.test_pixels import FILES, PIPELINES, png_header
 from tests.inference.tiny import colour
 
 CODES = {"empty", "unknown_format", "undecodable", "too_many_pixels", "bad_shape"}
