@@ -6,11 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lit_infer.errors import LitError, NotFoundError, UsageError
-from lit_infer.server import page_files
 
 VARIABLE = "LIT_API_KEY"
-OPEN_PATHS = frozenset({"/v2/health/live", "/v2/health/ready"}) | page_files.NAMES.keys()
-"""What needs no key: probes, and the page, which holds no data and asks for the key itself."""
 
 
 class UnauthorizedError(LitError):

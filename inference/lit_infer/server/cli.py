@@ -11,12 +11,12 @@ from lit_infer import console
 from lit_infer.errors import UsageError, require
 
 if TYPE_CHECKING:
-    from lit_infer.server.access_log import AccessLog
-    from lit_infer.server.repository import Repository
-    from lit_infer.server.run import Doors
+    from lit_infer.server.listeners import Listeners
+    from lit_infer.server.models.repository import Repository
+    from lit_infer.server.models.sources import Source
     from lit_infer.server.settings import Settings
-    from lit_infer.server.sources import Source
-    from lit_infer.server.tracing import Tracing
+    from lit_infer.server.telemetry.access_log import AccessLog
+    from lit_infer.server.telemetry.tracing import Tracing
 
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -83,13 +83,15 @@ def serve(
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # read at import; the lines of its core fit no log of ours
     for module in ("starlette", "uvicorn", "httptools", "prometheus_client", *(() if no_grpc else _GRPC)):
         require(module, extra="serve", purpose="lit-serve")
-    from lit_infer.server import auth, log_setup, run, trace_setup
-    from lit_infer.server import canary as canaries
-    from lit_infer.server import watch as watching
-    from lit_infer.server.access_log import AccessLog
-    from lit_infer.server.opening import Opening
-    from lit_infer.server.repository import Repository
+    from lit_infer.server import auth
+    from lit_infer.server.listeners import open_listeners, read_tls
+    from lit_infer.server.models import canary as canaries
+    from lit_infer.server.models import watch as watching
+    from lit_infer.server.models.opening import Opening
+    from lit_infer.server.models.repository import Repository
     from lit_infer.server.settings import MIB, Settings
+    from lit_infer.server.telemetry import log_setup, trace_setup
+    from lit_infer.server.telemetry.access_log import AccessLog
 
     settings = Settings(
         max_body=max_body * MIB,
@@ -108,7 +110,7 @@ def serve(
         processes=processes or 0,
     )
     every = None if watch is None else seconds(watch, "--watch")
-    tls, second_port = run.tls(tls_cert, tls_key), _second_port(port, grpc_port, no_grpc=no_grpc)
+    tls, second_port = read_tls(tls_cert, tls_key), _second_port(port, grpc_port, no_grpc=no_grpc)
     asked = _sources(models, canary)
     if every is not None and not any(source.moves for source in asked):
         raise UsageError("--watch needs a model named by an alias, such as local/digits/digits-cnn-export:production")
@@ -116,14 +118,14 @@ def serve(
         console.note(f"note: no API key is asked for; whoever reaches {host} is served. See --api-key-file")
     log_setup.start(console.err)
     tracing = trace_setup.start(asked=trace)
-    doors = run.open_doors(host, port, second_port, tls=tls)
+    listeners = open_listeners(host, port, second_port, tls=tls)
     repository = Repository(asked, opening)
     try:
         for slot in repository.slots:
             console.note(f"{slot.name} version {slot.version} is ready: {canaries.told(slot.source)}")
         if every is not None:
             watching.start(repository, every=every)
-        _serve(repository, settings, doors, access=None if quiet else AccessLog(), tracing=tracing)
+        _serve(repository, settings, listeners, access=None if quiet else AccessLog(), tracing=tracing)
     finally:
         repository.close()
         if tracing is not None:
@@ -132,8 +134,8 @@ def serve(
 
 def _sources(models: list[str] | None, canary: list[str] | None) -> "tuple[Source, ...]":
     from lit_infer import bundle
-    from lit_infer.server import canary as canaries
-    from lit_infer.server import sources
+    from lit_infer.server.models import canary as canaries
+    from lit_infer.server.models import sources
 
     asked = sources.parse(models or [bundle.default_model()])
     return asked + canaries.parse(canary or (), asked)
@@ -142,7 +144,7 @@ def _sources(models: list[str] | None, canary: list[str] | None) -> "tuple[Sourc
 def _serve(
     repository: "Repository",
     settings: "Settings",
-    doors: "Doors",
+    listeners: "Listeners",
     *,
     access: "AccessLog | None",
     tracing: "Tracing | None",
@@ -150,17 +152,17 @@ def _serve(
     """Until a signal ends it."""
     from lit_infer.server import run
     from lit_infer.server.app import create_app
-    from lit_infer.server.metrics import Metrics
+    from lit_infer.server.models.metrics import Metrics
 
     metrics = Metrics()
     service = create_app(repository, settings, access=access, metrics=metrics, tracing=tracing)
     grpc = None
-    if doors.grpc is not None:
+    if listeners.grpc is not None:
         from lit_infer.server.grpc.server import create_server
 
-        grpc = create_server(repository, settings, doors, access=access, metrics=metrics, tracing=tracing)
+        grpc = create_server(repository, settings, listeners, access=access, metrics=metrics, tracing=tracing)
     try:
-        run.serve(service, repository, settings, doors, grpc=grpc, started=lambda: _say_started(doors))
+        run.serve(service, repository, settings, listeners, grpc=grpc, started=lambda: _say_started(listeners))
     finally:
         if access is not None:
             access.flush()
@@ -176,10 +178,10 @@ def _second_port(port: int, grpc_port: int | None, *, no_grpc: bool) -> int | No
     return port + 1 if port else 0
 
 
-def _say_started(doors: "Doors") -> None:
-    where = doors.http_address
-    if doors.grpc is not None:
-        console.note(f"serving gRPC on {doors.grpc_address}")
+def _say_started(listeners: "Listeners") -> None:
+    where = listeners.http_address
+    if listeners.grpc is not None:
+        console.note(f"serving gRPC on {listeners.grpc_address}")
     console.note(f"serving on {where}")
     console.note(f"next: curl --data-binary @IMAGE {where}/predict   or open {where}/ in a browser")
 

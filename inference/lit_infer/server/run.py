@@ -5,20 +5,17 @@ import gc
 import logging
 import signal
 import socket
-import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
 from uvicorn import Config, Server
 
-from lit_infer.errors import UsageError
-from lit_infer.server import sockets as guards
-from lit_infer.server.repository import Repository
+from lit_infer.server.http import sockets as guards
+from lit_infer.server.listeners import Listeners
+from lit_infer.server.models.repository import Repository
 from lit_infer.server.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,63 +26,11 @@ _TICKS_PER_LOOK = 5  # of 0.1 s
 log = logging.getLogger("lit_serve")
 
 
-@dataclass(frozen=True)
-class Tls:
-    """Files for HTTPS."""
-
-    certificate: Path
-    key: Path
-
-
-@dataclass(frozen=True)
-class Doors:
-    """Where clients come in: addresses that are held, on which nobody listens yet."""
-
-    http: socket.socket
-    grpc: socket.socket | None = None
-    tls: Tls | None = None
-
-    @property
-    def http_address(self) -> str:
-        """The URL."""
-        return f"{'https' if self.tls else 'http'}://{_address(self.http)}"
-
-    @property
-    def grpc_address(self) -> str:
-        """Host and port."""
-        return _address(self.grpc) if self.grpc else ""
-
-
-def open_doors(host: str, port: int, grpc_port: int | None, *, tls: Tls | None = None) -> Doors:
-    """Take the addresses. `grpc_port` None: no gRPC. Raises UsageError."""
-    http = bind(host, port)
-    try:
-        return Doors(http, None if grpc_port is None else bind(host, grpc_port, option="--grpc-port"), tls)
-    except UsageError:
-        http.close()
-        raise
-
-
-def bind(host: str, port: int, *, option: str = "--port") -> socket.socket:
-    """Take an address, or say why it cannot be had: before models are opened, which takes longer."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((host, port))
-    except (OSError, OverflowError) as error:
-        sock.close()
-        reason = getattr(error, "strerror", None) or str(error).rstrip(".")
-        raise UsageError(f"cannot listen on {host} port {port}: {reason}. {option} 0 takes any free one") from None
-    sock.set_inheritable(True)
-    return sock
-
-
 def serve(
     app: ASGIApp,
     repository: Repository,
     settings: Settings,
-    doors: Doors,
+    listeners: Listeners,
     *,
     grpc: "GrpcServer | None" = None,
     started: Callable[[], None] = lambda: None,
@@ -107,12 +52,12 @@ def serve(
         backlog=_BACKLOG,
         timeout_keep_alive=max(1, int(settings.idle_timeout) + 1),  # the sockets' own deadlines come first
         timeout_graceful_shutdown=max(1, int(settings.grace)),
-        ssl_certfile=doors.tls.certificate if doors.tls else None,
-        ssl_keyfile=doors.tls.key if doors.tls else None,
+        ssl_certfile=listeners.tls.certificate if listeners.tls else None,
+        ssl_keyfile=listeners.tls.key if listeners.tls else None,
     )
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a client that leaves must not end the process
     try:
-        _Server(config, repository, settings, grpc, started).run(sockets=[doors.http])
+        _Server(config, repository, settings, grpc, started).run(sockets=[listeners.http])
     finally:
         gc.unfreeze()  # libraries that look for leaks at the end would find what is frozen
 
@@ -222,21 +167,3 @@ def _connected(listener: socket.socket) -> list[socket.socket]:
     with suppress(OSError):  # not every system lets go of a listener so; there it is closed a little later
         listener.shutdown(socket.SHUT_RDWR)
     return found
-
-
-def _address(sock: socket.socket) -> str:
-    host, port = sock.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def tls(certificate: Path | None, key: Path | None) -> Tls | None:
-    """Both files, readable, or neither."""
-    if certificate is None and key is None:
-        return None
-    if certificate is None or key is None:
-        raise UsageError("--tls-cert and --tls-key go together")
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
-    except (OSError, ssl.SSLError) as error:
-        raise UsageError(f"{certificate} and {key} are not a certificate and its key: {error}") from None
-    return Tls(certificate, key)

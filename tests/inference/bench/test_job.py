@@ -12,7 +12,7 @@ from lit_infer.bench.scenarios import SCENARIOS
 from lit_infer.bench.served.opening import Servers
 from lit_infer.errors import GateError, UsageError
 from tests.inference.bench.servers import url_of
-from tests.inference.server.process import Server, serving
+from tests.support.server.process import Server, serving
 
 
 def test_a_bundle_and_its_servers_take_turns(proven: Path, server: Server) -> None:

@@ -1,8 +1,6 @@
 """`lit-serve` as a user meets it."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -10,20 +8,9 @@ import pytest
 
 from lit_infer.errors import UsageError
 from lit_infer.server.cli import batch_size, seconds
-from tests.inference.server.process import command
-from tests.inference.server.proven import png
 from tests.inference.tiny import without
-
-
-def refused(*arguments: str, **environment: str) -> tuple[int, str]:
-    import os
-
-    code = "from lit_infer.server.cli import main; main()"
-    line = [sys.executable, "-c", code, *arguments]
-    done = subprocess.run(line, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    return done.returncode, done.stderr
+from tests.support.server.process import command, refused
+from tests.support.server.requests import png
 
 
 def test_a_bundle_is_served_until_sigterm(proven: Path, tmp_path: Path) -> None:

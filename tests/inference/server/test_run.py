@@ -14,18 +14,19 @@ import numpy as np
 import pytest
 
 from lit_infer.errors import UsageError
-from lit_infer.server import run
 from lit_infer.server.app import create_app
-from lit_infer.server.opening import OnDeath, Opening, Served, open_model
-from lit_infer.server.repository import Repository
-from lit_infer.server.sources import Source
-from lit_infer.server.stats import Stats
-from tests.inference.server.client import Client
-from tests.inference.server.process import command, serving
-from tests.inference.server.proven import expected, png, tensor
-from tests.inference.server.test_repository import until
-from tests.inference.server.test_watch import NAME, publish
+from lit_infer.server.listeners import bind, read_tls
+from lit_infer.server.models.opening import OnDeath, Opening, Served, open_model
+from lit_infer.server.models.repository import Repository
+from lit_infer.server.models.sources import Source
+from lit_infer.server.models.stats import Stats
 from tests.inference.tiny import LABELS, colour
+from tests.support.server.client import Client
+from tests.support.server.process import command, serving
+from tests.support.server.proven import expected
+from tests.support.server.published import NAME, publish
+from tests.support.server.requests import png, tensor
+from tests.support.server.waiting import until
 
 INFER = "/v2/models/colours/infer"
 
@@ -262,14 +263,14 @@ def test_a_port_that_is_taken_is_said() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=rf"cannot listen on 127\.0\.0\.1 port {port}: Address already in use"):
-            run.bind("127.0.0.1", port)
+            bind("127.0.0.1", port)
 
 
 def test_tls_needs_both_files_and_right_ones(tmp_path: Path) -> None:
     (tmp_path / "a.pem").write_text("none")
 
-    assert run.tls(None, None) is None
+    assert read_tls(None, None) is None
     with pytest.raises(UsageError, match="go together"):
-        run.tls(tmp_path / "a.pem", None)
+        read_tls(tmp_path / "a.pem", None)
     with pytest.raises(UsageError, match="not a certificate and its key"):
-        run.tls(tmp_path / "a.pem", tmp_path / "a.pem")
+        read_tls(tmp_path / "a.pem", tmp_path / "a.pem")

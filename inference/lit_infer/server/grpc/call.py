@@ -11,11 +11,11 @@ from urllib.parse import unquote
 import grpc
 
 from lit_infer.errors import ExpiredError, LitError, OverloadedError
-from lit_infer.server import edge
-from lit_infer.server.access_log import Access
+from lit_infer.server.errors import status_of, text_of
+from lit_infer.server.telemetry.access_log import Access
 
 if TYPE_CHECKING:
-    from lit_infer.server.tracing import RequestSpan, Tracing
+    from lit_infer.server.telemetry.tracing import RequestSpan, Tracing
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -43,7 +43,7 @@ def code_of(error: Exception) -> grpc.StatusCode:
         return grpc.StatusCode.RESOURCE_EXHAUSTED
     if isinstance(error, ExpiredError):
         return grpc.StatusCode.DEADLINE_EXCEEDED
-    return _CODES.get(edge.status_of(error), grpc.StatusCode.INTERNAL)
+    return _CODES.get(status_of(error), grpc.StatusCode.INTERNAL)
 
 
 @dataclass(slots=True)
@@ -65,7 +65,7 @@ class Call:
 
     def failed(self, error: Exception) -> None:
         """Note what went wrong."""
-        self.told, self.code, self.status = edge.text_of(error, self.id), code_of(error), edge.status_of(error)
+        self.told, self.code, self.status = text_of(error, self.id), code_of(error), status_of(error)
         if self.status == 500 and not isinstance(error, LitError):
             log.error("request %s: %s", self.id, type(error).__name__, exc_info=error)
         if self.span is not None:

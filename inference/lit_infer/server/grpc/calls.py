@@ -13,15 +13,16 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 
 from lit_infer.errors import EngineError, OverloadedError, UsageError
-from lit_infer.server import auth, edge
-from lit_infer.server.access_log import Access
-from lit_infer.server.bodies import ClientGoneError
+from lit_infer.server import auth
+from lit_infer.server.errors import ClientGoneError
 from lit_infer.server.grpc.call import Call, Context, SlowError, access_line, code_of, traced
 from lit_infer.server.grpc.deadlines import Deadlines
 from lit_infer.server.settings import Settings
+from lit_infer.server.telemetry.access_log import Access
+from lit_infer.server.telemetry.request_ids import RequestIds
 
 if TYPE_CHECKING:
-    from lit_infer.server.tracing import Tracing
+    from lit_infer.server.telemetry.tracing import Tracing
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Request = TypeVar("Request", bound=Message)
@@ -45,7 +46,7 @@ class Calls:
         self.settings = settings
         self._access = access
         self._tracing = tracing
-        self._ids = edge.RequestIds()
+        self._ids = RequestIds()
         self.deadlines = Deadlines()
         self._readers: set[asyncio.Task[Any]] = set()
         """Of streams that wait for a message."""

@@ -12,7 +12,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from lit_infer.errors import NotFoundError, OverloadedError, UsageError
 from lit_infer.server.grpc.call import Call
 from lit_infer.server.grpc.calls import Calls, Handler, parsed
-from lit_infer.server.repository import Repository
+from lit_infer.server.models.repository import Repository
 
 SERVICE = "grpc.health.v1.Health"
 

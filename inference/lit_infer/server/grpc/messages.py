@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from lit_infer.errors import UsageError
 from lit_infer.manifest import Manifest
-from lit_infer.server import protocol
-from lit_infer.server.answers import raw_output
 from lit_infer.server.grpc.inference_pb2 import InferParameter, ModelInferRequest, ModelInferResponse
-from lit_infer.server.opening import Served
-from lit_infer.server.protocol import InferJson, InferRequest, OutputTensor
-from lit_infer.server.tensors import DATATYPES, MOST_IMAGES, WIRE, InputTensor, join_bytes
+from lit_infer.server.models.opening import Served
+from lit_infer.server.oip import protocol
+from lit_infer.server.oip.answers import raw_output
+from lit_infer.server.oip.protocol import InferJson, OutputTensor
+from lit_infer.server.oip.tensors import DATATYPES, MOST_IMAGES, WIRE, InputTensor, join_bytes
+from lit_infer.server.results import InferRequest
 
 _DTYPES = {datatype: dtype for dtype, datatype in DATATYPES.items()}
 _FIELDS = {

@@ -10,20 +10,20 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from lit_infer.errors import UsageError
-from lit_infer.server.access_log import Access
 from lit_infer.server.grpc import inference_pb2
 from lit_infer.server.grpc.call import Call
 from lit_infer.server.grpc.calls import Calls, Handler, parsed
 from lit_infer.server.grpc.health import SERVICE as HEALTH
 from lit_infer.server.grpc.health import Health
 from lit_infer.server.grpc.service import SERVICE, Service
-from lit_infer.server.metrics import Metrics
-from lit_infer.server.repository import Repository
-from lit_infer.server.run import Doors, Tls
+from lit_infer.server.listeners import Listeners, Tls
+from lit_infer.server.models.metrics import Metrics
+from lit_infer.server.models.repository import Repository
 from lit_infer.server.settings import Settings
+from lit_infer.server.telemetry.access_log import Access
 
 if TYPE_CHECKING:
-    from lit_infer.server.tracing import Tracing
+    from lit_infer.server.telemetry.tracing import Tracing
 
 _KEEPALIVE_MS, _KEEPALIVE_TIMEOUT_MS = 30_000, 10_000
 """A client that says nothing for so long is asked whether it is there, and has so long to answer."""
@@ -34,7 +34,7 @@ _PINGS_MS = 10_000
 def create_server(
     repository: Repository,
     settings: Settings,
-    doors: Doors,
+    listeners: Listeners,
     *,
     access: Callable[[Access], None] | None = None,
     metrics: Metrics | None = None,
@@ -47,17 +47,17 @@ def create_server(
         HEALTH: Health(repository, calls, frozenset({"", SERVICE})).handlers(),
         reflection.SERVICE_NAME: {"ServerReflectionInfo": _reflection(calls)},
     }
-    return GrpcServer(services, calls, doors)
+    return GrpcServer(services, calls, listeners)
 
 
 class GrpcServer:
     """Services on an address that is held already."""
 
-    def __init__(self, services: Mapping[str, dict[str, Handler]], calls: Calls, doors: Doors) -> None:
+    def __init__(self, services: Mapping[str, dict[str, Handler]], calls: Calls, listeners: Listeners) -> None:
         self._services = services
         self._calls = calls
-        self._doors = doors
-        self._credentials = None if doors.tls is None else _credentials(doors.tls)
+        self._listeners = listeners
+        self._credentials = None if listeners.tls is None else _credentials(listeners.tls)
 
     async def start(self) -> None:
         """Take calls. Raises UsageError where somebody else has taken the address since."""
@@ -65,7 +65,7 @@ class GrpcServer:
         server = grpc.aio.server(options=_options(settings), maximum_concurrent_rpcs=settings.max_connections)
         handlers = (grpc.method_handlers_generic_handler(name, made) for name, made in self._services.items())
         server.add_generic_rpc_handlers(tuple(handlers))
-        address = self._doors.grpc_address
+        address = self._listeners.grpc_address
         try:
             if self._credentials is None:
                 server.add_insecure_port(address)

@@ -9,17 +9,18 @@ from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
 
 from lit_infer.manifest import Manifest
-from lit_infer.server import control, describe
 from lit_infer.server.grpc import inference_pb2 as pb
 from lit_infer.server.grpc import messages, stream
 from lit_infer.server.grpc.call import Call
 from lit_infer.server.grpc.calls import Calls, Handler, Request
 from lit_infer.server.grpc.gathering import Gate
-from lit_infer.server.inference import Result, answer, counted, infer
-from lit_infer.server.metrics import Metrics
-from lit_infer.server.opening import Served
-from lit_infer.server.protocol import InferRequest
-from lit_infer.server.repository import Repository
+from lit_infer.server.models import control
+from lit_infer.server.models.inference import answer, counted, infer
+from lit_infer.server.models.metrics import Metrics
+from lit_infer.server.models.opening import Served
+from lit_infer.server.models.repository import Repository
+from lit_infer.server.oip import describe
+from lit_infer.server.results import InferRequest, Result
 
 SERVICE = "inference.GRPCInferenceService"
 

@@ -12,17 +12,17 @@ import grpc
 import numpy as np
 import pytest
 
-from lit_infer.server import describe
 from lit_infer.server.grpc import inference_pb2 as pb
-from lit_infer.server.opening import Opening
-from lit_infer.server.repository import Repository
+from lit_infer.server.models.opening import Opening
+from lit_infer.server.models.repository import Repository
+from lit_infer.server.models.sources import Source, parse
+from lit_infer.server.oip import describe
 from lit_infer.server.settings import Settings
-from lit_infer.server.sources import Source, parse
-from lit_infer.server.tracing import Tracing
-from tests.inference.server.grpc.rig import Rig, asked, probabilities, until
-from tests.inference.server.proven import expected
-from tests.inference.server.test_repository import CPU, Engine
+from lit_infer.server.telemetry.tracing import Tracing
 from tests.inference.tiny import colour
+from tests.support.server.engine import CPU, Engine
+from tests.support.server.proven import expected
+from tests.support.server.rig import Rig, asked, probabilities, until
 
 BLUE = colour("blue")[None]
 ONE_BY_ONE = Opening(device="cpu", max_batch=1)

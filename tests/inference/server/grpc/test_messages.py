@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from lit_infer.errors import UsageError
 from lit_infer.manifest import Manifest, Tensor
+from lit_infer.server.errors import UnsupportedError
 from lit_infer.server.grpc import inference_pb2 as pb
 from lit_infer.server.grpc import messages
-from lit_infer.server.protocol import UnsupportedError
-from lit_infer.server.tensors import DATATYPES
-from tests.inference.server.proven import png
-from tests.inference.server.test_protocol import model, some, two_d
+from lit_infer.server.oip.tensors import DATATYPES
 from tests.inference.tiny import described
+from tests.support.server.requests import png
+from tests.support.server.tensor_models import model, some, two_d
 
 FIELDS = {"INT8": "int", "INT16": "int", "INT32": "int", "UINT8": "uint"}
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from lit_infer.server.grpc import inference_pb2 as pb
-from lit_infer.server.opening import Opening
-from lit_infer.server.repository import Repository
+from lit_infer.server.models.opening import Opening
+from lit_infer.server.models.repository import Repository
+from lit_infer.server.models.sources import parse
 from lit_infer.server.settings import Settings
-from lit_infer.server.sources import parse
-from tests.inference.server.grpc.rig import Rig, asked, probabilities, until
-from tests.inference.server.proven import expected
 from tests.inference.tiny import LABELS, colour
+from tests.support.server.proven import expected
+from tests.support.server.rig import Rig, asked, probabilities, until
 
 METHOD = "ModelStreamInfer"
 

@@ -1,0 +1,42 @@
+"""What a served model's manifest says of it, for people: where it comes from, which graph answers, how it was proven.
+
+The manifest's command line stays here: it holds paths of the machine that made the bundle.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from lit_infer.engines import engine_for_file
+from lit_infer.manifest import Manifest
+from lit_infer.server.models.opening import Served
+
+_GRAPH = ("format", "precision", "file", "bytes", "sha256", "opset", "parity", "score", "latency", "quantization")
+
+
+def card(served: Served) -> dict[str, Any]:
+    """The facts as JSON has them; `graph` is the one that answers, `labels` how many there are."""
+    manifest, opened = served.manifest, served.opened
+    return {
+        "name": served.name,
+        "version": served.version,
+        "task": manifest.task,
+        "license": manifest.license,
+        "source": manifest.source,
+        "graph": _graph(manifest, opened.file),
+        "engine": opened.engine,
+        "device": opened.device,
+        "inputs": manifest.inputs,
+        "outputs": manifest.outputs,
+        "preprocess": manifest.preprocess,
+        "normalize": manifest.normalize,
+        "labels": None if manifest.labels is None else len(manifest.labels),
+        "made_with": {"versions": manifest.made_with.versions, "date": manifest.made_with.date},
+    }
+
+
+def _graph(manifest: Manifest, file: str | None) -> dict[str, Any] | None:
+    """What was recorded of the open file. A lone graph file knows nothing of itself but what it is called."""
+    for graph in manifest.graphs:
+        if graph.file == file:
+            return {name: getattr(graph, name) for name in _GRAPH}
+    return None if file is None else {"format": engine_for_file(Path(file)).format, "file": file}

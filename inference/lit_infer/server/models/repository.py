@@ -1,0 +1,254 @@
+"""The models of one server by name and version: found, loaded, unloaded, replaced, and opened again when they die."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from lit_infer.errors import EngineError, LitError, NotFoundError, UsageError
+from lit_infer.server.models import canary
+from lit_infer.server.models.instances import pauses
+from lit_infer.server.models.opening import OnDeath, Opening, Served, open_model
+from lit_infer.server.models.slot import UNLOADED, Slot
+from lit_infer.server.models.sources import Source
+from lit_infer.server.models.stats import Stats
+
+Open = Callable[[Source, Opening, Stats, OnDeath], Served]
+
+log = logging.getLogger("lit_serve")
+
+
+class Repository:
+    """Every model that was asked for. Any thread may call it."""
+
+    def __init__(self, sources: Sequence[Source], opening: Opening, *, open_one: Open | None = None) -> None:
+        """Open all models; the first that cannot be opened is raised, and nothing stays open."""
+        self._opening = opening
+        self._open_one = open_one or _open
+        self._lock = threading.Lock()  # of what changes a slot's state, not of requests
+        self._stop = threading.Event()
+        self._draining = False
+        self._slots: list[Slot] = []
+        try:
+            for source in sources:
+                self._add(source)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def slots(self) -> Sequence[Slot]:
+        """All versions of all models, in the order in which they were asked for."""
+        return [slot for slot in self._slots if not slot.rests]
+
+    @property
+    def moving(self) -> Sequence[Slot]:
+        """Where an alias may come to mean another version: of open models, and of canaries that rest."""
+        return [slot for slot in self._slots if slot.source.moves and (slot.served is not None or slot.rests)]
+
+    def find(self, name: str, version: str | None = None) -> Slot:
+        """The slot of a version; without one, of a model's newest that is no canary. Raises NotFoundError."""
+        named = [slot for slot in self.slots if slot.name == name]
+        found = [slot for slot in named if slot.version == version or not (version or slot.source.share)]
+        if not found:
+            what = f"version {version} of model {name}" if named else f"model {name}"
+            raise NotFoundError(f"no {what} here; GET /v2/models lists what is served")
+        ready = [slot for slot in found if slot.state == "READY"]
+        return max(ready or found, key=lambda slot: _newness(slot.version))
+
+    def canary_in_turn(self, name: str) -> Slot | None:
+        """The canary that is to answer the next request of those that name no version; None: the main version is."""
+        for slot in self._slots:
+            share = slot.source.share
+            if share and slot.name == name and canary.is_turn(next(slot.turns), share) and slot.state == "READY":
+                return slot
+        return None
+
+    @contextmanager
+    def held(self, name: str, version: str | None = None) -> Iterator[Served]:
+        """An open model, which stays open in the block. Raises NotFoundError, and EngineError where it is not ready."""
+        while True:
+            slot = self.find(name, version)
+            served = slot.served
+            if served is None or slot.state != "READY":
+                raise EngineError(
+                    f"{slot.name} version {slot.version} is not ready: {slot.reason or slot.state.lower()}"
+                )
+            if served.hold():  # else it was replaced between the two lines: look again
+                break
+        try:
+            yield served
+        finally:
+            served.release()
+
+    def names(self) -> list[str]:
+        """The models' names, each once."""
+        return list(dict.fromkeys(slot.name for slot in self._slots))
+
+    def is_ready(self) -> bool:
+        """Whether requests for everything that is meant to be loaded will be answered."""
+        slots = [slot for slot in self.slots if slot.reason != UNLOADED]
+        return not self._draining and all(slot.state == "READY" for slot in slots)
+
+    def drain(self) -> None:
+        """From now on not ready, though everything is still answered."""
+        self._draining = True
+
+    @property
+    def draining(self) -> bool:
+        """Whether the server is about to stop."""
+        return self._draining
+
+    def load(self, name: str) -> None:
+        """Open a model that was unloaded, or open it afresh: requests go to the old one until the new one is ready."""
+        for slot in self._named(name):
+            self.replace(slot)
+
+    def unload(self, name: str) -> None:
+        """Close a model after what it has accepted."""
+        for slot in self._named(name):
+            if not slot.rests:
+                self._put_away(slot, UNLOADED)
+
+    def replace(self, slot: Slot) -> None:
+        """Open what the slot's source means now, and let it take over. On failure all stays as it was."""
+        opened = self._opened(slot, Stats())
+        try:
+            with self._lock:
+                unused = [opened] if self._stop.is_set() else self._take_over(slot, opened)
+        except BaseException:
+            opened.close()
+            raise
+        for served in unused:
+            if served is not None:
+                served.close()
+
+    def rest(self, slot: Slot, version: str) -> None:
+        """Close a canary that has come to be the main one's version. Where it rests already nothing is done."""
+        with self._lock:
+            served = None if slot.rests else slot.rest(version)
+        if served is not None:
+            served.close()
+
+    def close(self) -> None:
+        """Answer what was accepted, then close all models."""
+        self._stop.set()
+        for slot in self._slots:
+            self._put_away(slot, "the server stops")
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep, or return True at once when the repository is closed."""
+        return self._stop.wait(seconds)
+
+    def _add(self, source: Source) -> None:
+        if source.share:
+            source = self._placed(source)
+        slot = Slot(source, source.name or "", "", "LOADING")
+        served = self._opened(slot, slot.stats)
+        slot.name, slot.version, slot.served, slot.state = served.name, served.version, served, "READY"
+        twin = self._twin(slot, slot.version)
+        self._slots.append(slot)
+        if twin is not None and not self._may_rest(slot, twin):
+            raise UsageError(_clash(slot, twin))
+
+    def _may_rest(self, slot: Slot, twin: Slot) -> bool:
+        """A canary that is what the main one is has nothing to do yet; an alias may move later."""
+        digests = {one.served.digest for one in (slot, twin) if one.served is not None}
+        if slot.source.share is None or len(digests) != 1 or "" in digests:
+            return False
+        self.rest(slot, slot.version)
+        return True
+
+    def _placed(self, source: Source) -> Source:
+        name = canary.model_of(source, self.names())
+        slots = [slot for slot in self._slots if slot.name == name]
+        if any(slot.source.share for slot in slots):
+            raise UsageError(f"--canary {source.model}: {name} has a canary already; a model can have one")
+        return canary.placed(source, name, [slot.version for slot in slots])
+
+    def _opened(self, slot: Slot, stats: Stats) -> Served:
+        opened: list[Served] = []
+
+        def died(error: Exception) -> None:
+            if opened:
+                self._died(slot, opened[0], error)
+
+        opened.append(self._open_one(slot.source, self._opening, stats, died))
+        if slot.source.share and (main := self.find(slot.name).served) is not None:
+            try:
+                canary.check_fits(opened[0].manifest, main.manifest)
+            except UsageError:
+                opened[0].close()
+                raise
+        return opened[0]
+
+    def _twin(self, slot: Slot, version: str) -> Slot | None:
+        """Another slot that serves this version."""
+        twins = (other for other in self.slots if (other.name, other.version) == (slot.name, version))
+        return next((other for other in twins if other is not slot), None)
+
+    def _take_over(self, slot: Slot, opened: Served) -> list[Served | None]:
+        """Serve what was opened, where no other slot serves that version. To be closed: what is not used any more."""
+        twin = self._twin(slot, opened.version)
+        if twin is None:
+            return [slot.take(opened)]
+        if slot.source.share:
+            return [opened, slot.rest(opened.version)]
+        if twin.source.share is None:
+            raise UsageError(f"{slot.name} version {opened.version} is served already, as {twin.source.model}")
+        opened.count_in(twin.stats)  # what its canary has counted is this version's
+        return [slot.take(opened), twin.rest(opened.version)]
+
+    def _put_away(self, slot: Slot, reason: str) -> None:
+        with self._lock:
+            served = slot.put_away(reason)
+        if served is not None:
+            served.close()
+
+    def _named(self, name: str) -> list[Slot]:
+        found = [slot for slot in self._slots if slot.name == name]
+        if not found:
+            raise NotFoundError(f"no model {name} here; it can be loaded only if the server was started with it")
+        return found
+
+    def _died(self, slot: Slot, served: Served, error: Exception) -> None:
+        """Called from a worker: nobody else is to wait for this engine."""
+        with self._lock:
+            if slot.served is not served or slot.state != "READY":
+                return  # somebody has noticed already
+            slot.state, slot.reason = "UNAVAILABLE", "its engine failed and is opened again"
+        meanwhile = "; the main version answers its share meanwhile" if slot.source.share else ""
+        failed = "%s version %s: the engine failed (%s); opening it again%s"
+        log.error(failed, slot.name, slot.version, error, meanwhile)
+        threading.Thread(target=self._revive, args=(slot,), name="lit-revive", daemon=True).start()
+
+    def _revive(self, slot: Slot) -> None:
+        for pause in pauses():
+            if self._stop.wait(pause) or slot.reason == UNLOADED or slot.rests:
+                return
+            try:
+                self.replace(slot)
+            except Exception as error:  # whatever it is, the next attempt may go better
+                log.error("%s could not be opened again: %s", slot.name, _told(error))
+            else:
+                log.warning("%s version %s is ready again", slot.name, slot.version)
+                return
+
+
+def _clash(slot: Slot, twin: Slot) -> str:
+    first, second, both = twin.source.model, slot.source.model, f"are both {slot.name} version {slot.version}"
+    if slot.source.share is None:
+        return f"{second} and {first} {both}. Name them: first={first} second={second}"
+    return f"--canary {second} and {first} {both}, yet differ: publish it as a version of its own, or name its folder"
+
+
+def _open(source: Source, opening: Opening, stats: Stats, on_death: OnDeath) -> Served:
+    return open_model(source, opening, stats=stats, on_death=on_death)
+
+
+def _newness(version: str) -> tuple[int, str]:
+    return (int(version), "") if version.isdigit() else (-1, version)
+
+
+def _told(error: Exception) -> str:
+    return str(error) if isinstance(error, LitError) else f"{type(error).__name__}: {error}"
