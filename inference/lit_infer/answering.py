@@ -11,6 +11,7 @@ from PIL import Image
 
 from lit_infer import images
 from lit_infer.batching import rows
+from lit_infer.batching.sizes import static_batch
 from lit_infer.engines import Run
 from lit_infer.errors import InputError, UsageError
 from lit_infer.images import ImageInput, Pixels
@@ -60,12 +61,6 @@ def recipe(manifest: Manifest) -> Recipe:
         batch=static_batch(manifest),
         is_identity=is_identity(steps, width=width, height=height),
     )
-
-
-def static_batch(manifest: Manifest) -> int | None:
-    """The batch that the graph was exported for; None: any."""
-    first = manifest.inputs[0].shape[0] if manifest.inputs and manifest.inputs[0].shape else None
-    return first if isinstance(first, int) else None
 
 
 def many(items: Iterable[ImageInput]) -> Iterable[ImageInput]:

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from lit_infer import settings
-from lit_infer.answering import static_batch
+from lit_infer.batching.sizes import static_batch
 from lit_infer.engines import engine_for_file
 from lit_infer.hardware import cpu_model, usable_cpus
 from lit_infer.manifest import Tensor

@@ -169,7 +169,7 @@ class Parity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cosine: float
     """The least cosine similarity of any one input's answers."""
     agreement: float | None
-    """Share of inputs, 0 to 1, with the same answer as the task has it (the best class, the set of labels); else None."""
+    """Share of inputs, 0 to 1, with the same answer as the task has it (the best class, say); None: it has no such."""
     atol: float
     rtol: float
     eager_error: float | None = None
@@ -345,9 +345,8 @@ def decode(raw: bytes | str, *, where: str) -> Manifest:
         )
     try:
         if schema < SCHEMA:
-            return msgspec.convert(
-                schemas.translated(msgspec.json.decode(raw), schema, newest=SCHEMA), type=Manifest, strict=True
-            )
+            plain = schemas.translated(msgspec.json.decode(raw), schema, newest=SCHEMA)
+            return msgspec.convert(plain, type=Manifest, strict=True)
         return msgspec.json.decode(raw, type=Manifest)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise ArtifactError(f"{where}: {error}. The file was changed or is damaged: export again.") from None

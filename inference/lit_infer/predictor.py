@@ -16,10 +16,11 @@ from typing import Any, NoReturn, Self
 from numpy.typing import NDArray
 
 from lit_infer import bundle, opening
-from lit_infer.answering import Recipe, answer, held_bytes, many, prepare, recipe, static_batch
+from lit_infer.answering import Recipe, answer, held_bytes, many, prepare, recipe
 from lit_infer.batching import streaming
 from lit_infer.batching.batcher import Batcher, BatchPolicy
 from lit_infer.batching.sessions import Sessions
+from lit_infer.batching.sizes import static_batch
 from lit_infer.engines import OpenGraph, Run
 from lit_infer.errors import EngineError, InputError, UsageError
 from lit_infer.hardware import DEFAULT_BATCH_SIZE
@@ -77,7 +78,7 @@ class Predictor:
         self._batcher: Batcher[tuple[ImageInput, Ask], Prediction] | None = None
         self._closed = False
 
-    def predict(
+    def predict(  # noqa: PLR0913 - each is a choice of its own
         self,
         items: Iterable[ImageInput],
         *,
@@ -91,9 +92,11 @@ class Predictor:
         """Predict each item: a path, encoded bytes, a PIL image, or uint8 [height, width(, 1 or 3)] in RGB.
 
         The list is in the order of the items. An item that cannot be read gets `error` and `code`; its
-        neighbours' results are, bit for bit, what they are without it. `threshold`: a label needs at least this score;
-        `output`: each prediction has its row of the graph's first output, as it is. At most one batch of items is answered in the
-        least time, on all threads together; more are streamed. Raises UsageError for arguments that make no sense.
+        neighbours' results are, bit for bit, what they are without it. `threshold`: a label needs at least this score.
+        `output`: each prediction has its row of the graph's first output, as it is.
+
+        At most one batch of items is answered in the least time, on all threads together; more are streamed. Raises
+        UsageError for arguments that make no sense.
         """
         size = self._checked_size(batch_size, top_k, threshold)
         source, ask = iter(many(items)), Ask(top_k, timings, limits or self.limits, threshold, output)
@@ -104,7 +107,7 @@ class Predictor:
         prepared = list(prepare_all(lambda item: prepare(item, self._recipe, ask.limits), first))
         return answer(first, prepared, [ask] * len(first), to=self._recipe, run=self.sessions.for_one())
 
-    def stream(
+    def stream(  # noqa: PLR0913 - as predict
         self,
         items: Iterable[ImageInput],
         *,

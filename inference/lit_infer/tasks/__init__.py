@@ -1,6 +1,6 @@
 """What a graph can be for: a row of `TASKS` each, which is the only place that knows the task.
 
-To add one: a file with its `TaskSpec` here, one with its module and score in lit_export/tasks, and a row in both tables.
+To add one: a file with its `TaskSpec` here, one with its module and score in lit_export/tasks, and a row in each.
 """
 
 from typing import Any
@@ -24,6 +24,7 @@ __all__ = [
     "Shown",
     "Tally",
     "TaskSpec",
+    "answer_schemas",
     "find",
     "plain_answer",
 ]
@@ -49,6 +50,16 @@ def plain_answer(answer: msgspec.Struct) -> dict[str, Any]:
     """An answer as JSON has it, arrays as lists."""
     plain: dict[str, Any] = msgspec.to_builtins(answer, enc_hook=_listed)
     return plain
+
+
+def answer_schemas() -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """JSON schemas of the answers for images, as OpenAPI refers to them, and the components they are made of."""
+    found, components = msgspec.json.schema_components(
+        [task.answer for task in TASKS.values() if task.takes_images],
+        schema_hook=lambda _: {"type": "array"},  # of numbers, nested as the array is
+        ref_template="#/components/schemas/{name}",
+    )
+    return list(found), components
 
 
 def _listed(value: Any) -> Any:

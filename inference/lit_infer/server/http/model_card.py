@@ -15,11 +15,15 @@ _GRAPH = ("format", "precision", "file", "bytes", "sha256", "opset", "parity", "
 
 def card(served: Served) -> dict[str, Any]:
     """The facts as JSON has them; `graph` is the one that answers, `labels` how many there are."""
-    manifest, opened = served.manifest, served.opened
+    manifest, opened, task = served.manifest, served.opened, served.manifest.spec
     return {
         "name": served.name,
         "version": served.version,
         "task": manifest.task,
+        "kind": task.kind,
+        "does": task.does,
+        "takes_images": task.takes_images,
+        "takes_top_k": task.takes_top_k,
         "license": manifest.license,
         "source": manifest.source,
         "graph": _graph(manifest, opened.file),
@@ -28,7 +32,10 @@ def card(served: Served) -> dict[str, Any]:
         "inputs": manifest.inputs,
         "outputs": manifest.outputs,
         "preprocess": manifest.preprocess,
+        "prepared_by": [step.value.describe() for step in manifest.preprocess],
         "normalize": manifest.normalize,
+        "answers": manifest.answers,
+        "agreement": task.agreement.name if task.agreement else None,
         "labels": None if manifest.labels is None else len(manifest.labels),
         "made_with": {"versions": manifest.made_with.versions, "date": manifest.made_with.date},
     }

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from lit_infer import tasks
 from lit_infer.server.oip.tensors import DATATYPES
 from lit_infer.server.settings import Settings
 
@@ -97,12 +98,13 @@ def _infer() -> dict[str, Any]:
 
 
 def _predict() -> dict[str, Any]:
-    operation = _get("Classify one image", "Prediction", errors=tuple(_ERRORS))
+    operation = _get("Answer for one image", "Prediction", errors=tuple(_ERRORS))
     operation["requestBody"] = {"required": True, "content": {"application/octet-stream": {}, "image/*": {}}}
     operation["parameters"] = [
         {"name": "model", "in": "query", "schema": _TEXT},
         {"name": "version", "in": "query", "schema": _TEXT},
         {"name": "top_k", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 10000}},
+        {"name": "threshold", "in": "query", "schema": {"type": "number", "minimum": 0, "maximum": 1}},
     ]
     return operation
 
@@ -163,8 +165,6 @@ def _schemas() -> dict[str, Any]:
     either = {"anyOf": [{"required": ["data"]}, {"required": ["parameters"]}]}
     given, answered = (_list({**_fields(tensor, optional=("parameters", "data")), **either}) for _ in range(2))
     wanted = _list(_fields({"name": _TEXT, "parameters": parameters}, optional=("parameters",)))
-    choice = {"label": _TEXT, "index": _COUNT, "score": {"type": "number"}}
-    top = {"embedding": _list({"type": "number"}), **choice, "top": _list(_fields(choice))}
     given["minItems"] = 1
     described = _list(_fields({"name": _TEXT, "datatype": datatype, "shape": shape}))
     request = {"id": _TEXT, "parameters": parameters, "inputs": given, "outputs": wanted}
@@ -173,7 +173,8 @@ def _schemas() -> dict[str, Any]:
     metadata = {"name": _TEXT, "versions": _list(_TEXT), "platform": _TEXT, "inputs": described, "outputs": described}
     card = {"name": _TEXT, "version": _TEXT, "task": _TEXT, "source": _OBJECT, "preprocess": _list(_OBJECT)}
     card |= {"inputs": _list(_OBJECT), "outputs": _list(_OBJECT), "made_with": _OBJECT}
-    prediction = {**top, "model": _TEXT, "version": _TEXT, "ms": _OBJECT}
+    answers, components = tasks.answer_schemas()
+    whose = {"kind": _TEXT, "model": _TEXT, "version": _TEXT, "ms": _OBJECT}
     return {
         "Error": _fields({"error": _TEXT}),
         "ServerMetadata": _fields({"name": _TEXT, "version": _TEXT, "extensions": _list(_TEXT)}),
@@ -189,5 +190,6 @@ def _schemas() -> dict[str, Any]:
         "UnloadRequest": _fields({"parameters": parameters}, optional=("parameters",)),
         "InferRequest": _fields(request, optional=("id", "parameters", "outputs")),
         "InferResponse": _fields(response, optional=("id",)),
-        "Prediction": _fields(prediction, optional=tuple(top)),
+        "Prediction": {"allOf": [{"anyOf": answers}, _fields(whose)]},
+        **components,
     }

@@ -1,10 +1,11 @@
-"""`POST /predict`: an image in, its label out, for people and small scripts.
+"""`POST /predict`: an image in, its answer out, for people and small scripts.
 
 curl --data-binary @cat.jpg localhost:8000/predict
 """
 
 import functools
 import time
+from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -12,12 +13,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from lit_infer.errors import UsageError
-from lit_infer.predictions import Choice, top_choices
 from lit_infer.server.http import bodies
 from lit_infer.server.http.rest import Endpoint, Rest, json_response
 from lit_infer.server.models.inference import answer, counted, infer
 from lit_infer.server.models.opening import Served
 from lit_infer.server.results import InferRequest, Result
+from lit_infer.tasks import Ask, plain_answer
 
 _MOST_CLASSES = 10_000
 
@@ -33,24 +34,23 @@ class PredictRoute:
         return [Route("/predict", Endpoint(self.predict), methods=["POST"])]
 
     async def predict(self, request: Request) -> Response:
-        """Classify the image in the body; `?model=NAME&version=V&top_k=K`."""
+        """Answer for the image in the body; `?model=NAME&version=V&top_k=K&threshold=T`."""
         rest, query = self._rest, request.query_params
-        top_k = _top_k(query.get("top_k", "5"))
+        wanted = Ask(top_k=_top_k(query.get("top_k", "5")), threshold=_threshold(query.get("threshold")))
         name = query.get("model") or rest.repository.slots[0].name
         image = await bodies.read(request.scope, request.receive, limit=rest.settings.max_body)
-        ask = functools.partial(self._predict, request, image, top_k)
+        ask = functools.partial(self._predict, request, image, wanted)
         return await answer(rest.repository, name, query.get("version"), ask)
 
-    async def _predict(self, request: Request, image: bytes, top_k: int, served: Served) -> Response:
+    async def _predict(self, request: Request, image: bytes, wanted: Ask, served: Served) -> Response:
         exchange = request.scope["lit"]
         exchange.model = f"{served.name}/{served.version}"
         with counted(served.stats, exchange.span) as succeeded:
-            if served.manifest.task == "tensor":
-                raise UsageError(f"{served.name} takes tensors, not images: POST /v2/models/{served.name}/infer")
+            _check(served, wanted)
             asked = InferRequest("", (image,), (), (), None)
             result = await infer(served, asked, timeout=self._rest.settings.timeout, gone=request.receive)
             started = time.perf_counter()
-            response = json_response(_described(served, result, top_k, exchange.started))
+            response = json_response(_described(served, result, wanted, exchange.started))
             succeeded(result, time.perf_counter() - started)
         self._rest.observe(request, served, result)
         return response
@@ -62,6 +62,18 @@ def _top_k(text: str) -> int:
     return int(text)
 
 
+def _threshold(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise UsageError(f"threshold is a number from 0 to 1, not {text[:30]!r}")
+    return number
+
+
 class _Ms(msgspec.Struct):
     """Milliseconds."""
 
@@ -71,31 +83,19 @@ class _Ms(msgspec.Struct):
     total: float
 
 
-class _Class(msgspec.Struct):
-    label: str
-    index: int
-    score: float
-    top: tuple[Choice, ...]
-    model: str
-    version: str
-    ms: _Ms
+def _check(served: Served, wanted: Ask) -> None:
+    task = served.manifest.spec
+    if not task.takes_images:
+        raise UsageError(f"{served.name} takes tensors, not images: POST /v2/models/{served.name}/infer")
+    if wanted.threshold is not None and not task.takes_threshold:
+        raise UsageError(f"a threshold is for labels, and {served.name} ({task.name}) gives none: leave it out")
 
 
-class _Embedding(msgspec.Struct):
-    embedding: list[float]
-    model: str
-    version: str
-    ms: _Ms
-
-
-def _described(served: Served, result: Result, top_k: int, started: float) -> _Class | _Embedding:
-    row, model, version = result.outputs[0][0], served.name, served.version
-    top: tuple[Choice, ...] = ()
-    if served.manifest.task == "image-classification":
-        top = top_choices(row, labels=served.manifest.labels, top_k=top_k)
+def _described(served: Served, result: Result, wanted: Ask, started: float) -> dict[str, Any]:
+    """The answer's own fields, and whose it is. `kind` tells how it can be drawn."""
+    task = served.manifest.spec
+    (found,) = task.read(result.outputs, [wanted], served.manifest.reading)
     total = time.perf_counter() - started
     ms = _Ms(*(round(s * 1e3, 3) for s in (result.queue, result.compute_input, result.compute_infer, total)))
-    if top:
-        best = top[0]
-        return _Class(best.label, best.index, best.score, top, model, version, ms)
-    return _Embedding(row.tolist(), model, version, ms)
+    own = {"kind": task.kind, "model": served.name, "version": served.version, "ms": ms}
+    return {**plain_answer(found), **own}

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from lit_infer.batching import rows as batch
+from lit_infer.batching.sizes import blank, fixed_batch, is_batched
 from lit_infer.engines import Run
 from lit_infer.errors import EngineError, InputError, LitError
 from lit_infer.images import Pixels
@@ -102,7 +103,7 @@ class Batches:
     def warm_up(self) -> None:
         """Run every size of batch once that engines keep apart. Raises what the engine raises."""
         for rows in self._buckets():
-            self._run(list(_blank(self.manifest, rows)))
+            self._run(list(blank(self.manifest, rows)))
 
     def _buckets(self) -> Iterator[int]:
         if not self.is_batched or self.fixed_batch:
@@ -144,30 +145,28 @@ class Batches:
             self._answer_alone(group, told, error)
             return
         prepared = sum(one.took for one in group) + time.perf_counter() - joining - infer
-        rows, first = sum(one.rows for one in group), 0
+        rows = sum(one.rows for one in group)
         told.executions.append(Execution(rows, prepared, infer))
-        for one in group:
-            own = tuple(output[first : first + one.rows] for output in outputs) if self.is_batched else outputs
+        parts = batch.split(outputs, [one.rows for one in group]) if self.is_batched else [outputs]
+        for one, own in zip(group, parts, strict=True):
             share = one.rows / rows
             told.answers[one.place] = Answer(own, one.rows, prepared * share, infer * share)
-            first += one.rows
 
     def _run_joined(self, group: Sequence[_Ready]) -> tuple[Arrays, float]:
         """The outputs for all rows of a group, and the seconds the graph took."""
-        arrays = group[0].arrays
-        if len(group) > 1:
-            arrays = tuple(np.concatenate(column) for column in zip(*(one.arrays for one in group), strict=True))
-        rows = sum(one.rows for one in group)
-        if self.fixed_batch and rows < self.fixed_batch:
-            arrays = tuple(_padded(array, self.fixed_batch) for array in arrays)
+        arrays = batch.joined([one.arrays for one in group])
         started = time.perf_counter()
-        outputs = tuple(self._run(list(arrays)))
+        if self.is_batched:
+            count = sum(one.rows for one in group)
+            outputs = batch.run(self._run, arrays, count=count, size=self.fixed_batch)
+        else:
+            outputs = tuple(self._run(list(arrays)))
         return outputs, time.perf_counter() - started
 
     def _answer_alone(self, group: list[_Ready], told: Answered, error: Exception) -> None:
         """After a failure: is the engine dead, or is one of the items more than it can run?"""
         try:
-            self._run(list(_blank(self.manifest, self.fixed_batch or 1)))
+            self._run(list(blank(self.manifest, self.fixed_batch or 1)))
         except Exception as dead:
             told.death = dead
             for one in group:
@@ -185,38 +184,8 @@ def opened_again(manifest: Manifest) -> EngineError:
     return EngineError(f"{manifest.name}: the engine failed and is opened again")
 
 
-def is_batched(manifest: Manifest) -> bool:
-    """Whether the first side of every input and output is the batch, so that rows are independent."""
-    sides = {tensor.shape[0] if tensor.shape else None for tensor in (*manifest.inputs, *manifest.outputs)}
-    if len(sides) != 1 or None in sides:
-        return False
-    return isinstance(next(iter(sides)), str) or manifest.task != "tensor"
-
-
-def fixed_batch(manifest: Manifest) -> int | None:
-    """The one batch size of a graph that has only one; None: any."""
-    side = manifest.inputs[0].shape[0] if is_batched(manifest) else None
-    return side if isinstance(side, int) else None
-
-
-def _blank(manifest: Manifest, rows: int) -> Iterator[NDArray[Any]]:
-    """Zeros for every input. A side of unknown length other than the batch is 1, or the prepared image's."""
-    for tensor in manifest.inputs:
-        sides = [side if isinstance(side, int) else 1 for side in tensor.shape]
-        if is_batched(manifest):
-            sides[0] = rows
-        if manifest.task != "tensor":
-            sides[1:] = manifest.image_shape
-        yield np.zeros(sides, dtype=tensor.dtype)
-
-
 def _alike(one: _Ready, other: _Ready) -> bool:
     return all(a.shape[1:] == b.shape[1:] for a, b in zip(one.arrays, other.arrays, strict=True))
-
-
-def _padded(array: NDArray[Any], rows: int) -> NDArray[Any]:
-    blank = np.zeros((rows - len(array), *array.shape[1:]), dtype=array.dtype)
-    return np.concatenate([array, blank])
 
 
 def _cannot_run(error: Exception) -> Exception:

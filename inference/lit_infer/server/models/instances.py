@@ -144,7 +144,7 @@ def _warm_up(batches: Batches) -> None:
 
 def _load_decoders(predictor: Predictor) -> None:
     """The first image that is decoded pays for loading the decoders, a tenth of a second: not a client's."""
-    if predictor.manifest.task == "tensor":
+    if not predictor.manifest.spec.takes_images:
         return
     height, width, _ = predictor.manifest.image_shape
     for format_ in ("JPEG", "PNG"):

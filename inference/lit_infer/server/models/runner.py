@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 
 from lit_infer.batching.batcher import Batcher, BatchPolicy
+from lit_infer.batching.sizes import fixed_batch, is_batched
 from lit_infer.errors import EngineError
-from lit_infer.server.models.batches import Answer, Arrays, Work, fixed_batch, is_batched, opened_again
+from lit_infer.server.models.batches import Answer, Arrays, Work, opened_again
 from lit_infer.server.models.instances import Instances
 from lit_infer.server.models.stats import Stats
 

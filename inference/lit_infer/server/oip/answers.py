@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from lit_infer.errors import UsageError
 from lit_infer.manifest import Manifest
-from lit_infer.predictions import top_choices
 from lit_infer.server.oip.tensors import DATATYPES, WIRE, join_bytes
 from lit_infer.server.results import InferRequest, Wanted
+from lit_infer.tasks.choices import top_choices
 
 _WIRE = {np.dtype(dtype): (datatype, WIRE[dtype]) for dtype, datatype in DATATYPES.items()}
 """By dtype: finding a dtype's name takes longer than all the rest."""

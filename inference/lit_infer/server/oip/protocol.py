@@ -61,7 +61,7 @@ def fit(
     _check_names(found, manifest)
     wanted, timeout = _wanted(request, manifest), _timeout(request.parameters)
     first, blob = found[manifest.inputs[0].name]
-    if manifest.task != "tensor" and first.datatype == "BYTES":
+    if manifest.spec.takes_images and first.datatype == "BYTES":
         return InferRequest(request.id, images(first, blob), (), wanted, timeout)
     sides: dict[str, int] = {}
     arrays = tuple(array_of(*found[tensor.name], tensor, sides) for tensor in manifest.inputs)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from lit_infer.errors import UsageError
 from lit_infer.manifest import Tensor
+from lit_infer.proof import fits
 
 DATATYPES = {
     "bool": "BOOL",
@@ -108,10 +109,7 @@ def array_of(tensor: InputTensor, blob: memoryview | None, expected: Tensor, sid
 
 def _check_shape(tensor: InputTensor, expected: Tensor, sides: dict[str, int]) -> None:
     """A named side has one length in all inputs, noted in `sides`."""
-    fits = len(tensor.shape) == len(expected.shape)
-    for have, want in zip(tensor.shape, expected.shape, strict=False):
-        fits &= have >= 1 and have == (sides.setdefault(want, have) if isinstance(want, str) else want)
-    if not fits:
+    if min(tensor.shape, default=1) < 1 or not fits(tensor.shape, expected.shape, sides):
         shape = [side if isinstance(side, int) else sides.get(side, -1) for side in expected.shape]
         # The client's own numbers may be of any length.
         raise UsageError(f"input {tensor.name} is {list(expected.shape)} (here {shape}), not {str(tensor.shape)[:200]}")

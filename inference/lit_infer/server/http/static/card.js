@@ -2,11 +2,7 @@
 
 import { byId, count, make, milliseconds, percent, short } from "./dom.js";
 
-const TASKS = {
-  "image-classification": "classifies images",
-  "image-embedding": "turns images into embeddings",
-  tensor: "maps tensors to tensors",
-};
+const LABELS = { classes: ["class", "classes"], labels: ["label", "labels"], values: ["value", "values"] };
 
 /** Show a card, or the reason why there is none. */
 export function showCard(card, reason = "") {
@@ -22,9 +18,9 @@ export function showCard(card, reason = "") {
 function facts(card) {
   const { source, graph } = card;
   return [
-    ["Task", TASKS[card.task] + (card.labels === null ? "" : `, ${count(card.labels, "class", "classes")}`)],
+    ["Task", card.does + (card.labels === null ? "" : `, ${count(card.labels, ...(LABELS[card.kind] ?? ["label", "labels"]))}`)],
     ["Score", source.score && `${source.score.monitor} ${short(source.score.value)}, as recorded in training`],
-    ["Score on data", graph?.score && `${percent(graph.score.value)} right of ${count(graph.score.images, "image")}`],
+    ["Score on data", graph?.score && `${graph.score.metric} ${short(graph.score.value)} on ${count(graph.score.images, "image")}`],
     ["Licence", card.license],
     ["Checkpoint", source.reference],
     ["Run", source.run],
@@ -39,9 +35,9 @@ function facts(card) {
 function details(card) {
   const { source, graph } = card;
   return [
-    ["Prepared by", card.task === "tensor" ? null : card.preprocess.map(step).join("; ") || "nothing: taken as it is"],
+    ["Prepared by", card.takes_images ? card.prepared_by.join("; ") || "nothing: taken as it is" : null],
     ["Normalized", card.normalize && `mean ${card.normalize.mean.join(", ")}; std ${card.normalize.std.join(", ")}`],
-    ["Compared", graph?.parity && parity(graph.parity)],
+    ["Compared", graph?.parity && parity(graph.parity, card.agreement)],
     ["Opset", graph?.opset && String(graph.opset)],
     ["Graph sha256", graph?.sha256],
     ["Checkpoint sha256", source.digest],
@@ -67,15 +63,8 @@ function latency({ ms, batch_size: batch, threads, cpu }) {
   return `${milliseconds(ms)} per input in batches of ${batch}, on ${count(threads, "thread")} of ${cpu}`;
 }
 
-function parity({ max_abs: most, inputs, batches, top1_agreement: agreement }) {
+function parity({ max_abs: most, inputs, batches, agreement }, name) {
   const what = inputs === "images" ? "image files and noise" : "noise";
-  const same = agreement === null ? "" : `; the best class is the same in ${percent(agreement)}`;
+  const same = agreement === null ? "" : `; ${name} ${percent(agreement)}`;
   return `at most ${most.toExponential(1)} from the module's answers, on ${what} in batches of ${batches.join(", ")}${same}`;
-}
-
-function step({ resize, center_crop: crop, exif_transpose: turned }) {
-  const sides = (value) => (Array.isArray(value) ? value.join(" × ") : String(value));
-  if (resize) return `resize ${Array.isArray(resize.size) ? "to" : "the shorter side to"} ${sides(resize.size)}, ${resize.interpolation}`;
-  if (crop) return `crop the centre, ${sides(crop.size)}`;
-  return turned ? "turn upright by EXIF" : "a step that this page does not know";
 }

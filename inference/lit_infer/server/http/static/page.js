@@ -33,10 +33,10 @@ async function choose() {
   showLine();
 }
 
-const takesImages = () => card?.task !== "tensor";
+const takesImages = () => card?.takes_images !== false;
 
 function showLine() {
-  useTopK(card?.task === "image-classification");
+  useTopK(card?.takes_top_k === true);
   byId("curl").textContent = curlLine(chosen(), takesImages());
   byId("drop").hidden = !takesImages();
   const infer = new URL(`${modelPath(chosen())}/infer`, document.baseURI).pathname;

@@ -127,28 +127,50 @@ function thumbnail({ url }) {
   return image;
 }
 
-/** An answer in a line. */
-function said(found) {
-  if (found.top) return `${found.label}, ${percent(found.score)}`;
-  const numbers = [found.embedding].flat(Infinity);
-  const norm = Math.sqrt(numbers.reduce((sum, value) => sum + value * value, 0));
-  return `an embedding of ${count(numbers.length, "number")}, of norm ${short(numbers.includes(null) ? null : norm)}`;
-}
+/** How answers of a kind are told in a line and drawn. */
+const KINDS = {
+  classes: { said: (found) => `${found.label ?? "no label"}, ${percent(found.score)}`, drawn: (found) => [bars(found.top)] },
+  labels: { said: saidLabels, drawn: (found) => [bars(found.top, new Set(found.labels.map(({ index }) => index)))] },
+  values: { said: (found) => found.values.map(value).join(", "), drawn: (found) => [values(found.values)] },
+  vector: { said: saidVector, drawn: drawVector },
+};
+
+const said = (found) => KINDS[found.kind].said(found);
 
 function answer(found) {
   const by = make("p", { className: "soft" }, `${found.model} version ${found.version}`);
-  return [...(found.top ? [bars(found.top)] : embedding(found)), stages(found.ms), by];
+  return [...KINDS[found.kind].drawn(found), stages(found.ms), by];
 }
 
-function bars(top) {
-  const bar = ({ label, score }) => {
+const saidLabels = ({ labels }) => labels.map(({ label }) => label).join(", ") || "no label";
+
+const value = ({ name, value: number, unit }) => `${name} ${short(number)}${unit ? ` ${unit}` : ""}`;
+
+function values(all) {
+  const rows = all.flatMap(({ name, value: number, unit }) => [
+    make("dt", {}, make("bdi", {}, name)), make("dd", {}, `${short(number)}${unit ? ` ${unit}` : ""}`),
+  ]);
+  return make("dl", { "aria-label": "Values" }, ...rows);
+}
+
+/** Bars of scores; `above`: the indices that are labels of the image, where only some are. */
+function bars(top, above = null) {
+  const bar = ({ label, index, score }) => {
     const meter = make("meter", { min: 0, max: 1, value: score ?? 0, "aria-label": `${label}: ${percent(score)}` });
-    return make("li", {}, make("bdi", { className: "label" }, label), make("span", {}, percent(score)), meter);
+    const isLabel = above === null || above.has(index);
+    const name = make(above !== null && isLabel ? "b" : "bdi", { className: "label" }, label);
+    return make("li", { className: isLabel ? "" : "soft" }, name, make("span", {}, percent(score)), meter);
   };
   return make("ol", { className: "bars", "aria-label": "Best classes" }, ...top.map(bar));
 }
 
-function embedding(found) {
+function saidVector(found) {
+  const numbers = [found.embedding].flat(Infinity);
+  const norm = Math.sqrt(numbers.reduce((sum, one) => sum + one * one, 0));
+  return `an embedding of ${count(numbers.length, "number")}, of norm ${short(numbers.includes(null) ? null : norm)}`;
+}
+
+function drawVector(found) {
   const numbers = [found.embedding].flat(Infinity);
   const first = numbers.slice(0, FIRST).map(short).join(", ");
   const more = numbers.length > FIRST ? ", …" : "";
