@@ -14,6 +14,7 @@ _CODE = """
 import sys
 from lit_infer.server import run
 from lit_infer.server.app import create_app
+from lit_infer.server.listeners import open_listeners
 from lit_infer.server.models.metrics import Metrics
 from lit_infer.server.models.opening import Opening
 from lit_infer.server.models.repository import Repository
