@@ -6,6 +6,7 @@ shape for each, and inputs to try it on.
 
 import copy
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -66,21 +67,34 @@ class Classifier(nn.Module):
     def __init__(self, module: nn.Module, facts: DeploymentFacts) -> None:
         super().__init__()
         self.module = module
+        self.dtype = dtype_of(module)
+        self.memory_format = torch.contiguous_format
         self.answers_probabilities = False
         self.normalized = facts.normalize is not None
-        if facts.normalize is not None:
-            self.register_buffer("mean", torch.tensor(facts.normalize.mean).view(1, -1, 1, 1))
-            self.register_buffer("std", torch.tensor(facts.normalize.std).view(1, -1, 1, 1))
+        if facts.normalize is not None:  # the default dtype may be another: user's code can set it
+            mean, std = (
+                torch.tensor(values, dtype=torch.float32) for values in (facts.normalize.mean, facts.normalize.std)
+            )
+            self.register_buffer("mean", mean.view(1, -1, 1, 1))
+            self.register_buffer("std", std.view(1, -1, 1, 1))
 
     def pixels(self, images: Tensor) -> Tensor:
-        """What the user's module was trained on: float32 [batch, channels, height, width]."""
-        pixels = images.permute(0, 3, 1, 2).to(torch.float32) * (1.0 / 255)
-        return (pixels - self.mean) / self.std if self.normalized else pixels
+        """What the user's module was trained on: [batch, channels, height, width], contiguous, in the weights' dtype.
+
+        The order in memory is asked for, since a permuted tensor keeps its own and so do the answers of convolutions,
+        which `view` then refuses.
+        """
+        pixels = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=self.memory_format) * (1.0 / 255)
+        return ((pixels - self.mean) / self.std if self.normalized else pixels).to(self.dtype)
 
     def forward(self, images: Tensor) -> Tensor:
         """Probabilities, each row summing to 1. Log-probabilities from the module give the same as logits."""
-        scores = _main_output(self.module(self.pixels(images)))
+        scores = self.scores(images)
         return scores if self.answers_probabilities else torch.softmax(scores, dim=-1)
+
+    def scores(self, images: Tensor) -> Tensor:
+        """The module's main answer, in float32."""
+        return _main_output(self.module(self.pixels(images))).to(torch.float32)
 
 
 class Embedder(Classifier):
@@ -88,7 +102,7 @@ class Embedder(Classifier):
 
     def forward(self, images: Tensor) -> Tensor:
         """The features as the module gives them, flattened after the batch."""
-        return _main_output(self.module(self.pixels(images))).flatten(1)
+        return self.scores(images).flatten(1)
 
 
 def _main_output(output: Any) -> Tensor:
@@ -126,6 +140,7 @@ def image_target(
         return (image_noise(generator, batch, (*sides, facts.channels)),)
 
     example = (image_noise(np.random.default_rng(0), static_batch or 2, (height, width, facts.channels)),)
+    wrapped.memory_format = _memory_format(wrapped, example)
     if wrapper is Classifier:
         wrapped.answers_probabilities = _are_probabilities(wrapped, example)
     answer = answers(wrapped, example)[0]
@@ -151,20 +166,36 @@ def image_target(
     )
 
 
+def _memory_format(wrapped: Classifier, example: Arrays) -> torch.memory_format:
+    """Contiguous, as data loaders give batches; channels-last for a module in that format that takes nothing else."""
+    if not any(_is_channels_last(weight) for weight in wrapped.module.parameters()):
+        return torch.contiguous_format
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        wrapped.memory_format = memory_format
+        with suppress(RuntimeError), torch.no_grad():  # `view` of a tensor in another order than it expects
+            wrapped(torch.from_numpy(example[0]))
+            return memory_format
+    return torch.contiguous_format
+
+
+def _is_channels_last(weight: Tensor) -> bool:
+    return weight.ndim == 4 and not weight.is_contiguous() and weight.is_contiguous(memory_format=torch.channels_last)
+
+
 def _are_probabilities(wrapped: Classifier, example: Arrays) -> bool:
     """Whether the module ends in a softmax of its own: another one would level its answers."""
     with torch.no_grad():
-        scores = _main_output(wrapped.module(wrapped.pixels(torch.from_numpy(example[0]))))
-    return scores.ndim == 2 and bool((scores >= 0).all()) and bool(torch.allclose(scores.sum(-1), torch.ones(())))
+        scores = wrapped.scores(torch.from_numpy(example[0]))
+    return scores.ndim == 2 and bool((scores >= 0).all()) and bool(((scores.sum(-1) - 1).abs() < 1e-5).all())
 
 
 def answers(module: nn.Module, inputs: Arrays) -> Arrays:
     """The eager module's answers. Raises GateError for a module in training mode, and for NaN or infinity."""
     if any(part.training for part in module.modules()):
         raise GateError("the module is in training mode: its answers would not be those of production")
-    with torch.no_grad():
+    with torch.no_grad():  # and not in inference mode: a module may want gradients of its own inside
         output = module(*(torch.from_numpy(array) for array in inputs))
-    found = tuple(tensor.numpy() for tensor in (output if isinstance(output, tuple) else (output,)))
+    found = tuple(tensor.detach().numpy() for tensor in (output if isinstance(output, tuple) else (output,)))
     if not all(np.isfinite(array).all() for array in found):
         raise GateError("the eager module itself answers NaN or infinity: the checkpoint is of no use")
     return found
@@ -201,10 +232,17 @@ class _Cast(nn.Module):
 
 def in_precision(module: nn.Module, precision: Precision | Literal["fp64"]) -> nn.Module:
     """A target's module whose inside computes in `precision`; its inputs and outputs stay as they are."""
-    if precision == "fp32":
+    if precision == "fp32" and getattr(module, "dtype", torch.float32) == torch.float32:
         return module
     lower = copy.deepcopy(module)
-    lower.module = _Cast(
-        lower.get_submodule("module"), {"fp16": torch.float16, "bf16": torch.bfloat16, "fp64": torch.float64}[precision]
-    )
+    lower.module = _Cast(lower.get_submodule("module"), _DTYPES[precision])
     return lower.eval()
+
+
+_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16, "fp64": torch.float64}
+
+
+def dtype_of(module: nn.Module) -> torch.dtype:
+    """The dtype of a module's weights where they have one, else float32."""
+    found = {weight.dtype for weight in module.parameters() if weight.is_floating_point()}
+    return found.pop() if len(found) == 1 else torch.float32
