@@ -13,27 +13,10 @@ from rich.console import Console
 
 from lit_infer import load, manifest
 from lit_infer.errors import ArtifactError, NotFoundError, UsageError
-from lit_infer.manifest import Graph, Parity
+from lit_infer.manifest import Graph
 from lit_infer.self_test import GraphTest, SelfTest, lines, self_test, table
-from tests.inference.tiny import colour, graph_bytes, listed, make_bundle, rewrite, without
-
-PARITY = Parity(
-    batches=(1, 2),
-    inputs="noise",
-    max_abs=1e-7,
-    max_rel=1e-6,
-    cosine=1.0,
-    top1_agreement=1.0,
-    atol=1e-5,
-    rtol=1e-3,
-)
-
-
-def golden() -> dict[str, np.ndarray]:
-    """What the module behind the tiny graph answers, by arithmetic."""
-    images = np.stack([colour("red"), colour("green", 90), colour("blue", 3), np.full((8, 8, 3), 77, dtype=np.uint8)])
-    exponents = np.exp(images.mean((1, 2)) / 64)
-    return {"images": images, "probabilities": (exponents / exponents.sum(-1, keepdims=True)).astype(np.float32)}
+from tests.inference.tiny import graph_bytes, listed, make_bundle, rewrite, without
+from tests.support.golden import PARITY, golden, with_graphs
 
 
 @pytest.fixture
@@ -42,11 +25,6 @@ def folder(tmp_path: Path) -> Path:
     made = make_bundle(tmp_path / "colours")
     np.savez(made / "golden.npz", **golden())
     return with_graphs(made, parity=PARITY)
-
-
-def with_graphs(bundle: Path, *more: Graph, **changes: Any) -> Path:
-    graphs = manifest.read(bundle).graphs
-    return rewrite(bundle, graphs=(*(replace(graph, **changes) for graph in graphs), *more))
 
 
 def openvino_graph(bundle: Path) -> Graph:

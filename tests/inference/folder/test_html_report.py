@@ -11,11 +11,7 @@ from lit_infer.folder import html_page, run_job
 from lit_infer.folder.arguments import parse
 from lit_infer.folder.job import Job
 from lit_infer.predictor import Predictor
-from tests.inference.tiny import colour, encoded, noise, save
-
-
-def png(label: str, strength: int = 250) -> bytes:
-    return encoded(Image.fromarray(colour(label, strength)), "PNG")
+from tests.inference.tiny import colour, noise, save
 
 
 class Page(HTMLParser):

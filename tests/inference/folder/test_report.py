@@ -1,29 +1,10 @@
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from lit_infer.folder.report import predictions_table, summary_lines
 from lit_infer.folder.tally import Summary, Tally
-from lit_infer.folder.writers import Row
-
-
-def good(path: str, label: str = "red", *others: str) -> Row:
-    top = [{"label": name, "index": index, "score": 0.9 / (index + 1)} for index, name in enumerate((label, *others))]
-    return {"path": path, "label": label, "index": 0, "score": 0.9, "top": top, "error": None, "code": None}
-
-
-def bad(path: str, code: str = "empty") -> Row:
-    nothing = {"label": None, "index": None, "score": None, "top": []}
-    return {"path": path, **nothing, "error": "the file is empty", "code": code}
-
-
-def summary(*rows: Row, seconds: float = 1.0, labels: Any = None, resumed: int = 0) -> Summary:
-    tally = Tally(labels)
-    for row in rows:
-        tally.add(row)
-    tally.resumed = resumed
-    return tally.summary(seconds=seconds)
+from tests.support.rows import bad, good, summary
 
 
 def lines(found: Summary, rows: int) -> list[str]:

@@ -17,8 +17,8 @@ from lit_infer.folder.job import ErrorLimit, Job
 from lit_infer.folder.tally import Summary
 from lit_infer.images.limits import Limits
 from lit_infer.predictor import Predictor, load
-from tests.inference.folder.test_archives import tar, zipped
 from tests.inference.tiny import colour, encoded, noise, save
+from tests.support.archives import tar, zipped
 
 
 def touched(root: Path, *names: str) -> Path:

@@ -12,9 +12,9 @@ from lit_infer.folder.arguments import parse
 from lit_infer.folder.job import Job
 from lit_infer.folder.sorting import folder_name, safe_path
 from lit_infer.predictor import Predictor
-from tests.inference.folder.test_archives import tar
-from tests.inference.folder.test_html_report import png
 from tests.inference.tiny import colour, save
+from tests.support.archives import tar
+from tests.support.pictures import png
 
 
 def sort(predictor: Predictor, target: Path, *arguments: Path, **wanted: Any) -> list[str]:

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from lit_infer.folder.tally import SHOWN, Tally, meant
 from lit_infer.predictions import Timings
-from tests.inference.folder.test_report import bad, good, summary
 from tests.inference.tiny import LABELS
+from tests.support.rows import bad, good, summary
 
 
 def test_the_accuracy_counts_images_that_lie_in_the_folder_of_their_class() -> None:
