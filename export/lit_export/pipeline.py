@@ -7,14 +7,14 @@ from pathlib import Path
 
 from torch import nn
 
-from lit_export import bundle_folder, spec, verify
+from lit_export import bundle_folder, spec
 from lit_export.bundle_folder import Bundle, Key, Note
 from lit_export.formats import FORMATS
 from lit_export.judge import judge_for
 from lit_export.loaded import Loaded, Source, load
 from lit_export.options import Options
-from lit_export.tasks import Target, image_target
-from lit_export.tensors import tensor_target
+from lit_export.proof import parity, samples
+from lit_export.tasks import TASKS, Target, doubts
 from lit_export.workshop import Workshop
 from lit_infer import files, manifest
 from lit_infer.errors import UsageError
@@ -54,20 +54,20 @@ def export(
     wanted = _wanted(formats, options)
     note("load the checkpoint")
     loaded = load(source, options, note)
-    target = _target(loaded.module, spec.facts_for(loaded, options), options)
+    target = _target(loaded.module, spec.facts_for(loaded, options), options, note)
     described = _describe(loaded, target, options)
     folder = out or bundle_folder.default_folder(described)
     bundle_folder.kept(folder, described, wanted)  # says now what would say no in the end
 
     with files.staging_folder(folder.absolute().parent) as scratch, files.staging_folder(scratch) as staged:
         note("ask the eager module for the answers")
-        expected = verify.samples(target, images=options.images, scratch=scratch)
-        if verify.is_constant(expected):
+        expected = samples.samples(target, images=options.images, scratch=scratch)
+        if parity.is_constant(expected):
             note("warning: the module answers the same to every input. Is it trained? Comparing it can show little")
         workshop = Workshop(target, described, options, scratch, expected, judge_for(target, options, note=note), note)
         graphs = [workshop.graph(name, precision) for name, precision in wanted]
         workshop.deliver(graphs, staged)
-        bundle_folder.write_golden(staged, verify.golden(target, expected))
+        bundle_folder.write_golden(staged, samples.golden(target, expected))
         return bundle_folder.finish(folder, described, graphs, staged=[staged], options=options, note=note)
 
 
@@ -81,14 +81,12 @@ def _wanted(formats: Sequence[manifest.Format], options: Options) -> list[Key]:
     return [(name, precision) for name in dict.fromkeys(formats) for precision in dict.fromkeys(options.precisions)]
 
 
-def _target(module: nn.Module, facts: DeploymentFacts, options: Options) -> Target:
-    if facts.task == "tensor":
-        return tensor_target(
-            module, facts, inputs=options.inputs, static_batch=options.static_batch, dynamic=options.dynamic
-        )
-    if options.inputs:
-        raise UsageError(f"--input is for task tensor; the sides of {facts.task} come from its preprocess")
-    return image_target(module, facts, static_batch=options.static_batch, dynamic=options.dynamic)
+def _target(module: nn.Module, facts: DeploymentFacts, options: Options, note: Note) -> Target:
+    """The module ready for an exporter, with all that should be known of how it was taken."""
+    target = TASKS[facts.task].target(module, facts, options)
+    for warning in (*target.warnings, *doubts(module, facts.task)):
+        note(f"warning: {warning}")
+    return target
 
 
 def _describe(loaded: Loaded, target: Target, options: Options) -> Manifest:
@@ -112,6 +110,7 @@ def _describe(loaded: Loaded, target: Target, options: Options) -> Manifest:
         normalize=facts.normalize,
         outputs=target.outputs,
         labels=facts.labels,
+        answers=facts.answers,
         license=options.license or facts.license,
         made_with=MadeWith(
             versions={"python": platform.python_version(), **_versions()},

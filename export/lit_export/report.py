@@ -42,7 +42,7 @@ def scores(bundle: Bundle) -> list[str]:
     lines = []
     measured = next((graph.score for graph in bundle.attempted if graph.score), None)
     if measured:
-        lines.append(f"eager module: accuracy {measured.eager:.4f} on {measured.images} labelled images")
+        lines.append(f"eager module: {measured.metric} {measured.eager:.4f} on {measured.images} labelled images")
     if recorded := bundle.manifest.source.score:
         lines.append(f"the checkpoint recorded {recorded.monitor} {recorded.value:.4f}")
     return lines
@@ -57,7 +57,7 @@ def ending(bundle: Bundle) -> list[str]:
         lines.append(f"published as {bundle.reference}")
     model = f"--model {bundle.folder}"
     lines.append(
-        f"predict with: lit-infer images/ {model}" if bundle.manifest.task != "tensor" else _from_python(bundle)
+        f"predict with: lit-infer images/ {model}" if bundle.manifest.spec.takes_images else _from_python(bundle)
     )
     lines.append(f"measure with: lit-bench {model}")
     lines.append(f"serve with:   lit-serve {bundle.folder}")

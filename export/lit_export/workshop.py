@@ -13,12 +13,14 @@ from pathlib import Path
 
 from msgspec.structs import replace as changed
 
-from lit_export import latency, verify
+from lit_export import latency
 from lit_export.bundle_folder import Key, Note
 from lit_export.formats import FORMATS, file_name
 from lit_export.formats.job import Job, Writer, Written
 from lit_export.judge import Judge
 from lit_export.options import Options
+from lit_export.proof import parity
+from lit_export.proof.samples import Sample
 from lit_export.tasks import Target
 from lit_infer import files, manifest
 from lit_infer.bundle import GraphFile
@@ -41,7 +43,7 @@ class Workshop:
     options: Options
     folder: Path
     """The scratch folder. A graph that did not pass leaves no file in it."""
-    expected: Sequence[verify.Sample]
+    expected: Sequence[Sample]
     judge: Judge
     note: Note
     _made: dict[Key, tuple[Graph, Written | None]] = field(default_factory=dict)
@@ -111,8 +113,8 @@ class Workshop:
         """Compare the finished file, opened as a user would find it: alone, its manifest inside."""
         batches = ", ".join(str(len(sample.inputs[0])) for sample in self.expected)
         self.note(f"{plan.label}: compare with the eager module on batches of {batches}")
-        allowed = verify.tolerance(plan.precision, self.options)
-        parity = verify.parity(
+        allowed = parity.tolerance(plan.precision, self.options)
+        measured = parity.parity(
             open_lone(written.path),
             self.expected,
             precision=plan.precision,
@@ -130,13 +132,13 @@ class Workshop:
             ir_version=written.ir_version,
             exporter=written.exporter,
             quantization=written.quantization,
-            parity=parity,
+            parity=measured,
         )
 
     @cached_property
     def _eager_error(self) -> list[float]:
         self.note("compare the eager module with itself in float64")
-        return verify.rounding_error(self.target, self.expected)
+        return parity.rounding_error(self.target, self.expected)
 
     def _judged(self, graph: Graph, written: Written, *, seconds: float) -> tuple[Graph, Written | None]:
         """Measure its score and its speed; one that does not pass leaves no file."""

@@ -15,10 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lit_export.tasks import BATCH, Arrays, Target, answers
+from lit_export.options import Options
+from lit_export.tasks.spec import ExportTask
+from lit_export.tasks.target import BATCH, Arrays, Target, answers
 from lit_infer import manifest
 from lit_infer.errors import UsageError
 from lit_infer.manifest import DeploymentFacts, Dimension
+from lit_infer.tasks.tensor import TASK as RUNTIME
 
 _INPUT = re.compile(r"(?:(?P<name>[A-Za-z_]\w*)=)?(?P<shape>\d+(?:x\d+)*)?(?::(?P<dtype>[a-z]+\d*))?")
 _SCALES = (1.0, 0.1, 3.0, 0.01)
@@ -66,17 +69,11 @@ class Flat(nn.Module):
         return tuple(tensor for _, tensor in _flattened(self.answer(*tensors), ""))
 
 
-def tensor_target(
-    module: nn.Module,
-    facts: DeploymentFacts,
-    *,
-    inputs: Sequence[str],
-    static_batch: int | None,
-    dynamic: Sequence[str],
-) -> Target:
+def tensor_target(module: nn.Module, facts: DeploymentFacts, options: Options) -> Target:
     """The target of task `tensor`, from `--input` or else the module's `example_input_array`."""
-    found, keywords = _inputs(module, inputs)
-    found = _with_dynamic(found, static_batch=static_batch, wishes=dynamic)
+    static_batch = options.static_batch
+    found, keywords = _inputs(module, options.inputs)
+    found = _with_dynamic(found, static_batch=static_batch, wishes=options.dynamic)
     base = {side: entry.example.shape[axis] for entry in found for axis, side in entry.dynamic.items()}
     flat = Flat(module, keywords).eval()
     sizes_tried = _sizes_that_work(flat, found, base)
@@ -243,3 +240,6 @@ def _flattened(output: Any, name: str) -> list[tuple[str, Tensor]]:
         )
     joined = ((re.sub(r"\W", "_", f"{name}_{key}" if name else str(key)), part) for key, part in parts)
     return [pair for key, part in joined for pair in _flattened(part, key)]
+
+
+TASK = ExportTask(name=RUNTIME.name, target=tensor_target)
