@@ -45,7 +45,7 @@ def _front_matter(manifest: Manifest) -> str:
 
 
 def _summary(manifest: Manifest) -> str:
-    classes = f" It knows {len(manifest.labels):,} classes." if manifest.labels else ""
+    classes = f" It knows {len(manifest.labels):,} {manifest.spec.nouns[1]}." if manifest.labels else ""
     proven = len(manifest.ok_graphs())
     graphs = "1 graph, whose answers were" if proven == 1 else f"{proven} graphs, whose answers were"
     return (
@@ -84,7 +84,7 @@ def _interface(manifest: Manifest) -> str:
     if manifest.spec.takes_images:
         parts.append(_preprocessing(manifest))
     if manifest.labels:
-        parts.append(_labels(manifest.labels))
+        parts.append(_labels(manifest.labels, manifest.spec.nouns[1]))
     return "\n\n".join(parts)
 
 
@@ -108,9 +108,9 @@ def _preprocessing(manifest: Manifest) -> str:
     )
 
 
-def _labels(labels: Sequence[str]) -> str:
+def _labels(labels: Sequence[str], noun: str) -> str:
     shown = ", ".join(_text(label) for label in labels[:10])
-    return f"Classes in order: {shown}{f', … ({len(labels):,} in all, in manifest.json)' if len(labels) > 10 else ''}"
+    return f"{noun.capitalize()} in order: {shown}{f', … ({len(labels):,} in all, in manifest.json)' if len(labels) > 10 else ''}"
 
 
 def _graphs(manifest: Manifest) -> str:

@@ -20,7 +20,7 @@ def graphs_table(graphs: Sequence[Graph]) -> Table:
         if graph.parity is None:
             table.add_row(graph.label, "[red]failed[/red]")
             continue
-        agreement = graph.parity.top1_agreement
+        agreement = graph.parity.agreement
         cells = [
             f"{(graph.bytes or 0) / 1e6:.2f}",
             f"{graph.parity.max_abs:.1e}",

@@ -47,7 +47,7 @@ def _given(images: Path) -> list[Path]:
 
 
 def _noise_files(target: Target, scratch: Path) -> list[Path]:
-    """Images of odd sizes, as PNG and JPEG; the JPEGs with an orientation, which is followed or ignored as it is said."""
+    """Images of odd sizes, as PNG and JPEG; the JPEGs have an orientation, to be followed or ignored as is stated."""
     height, width = target.facts.height_width
     generator = np.random.default_rng(1)
     sizes = [

@@ -137,6 +137,8 @@ class TaskSpec:
     """The column that names the folder an image can be sorted into."""
     needs_vectors: bool = False
     """Whether the answer itself has no place in a row, so that a run needs a file for the vectors."""
+    nouns: tuple[str, str] = ("class", "classes")
+    """What its labels are called, one and several."""
     pipeline_tag: str | None = None
     """Hugging Face's name for the task."""
     cautions: tuple[str, ...] = ()

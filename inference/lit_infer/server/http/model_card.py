@@ -22,6 +22,7 @@ def card(served: Served) -> dict[str, Any]:
         "task": manifest.task,
         "kind": task.kind,
         "does": task.does,
+        "nouns": task.nouns,
         "takes_images": task.takes_images,
         "takes_top_k": task.takes_top_k,
         "license": manifest.license,

@@ -2,7 +2,6 @@
 
 import { byId, count, make, milliseconds, percent, short } from "./dom.js";
 
-const LABELS = { classes: ["class", "classes"], labels: ["label", "labels"], values: ["value", "values"] };
 
 /** Show a card, or the reason why there is none. */
 export function showCard(card, reason = "") {
@@ -18,7 +17,7 @@ export function showCard(card, reason = "") {
 function facts(card) {
   const { source, graph } = card;
   return [
-    ["Task", card.does + (card.labels === null ? "" : `, ${count(card.labels, ...(LABELS[card.kind] ?? ["label", "labels"]))}`)],
+    ["Task", card.does + (card.labels === null ? "" : `, ${count(card.labels, ...card.nouns)}`)],
     ["Score", source.score && `${source.score.monitor} ${short(source.score.value)}, as recorded in training`],
     ["Score on data", graph?.score && `${graph.score.metric} ${short(graph.score.value)} on ${count(graph.score.images, "image")}`],
     ["Licence", card.license],
