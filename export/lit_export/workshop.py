@@ -3,7 +3,6 @@
 Each is made once; those that others are made from (int8 from float32, OpenVINO from ONNX) are shared.
 """
 
-import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -22,7 +21,6 @@ from lit_export.options import Options
 from lit_export.tasks import Target
 from lit_infer import files, manifest
 from lit_infer.bundle import GraphFile
-from lit_infer.engines import aotinductor
 from lit_infer.errors import GateError, LitError, UsageError
 from lit_infer.hardware import DEFAULT_BATCH_SIZE
 from lit_infer.manifest import Graph, Latency, Manifest, Precision
@@ -186,15 +184,7 @@ class Workshop:
 
 def open_lone(path: Path) -> Predictor:
     """A graph file of our own making by itself, on the CPU; native code too, since we compiled it."""
-    before = os.environ.get(aotinductor.ALLOW)
-    os.environ[aotinductor.ALLOW] = "1"
-    try:
-        return open_predictor(GraphFile(path, manifest=None, listed=None), device="cpu")
-    finally:
-        if before is None:
-            del os.environ[aotinductor.ALLOW]
-        else:
-            os.environ[aotinductor.ALLOW] = before
+    return open_predictor(GraphFile(path, manifest=None, listed=None, allow_native_code=True), device="cpu")
 
 
 def reason_of(error: Exception) -> str:

@@ -30,6 +30,8 @@ class Engine:
     module: str
     extra: str
     open_graph: Callable[..., OpenGraph]
+    holds_native_code: bool = False
+    """Whether opening a file runs its code: then `open_graph` takes `allow_native_code` too."""
 
     @property
     def is_for_one_host(self) -> bool:
@@ -48,7 +50,7 @@ ENGINES: dict[str, Engine] = {
     "openvino": Engine("openvino", ".xml", "openvino", "openvino", openvino.open_graph),
     "pt2": Engine("pt2", ".pt2", "torch", "torch", pt2.open_graph),
     "torchscript": Engine("torchscript", ".pt", "torch", "torch", torchscript.open_graph),
-    "aotinductor": Engine("aotinductor", ".aoti.pt2", "torch", "torch", aotinductor.open_graph),
+    "aotinductor": Engine("aotinductor", ".aoti.pt2", "torch", "torch", aotinductor.open_graph, holds_native_code=True),
     "tensorrt": Engine("tensorrt", ".engine", "tensorrt", "tensorrt", tensorrt.open_graph),
 }
 
