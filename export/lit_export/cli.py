@@ -202,9 +202,11 @@ def _command(to: "list[Format]") -> Callable[..., None]:
 
 
 def _with_aot(to: "list[Format]") -> "list[Format]":
-    if "pt2" not in to:
-        raise UsageError(f"--aot goes with pt2, from which the library is compiled; this is {', '.join(to)}")
-    return [*to, "aotinductor"]
+    libraries = [library for name in to if (library := FORMATS[name].library) is not None]
+    if not libraries:
+        able = ", ".join(row.name for row in FORMATS.values() if row.library)
+        raise UsageError(f"--aot goes with {able}, from which the library is compiled; this is {', '.join(to)}")
+    return [*to, *libraries]
 
 
 def _source(artifact: str | None, checkpoint: str | None) -> artifacts.Reference | str:

@@ -14,7 +14,7 @@ from msgspec.structs import replace as changed
 
 from lit_export import latency, verify
 from lit_export.bundle_folder import Key, Note
-from lit_export.formats import FORMATS, file_name
+from lit_export.formats import FORMATS, STANDARD, file_name
 from lit_export.formats.job import Job, Writer, Written
 from lit_export.judge import Judge
 from lit_export.options import Options
@@ -97,7 +97,7 @@ class Workshop:
         return written
 
     def _onnx(self, precision: Precision) -> Written:
-        graph, written = self._graph("onnx", precision)
+        graph, written = self._graph(STANDARD, precision)
         if written is None:
             raise GateError(f"it is made from {graph.label}, and that failed: {graph.reason}")
         return written

@@ -12,6 +12,7 @@ JSON schema: docs/manifest.schema.json.
 """
 
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -25,7 +26,7 @@ FILE_NAME = "manifest.json"
 CHECKPOINT_KEY = "lit_deploy"
 
 Task = Literal["image-classification", "image-embedding", "tensor"]
-Format = Literal["onnx", "openvino", "pt2", "aotinductor", "torchscript", "tensorrt"]
+Format = str  # a row of lit_infer.engines.ENGINES; `Graph` checks it
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 Dimension = int | str  # a fixed size, or the name of a dynamic dimension
 Size = int | tuple[int, int]  # the shorter side, or (height, width)
@@ -253,6 +254,10 @@ class Graph(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     latency: Latency | None = None
     quantization: Quantization | None = None
 
+    def __post_init__(self) -> None:
+        if self.format not in _formats():
+            raise ValueError(f"graph format {self.format!r} is not known; it is one of {', '.join(_formats())}")
+
     @property
     def label(self) -> str:
         """How people name it: `onnx`, or `onnx int8` where it is not float32."""
@@ -372,7 +377,16 @@ def read(bundle: Path) -> Manifest:
 
 def json_schema() -> dict[str, Any]:
     """The JSON schema of `manifest.json`, as published in docs/."""
-    return msgspec.json.schema(Manifest)
+    schema = msgspec.json.schema(Manifest)
+    schema["$defs"]["Graph"]["properties"]["format"] = {"enum": sorted(_formats())}
+    return schema
+
+
+def _formats() -> Collection[str]:
+    """The formats that there are. Engines read manifests, so the table is looked at when it is needed."""
+    from lit_infer.engines import ENGINES
+
+    return ENGINES.keys()
 
 
 class _SchemaOnly(Struct):

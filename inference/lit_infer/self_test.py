@@ -24,8 +24,6 @@ from lit_infer.manifest import Graph, Manifest, Tensor
 from lit_infer.predictor import open_predictor
 
 _MAX_GOLDEN_BYTES = 2_000_000_000
-_OF_ONE_HOST = ("aotinductor", "tensorrt")  # elsewhere they do not run, which says nothing of the bundle
-_CPU_ONLY = ("openvino",)
 _INT8_SLACK, _INT8_ROOM = 2.0, 1e-3
 
 Arrays = dict[str, NDArray[Any]]
@@ -122,7 +120,7 @@ def _test(graph: GraphFile, inputs: Arrays, answers: Arrays, *, device: str, nam
 
     if not engine.is_installed():
         return without("skipped", f'it needs {engine.module}. Run: pip install "lit-deploy[{engine.extra}]"')
-    if engine.format in _CPU_ONLY and device.startswith("cuda"):
+    if engine.is_cpu_only and device.startswith("cuda"):
         return without("skipped", f"{engine.module} runs on the CPU, not on {device}")
     try:
         with open_predictor(graph, device=device) as predictor:
@@ -132,7 +130,8 @@ def _test(graph: GraphFile, inputs: Arrays, answers: Arrays, *, device: str, nam
             _compare(found[name], truth, graph.listed, is_classes=is_classes) for name, truth in answers.items()
         ]
     except LitError as error:
-        is_elsewhere = engine.format in _OF_ONE_HOST and not isinstance(error, ArtifactError)
+        # What was compiled for another host does not run here, which says nothing of the bundle.
+        is_elsewhere = engine.is_for_one_host and not isinstance(error, ArtifactError)
         return without("skipped" if is_elsewhere else "failed", str(error))
     except Exception as error:  # an engine that opens a graph and cannot run it may raise anything
         return without("failed", f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}")

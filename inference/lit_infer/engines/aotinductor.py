@@ -19,6 +19,11 @@ from lit_infer.errors import EngineError, require
 ALLOW = "LIT_ALLOW_NATIVE_CODE"
 
 
+def recognises(head: bytes, entries: frozenset[str]) -> bool:  # noqa: ARG001
+    """Whether an archive holds a library."""
+    return any(name.startswith("data/aotinductor/") for name in entries)
+
+
 def open_graph(path: Path, *, device: str, threads: int, allow_native_code: bool = False) -> OpenGraph:
     """Open a library on the kind of device and CPU that it was compiled for, or raise EngineError."""
     if not (allow_native_code or os.environ.get(ALLOW) == "1"):
