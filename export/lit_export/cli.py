@@ -219,9 +219,9 @@ def _exported(
     source: artifacts.Reference | str, to: "list[Format]", *, out: Path | None, options: "Options", quiet: bool
 ) -> "Bundle":
     if len(to) > 1:
-        from lit_export.apart import export_apart
+        from lit_export.isolated import export_isolated
 
-        return export_apart(source, to, out=out, options=options, note=None if quiet else console.note)
+        return export_isolated(source, to, out=out, options=options, note=None if quiet else console.note)
     from lit_export.pipeline import export
 
     return export(source, to, out=out, options=options, note=(lambda _: None) if quiet else console.note)

@@ -61,7 +61,7 @@ class Options:
     publish: bool = True
     """Log the bundle beside its checkpoint, where that came from a registry."""
     time_limit: float = 1800.0
-    """Seconds for one format, where each has a process of its own (`export_apart`)."""
+    """Seconds for one format, where each has a process of its own (`export_isolated`)."""
 
     def __post_init__(self) -> None:
         if self.static_batch is not None and self.static_batch < 1:

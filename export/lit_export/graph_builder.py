@@ -31,7 +31,7 @@ _SECONDS = 0.25
 
 
 @dataclass(frozen=True)
-class Workshop:
+class GraphBuilder:
     """Makes graphs of one target."""
 
     target: Target

@@ -1,4 +1,4 @@
-"""lit_export.workshop: where a graph is made, compared, measured and judged; on real files."""
+"""lit_export.graph_builder: where a graph is made, compared, measured and judged; on real files."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
