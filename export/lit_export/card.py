@@ -110,7 +110,8 @@ def _preprocessing(manifest: Manifest) -> str:
 
 def _labels(labels: Sequence[str], noun: str) -> str:
     shown = ", ".join(_text(label) for label in labels[:10])
-    return f"{noun.capitalize()} in order: {shown}{f', … ({len(labels):,} in all, in manifest.json)' if len(labels) > 10 else ''}"
+    more = f", … ({len(labels):,} in all, in manifest.json)" if len(labels) > 10 else ""
+    return f"{noun.capitalize()} in order: {shown}{more}"
 
 
 def _graphs(manifest: Manifest) -> str:

@@ -202,9 +202,11 @@ def _command(to: "list[Format]") -> Callable[..., None]:
 
 
 def _with_aot(to: "list[Format]") -> "list[Format]":
-    if "pt2" not in to:
-        raise UsageError(f"--aot goes with pt2, from which the library is compiled; this is {', '.join(to)}")
-    return [*to, "aotinductor"]
+    libraries = [library for name in to if (library := FORMATS[name].library) is not None]
+    if not libraries:
+        able = ", ".join(row.name for row in FORMATS.values() if row.library)
+        raise UsageError(f"--aot goes with {able}, from which the library is compiled; this is {', '.join(to)}")
+    return [*to, *libraries]
 
 
 def _source(artifact: str | None, checkpoint: str | None) -> artifacts.Reference | str:
@@ -217,9 +219,9 @@ def _exported(
     source: artifacts.Reference | str, to: "list[Format]", *, out: Path | None, options: "Options", quiet: bool
 ) -> "Bundle":
     if len(to) > 1:
-        from lit_export.apart import export_apart
+        from lit_export.isolated import export_isolated
 
-        return export_apart(source, to, out=out, options=options, note=None if quiet else console.note)
+        return export_isolated(source, to, out=out, options=options, note=None if quiet else console.note)
     from lit_export.pipeline import export
 
     return export(source, to, out=out, options=options, note=(lambda _: None) if quiet else console.note)

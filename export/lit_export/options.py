@@ -51,7 +51,7 @@ class Options:
     """How much of the eager module's score a graph may lose on `data`: half a point."""
     atol: float | None = None
     rtol: float | None = None
-    """Other tolerances than those of `verify.TOLERANCES`."""
+    """Other tolerances than those of `lit_infer.proof.TOLERANCES`."""
     keep_anyway: bool = False
     """Keep an int8 graph that is not faster here."""
 
@@ -61,7 +61,7 @@ class Options:
     publish: bool = True
     """Log the bundle beside its checkpoint, where that came from a registry."""
     time_limit: float = 1800.0
-    """Seconds for one format, where each has a process of its own (`export_apart`)."""
+    """Seconds for one format, where each has a process of its own (`export_isolated`)."""
 
     def __post_init__(self) -> None:
         if self.static_batch is not None and self.static_batch < 1:

@@ -9,35 +9,25 @@ from torch import nn
 
 from lit_export import bundle_folder, spec
 from lit_export.bundle_folder import Bundle, Key, Note
-from lit_export.formats import FORMATS
+from lit_export.formats import FORMATS, STANDARD, writing_packages
+from lit_export.graph_builder import GraphBuilder
 from lit_export.judge import judge_for
 from lit_export.loaded import Loaded, Source, load
 from lit_export.options import Options
 from lit_export.proof import parity, samples
 from lit_export.tasks import TASKS, Target, doubts
-from lit_export.workshop import Workshop
-from lit_infer import files, manifest
+from lit_infer import engines, files, manifest
 from lit_infer.errors import UsageError
 from lit_infer.manifest import DeploymentFacts, MadeWith, Manifest
 
 # Pillow, simplejpeg and torchvision too: another release may resize or decode to other pixels.
-_PACKAGES = (
-    "torch",
-    "torchvision",
-    "lightning",
-    "onnx",
-    "onnxscript",
-    "onnxruntime",
-    "openvino",
-    "pillow",
-    "simplejpeg",
-    "lit-deploy",
-)
+_TRAINING = ("torch", "torchvision", "lightning")
+_PACKAGES = (*_TRAINING, *writing_packages(), *engines.packages(), "pillow", "simplejpeg", "lit-deploy")
 
 
 def export(
     source: Source,
-    formats: Sequence[manifest.Format] = ("onnx",),
+    formats: Sequence[manifest.Format] = (STANDARD,),
     *,
     out: Path | None = None,
     options: Options = Options(),  # noqa: B008 - frozen
@@ -64,9 +54,11 @@ def export(
         expected = samples.samples(target, images=options.images, scratch=scratch)
         if parity.is_constant(expected):
             note("warning: the module answers the same to every input. Is it trained? Comparing it can show little")
-        workshop = Workshop(target, described, options, scratch, expected, judge_for(target, options, note=note), note)
-        graphs = [workshop.graph(name, precision) for name, precision in wanted]
-        workshop.deliver(graphs, staged)
+        builder = GraphBuilder(
+            target, described, options, scratch, expected, judge_for(target, options, note=note), note
+        )
+        graphs = [builder.graph(name, precision) for name, precision in wanted]
+        builder.deliver(graphs, staged)
         bundle_folder.write_golden(staged, samples.golden(target, expected))
         return bundle_folder.finish(folder, described, graphs, staged=[staged], options=options, note=note)
 

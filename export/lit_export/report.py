@@ -1,11 +1,13 @@
 """An export's result for a terminal. Pure: nothing here prints."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.markup import escape
 from rich.table import Table
 
 from lit_export.bundle_folder import Bundle
+from lit_export.formats import FORMATS
 from lit_infer.manifest import Graph
 
 
@@ -61,9 +63,13 @@ def ending(bundle: Bundle) -> list[str]:
     )
     lines.append(f"measure with: lit-bench {model}")
     lines.append(f"serve with:   lit-serve {bundle.folder}")
-    if any(graph.format == "onnx" for graph in bundle.manifest.ok_graphs()):
-        lines.append(f"view with:    netron {bundle.folder / 'model.onnx'}")
-    return lines
+    return [*lines, *_viewer(bundle.folder, bundle.manifest.ok_graphs())]
+
+
+def _viewer(folder: Path, graphs: Sequence[Graph]) -> list[str]:
+    """The command that draws the first graph for which there is one."""
+    drawn = ((FORMATS[graph.format].viewer, graph.file) for graph in graphs)
+    return [f"view with:    {viewer} {folder / file}" for viewer, file in drawn if viewer and file][:1]
 
 
 def _from_python(bundle: Bundle) -> str:

@@ -12,6 +12,7 @@ JSON schema: docs/manifest.schema.json.
 """
 
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -69,8 +70,8 @@ SCHEMA = 2
 FILE_NAME = "manifest.json"
 CHECKPOINT_KEY = "lit_deploy"
 
-Task = str  # a row of lit_infer.tasks.TASKS, checked when a manifest is read or made
-Format = Literal["onnx", "openvino", "pt2", "aotinductor", "torchscript", "tensorrt"]
+Task = str  # a row of lit_infer.tasks.TASKS; `DeploymentFacts` and `Manifest` check it
+Format = str  # a row of lit_infer.engines.ENGINES; `Graph` checks it
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 Dimension = int | str  # a fixed size, or the name of a dynamic dimension
 
@@ -232,6 +233,10 @@ class Graph(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     latency: Latency | None = None
     quantization: Quantization | None = None
 
+    def __post_init__(self) -> None:
+        if self.format not in _formats():
+            raise ValueError(f"graph format {self.format!r} is not known; it is one of {', '.join(_formats())}")
+
     @property
     def label(self) -> str:
         """How people name it: `onnx`, or `onnx int8` where it is not float32."""
@@ -377,14 +382,23 @@ def json_schema() -> dict[str, Any]:
     from lit_infer import tasks
 
     schema = msgspec.json.schema(Manifest)
-    fields = schema["$defs"]["Manifest"]["properties"]
+    defined = schema["$defs"]
+    defined["Graph"]["properties"]["format"] = {"enum": sorted(_formats())}
+    fields = defined["Manifest"]["properties"]
     fields["task"] = {"enum": list(tasks.TASKS)}
-    facts, defined = msgspec.json.schema_components(
+    facts, components = msgspec.json.schema_components(
         [task.facts for task in tasks.TASKS.values()], ref_template="#/$defs/{name}"
     )
     fields["answers"] |= {"anyOf": list({one["$ref"]: one for one in facts}.values())}
-    schema["$defs"] |= defined
+    schema["$defs"] = defined | components
     return schema
+
+
+def _formats() -> Collection[str]:
+    """The formats that there are. Engines read manifests, so the table is looked at when it is needed."""
+    from lit_infer.engines import ENGINES
+
+    return ENGINES.keys()
 
 
 class _SchemaOnly(Struct):

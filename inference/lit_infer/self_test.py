@@ -24,8 +24,6 @@ from lit_infer.manifest import Graph, Manifest
 from lit_infer.predictor import open_predictor
 
 _MAX_GOLDEN_BYTES = 2_000_000_000
-_OF_ONE_HOST = ("aotinductor", "tensorrt")  # elsewhere they do not run, which says nothing of the bundle
-_CPU_ONLY = ("openvino",)
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -121,7 +119,7 @@ def _test(graph: GraphFile, inputs: Arrays, answers: Arrays, *, device: str, nam
 
     if not engine.is_installed():
         return without("skipped", f'it needs {engine.module}. Run: pip install "lit-deploy[{engine.extra}]"')
-    if engine.format in _CPU_ONLY and device.startswith("cuda"):
+    if engine.is_cpu_only and device.startswith("cuda"):
         return without("skipped", f"{engine.module} runs on the CPU, not on {device}")
     try:
         with open_predictor(graph, device=device) as predictor:
@@ -129,7 +127,8 @@ def _test(graph: GraphFile, inputs: Arrays, answers: Arrays, *, device: str, nam
         manifest = predictor.manifest
         measured = [_compare(found[name], truth, graph.listed, manifest) for name, truth in answers.items()]
     except LitError as error:
-        is_elsewhere = engine.format in _OF_ONE_HOST and not isinstance(error, ArtifactError)
+        # What was compiled for another host does not run here, which says nothing of the bundle.
+        is_elsewhere = engine.is_for_one_host and not isinstance(error, ArtifactError)
         return without("skipped" if is_elsewhere else "failed", str(error))
     except Exception as error:  # an engine that opens a graph and cannot run it may raise anything
         return without("failed", f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}")

@@ -79,6 +79,13 @@ def test_scores_are_told_beside_those_of_the_module_and_of_training() -> None:
     assert report.scores(bundle(passed("onnx", "model.onnx", score=None))) == []
 
 
+def test_a_viewer_is_offered_for_the_file_that_is_there() -> None:
+    assert (
+        report.ending(bundle(passed("onnx", "model.int8.onnx", "int8")))[-1] == "view with:    netron b/model.int8.onnx"
+    )
+    assert "netron" not in "".join(report.ending(bundle(passed("torchscript", "model.pt"))))
+
+
 def test_it_ends_with_what_was_made_and_the_next_commands() -> None:
     graph = passed("onnx", "model.onnx")
     made = bundle(graph)

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lit_infer import manifest
+from lit_infer.engines import ENGINES
 from lit_infer.errors import ArtifactError, LitError, NotFoundError, UsageError
 from lit_infer.manifest import (
     CenterCrop,
@@ -84,7 +86,7 @@ parities = st.builds(
 )
 graphs = st.builds(
     Graph,
-    format=st.sampled_from(["onnx", "openvino", "pt2", "aotinductor", "torchscript", "tensorrt"]),
+    format=st.sampled_from(sorted(ENGINES)),
     status=st.sampled_from(["ok", "failed"]),
     reason=st.none() | text,
     file=st.none() | text,
@@ -233,6 +235,26 @@ def test_a_newer_schema_says_how_to_upgrade_even_if_nothing_else_is_known() -> N
 
     assert f"schema {manifest.SCHEMA + 1} is newer" in str(caught.value)
     assert "pip install --upgrade lit-deploy" in str(caught.value)
+
+
+def of_format(name: str) -> dict[str, Any]:
+    graph: dict[str, Any] = {"format": name, "status": "failed", "reason": "parity"}
+    return {**json.loads(manifest.encode(described())), "graphs": [graph]}
+
+
+def test_a_format_that_the_table_does_not_have_is_refused_with_those_it_has() -> None:
+    with pytest.raises(ArtifactError) as caught:
+        decode(of_format("tvm"))
+
+    known = "onnx, openvino, pt2, torchscript, aotinductor, tensorrt"
+    assert f"graph format 'tvm' is not known; it is one of {known} - at `$.graphs[0]`" in str(caught.value)
+
+
+def test_a_format_is_known_to_manifests_and_their_schema_once_it_has_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENGINES, "tvm", replace(ENGINES["onnx"], format="tvm", suffix=".tvm"))
+
+    assert decode(of_format("tvm")).graphs[0].format == "tvm"
+    assert "tvm" in manifest.json_schema()["$defs"]["Graph"]["properties"]["format"]["enum"]
 
 
 @pytest.mark.parametrize(

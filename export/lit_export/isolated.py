@@ -27,7 +27,7 @@ from lit_infer.manifest import Graph, Manifest
 
 Source = artifacts.Reference | Path | str
 # -P: not from the current folder, where any file may be called as a module is.
-_CHILD = ("-P", "-c", "from lit_export.apart import child; child()")
+_CHILD = ("-P", "-c", "from lit_export.isolated import child; child()")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Answer(msgspec.Struct, frozen=True):
     kind: str = "LitError"
 
 
-def export_apart(
+def export_isolated(
     source: Source,
     formats: Sequence[manifest.Format],
     *,

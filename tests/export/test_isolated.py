@@ -1,4 +1,4 @@
-"""lit_export.apart: each format in a process of its own. Most children here are scripts that need no torch."""
+"""lit_export.isolated: each format in a process of its own. Most children here are scripts that need no torch."""
 
 import os
 import signal
@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lit_export import apart
-from lit_export.apart import export_apart
+from lit_export import isolated
+from lit_export.isolated import export_isolated
 from lit_export.options import Options
 from lit_infer import files, load, manifest
 from lit_infer.errors import GateError, UsageError
@@ -24,7 +24,7 @@ _BEGIN = """
     import os, pickle, signal, subprocess, sys, time
     import msgspec
     from pathlib import Path
-    from lit_export.apart import Answer
+    from lit_export.isolated import Answer
     from lit_infer import manifest
     from lit_infer.manifest import Graph
     from tests.inference.tiny import DATE, described, graph_bytes, listed
@@ -53,13 +53,13 @@ def children(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     def be(text: str) -> None:
         script = f"sys_path = {str(ROOT)!r}\nimport sys; sys.path.insert(0, sys_path)\n"
         script += textwrap.dedent(_BEGIN) + textwrap.dedent(text)
-        monkeypatch.setattr(apart, "_CHILD", ("-c", script))
+        monkeypatch.setattr(isolated, "_CHILD", ("-c", script))
 
     return be
 
 
-def export(out: Path, formats: Sequence[Format] = BOTH, **options: object) -> apart.Bundle:
-    return export_apart("x.ckpt", formats, out=out, options=Options(**options))  # type: ignore[arg-type]
+def export(out: Path, formats: Sequence[Format] = BOTH, **options: object) -> isolated.Bundle:
+    return export_isolated("x.ckpt", formats, out=out, options=Options(**options))  # type: ignore[arg-type]
 
 
 def test_what_the_children_made_becomes_one_bundle(children: Callable[[str], None], tmp_path: Path) -> None:
@@ -158,16 +158,16 @@ def test_no_child_outlives_its_parent(tmp_path: Path, number: signal.Signals) ->
     parent = f"""
         import sys
         from pathlib import Path
-        from lit_export import apart
-        apart._CHILD = ("-c", '''if True:
+        from lit_export import isolated
+        isolated._CHILD = ("-c", '''if True:
             import os, sys, subprocess, threading
-            from lit_export import apart
-            threading.Thread(target=apart._end_with_the_parent, args=[int(sys.argv[1])], daemon=True).start()
+            from lit_export import isolated
+            threading.Thread(target=isolated._end_with_the_parent, args=[int(sys.argv[1])], daemon=True).start()
             held = os.open({str(fifo)!r}, os.O_WRONLY)
             os.write(held, b"here")
             subprocess.run(["sleep", "1000"], pass_fds=[held])
         ''')
-        apart.export_apart("x.ckpt", ["onnx"], out=Path({str(tmp_path / "b")!r}))
+        isolated.export_isolated("x.ckpt", ["onnx"], out=Path({str(tmp_path / "b")!r}))
     """
     process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(parent)], stderr=subprocess.DEVNULL)
     with fifo.open("rb") as reader:
@@ -188,7 +188,7 @@ def test_a_format_is_made_in_the_precisions_that_it_can_have(children: Callable[
     """)
     notes: list[str] = []
     options = Options(precisions=("fp32", "fp16"))
-    bundle = export_apart("x.ckpt", BOTH, out=tmp_path / "b", options=options, note=notes.append)
+    bundle = export_isolated("x.ckpt", BOTH, out=tmp_path / "b", options=options, note=notes.append)
     assert [graph.label for graph in bundle.attempted] == ["onnx", "onnx fp16", "torchscript"]
     assert notes == ["torchscript: not in fp16, which it cannot be; it can be fp32, bf16"]
     with pytest.raises(UsageError, match="none of onnx can be bf16"):
@@ -206,7 +206,7 @@ def test_all_that_can_be_asked_for_reaches_the_child(children: Callable[[str], N
         dynamic=("height",),
     )
     with pytest.raises(GateError) as caught:
-        export_apart("x.ckpt", ["onnx"], out=tmp_path / "b", options=options)
+        export_isolated("x.ckpt", ["onnx"], out=tmp_path / "b", options=options)
     assert str(caught.value) == repr(options).replace("publish=True", "publish=False")
 
 
@@ -223,7 +223,7 @@ def test_an_exporter_that_crashes_leaves_the_others_alone(
     monkeypatch.chdir(ROOT)  # where the child finds tests.export.hard
     options = Options(class_path="tests.export.hard:DiesWhenTraced")
     notes: list[str] = []
-    bundle = export_apart(
+    bundle = export_isolated(
         tmp_path / "x.ckpt", ["torchscript", "pt2"], out=tmp_path / "b", options=options, note=notes.append
     )
     reasons = {graph.format: graph.reason for graph in bundle.attempted}

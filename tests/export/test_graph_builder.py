@@ -1,4 +1,4 @@
-"""lit_export.workshop: where a graph is made, compared, measured and judged; on real files."""
+"""lit_export.graph_builder: where a graph is made, compared, measured and judged; on real files."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from torch import nn
 
 from lit_export import Options, export, formats, latency
 from lit_export.formats import onnx  # noqa: F401 - patched below as an attribute of the package
 from lit_infer import load, manifest
-from lit_infer.errors import ArtifactError
+from lit_infer.errors import ArtifactError, EngineError
 from lit_infer.manifest import Graph, Latency
 from lit_infer.predictor import Predictor
 from lit_trainer.modules import DigitsCNN
@@ -123,3 +124,14 @@ def test_weights_beside_a_large_graph_belong_to_it(large: Path, spec: Path, tmp_
 def test_versions_that_change_pixels_are_recorded(spec: Path, tmp_path: Path) -> None:
     bundle = export(Plain(), ["torchscript"], out=tmp_path / "b", options=Options(spec=spec))
     assert {"torch", "torchvision", "pillow", "simplejpeg", "python"} <= bundle.manifest.made_with.versions.keys()
+
+
+@pytest.mark.slow
+def test_a_library_that_was_just_compiled_is_opened_to_be_proven(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LIT_ALLOW_NATIVE_CODE", raising=False)
+    bundle = export(nn.Linear(3, 2), ["aotinductor"], out=tmp_path / "b", options=Options(inputs=("3",)))
+    assert outcome(bundle) == {"aotinductor": "ok"}
+    with pytest.raises(EngineError, match="holds native code"):
+        load(tmp_path / "b")

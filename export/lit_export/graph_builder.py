@@ -3,7 +3,6 @@
 Each is made once; those that others are made from (int8 from float32, OpenVINO from ONNX) are shared.
 """
 
-import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from msgspec.structs import replace as changed
 
 from lit_export import latency
 from lit_export.bundle_folder import Key, Note
-from lit_export.formats import FORMATS, file_name
+from lit_export.formats import FORMATS, STANDARD, file_name
 from lit_export.formats.job import Job, Writer, Written
 from lit_export.judge import Judge
 from lit_export.options import Options
@@ -24,7 +23,6 @@ from lit_export.proof.samples import Sample
 from lit_export.tasks import Target
 from lit_infer import files, manifest
 from lit_infer.bundle import GraphFile
-from lit_infer.engines import aotinductor
 from lit_infer.errors import GateError, LitError, UsageError
 from lit_infer.hardware import DEFAULT_BATCH_SIZE
 from lit_infer.manifest import Graph, Latency, Manifest, Precision
@@ -35,7 +33,7 @@ _SECONDS = 0.25
 
 
 @dataclass(frozen=True)
-class Workshop:
+class GraphBuilder:
     """Makes graphs of one target."""
 
     target: Target
@@ -101,7 +99,7 @@ class Workshop:
         return written
 
     def _onnx(self, precision: Precision) -> Written:
-        graph, written = self._graph("onnx", precision)
+        graph, written = self._graph(STANDARD, precision)
         if written is None:
             raise GateError(f"it is made from {graph.label}, and that failed: {graph.reason}")
         return written
@@ -188,15 +186,7 @@ class Workshop:
 
 def open_lone(path: Path) -> Predictor:
     """A graph file of our own making by itself, on the CPU; native code too, since we compiled it."""
-    before = os.environ.get(aotinductor.ALLOW)
-    os.environ[aotinductor.ALLOW] = "1"
-    try:
-        return open_predictor(GraphFile(path, manifest=None, listed=None), device="cpu")
-    finally:
-        if before is None:
-            del os.environ[aotinductor.ALLOW]
-        else:
-            os.environ[aotinductor.ALLOW] = before
+    return open_predictor(GraphFile(path, manifest=None, listed=None, allow_native_code=True), device="cpu")
 
 
 def reason_of(error: Exception) -> str:
