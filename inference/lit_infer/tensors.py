@@ -20,6 +20,7 @@ def in_order(inputs: Mapping[str, NDArray[Any]], manifest: Manifest) -> list[NDA
     sides: dict[str, int] = {}
     for tensor, array in zip(tensors, arrays, strict=True):
         if array.dtype != tensor.dtype or not fits(array.shape, tensor.shape, sides):
-            here = [sides.get(side, side) if isinstance(side, str) else side for side in tensor.shape]
-            raise UsageError(f"input {tensor.name} is {tensor.dtype} {here}, not {array.dtype} {list(array.shape)}")
+            raise UsageError(
+                f"input {tensor.name} is {tensor.dtype} {list(tensor.shape)}, not {array.dtype} {list(array.shape)}"
+            )
     return arrays

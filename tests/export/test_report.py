@@ -24,11 +24,11 @@ def passed(format_: Format, file: str, precision: Precision = "fp32", score: flo
             max_abs=1.8e-7,
             max_rel=1e-5,
             cosine=1.0,
-            top1_agreement=0.995,
+            agreement=0.995,
             atol=1e-5,
             rtol=1e-3,
         ),
-        score=None if score is None else DataScore(value=score, eager=0.7056, images=360),
+        score=None if score is None else DataScore(metric="accuracy", value=score, eager=0.7056, images=360),
         latency=Latency(ms=17.5, batch_size=8, threads=2, cpu="x"),
     )
 

@@ -29,13 +29,14 @@ def predictions_table(summary: Summary, *, rows: int) -> Table:
 
 def summary_lines(summary: Summary, *, written: Mapping[str, Path | None]) -> list[str]:
     """What a run came to, in a few lines; `written` says which output is where."""
-    lines = [_speed(summary)]
+    lines = [_speed(summary), *summary.answers.lines()]
     if summary.codes:
         lines.append(f"errors: {most_common(summary.codes)}")
     if work := sum(summary.stages.values()):
         shares = ", ".join(f"{stage} {seconds / work:.0%}" for stage, seconds in summary.stages.items())
         lines.append(f"work: {shares}")
-    lines += summary.answers.lines()
+    if verdict := summary.answers.verdict():
+        lines.append(verdict)
     return lines + [f"{what} {path}" for what, path in written.items() if path is not None]
 
 

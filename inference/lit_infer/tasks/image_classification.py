@@ -88,14 +88,18 @@ class ClassTally:
         self._right[source] = None if right is None or truth is None else right + (line["label"] == truth)
 
     def lines(self) -> list[str]:
-        """Classes, those below the threshold, and the accuracy."""
+        """Classes, and those below the threshold."""
         lines = [f"classes: {most_common(self.labels)}"] if self.labels else []
         if self.unlabelled:
             lines.append(f"below the threshold: {self.unlabelled}")
-        if self.accuracy:
-            right, total, source = self.accuracy
-            lines.append(f"accuracy {right / total:.4f} ({right} of {total}; {source})")
         return lines
+
+    def verdict(self) -> str:
+        """The accuracy."""
+        if not self.accuracy:
+            return ""
+        right, total, source = self.accuracy
+        return f"accuracy {right / total:.4f} ({right} of {total}; {source})"
 
 
 def meant(truth: str | None, labels: Sequence[str]) -> str | None:

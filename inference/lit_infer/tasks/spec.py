@@ -72,6 +72,9 @@ class Tally(Protocol):
     def lines(self) -> list[str]:
         """What the answers came to, in a few lines."""
 
+    def verdict(self) -> str:
+        """How many are right, where that is known; else empty."""
+
 
 class NoTally:
     """Nothing is counted."""
@@ -85,6 +88,10 @@ class NoTally:
     def lines(self) -> list[str]:
         """Nothing to say."""
         return []
+
+    def verdict(self) -> str:
+        """Nothing is known."""
+        return ""
 
 
 @dataclass(frozen=True)

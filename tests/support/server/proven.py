@@ -12,7 +12,7 @@ from lit_infer.manifest import Parity
 from tests.inference.tiny import colour, make_bundle, rewrite
 
 PARITY = Parity(
-    batches=(1, 2), inputs="noise", max_abs=1e-7, max_rel=1e-6, cosine=1.0, top1_agreement=1.0, atol=1e-5, rtol=1e-3
+    batches=(1, 2), inputs="noise", max_abs=1e-7, max_rel=1e-6, cosine=1.0, agreement=1.0, atol=1e-5, rtol=1e-3
 )
 
 

@@ -1,4 +1,4 @@
-"""lit_export.transform: the independent side of the comparison is torchvision's own transform."""
+"""lit_export.proof.reference: the independent side of the comparison is torchvision's own transform."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from PIL import Image
 from torchvision.datasets.folder import default_loader
 from torchvision.transforms import v2
 
-from lit_export.transform import training_pixels
+from lit_export.proof.reference import training_pixels
 from lit_infer import images
 from lit_infer.manifest import CenterCrop, DeploymentFacts, Normalize, Resize, Step
 from tests.inference.tiny import noise, save

@@ -1,4 +1,4 @@
-"""lit_export.tensors: any module as a bare tensor graph, its inputs, outputs and dynamic sides."""
+"""lit_export.tasks.tensor: any module as a bare tensor graph, its inputs, outputs and dynamic sides."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lit_export import Options, export
-from lit_export.tensors import tensor_target
+from lit_export.tasks.tensor import tensor_target
 from lit_infer import load
 from lit_infer.errors import UsageError
 from lit_infer.manifest import DeploymentFacts
@@ -54,7 +54,7 @@ class NeedsMultiples(nn.Module):
 
 
 def target(module: nn.Module, *inputs: str, dynamic: tuple[str, ...] = (), batch: int | None = None) -> object:
-    return tensor_target(module.eval(), FACTS, inputs=inputs, static_batch=batch, dynamic=dynamic)
+    return tensor_target(module.eval(), FACTS, Options(inputs=inputs, static_batch=batch, dynamic=dynamic))
 
 
 def shapes(found: object) -> dict[str, tuple[object, ...]]:

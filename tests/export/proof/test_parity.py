@@ -1,4 +1,4 @@
-"""lit_export.verify: a graph that is not the eager module must not pass."""
+"""lit_export.proof.parity: a graph that is not the eager module must not pass."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,14 +8,16 @@ import pytest
 import torch
 from torch import nn
 
-from lit_export import verify
 from lit_export.options import Options
-from lit_export.tasks import Target, image_target
+from lit_export.proof import parity as law
+from lit_export.proof import samples
+from lit_export.tasks import Target
 from lit_infer.engines import OpenGraph
 from lit_infer.errors import GateError
 from lit_infer.manifest import CenterCrop, DeploymentFacts, MadeWith, Manifest, Parity, Resize, Source, Step
 from lit_infer.predictor import Predictor
 from tests.inference.tiny import noise, save
+from tests.support.targets import target_for
 
 FACTS = DeploymentFacts(
     task="image-classification", preprocess=(Step(resize=Resize(size=5)), Step(center_crop=CenterCrop(size=4)))
@@ -34,7 +36,7 @@ class Tiny(nn.Module):
 
 
 def target_of(module: nn.Module) -> Target:
-    return image_target(module.eval(), FACTS, static_batch=None, dynamic=())
+    return target_for(module.eval(), FACTS)
 
 
 def predictor_of(target: Target, run: Run) -> Predictor:
@@ -53,9 +55,9 @@ def predictor_of(target: Target, run: Run) -> Predictor:
 
 
 def parity(target: Target, run: Run, scratch: Path, images: Path | None = None, **options: float) -> Parity:
-    expected = verify.samples(target, images=images, scratch=scratch)
-    allowed = verify.tolerance("fp32", Options(**options))  # type: ignore[arg-type]
-    return verify.parity(predictor_of(target, run), expected, precision="fp32", tolerance=allowed)
+    expected = samples.samples(target, images=images, scratch=scratch)
+    allowed = law.tolerance("fp32", Options(**options))  # type: ignore[arg-type]
+    return law.parity(predictor_of(target, run), expected, precision="fp32", tolerance=allowed)
 
 
 @pytest.fixture
@@ -71,7 +73,7 @@ def answers(target: Target, images: np.ndarray) -> np.ndarray:
 def test_the_same_answers_pass_and_are_recorded(target: Target, tmp_path: Path) -> None:
     found = parity(target, lambda arrays: [answers(target, arrays[0])], tmp_path)
     assert found.batches == (1, 2, 3, 8, 4)
-    assert (found.max_abs, found.max_rel, found.top1_agreement) == (0.0, 0.0, 1.0)
+    assert (found.max_abs, found.max_rel, found.agreement) == (0.0, 0.0, 1.0)
     assert found.cosine == pytest.approx(1.0)
 
 
@@ -134,20 +136,20 @@ def test_the_comparison_starts_at_image_files(target: Target, tmp_path: Path) ->
     photo = save(tmp_path / "photos" / "a.png", noise(40, 31))
     found = parity(target, lambda arrays: [answers(target, arrays[0])], tmp_path, images=photo.parent)
     assert (found.inputs, found.batches[-1]) == ("images", 1)
-    expected = verify.samples(target, images=photo.parent, scratch=tmp_path)
+    expected = samples.samples(target, images=photo.parent, scratch=tmp_path)
     wrong_crop = predictor_of(target, lambda arrays: [answers(target, arrays[0][:, ::-1].copy())])
     with pytest.raises(GateError, match="parity failed"):
-        verify.parity(wrong_crop, expected[-1:], precision="fp32", tolerance=verify.TOLERANCES["fp32"])
+        law.parity(wrong_crop, expected[-1:], precision="fp32", tolerance=law.TOLERANCES["fp32"])
 
 
 def test_a_module_in_training_mode_is_refused(target: Target, tmp_path: Path) -> None:
     target.module.train()
     with pytest.raises(GateError, match="training mode"):
-        verify.samples(target, images=None, scratch=tmp_path)
+        samples.samples(target, images=None, scratch=tmp_path)
 
 
 def test_samples_are_the_same_every_time(target: Target, tmp_path: Path) -> None:
-    first, again = (verify.samples(target, images=None, scratch=tmp_path) for _ in range(2))
+    first, again = (samples.samples(target, images=None, scratch=tmp_path) for _ in range(2))
     assert [len(sample.inputs[0]) for sample in first] == [1, 2, 3, 8, 4]
     assert all(np.array_equal(a.inputs[0], b.inputs[0]) for a, b in zip(first, again, strict=True))
 
@@ -169,16 +171,16 @@ def test_an_unstable_module_is_named_as_the_reason(tmp_path: Path) -> None:
             return super().forward(images) + torch.sin(self.linear(images.flatten(1)) * 1e9)
 
     target = target_of(Chaotic())
-    expected = verify.samples(target, images=None, scratch=tmp_path)
+    expected = samples.samples(target, images=None, scratch=tmp_path)
     wrong = predictor_of(target, lambda arrays: [answers(target, 255 - arrays[0])])
-    allowed = verify.TOLERANCES["fp32"]
+    allowed = law.TOLERANCES["fp32"]
     with pytest.raises(GateError, match="it is unstable"):
-        verify.parity(
+        law.parity(
             wrong,
             expected,
             precision="fp32",
             tolerance=allowed,
-            own_error=lambda: verify.rounding_error(target, expected),
+            own_error=lambda: law.rounding_error(target, expected),
         )
 
 
@@ -188,14 +190,14 @@ def test_a_graph_is_not_expected_to_be_nearer_than_the_modules_own_rounding(tmp_
             return torch.sin(self.linear(images.flatten(1)) * 300) * 10
 
     target = target_of(Steep())
-    expected = verify.samples(target, images=None, scratch=tmp_path)
-    error = max(verify.rounding_error(target, expected))
+    expected = samples.samples(target, images=None, scratch=tmp_path)
+    error = max(law.rounding_error(target, expected))
     assert error > 0
     near = predictor_of(target, lambda arrays: [answers(target, arrays[0]) + np.float32(2 * error)])
-    strict = verify.Tolerance(atol=0, rtol=0, of_spread=0)
+    strict = law.Tolerance(atol=0, rtol=0, of_spread=0)
     with pytest.raises(GateError, match="parity failed"):
-        verify.parity(near, expected, precision="fp32", tolerance=strict)
-    found = verify.parity(near, expected, precision="fp32", tolerance=strict, own_error=lambda: [error])
+        law.parity(near, expected, precision="fp32", tolerance=strict)
+    found = law.parity(near, expected, precision="fp32", tolerance=strict, own_error=lambda: [error])
     assert found.eager_error == error
 
 
@@ -203,5 +205,5 @@ def test_a_module_that_answers_the_same_to_everything_is_noticed(target: Target,
     constant = Tiny()
     with torch.no_grad():
         constant.linear.weight.zero_()
-    assert verify.is_constant(verify.samples(target_of(constant), images=None, scratch=tmp_path))
-    assert not verify.is_constant(verify.samples(target, images=None, scratch=tmp_path))
+    assert law.is_constant(samples.samples(target_of(constant), images=None, scratch=tmp_path))
+    assert not law.is_constant(samples.samples(target, images=None, scratch=tmp_path))

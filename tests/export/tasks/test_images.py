@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from lit_export import Options, export
-from lit_export.tasks import Target, answers, image_target
+from lit_export.tasks import Target, answers
 from lit_infer import manifest
 from lit_infer.manifest import DeploymentFacts, Normalize, Resize, Step, Task
+from tests.support.targets import target_for
 
 FORMATS: list[manifest.Format] = ["onnx", "pt2", "torchscript", "openvino"]
 COLOUR = Normalize(mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
@@ -95,7 +96,7 @@ def facts(task: Task = "image-classification", normalize: Normalize | None = COL
 
 
 def target(module: nn.Module, described: DeploymentFacts, static_batch: int | None = None) -> Target:
-    return image_target(module.eval(), described, static_batch=static_batch, dynamic=())
+    return target_for(module.eval(), described, static_batch=static_batch)
 
 
 def seen(module: nn.Module, described: DeploymentFacts, static_batch: int | None = None) -> Tensor:

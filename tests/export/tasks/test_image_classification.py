@@ -1,4 +1,4 @@
-"""lit_export.tasks: what is put around a user's module, and what is refused before anything is written."""
+"""lit_export.tasks.image_classification: what is put around a user's module, and what is refused at once."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lit_export.tasks import Target, answers, image_target, in_precision
+from lit_export.tasks import Target, answers, in_precision
 from lit_infer.errors import GateError, UsageError
 from lit_infer.manifest import CenterCrop, DeploymentFacts, Normalize, Resize, Step, Task
+from tests.support.targets import target_for
 
 STEPS = (Step(resize=Resize(size=10)), Step(center_crop=CenterCrop(size=8)))
 
@@ -31,7 +32,7 @@ class Net(nn.Module):
 
 def target(module: nn.Module, task: Task = "image-classification", **changes: Any) -> Target:
     facts = DeploymentFacts(task=task, preprocess=STEPS, **changes)
-    return image_target(module, facts, static_batch=None, dynamic=())
+    return target_for(module, facts)
 
 
 def answer(found: Target) -> np.ndarray:
@@ -86,7 +87,7 @@ def test_one_value_for_each_image_is_no_classification() -> None:
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        (lambda scores: scores[..., None], r"a classifier answers \[batch, classes\]; this module answers \[2, 3, 1\]"),
+        (lambda scores: scores[..., None], r"answers \[batch, size\] for a batch of images; this one \[2, 3, 1\]"),
         (lambda _: "cat", "the module answers str, not a tensor"),
         (lambda _: {}, "the module answers NoneType, not a tensor"),
         (lambda scores: scores * float("nan"), "NaN or infinity"),
@@ -100,8 +101,8 @@ def test_what_is_no_classifiers_answer_is_named(shape: Callable[[Tensor], Any], 
 def test_other_names_of_sides_than_an_images_are_refused() -> None:
     facts = DeploymentFacts(task="image-classification", preprocess=STEPS)
     with pytest.raises(UsageError, match="--dynamic length: images have the sides height and width"):
-        image_target(Net(), facts, static_batch=None, dynamic=("length",))
-    dynamic = image_target(Net(), facts, static_batch=None, dynamic=("height", "width"))
+        target_for(Net(), facts, dynamic=("length",))
+    dynamic = target_for(Net(), facts, dynamic=("height", "width"))
     assert dynamic.inputs[0].shape == ("batch", "height", "width", 3)
     assert dynamic.noise(np.random.default_rng(0), 2)[0].shape == (2, 72, 136, 3)
 
