@@ -1,4 +1,4 @@
-"""The OpenAPI document: what this server really answers, written by hand beside the routes that it describes."""
+"""The OpenAPI document, written by hand next to the routes that it describes."""
 
 from typing import Any
 
@@ -90,8 +90,8 @@ def _infer() -> dict[str, Any]:
             "schema": {"type": "integer", "minimum": 1},
         }
     ]
-    for place in (operation["requestBody"], operation["responses"]["200"]):
-        place["content"]["application/octet-stream"] = {}
+    for part in (operation["requestBody"], operation["responses"]["200"]):
+        part["content"]["application/octet-stream"] = {}
     operation["requestBody"]["required"] = True
     return operation
 
