@@ -201,7 +201,7 @@ def test_a_canary_is_for_the_only_model_or_for_the_one_it_names() -> None:
         parse(["c=bundles/new=10%"], two)
     with pytest.raises(UsageError, match="is already being served"):
         parse(["b=bundles/b=10%"], two)
-    with pytest.raises(UsageError, match="no b is served here, but a"):
+    with pytest.raises(UsageError, match="no model b is served, only a"):
         model_of(Source("bundles/new", "b"), ["a"])
 
 

@@ -38,7 +38,7 @@ CPU = LoadOptions(device="cpu", threads=2)
 
 
 @pytest.fixture(scope="module")
-def apart(proven: Path) -> Iterator[InProcesses]:
+def isolated(proven: Path) -> Iterator[InProcesses]:
     """The tiny model in two processes."""
     opened = open_isolated(proven, CPU, 2)
     yield opened
@@ -71,11 +71,11 @@ def said(answers: list[Answer | Exception]) -> list[Any]:
     ]
 
 
-def test_a_batch_is_answered_as_in_threads_bit_for_bit_errors_too(apart: InProcesses, here: InThreads) -> None:
+def test_a_batch_is_answered_as_in_threads_bit_for_bit_errors_too(isolated: InProcesses, here: InThreads) -> None:
     prepared = np.stack([colour(label, 90) for label in LABELS])
     batch = [image(png("red")), image(b""), rows(prepared), image(png("blue")[:40]), image(b"GIF89a"), image(png())]
 
-    ours, theirs = here.answer(batch), apart.answer(batch)
+    ours, theirs = here.answer(batch), isolated.answer(batch)
 
     assert said(theirs.answers) == said(ours.answers)
     assert [type(one) for one in theirs.answers] == [Answer, InputError, Answer, InputError, InputError, Answer]
@@ -83,32 +83,32 @@ def test_a_batch_is_answered_as_in_threads_bit_for_bit_errors_too(apart: InProce
     assert theirs.death is None
 
 
-def test_what_was_opened_is_told_as_in_threads(apart: InProcesses, here: InThreads) -> None:
-    assert apart.opened == here.opened
-    assert (apart.opened.count, apart.opened.engine, apart.opened.file) == (
+def test_what_was_opened_is_told_as_in_threads(isolated: InProcesses, here: InThreads) -> None:
+    assert isolated.opened == here.opened
+    assert (isolated.opened.count, isolated.opened.engine, isolated.opened.file) == (
         2,
         "onnxruntime CPUExecutionProvider",
         "model.onnx",
     )
 
 
-def test_an_input_that_the_graph_cannot_run_fails_alone(apart: InProcesses) -> None:
+def test_an_input_that_the_graph_cannot_run_fails_alone(isolated: InProcesses) -> None:
     odd, good = rows(np.zeros((1, 3, 5, 3), np.uint8)), image(png())
 
-    wrong, right = apart.answer([odd, good]).answers
+    wrong, right = isolated.answer([odd, good]).answers
 
     assert isinstance(wrong, InputError)
     assert wrong.code == "bad_shape"
     assert isinstance(right, Answer)
 
 
-def test_signals_of_a_terminal_or_a_service_manager_are_the_servers_business(apart: InProcesses) -> None:
-    for pid in apart.pids:
+def test_signals_of_a_terminal_or_a_service_manager_are_the_servers_business(isolated: InProcesses) -> None:
+    for pid in isolated.pids:
         for number in (signal.SIGINT, signal.SIGTERM):
             os.kill(pid, number)
 
-    for _ in apart.pids:
-        assert isinstance(apart.answer([image(png())]).answers[0], Answer)
+    for _ in isolated.pids:
+        assert isinstance(isolated.answer([image(png())]).answers[0], Answer)
 
 
 def test_they_end_when_they_are_closed(proven: Path) -> None:
