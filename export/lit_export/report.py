@@ -15,7 +15,7 @@ def graphs_table(graphs: Sequence[Graph]) -> Table:
     """One row per graph: status, size, parity, score, speed. A score column stands only where scores were measured."""
     scored = any(graph.score for graph in graphs)
     table = Table("format", "status", box=None, pad_edge=False)
-    for name in ("MB", "max diff", "agreement", *(("score",) if scored else ()), "ms/input"):
+    for name in ("MB", "max diff", "agree", *(("score",) if scored else ()), "ms/input"):
         table.add_column(name, justify="right")
     table.add_column("file")
     for graph in graphs:

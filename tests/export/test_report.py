@@ -52,7 +52,7 @@ def shown(*graphs: Graph) -> list[str]:
 def test_the_table_fits_into_80_columns_with_all_that_it_may_hold() -> None:
     lines = shown(passed("openvino", "model.int8.onnx", "int8"), passed("onnx", "model.onnx"), failed())
     assert lines == [
-        "format         status     MB  max diff  top-1   score  ms/input  file",
+        "format         status     MB  max diff  agree   score  ms/input  file",
         "openvino int8  ok      46.83   1.8e-07   100%  0.7000     17.50  model.int8.onnx",
         "onnx           ok      46.83   1.8e-07   100%  0.7000     17.50  model.onnx",
         "torchscript    failed",

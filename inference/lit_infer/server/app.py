@@ -1,4 +1,4 @@
-"""The service without its sockets: an ASGI app that a test client can drive."""
+"""The HTTP service without its sockets: an ASGI app that a test client can drive."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ def create_app(
     metrics: Metrics | None = None,
     tracing: "Tracing | None" = None,
 ) -> ASGIApp:
-    """The ASGI app over open models. `access` is told of every request. The caller closes repository and tracing."""
+    """The ASGI app over open models. `access` is called per request. The caller closes repository and tracing."""
     settings = settings or Settings()
     rest = Rest(repository, settings, metrics or Metrics())
     routes = Router([*PredictRoute(rest).routes(), *rest.routes(), *Page(repository).routes()], redirect_slashes=False)

@@ -1,18 +1,26 @@
-"""Errors that all protocols of the server share, and what a client is told of any error."""
+"""Errors that HTTP and gRPC share, and what a client is told about any error.
+
+LitError
+├── UnsupportedError   part of the protocol that is not here   HTTP 501 · UNIMPLEMENTED
+├── ClientGoneError    nobody waits for the answer any more    HTTP 499 · CANCELLED
+├── UnauthorizedError  no valid key (auth)                     HTTP 401 · UNAUTHENTICATED
+├── TooLargeError      a body above the limit (http.bodies)    HTTP 413
+└── SlowError          a message came too late (grpc.call)     HTTP 408 · DEADLINE_EXCEEDED
+"""
 
 from lit_infer.errors import ExpiredError, InputError, LitError
 
-_LONGEST = 600  # characters: what a client sent may be quoted, not repeated to it in full
+_LONGEST = 600  # characters: a message may quote what the client sent, but not all of it
 
 
 class UnsupportedError(LitError):
-    """A part of the protocol that this server does not have: HTTP 501."""
+    """A part of the protocol that this server does not implement: HTTP 501."""
 
     status = 501
 
 
 class ClientGoneError(LitError):
-    """The client left before its answer was there. Nobody reads the status; the log shows it."""
+    """The client disconnected before it was answered: HTTP 499, which only the log shows."""
 
     status = 499
 
@@ -20,14 +28,14 @@ class ClientGoneError(LitError):
 def status_of(error: Exception) -> int:
     """The HTTP status that the protocol has for an error."""
     if isinstance(error, ExpiredError):
-        return 503  # the protocol has no word for it but "unavailable"
+        return 503  # the protocol has no closer status than "unavailable"
     if isinstance(error, InputError):
         return 400
     return error.status if isinstance(error, LitError) else 500
 
 
 def text_of(error: Exception, request_id: str) -> str:
-    """What the client is told. Of an error that nobody meant to raise, nothing but where to look."""
+    """The message for the client. For an unexpected error, only where to find it in the log."""
     if isinstance(error, LitError):
         return str(error)[:_LONGEST]
     return f"internal error; the server's log has it as request {request_id}"

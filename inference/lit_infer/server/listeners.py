@@ -1,4 +1,4 @@
-"""Where clients connect: addresses that are taken before models are opened, and listened on after."""
+"""The addresses that clients connect to: bound before models are opened, listened on afterwards."""
 
 import socket
 import ssl
@@ -10,7 +10,7 @@ from lit_infer.errors import UsageError
 
 @dataclass(frozen=True)
 class Tls:
-    """Files for HTTPS."""
+    """The files for TLS, in PEM."""
 
     certificate: Path
     key: Path
@@ -18,7 +18,7 @@ class Tls:
 
 @dataclass(frozen=True)
 class Listeners:
-    """Where clients come in: addresses that are held, on which nobody listens yet."""
+    """Bound sockets, on which nobody listens yet."""
 
     http: socket.socket
     grpc: socket.socket | None = None
@@ -36,7 +36,7 @@ class Listeners:
 
 
 def open_listeners(host: str, port: int, grpc_port: int | None, *, tls: Tls | None = None) -> Listeners:
-    """Take the addresses. `grpc_port` None: no gRPC. Raises UsageError."""
+    """Bind the addresses. `grpc_port` None: no gRPC. Raises UsageError."""
     http = bind(host, port)
     try:
         return Listeners(http, None if grpc_port is None else bind(host, grpc_port, option="--grpc-port"), tls)
@@ -46,7 +46,7 @@ def open_listeners(host: str, port: int, grpc_port: int | None, *, tls: Tls | No
 
 
 def bind(host: str, port: int, *, option: str = "--port") -> socket.socket:
-    """Take an address, or say why it cannot be had: before models are opened, which takes longer."""
+    """Bind an address, or say why that is impossible: before models are opened, which takes longer."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -55,17 +55,17 @@ def bind(host: str, port: int, *, option: str = "--port") -> socket.socket:
     except (OSError, OverflowError) as error:
         sock.close()
         reason = getattr(error, "strerror", None) or str(error).rstrip(".")
-        raise UsageError(f"cannot listen on {host} port {port}: {reason}. {option} 0 takes any free one") from None
+        raise UsageError(f"cannot listen on {host} port {port}: {reason}. {option} 0 picks a free one") from None
     sock.set_inheritable(True)
     return sock
 
 
 def read_tls(certificate: Path | None, key: Path | None) -> Tls | None:
-    """Both files, readable, or neither."""
+    """Both files, checked, or neither. Raises UsageError."""
     if certificate is None and key is None:
         return None
     if certificate is None or key is None:
-        raise UsageError("--tls-cert and --tls-key go together")
+        raise UsageError("--tls-cert and --tls-key go together: give both or neither")
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:

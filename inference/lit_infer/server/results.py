@@ -1,4 +1,4 @@
-"""What every protocol makes of a request, and what it gets for it."""
+"""An inference request and its result, as HTTP and gRPC share them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """An output and how it is to be sent."""
+class WantedOutput:
+    """An output that a request asks for, and how to send it."""
 
     name: str
     binary: bool
     classes: int = 0
-    """Not 0: the best so many as `value:index:label` instead of the numbers."""
+    """If not 0: this many top classes as `value:index:label`, instead of the numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +23,14 @@ class InferRequest:
     id: str
     images: tuple[bytes, ...]
     arrays: tuple[NDArray[Any], ...]
-    wanted: tuple[Wanted, ...]
+    wanted: tuple[WantedOutput, ...]
     timeout: float | None
-    """Seconds, as the client asks; None: it does not."""
+    """Seconds, if the client set one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The outputs of all rows of a request, in the manifest's order, and what it took, in seconds."""
+    """The outputs for all rows of a request, in the manifest's order, and how long each stage took, in seconds."""
 
     outputs: tuple[NDArray[Any], ...]
     rows: int
@@ -38,4 +38,4 @@ class Result:
     compute_input: float
     compute_infer: float
     submitted: float
-    """When, by time.perf_counter."""
+    """When it was submitted, by time.perf_counter."""

@@ -1,4 +1,4 @@
-"""Serve on sockets until a signal: not ready first, then no new connections, then the rest is answered."""
+"""Serve until a signal arrives: then report "not ready", stop accepting connections, and answer the rest."""
 
 import asyncio
 import gc
@@ -35,7 +35,7 @@ def serve(
     grpc: "GrpcServer | None" = None,
     started: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run until SIGTERM or SIGINT, and return when all that was accepted is answered.
+    """Run until SIGTERM or SIGINT, and return once every accepted request is answered.
 
     `grpc` runs beside the app. `started` is called when clients can connect.
     """
@@ -50,20 +50,20 @@ def serve(
         proxy_headers=False,
         server_header=False,
         backlog=_BACKLOG,
-        timeout_keep_alive=max(1, int(settings.idle_timeout) + 1),  # the sockets' own deadlines come first
+        timeout_keep_alive=max(1, int(settings.idle_timeout) + 1),  # our own deadlines on sockets come first
         timeout_graceful_shutdown=max(1, int(settings.grace)),
         ssl_certfile=listeners.tls.certificate if listeners.tls else None,
         ssl_keyfile=listeners.tls.key if listeners.tls else None,
     )
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a client that leaves must not end the process
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a client that disconnects must not end the process
     try:
         _Server(config, repository, settings, grpc, started).run(sockets=[listeners.http])
     finally:
-        gc.unfreeze()  # libraries that look for leaks at the end would find what is frozen
+        gc.unfreeze()  # leak checkers that run at exit would report frozen objects
 
 
 class _Server(Server):
-    """uvicorn's server with a slower goodbye, an eye on its sockets, and gRPC beside it."""
+    """uvicorn's server with a graceful stop, deadlines on sockets, and gRPC beside it."""
 
     def __init__(
         self,
@@ -81,11 +81,11 @@ class _Server(Server):
         self._ticks_left = -1
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and say so."""
+        """Listen, then call `started`."""
         if self._grpc is not None:
             await self._grpc.start()
         await super().startup(sockets)
-        # All that is loaded now stays. Each time the garbage collector went through it, requests waited for 20 ms.
+        # What is loaded now stays loaded. Without this, each full garbage collection delayed requests by 20 ms.
         gc.collect()
         gc.freeze()
         self._tell_started()
@@ -93,7 +93,7 @@ class _Server(Server):
     async def on_tick(self, counter: int) -> bool:
         """Every 0.1 s."""
         if counter % _TICKS_PER_LOOK == 0:
-            guards.close_late(self.server_state.connections)
+            guards.close_overdue(self.server_state.connections)
         if self._ticks_left >= 0:
             self._ticks_left -= 1
             if self._ticks_left < 0:
@@ -101,11 +101,11 @@ class _Server(Server):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn's, with those who have connected already, and slow clients are still closed meanwhile."""
-        background = [asyncio.ensure_future(self._close_late())]
+        """As uvicorn does, but serve connections that are still in the backlog, and keep closing slow ones."""
+        background = [asyncio.ensure_future(self._close_overdue())]
         grpc_end = asyncio.ensure_future(self._stop_grpc())
         for listener in sockets or []:
-            # What the kernel has accepted is reset when the listener closes: take it first, then close at once.
+            # The kernel resets connections in the backlog when the listener closes: accept them first.
             background += [asyncio.ensure_future(self._take(sock)) for sock in _connected(listener)]
         try:
             await super().shutdown(sockets)
@@ -132,23 +132,23 @@ class _Server(Server):
 
         await asyncio.get_running_loop().connect_accepted_socket(protocol, sock, ssl=self.config.ssl)
 
-    async def _close_late(self) -> None:
+    async def _close_overdue(self) -> None:
         while True:
-            guards.close_late(self.server_state.connections)
+            guards.close_overdue(self.server_state.connections)
             await asyncio.sleep(0.5)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of handlers
-        """The first signal starts the goodbye, a second Ctrl-C cuts it short."""
+        """The first signal starts a graceful stop; a second Ctrl-C stops at once."""
         if not self._repository.draining:
             self._repository.drain()
             self._ticks_left = int(self._settings.accept_delay * 10)
-            log.info("%s: not ready any more; answering what was accepted", signal.Signals(sig).name)
+            log.info("%s: stopping; requests that were accepted are still answered", signal.Signals(sig).name)
         elif sig == signal.SIGINT:
             self.should_exit = self.force_exit = True
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """As uvicorn's, but a stop that was asked for is no failure: the process exits 0."""
+        """As uvicorn does, without raising the signal again: a requested stop is no failure and exits 0."""
         before = {sig: signal.signal(sig, self.handle_exit) for sig in (signal.SIGTERM, signal.SIGINT)}
         try:
             yield
@@ -158,12 +158,12 @@ class _Server(Server):
 
 
 def _connected(listener: socket.socket) -> list[socket.socket]:
-    """Connections that nobody has taken from the listener yet. From then on it refuses new ones."""
+    """The connections in the listener's backlog. Afterwards it refuses new ones."""
     listener.setblocking(False)
     found = []
     with suppress(BlockingIOError):
         while True:
             found.append(listener.accept()[0])
-    with suppress(OSError):  # not every system lets go of a listener so; there it is closed a little later
+    with suppress(OSError):  # not possible on every system; there the listener closes a little later
         listener.shutdown(socket.SHUT_RDWR)
     return found

@@ -1,4 +1,4 @@
-"""A request's body: read whole, within its limits before and after decompression."""
+"""Reading a request's body, within the limits before and after decompression."""
 
 import asyncio
 import zlib
@@ -12,7 +12,7 @@ _WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
 
 class TooLargeError(LitError):
-    """A body is larger than this server takes: HTTP 413."""
+    """The body is larger than this server accepts: HTTP 413."""
 
     status = 413
 
@@ -35,7 +35,7 @@ async def _whole(receive: Receive, limit: int) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientGoneError("the client left while it was sending")
+            raise ClientGoneError("the client disconnected while sending")
         part = message.get("body", b"")
         size += len(part)
         if size > limit:
@@ -46,18 +46,18 @@ async def _whole(receive: Receive, limit: int) -> bytes:
 
 
 def decompress(body: bytes, encoding: str, *, limit: int) -> bytes:
-    """Unpack gzip or deflate, and no more of it than the limit."""
+    """Decompress gzip or deflate, stopping at the limit."""
     if encoding not in _WINDOWS:
-        raise UsageError(f"content encoding {encoding[:30]!r} is not known here; use gzip, deflate or none")
+        raise UsageError(f"content encoding {encoding[:30]!r} is not supported; use gzip, deflate or none")
     unpacker = zlib.decompressobj(_WINDOWS[encoding])
     try:
         data = unpacker.decompress(body, limit + 1)
     except zlib.error:
-        raise UsageError(f"the body is not {encoding}, as its content encoding says") from None
+        raise UsageError(f"the body is not {encoding}, although its Content-Encoding says so") from None
     if len(data) > limit:
         raise _too_large(limit)
     if not unpacker.eof or unpacker.unused_data:
-        raise UsageError(f"the body is not one whole {encoding} stream")
+        raise UsageError(f"the body is not one complete {encoding} stream")
     return data
 
 

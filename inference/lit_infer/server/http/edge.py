@@ -1,4 +1,4 @@
-"""The outermost layer of the app: request ids, keys, errors as JSON, the access log. Plain ASGI, once per request."""
+"""The outermost layer of the app: request ids, keys, errors as JSON, the access log. Plain ASGI."""
 
 import logging
 import re
@@ -24,12 +24,12 @@ _ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _RETRY_AFTER_S = b"1"
 _LONGEST = 600  # characters: what a client sent may be quoted, not repeated to it in full
 _OPEN_PATHS = frozenset({"/v2/health/live", "/v2/health/ready"}) | page_files.NAMES.keys()
-"""What needs no key: probes, and the page, which holds no data and asks for the key itself."""
+"""Paths that need no key: probes, and the page, which holds no data and asks for the key itself."""
 log = logging.getLogger("lit_serve")
 
 
 class Edge:
-    """Wraps the routes."""
+    """Wraps the routes; called once per request."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Edge:
             return
         exchange = _Exchange(send, self._ids.of(scope["headers"]))
         scope["lit"] = exchange
-        scope["app"] = self  # Starlette's router raises for 404 and 405 only where it is told of an app
+        scope["app"] = self  # Starlette's router raises for 404 and 405 only if the scope has an app
         if self._tracing is None or scope["path"] in self._tracing.unseen:
             await self._answer(scope, receive, exchange)
             return
@@ -95,7 +95,7 @@ class Edge:
 
 
 class _Exchange:
-    """One request and what has become of it."""
+    """One request and its outcome."""
 
     __slots__ = ("_send", "error", "id", "model", "sent", "span", "started", "status")
 
@@ -118,12 +118,12 @@ class _Exchange:
         await self._send(message)
 
     def trace(self, error: Exception) -> None:
-        """Note an error in the request's span, if it has one."""
+        """Record an error in the request's span, if it has one."""
         if self.span is not None:
             self.span.failed(error)
 
     async def fail(self, error: Exception) -> None:
-        """Tell the client, unless its answer has begun."""
+        """Answer with the error, unless an answer has been started."""
         status, text = _said(error, self.id.decode())
         self.error = text
         self.trace(error)
@@ -150,6 +150,6 @@ def _more(error: Exception, status: int) -> list[tuple[bytes, bytes]]:
     if status == 401:
         return [(b"www-authenticate", b"Bearer")]
     if status == 413:
-        return [(b"connection", b"close")]  # the rest of the body is not waited for
+        return [(b"connection", b"close")]  # the rest of the body is not read
     headers = (error.headers or {}) if isinstance(error, HTTPException) else {}
     return [(name.lower().encode(), value.encode()) for name, value in headers.items()]

@@ -1,6 +1,6 @@
-"""What a served model's manifest says of it, for people: where it comes from, which graph answers, how it was proven.
+"""The model card: where a served model comes from, which of its graphs is running, and how it was proven.
 
-The manifest's command line stays here: it holds paths of the machine that made the bundle.
+The manifest's command line is left out: it contains paths of the machine that made the bundle.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ _GRAPH = ("format", "precision", "file", "bytes", "sha256", "opset", "parity", "
 
 
 def card(served: Served) -> dict[str, Any]:
-    """The facts as JSON has them; `graph` is the one that answers, `labels` how many there are."""
+    """The facts as they go into JSON; `graph` is the one that is running, `labels` the number of classes."""
     manifest, opened, task = served.manifest, served.opened, served.manifest.spec
     return {
         "name": served.name,
@@ -43,7 +43,7 @@ def card(served: Served) -> dict[str, Any]:
 
 
 def _graph(manifest: Manifest, file: str | None) -> dict[str, Any] | None:
-    """What was recorded of the open file. A lone graph file knows nothing of itself but what it is called."""
+    """What the manifest records about the open graph. A lone graph file has only a name and a format."""
     for graph in manifest.graphs:
         if graph.file == file:
             return {name: getattr(graph, name) for name in _GRAPH}

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what this server really answers, written by hand beside the routes that it describes."""
+"""The OpenAPI document, written by hand next to the routes that it describes."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ _OBJECT: dict[str, Any] = {"type": "object"}
 _TEXT: dict[str, Any] = {"type": "string"}
 _COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}
 _ERRORS = {
-    400: "The request makes no sense as asked",
-    401: "No key, or a wrong one",
+    400: "The request is invalid",
+    401: "No key or an invalid one",
     404: "No such model or version",
     413: "The body is too large",
-    500: "An error of the server's own",
+    500: "An internal error",
     501: "Not supported by this server",
     503: "Not ready, or the queue is full: see Retry-After",
 }
@@ -41,19 +41,19 @@ def document(settings: Settings) -> dict[str, Any]:
 
 def _paths(settings: Settings) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {
-        "/v2/health/live": {"get": _open(_get("Whether the process answers", _flag("live"), errors=()))},
-        "/v2/health/ready": {"get": _open(_get("Whether all models answer", _flag("ready"), errors=()))},
+        "/v2/health/live": {"get": _open(_get("Whether the process is alive", _flag("live"), errors=()))},
+        "/v2/health/ready": {"get": _open(_get("Whether all models are ready", _flag("ready"), errors=()))},
         "/v2": {"get": _get("The server", "ServerMetadata")},
         "/v2/models": {"get": _get("The models' names", "Models")},
-        "/v2/models/stats": {"get": _get("What all models have done", "Statistics")},
+        "/v2/models/stats": {"get": _get("The statistics of all models", "Statistics")},
         "/v2/repository/index": {"post": _post("All models and their states", "IndexRequest", "Index")},
         "/predict": {"post": _predict()},
-        "/metrics": {"get": _get("For Prometheus", _TEXT, media="text/plain")},
+        "/metrics": {"get": _get("Metrics for Prometheus", _TEXT, media="text/plain")},
         "/openapi.json": {"get": _get("This document", _OBJECT)},
-        "/": {"get": _page_file("The page for people", "text/html")},
+        "/": {"get": _page_file("The page", "text/html")},
         "/page/{file}": {
             "parameters": _path_parameters(["file"]),
-            "get": _page_file("A part of it", "text/css", "text/javascript", errors=(401, 404)),
+            "get": _page_file("A file of the page", "text/css", "text/javascript", errors=(401, 404)),
         },
     }
     paths["/v2/health/ready"]["get"]["responses"]["503"] = _answer("Not ready", _flag("ready"))
@@ -68,14 +68,14 @@ def _paths(settings: Settings) -> dict[str, Any]:
 
 def _model_paths(base: str, names: list[str]) -> dict[str, Any]:
     errors = (401, 404, 500, 503)
-    ready = _get("Whether the model answers", "ModelReady", errors=(401, 404, 500))
+    ready = _get("Whether the model is ready", "ModelReady", errors=(401, 404, 500))
     ready["responses"]["503"] = _answer("Not ready", _schema("ModelReady"))
     found = {
         base: {"get": _get("The model", "ModelMetadata", errors=errors)},
         f"{base}/ready": {"get": ready},
         f"{base}/config": {"get": _get("Its configuration", "ModelConfig", errors=errors)},
-        f"{base}/stats": {"get": _get("What it has done", "Statistics", errors=errors)},
-        f"{base}/card": {"get": _get("What its manifest says", "ModelCard", errors=errors)},
+        f"{base}/stats": {"get": _get("Its statistics", "Statistics", errors=errors)},
+        f"{base}/card": {"get": _get("Its model card", "ModelCard", errors=errors)},
         f"{base}/infer": {"post": _infer()},
     }
     return {path: {"parameters": _path_parameters(names), **item} for path, item in found.items()}
@@ -91,8 +91,8 @@ def _infer() -> dict[str, Any]:
             "schema": {"type": "integer", "minimum": 1},
         }
     ]
-    for place in (operation["requestBody"], operation["responses"]["200"]):
-        place["content"]["application/octet-stream"] = {}
+    for part in (operation["requestBody"], operation["responses"]["200"]):
+        part["content"]["application/octet-stream"] = {}
     operation["requestBody"]["required"] = True
     return operation
 
@@ -116,7 +116,7 @@ def _page_file(summary: str, *media: str, errors: tuple[int, ...] = ()) -> dict[
 
 
 def _open(operation: dict[str, Any]) -> dict[str, Any]:
-    """No key is asked for."""
+    """The operation, without a key."""
     return {**operation, "security": []}
 
 
@@ -161,7 +161,7 @@ def _schemas() -> dict[str, Any]:
     shape, parameters = _list({"type": "integer"}), {"type": "object", "additionalProperties": True}
     datatype = {"enum": [*DATATYPES.values(), "BYTES"]}
     tensor = {"name": _TEXT, "datatype": datatype, "shape": shape, "parameters": parameters, "data": {"type": "array"}}
-    # Numbers in JSON, or binary_data_size among the parameters.
+    # Either numbers in JSON, or binary_data_size in the parameters.
     either = {"anyOf": [{"required": ["data"]}, {"required": ["parameters"]}]}
     given, answered = (_list({**_fields(tensor, optional=("parameters", "data")), **either}) for _ in range(2))
     wanted = _list(_fields({"name": _TEXT, "parameters": parameters}, optional=("parameters",)))

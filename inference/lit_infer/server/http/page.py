@@ -1,4 +1,4 @@
-"""The page at `/`: its files, and the model card that it shows. A browser may load nothing from anywhere else."""
+"""The page at `/`: its files, and the model card that it shows. A browser may not load anything from elsewhere."""
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -20,12 +20,12 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
-    "cache-control": "no-cache",  # kept, but asked for each time: a newer server has a newer page
+    "cache-control": "no-cache",  # cached, but revalidated each time: a newer server has a newer page
 }
 
 
 class Page:
-    """The routes. The files are read once."""
+    """The routes of the page. Its files are read once."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
@@ -42,7 +42,7 @@ class Page:
         ]
 
     async def file(self, request: Request) -> Response:
-        """One file of the page; 304 for a browser that has it."""
+        """One file of the page; 304 if the browser has it already."""
         file = self._files.get("/page/{file}".format(**request.path_params) if request.path_params else "/")
         if file is None:
             raise HTTPException(404)
@@ -52,6 +52,6 @@ class Page:
         return Response(file.body, headers=headers, media_type=file.media_type)
 
     async def card(self, request: Request) -> Response:
-        """What a model's manifest says."""
+        """A model's card."""
         with self._repository.held(request.path_params["name"], request.path_params.get("version")) as served:
             return json_response(card(served))

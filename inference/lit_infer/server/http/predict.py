@@ -1,4 +1,4 @@
-"""`POST /predict`: an image in, its answer out, for people and small scripts.
+"""`POST /predict`: an image in, the prediction out. For people and small scripts.
 
 curl --data-binary @cat.jpg localhost:8000/predict
 """
@@ -24,13 +24,13 @@ _MOST_CLASSES = 10_000
 
 
 class PredictRoute:
-    """The route, over the same service as the protocol's."""
+    """The predict route, over the same service as the protocol's routes."""
 
     def __init__(self, rest: Rest) -> None:
         self._rest = rest
 
     def routes(self) -> list[Route]:
-        """One route."""
+        """The only route."""
         return [Route("/predict", Endpoint(self.predict), methods=["POST"])]
 
     async def predict(self, request: Request) -> Response:
@@ -58,7 +58,7 @@ class PredictRoute:
 
 def _top_k(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _MOST_CLASSES and len(text) < 9):
-        raise UsageError(f"top_k is a number from 1 to {_MOST_CLASSES:,}, not {text[:30]!r}")
+        raise UsageError(f"top_k must be a number from 1 to {_MOST_CLASSES:,}, not {text[:30]!r}")
     return int(text)
 
 

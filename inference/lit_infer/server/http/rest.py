@@ -1,4 +1,4 @@
-"""The REST routes of the Open Inference Protocol v2, thin: find the model, ask another file, send what it says."""
+"""The REST routes of the Open Inference Protocol v2. Thin: find the model, call another module, send the result."""
 
 import asyncio
 import functools
@@ -30,25 +30,25 @@ T = TypeVar("T")
 
 _HEADER_LENGTH = b"inference-header-content-length"
 _LARGE, _MANY = 256 * 1024, 50_000
-"""More bytes of JSON in, or numbers out, are worked on by a thread: nobody else's request is to wait for them."""
+"""Requests with more bytes of JSON, and answers with more numbers, are handled in a thread: others must not wait."""
 
 
 def json_response(content: Any, status: int = 200) -> Response:
-    """Plain JSON."""
+    """Content as JSON."""
     return Response(msgspec.json.encode(content), status, media_type="application/json")
 
 
 class Endpoint:
-    """What a busy route calls: as Starlette makes it of a function, without its two layers of exception handlers.
+    """An ASGI endpoint for a busy route: what Starlette makes of a function, less two layers of exception handlers.
 
-    `edge` has ours.
+    `Edge` handles exceptions.
     """
 
     def __init__(self, respond: Callable[[Request], Awaitable[Response]]) -> None:
         self._respond = respond
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Answer one request."""
         response = await self._respond(Request(scope, receive))
         await response(scope, receive, send)
 
@@ -90,11 +90,11 @@ class Rest:
         ]
 
     async def live(self, _: Request) -> Response:
-        """The process answers."""
+        """Whether the process is alive."""
         return json_response({"live": True})
 
     async def ready(self, _: Request) -> Response:
-        """Requests for every model will be answered."""
+        """Whether every model is ready."""
         is_ready = self.repository.is_ready()
         return json_response({"ready": is_ready}, 200 if is_ready else 503)
 
@@ -124,11 +124,11 @@ class Rest:
             return json_response(describe.config(served))
 
     async def stats(self, request: Request) -> Response:
-        """What a model has done; without a version, all of its versions."""
+        """A model's statistics; without a version, those of all its versions."""
         return json_response({"model_stats": describe.all_statistics(self.repository, *_named(request))})
 
     async def all_stats(self, _: Request) -> Response:
-        """What all models have done."""
+        """The statistics of all models."""
         return json_response({"model_stats": describe.all_statistics(self.repository)})
 
     async def index(self, request: Request) -> Response:
@@ -149,15 +149,15 @@ class Rest:
         return json_response({})
 
     async def unsupported(self, request: Request) -> Response:
-        """A part of the protocol's extensions that is not here."""
+        """An extension of the protocol that this server does not implement."""
         raise UnsupportedError(f"{request.url.path} is not supported by this server")
 
     async def metrics_text(self, _: Request) -> Response:
-        """For Prometheus."""
+        """Metrics for Prometheus."""
         return Response(self.metrics.text(self.repository.slots), headers={"content-type": CONTENT_TYPE})
 
     async def openapi(self, _: Request) -> Response:
-        """What this server speaks."""
+        """The OpenAPI document."""
         return json_response(document(self.settings))
 
     async def infer(self, request: Request) -> Response:
@@ -185,12 +185,12 @@ class Rest:
         self.metrics.answered(served.name, served.version, seconds=seconds, rows=result.rows)
 
     async def _read(self, request: Request, kind: type[T]) -> T:
-        """A small JSON object; no body at all is an empty one."""
+        """Read a small JSON object; an empty body counts as an empty object."""
         body = await bodies.read(request.scope, request.receive, limit=self.settings.max_body)
         try:
             return msgspec.json.decode(body.strip() or b"{}", type=kind)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise UsageError(f"the body is not what this route takes: {error}") from None
+            raise UsageError(f"the body does not fit this route: {error}") from None
 
 
 class _IndexJson(msgspec.Struct, frozen=True):
@@ -219,7 +219,7 @@ def _header_length(request: Request) -> int | None:
     if not values:
         return None
     if len(values) > 1 or not values[0].isdigit() or len(values[0]) > 12:
-        raise UsageError("Inference-Header-Content-Length is a number of bytes, given once")
+        raise UsageError("Inference-Header-Content-Length must be a number of bytes, sent once")
     return int(values[0])
 
 

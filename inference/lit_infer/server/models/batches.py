@@ -1,7 +1,7 @@
-"""One batch against one open graph: prepare its images, run together what fits together, cut the outputs apart.
+"""One batch on one open graph: prepare its images, run compatible items together, split the outputs again.
 
-An item is one image, or some rows of prepared arrays. A run that fails is repeated item by item, so that one bad item
-fails alone; a graph that cannot even run its warm-up input any more is dead.
+An item is one image, or some rows of prepared arrays. A run that fails is repeated item by item, so that a bad item
+fails alone; if the graph fails even on its warm-up input, the engine is dead.
 """
 
 import time
@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from lit_infer.batching import rows as batch
+from lit_infer.batching import rows as rows_of
 from lit_infer.batching.sizes import blank, fixed_batch, is_batched
 from lit_infer.engines import Run
 from lit_infer.errors import EngineError, InputError, LitError
@@ -41,12 +41,12 @@ class Answer:
     compute_input: float
     compute_infer: float
     queue: float = 0.0
-    """Known to the runner, who fills it in."""
+    """Filled in by the runner."""
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One run of the graph, and the seconds that preparing and running it took."""
+    """One run of the graph, and the seconds that preparation and the run took."""
 
     rows: int
     compute_input: float
@@ -55,53 +55,53 @@ class Execution:
 
 @dataclass(slots=True)
 class Answered:
-    """What became of a batch, item by item; and of the engine."""
+    """The outcome of a batch, item by item, and of the engine."""
 
     answers: list[Answer | Exception]
     executions: list[Execution] = field(default_factory=list)
     death: Exception | None = None
-    """What the engine failed with at its warm-up input."""
+    """The error with which the engine failed on its warm-up input."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """An item as the graph takes it, with its place in the batch and the seconds its preparation took."""
+    """An item as the graph takes it, with its index in the batch and the seconds its preparation took."""
 
-    place: int
+    index: int
     arrays: Arrays
     rows: int
     took: float
 
 
 class Batches:
-    """Answers batches by one graph. As many threads may call it at once as may call `run`."""
+    """Answers batches with one graph. As many threads may call it at once as may call `run`."""
 
     def __init__(self, manifest: Manifest, run: Run, prepare: Callable[[bytes], Pixels], *, max_batch: int) -> None:
-        """`prepare` makes an encoded image into the graph's pixels, or raises InputError."""
+        """`prepare` turns an encoded image into the graph's pixels, or raises InputError."""
         self.manifest = manifest
         self.is_batched = is_batched(manifest)
         self.fixed_batch = fixed_batch(manifest)
         self.largest = self.fixed_batch or max_batch
-        """Rows of one run."""
+        """The most rows of one run."""
         self._run = run
         self._prepare = prepare
 
     def answer(self, works: Sequence[Work]) -> Answered:
-        """Answer all items, each in its place. Never raises for what is wrong with items or engine."""
-        told = Answered([EngineError("not answered")] * len(works))
+        """Answer all items, in order. Errors of items or of the engine are returned, never raised."""
+        batch = Answered([EngineError("not answered")] * len(works))
         ready = []
-        for place, work in enumerate(works):
-            one = self._ready(place, work)
+        for index, work in enumerate(works):
+            one = self._ready(index, work)
             if isinstance(one, InputError):
-                told.answers[place] = one
+                batch.answers[index] = one
             else:
                 ready.append(one)
         for group in self._groups(ready):
-            self._answer_group(group, told)
-        return told
+            self._answer_group(group, batch)
+        return batch
 
     def warm_up(self) -> None:
-        """Run every size of batch once that engines keep apart. Raises what the engine raises."""
+        """Run once every batch size that engines prepare for separately. Raises what the engine raises."""
         for rows in self._buckets():
             self._run(list(blank(self.manifest, rows)))
 
@@ -115,18 +115,18 @@ class Batches:
             rows *= 2
         yield self.largest
 
-    def _ready(self, place: int, work: Work) -> _Ready | InputError:
+    def _ready(self, index: int, work: Work) -> _Ready | InputError:
         if work.image is None:
-            return _Ready(place, work.arrays, work.rows, 0.0)
+            return _Ready(index, work.arrays, work.rows, 0.0)
         started = time.perf_counter()
         try:
             pixels = self._prepare(work.image)
         except InputError as error:
             return error
-        return _Ready(place, (pixels[None],), 1, time.perf_counter() - started)
+        return _Ready(index, (pixels[None],), 1, time.perf_counter() - started)
 
     def _groups(self, ready: Sequence[_Ready]) -> Iterator[list[_Ready]]:
-        """Items that run together: no more rows than a batch has, and alike in every other side."""
+        """Items that run together: no more rows than fit into a batch, and the same shape otherwise."""
         group: list[_Ready] = []
         for one in ready:
             rows = sum(other.rows for other in group)
@@ -137,51 +137,51 @@ class Batches:
         if group:
             yield group
 
-    def _answer_group(self, group: list[_Ready], told: Answered) -> None:
+    def _answer_group(self, group: list[_Ready], batch: Answered) -> None:
         joining = time.perf_counter()
         try:
             outputs, infer = self._run_joined(group)
         except Exception as error:  # an engine may raise anything
-            self._answer_alone(group, told, error)
+            self._answer_alone(group, batch, error)
             return
         prepared = sum(one.took for one in group) + time.perf_counter() - joining - infer
         rows = sum(one.rows for one in group)
-        told.executions.append(Execution(rows, prepared, infer))
-        parts = batch.split(outputs, [one.rows for one in group]) if self.is_batched else [outputs]
+        batch.executions.append(Execution(rows, prepared, infer))
+        parts = rows_of.split(outputs, [one.rows for one in group]) if self.is_batched else [outputs]
         for one, own in zip(group, parts, strict=True):
             share = one.rows / rows
-            told.answers[one.place] = Answer(own, one.rows, prepared * share, infer * share)
+            batch.answers[one.index] = Answer(own, one.rows, prepared * share, infer * share)
 
     def _run_joined(self, group: Sequence[_Ready]) -> tuple[Arrays, float]:
-        """The outputs for all rows of a group, and the seconds the graph took."""
-        arrays = batch.joined([one.arrays for one in group])
+        """The outputs for all rows of a group, and the seconds that the graph took."""
+        arrays = rows_of.joined([one.arrays for one in group])
         started = time.perf_counter()
         if self.is_batched:
             count = sum(one.rows for one in group)
-            outputs = batch.run(self._run, arrays, count=count, size=self.fixed_batch)
+            outputs = rows_of.run(self._run, arrays, count=count, size=self.fixed_batch)
         else:
             outputs = tuple(self._run(list(arrays)))
         return outputs, time.perf_counter() - started
 
-    def _answer_alone(self, group: list[_Ready], told: Answered, error: Exception) -> None:
-        """After a failure: is the engine dead, or is one of the items more than it can run?"""
+    def _answer_alone(self, group: list[_Ready], batch: Answered, error: Exception) -> None:
+        """After a failure, find out whether the engine is dead or one of the items cannot be run."""
         try:
             self._run(list(blank(self.manifest, self.fixed_batch or 1)))
         except Exception as dead:
-            told.death = dead
+            batch.death = dead
             for one in group:
-                told.answers[one.place] = opened_again(self.manifest)
+                batch.answers[one.index] = engine_failed(self.manifest)
             return
         if len(group) == 1:
-            told.answers[group[0].place] = _cannot_run(error)
+            batch.answers[group[0].index] = _cannot_run(error)
             return
         for one in group:
-            self._answer_group([one], told)
+            self._answer_group([one], batch)
 
 
-def opened_again(manifest: Manifest) -> EngineError:
-    """What those are told whose engine has died."""
-    return EngineError(f"{manifest.name}: the engine failed and is opened again")
+def engine_failed(manifest: Manifest) -> EngineError:
+    """The error of requests whose engine has died."""
+    return EngineError(f"{manifest.name}: the engine failed and is being restarted")
 
 
 def _alike(one: _Ready, other: _Ready) -> bool:
@@ -191,4 +191,4 @@ def _alike(one: _Ready, other: _Ready) -> bool:
 def _cannot_run(error: Exception) -> Exception:
     if isinstance(error, LitError):
         return error
-    return InputError("the graph cannot run this input; its sides may not fit together", code="bad_shape")
+    return InputError("the graph cannot run this input; its dimensions may not match", code="bad_shape")

@@ -1,7 +1,7 @@
-"""A canary: another version of a model, which answers a share of the requests that name no version.
+"""Canaries: another version of a model that answers a share of the requests without a version.
 
-local/digits/digits-cnn-export:candidate=10%          of the one model that is served
-digits=local/digits/digits-cnn-export:candidate=10%   of one of several
+local/digits/digits-cnn-export:candidate=10%          for the only model that is served
+digits=local/digits/digits-cnn-export:candidate=10%   for one of several
 """
 
 import re
@@ -18,56 +18,56 @@ _ASKED = re.compile(r"(.+)=([0-9]{1,2}(?:\.[0-9]{1,3})?)%", re.DOTALL)
 
 
 def is_turn(number: int, share: Fraction) -> bool:
-    """Whether the canary answers the request of this number, counted from 0: exactly its share, evenly spread."""
+    """Whether the canary answers this request, counted from 0. It gets exactly its share, evenly spread."""
     due_before = number * share.numerator // share.denominator
     return (number + 1) * share.numerator // share.denominator > due_before
 
 
 def parse(texts: Sequence[str], served: Sequence[Source]) -> tuple[Source, ...]:
-    """Read `MODEL=10%` and `NAME=MODEL=10%`. What can be known before models are opened is checked against `served`."""
+    """Read `MODEL=10%` and `NAME=MODEL=10%`, and check against `served` what is known before models are opened."""
     canaries = tuple(_parsed(text) for text in texts)
     names = [source.name for source in served if source.name]
     for canary in canaries:
         if canary.model in [source.model for source in served]:
-            raise UsageError(f"--canary {canary.model} is what is served already: name another version or alias")
+            raise UsageError(f"--canary {canary.model} is already being served: name another version or alias")
         if len(names) == len(served):
             model_of(canary, list(dict.fromkeys(names)))
     return canaries
 
 
 def model_of(canary: Source, names: Sequence[str]) -> str:
-    """Which of the served models a canary belongs to."""
+    """The name of the served model that a canary belongs to."""
     listed = ", ".join(names)
     if canary.name is None and len(names) == 1:
         return names[0]
     if canary.name is None:
         raise UsageError(f"--canary {canary.model}: which of {listed} is it for? Write NAME=MODEL=10%")
     if canary.name not in names:
-        raise UsageError(f"--canary {canary.name}={canary.model}: no {canary.name} is served here, but {listed}")
+        raise UsageError(f"--canary {canary.name}={canary.model}: no model {canary.name} is served, only {listed}")
     return canary.name
 
 
-def placed(canary: Source, name: str, versions: Sequence[str]) -> Source:
-    """A canary under its model's name. Where it has no version of its own it gets the next after `versions`."""
+def named(canary: Source, name: str, versions: Sequence[str]) -> Source:
+    """A canary with its model's name. If it has no version of its own, it gets the one after `versions`."""
     taken = [int(version) for version in versions if version.isdigit()]
     return replace(canary, name=name, number=max(taken, default=0) + 1)
 
 
 def check_fits(canary: Manifest, main: Manifest) -> None:
-    """A client that names no version must be able to ask either: the same inputs, outputs of the same names and types.
+    """Raise UsageError unless a client without a version can use either: same inputs, same names and types of outputs.
 
-    How many classes there are may differ.
+    The number of classes may differ.
     """
     ours, theirs = _interface(canary), _interface(main)
     if ours != theirs:
-        raise UsageError(f"a canary takes and gives what the main version does: {theirs}, not {ours}")
+        raise UsageError(f"a canary must have the inputs and outputs of the main version: {theirs}, not {ours}")
 
 
-def told(source: Source) -> str:
-    """A source in words, with a canary's share."""
+def describe(source: Source) -> str:
+    """A source in words, with the share of a canary."""
     if source.share is None:
         return source.model
-    return f"{source.model} (canary, {float(source.share * 100):g}% of the requests that name no version)"
+    return f"{source.model} (canary, {float(source.share * 100):g}% of the requests without a version)"
 
 
 def _parsed(text: str) -> Source:

@@ -1,4 +1,4 @@
-"""One request against one open model: submitted to its batches, awaited, counted. Shared by all protocols."""
+"""One request to one open model: submitted, awaited, counted. Shared by HTTP and gRPC."""
 
 import asyncio
 import time
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Gone = Callable[[], Awaitable[Any]]
-"""Returns when the client has left."""
+"""Returns when the client has disconnected."""
 
 
 async def answer(repository: Repository, name: str, version: str | None, ask: Callable[[Served], Awaitable[T]]) -> T:
-    """What the version answers that a request names; where it names none, the main one, or a canary in its turn.
+    """Call `ask` with the version that a request names; without one, with the main version, or a canary in its turn.
 
-    Whatever a canary fails to do, the main version does, unless the client has left or its time has passed.
+    If the canary fails, the main version answers, unless the client has left or its time is up.
     """
     canary = None if version else repository.canary_in_turn(name)
     if canary is not None:
@@ -37,19 +37,19 @@ async def answer(repository: Repository, name: str, version: str | None, ask: Ca
                 return await ask(served)
         except (ClientGoneError, ExpiredError):
             raise
-        except Exception as error:  # its text alone: the error would keep the request alive
+        except Exception as error:  # only its text: the error itself would keep the request alive
             failure = f"{type(error).__name__}: {error}"
     with repository.held(name, version) as served:
         answered = await ask(served)
-    if canary is not None:  # the main version could: it was not the request's fault
+    if canary is not None:  # the main version succeeded: the request was not at fault
         canary.blame(failure)
     return answered
 
 
 async def infer(served: Served, request: InferRequest, *, timeout: float, gone: Gone | None) -> Result:
-    """Run a request among those of others. Items are dropped when the client leaves or their time has passed.
+    """Run a request, batched with others. Items are dropped when the client leaves or their time is up.
 
-    `gone` None: the task is cancelled when the client leaves.
+    `gone` None: this task is cancelled when the client leaves.
     Raises OverloadedError, ExpiredError, InputError, EngineError, ClientGoneError.
     """
     submitted, limit = time.perf_counter(), min(timeout, request.timeout) if request.timeout else timeout
@@ -58,10 +58,10 @@ async def infer(served: Served, request: InferRequest, *, timeout: float, gone: 
         try:
             answers = [await _of(future) for future in futures]
         except InputError as error:
-            raise _placed(error, futures) from None
+            raise _with_index(error, futures) from None
         except asyncio.CancelledError:
             if has_left():
-                raise ClientGoneError("the client left before its answer was there") from None
+                raise ClientGoneError("the client left before it was answered") from None
             raise
         finally:
             for future in futures:
@@ -70,15 +70,15 @@ async def infer(served: Served, request: InferRequest, *, timeout: float, gone: 
 
 
 async def _of(future: Future[T]) -> T:
-    """What a future of another thread gives. `asyncio.wrap_future` costs twice as much: it chains both ways."""
+    """Await another thread's future. `asyncio.wrap_future` takes twice as long: it chains both ways."""
     loop = asyncio.get_running_loop()
     here = loop.create_future()
 
-    def tell(_: Future[T]) -> None:
+    def notify(_: Future[T]) -> None:
         if not loop.is_closed():
             loop.call_soon_threadsafe(_wake, here)
 
-    future.add_done_callback(tell)
+    future.add_done_callback(notify)
     await here
     if future.cancelled():
         raise asyncio.CancelledError
@@ -86,15 +86,15 @@ async def _of(future: Future[T]) -> T:
 
 
 def _wake(waiting: "asyncio.Future[None]") -> None:
-    if not waiting.done():  # cancelled, when the request was
+    if not waiting.done():  # it is, if the request was cancelled
         waiting.set_result(None)
 
 
 @contextmanager
 def counted(stats: Stats, span: "RequestSpan | None" = None) -> Iterator[Callable[[Result, float], None]]:
-    """Count the block's request: answered, when it calls what it is given with the output's seconds; else failed.
+    """Count the block's request: as answered if it calls the given function, otherwise as failed.
 
-    `span`: the request's, where it is traced; it is told of the stages.
+    The function takes the result and the seconds that writing the answer took. `span`: the request's, if it is traced.
     """
     started = time.perf_counter()
 
@@ -129,7 +129,9 @@ def _submit(served: Served, request: InferRequest, timeout: float) -> list[Futur
     most = served.runner.policy.max_items
     items = len(request.images) or -(-len(request.arrays[0]) // served.runner.largest)
     if items > most:
-        raise UsageError(f"{len(request.images) or len(request.arrays[0])} rows; one request can have {most:,} items")
+        raise UsageError(
+            f"{len(request.images) or len(request.arrays[0])} rows are too many: a request can have {most:,} items"
+        )
     if not request.images:
         return served.runner.submit_arrays(request.arrays, timeout=timeout)
     futures: list[Future[Answer]] = []
@@ -159,12 +161,12 @@ def _dropped_when_gone(futures: Sequence[Future[Answer]], gone: Gone) -> Iterato
         watcher.cancel()
 
 
-def _placed(error: InputError, futures: Sequence[Future[Answer]]) -> InputError:
-    """Which of several images it is."""
+def _with_index(error: InputError, futures: Sequence[Future[Answer]]) -> InputError:
+    """The error with the index of the image, if there are several."""
     if len(futures) == 1:
         return error
-    places = (i for i, one in enumerate(futures) if one.done() and not one.cancelled() and one.exception() is error)
-    return InputError(f"item {next(places, '?')}: {error}", code=error.code)
+    indices = (i for i, one in enumerate(futures) if one.done() and not one.cancelled() and one.exception() is error)
+    return InputError(f"item {next(indices, '?')}: {error}", code=error.code)
 
 
 def _joined(answers: Sequence[Answer], submitted: float, *, is_batched: bool) -> Result:

@@ -1,6 +1,6 @@
-"""What a server and its instances' processes say to each other: MessagePack, over a socket pair.
+"""The messages between a server and its instance processes: MessagePack over a socket pair.
 
-Nothing is pickled: what decodes strangers' images cannot make its parent run anything.
+Nothing is pickled, so a process that decodes untrusted images cannot make its parent execute anything.
 """
 
 from typing import Any, TypeVar
@@ -11,7 +11,7 @@ import numpy as np
 from lit_infer import errors
 from lit_infer.errors import EngineError, InputError, LitError
 from lit_infer.server.models.batches import Answer, Answered, Execution
-from lit_infer.server.models.instances import Opened, Wanted
+from lit_infer.server.models.instances import LoadOptions, Opened
 
 T = TypeVar("T")
 _KINDS = {
@@ -20,14 +20,14 @@ _KINDS = {
 
 
 class Start(msgspec.Struct):
-    """The first message: what to open. After it come batches, each a list of Work."""
+    """The first message: the model to open. Batches follow, each a list of Work."""
 
     path: str
-    wanted: Wanted
+    options: LoadOptions
 
 
 class Ready(msgspec.Struct, tag=True):
-    """The first answer: what was opened."""
+    """The first reply: the model that was opened."""
 
     opened: Opened
 
@@ -40,43 +40,43 @@ class Failure(msgspec.Struct, tag=True):
     code: str = ""
 
 
-class _Answer(msgspec.Struct, tag=True):
+class _Success(msgspec.Struct, tag=True):
     answer: Answer
 
 
-class Told(msgspec.Struct):
-    """What became of a batch."""
+class Reply(msgspec.Struct):
+    """The outcome of a batch."""
 
-    answers: list[_Answer | Failure]
+    answers: list[_Success | Failure]
     executions: list[Execution]
     death: str
-    """What the engine failed with, whereupon the process ends; "": it lives."""
+    """The error that killed the engine, after which the process exits; empty if it is alive."""
 
 
 def encode(message: Any) -> bytes:
-    """A message, arrays and all."""
+    """Encode a message, arrays included."""
     return _encoder.encode(message)
 
 
 def decode(data: bytes, kind: type[T]) -> T:
-    """A message. Its arrays are read-only."""
+    """Decode a message. Its arrays are read-only."""
     return msgspec.msgpack.decode(data, type=kind, dec_hook=_as_array)
 
 
-def told(answered: Answered) -> Told:
-    """As it is sent."""
-    answers = [failure(one) if isinstance(one, Exception) else _Answer(one) for one in answered.answers]
+def reply(answered: Answered) -> Reply:
+    """An outcome as it is sent."""
+    answers = [failure(one) if isinstance(one, Exception) else _Success(one) for one in answered.answers]
     death = answered.death
-    return Told(answers, answered.executions, "" if death is None else f"{type(death).__name__}: {death}")
+    return Reply(answers, answered.executions, "" if death is None else f"{type(death).__name__}: {death}")
 
 
-def answered(told: Told) -> Answered:
-    """As it was meant. Of a death the process tells by ending."""
-    return Answered([error(one) if isinstance(one, Failure) else one.answer for one in told.answers], told.executions)
+def answered(reply: Reply) -> Answered:
+    """The inverse of `reply`, except for an engine's death: the process exits then, which is noticed anyway."""
+    return Answered([error(one) if isinstance(one, Failure) else one.answer for one in reply.answers], reply.executions)
 
 
 def failure(error: Exception) -> Failure:
-    """As it is sent."""
+    """An error as it is sent."""
     if isinstance(error, InputError):
         return Failure("InputError", str(error), error.code)
     if isinstance(error, LitError):
@@ -85,7 +85,7 @@ def failure(error: Exception) -> Failure:
 
 
 def error(failure: Failure) -> LitError:
-    """As it was meant."""
+    """The inverse of `failure`."""
     if failure.kind == "InputError":
         return InputError(failure.text, code=failure.code)
     return _KINDS.get(failure.kind, EngineError)(failure.text)
@@ -93,7 +93,7 @@ def error(failure: Failure) -> LitError:
 
 def _as_parts(array: Any) -> tuple[str, tuple[int, ...], bytes]:
     if not isinstance(array, np.ndarray):
-        raise NotImplementedError(f"{type(array).__name__} is in no message")
+        raise NotImplementedError(f"{type(array).__name__} cannot be sent")
     return array.dtype.str, array.shape, array.tobytes()
 
 

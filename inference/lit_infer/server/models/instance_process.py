@@ -1,4 +1,4 @@
-"""The program of a process that holds one instance: open the model, answer batches until the server hangs up."""
+"""The program of an instance process: open the model, answer batches until the server closes the connection."""
 
 import gc
 import signal
@@ -12,8 +12,11 @@ from lit_infer.server.models.instances import open_here
 
 
 def main() -> None:
-    """`python -c ... FD`: FD is its end of a socket pair."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # the server decides when to end, and may have to answer first
+    """`python -c ... FD`: FD is this process's end of a socket pair."""
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # the server decides when to exit: requests may have to be answered first
         signal.signal(number, signal.SIG_IGN)
     with Connection(int(sys.argv[1])) as line:
         try:
@@ -23,10 +26,10 @@ def main() -> None:
 
 
 def serve(line: Connection) -> None:
-    """Until the engine dies. Raises EOFError or OSError when the server has gone."""
+    """Serve until the engine dies. Raises EOFError or OSError when the server has gone."""
     start = messages.decode(line.recv_bytes(), messages.Start)
     try:
-        instance = open_here(Path(start.path), start.wanted, alone=True)
+        instance = open_here(Path(start.path), start.options, alone=True)
     except Exception as error:
         line.send_bytes(messages.encode(messages.failure(error)))
         return
@@ -36,5 +39,5 @@ def serve(line: Connection) -> None:
     is_alive = True
     while is_alive:
         answered = instance.answer(messages.decode(line.recv_bytes(), list[Work]))
-        line.send_bytes(messages.encode(messages.told(answered)))
+        line.send_bytes(messages.encode(messages.reply(answered)))
         is_alive = answered.death is None

@@ -1,6 +1,6 @@
-"""A model that is open, as often as it answers batches at once: Triton's instances. Here, in threads of this process.
+"""Instances of an open model, as Triton calls them: each answers one batch at a time. Here: threads of this process.
 
-`processes` has those that are in processes of their own.
+Instances in processes of their own are in `processes`.
 """
 
 import io
@@ -25,29 +25,29 @@ _SELDOM_S = 10.0
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """How a model is to be opened, as `lit_infer.load` has it."""
+class LoadOptions:
+    """How to open a model; the same as for `lit_infer.load`."""
 
     device: str = "auto"
     engine: str = "auto"
     threads: int | None = None
     max_batch: int | None = None
-    """None: as many rows as `lit-bench tune` found best, else 8."""
+    """None: the number of rows that `lit-bench tune` found best, otherwise 8."""
 
 
 @dataclass(frozen=True)
 class Opened:
-    """What was opened."""
+    """A description of an open model."""
 
     manifest: Manifest
     engine: str
     device: str
     file: str | None
-    """The graph's, if it has one."""
+    """The graph's file, if it has one."""
     batch_size: int
-    """What `lit-bench tune` found, else the default."""
+    """The number that `lit-bench tune` found, otherwise the default."""
     count: int
-    """Batches that it answers at once."""
+    """The number of batches that can run at once."""
 
 
 class Instances(Protocol):
@@ -55,20 +55,20 @@ class Instances(Protocol):
 
     @property
     def opened(self) -> Opened:
-        """What it is."""
+        """The model's description."""
 
     def answer(self, works: Sequence[Work]) -> Answered:
-        """Answer a batch; as many threads may call as there are instances. Raises EngineError when one is lost."""
+        """Answer a batch; one thread per instance may call it at once. Raises EngineError when an instance is lost."""
 
     def watch(self, on_loss: Callable[[Exception], None]) -> None:
-        """Call from some thread when all instances are lost."""
+        """Have `on_loss` called, from any thread, once all instances are lost."""
 
     def close(self) -> None:
-        """Give threads, processes and memory back. A second call does nothing."""
+        """Release threads, processes and memory. A second call does nothing."""
 
 
 class InThreads:
-    """Instances in threads of this process: of whoever calls `answer`."""
+    """Instances in this process: they run in the threads that call `answer`."""
 
     def __init__(self, predictor: Predictor, batches: Batches, *, count: int) -> None:
         self._predictor = predictor
@@ -83,29 +83,29 @@ class InThreads:
         )
 
     def watch(self, on_loss: Callable[[Exception], None]) -> None:
-        """Threads of this process are not lost."""
+        """Does nothing: instances in this process cannot be lost."""
 
     def close(self) -> None:
-        """Let go of the graph."""
+        """Release the graph."""
         self._predictor.close()
 
 
 def pauses() -> Iterator[float]:
-    """Seconds before each attempt to open again what was lost. There is always another."""
+    """Seconds to wait before each attempt to reopen what was lost; endless."""
     return chain(_BACK_OFF, repeat(_SELDOM_S))
 
 
-def open_here(path: Path, wanted: Wanted, *, alone: bool = False) -> InThreads:
-    """A model, checked against its golden answers and warm.
+def open_here(path: Path, options: LoadOptions, *, alone: bool = False) -> InThreads:
+    """Open a model, check it against its golden answers and warm it up.
 
-    One instance for each thread; `alone`: one on all of them.
+    One instance per thread; `alone`: a single one that uses all threads.
     Raises ArtifactError, EngineError, NotFoundError, MissingExtraError, UsageError.
     """
-    found = load(path, device=wanted.device, engine=wanted.engine, threads=wanted.threads)
+    found = load(path, device=options.device, engine=options.engine, threads=options.threads)
     with _closed_on_failure(found) as predictor:
         _check_golden(path, predictor)
         run = predictor.sessions.for_one() if alone else predictor.sessions.for_many()
-        max_batch = wanted.max_batch or predictor.batch_size
+        max_batch = options.max_batch or predictor.batch_size
         batches = Batches(predictor.manifest, run, predictor.prepare, max_batch=max_batch)
         _warm_up(batches)
         _load_decoders(predictor)
@@ -122,7 +122,7 @@ def _closed_on_failure(predictor: Predictor) -> Iterator[Predictor]:
 
 
 def _check_golden(path: Path, predictor: Predictor) -> None:
-    """The graph that will serve answers as the eager module did. A lone graph file has nothing to be compared with."""
+    """Raise ArtifactError unless the graph answers as the eager module did. A lone graph file cannot be checked."""
     if path.is_file() or predictor.path is None:
         return
     engine = engine_for_file(predictor.path).format
@@ -130,7 +130,7 @@ def _check_golden(path: Path, predictor: Predictor) -> None:
     own = [graph for graph in tested.graphs if graph.file == predictor.path.name]
     if not own or own[0].status != "ok":
         reason = own[0].reason if own else "it was not tested"
-        raise ArtifactError(f"{path}: {predictor.path.name} is not to be served: {reason}")
+        raise ArtifactError(f"{path}: {predictor.path.name} must not be served: {reason}")
 
 
 def _warm_up(batches: Batches) -> None:
@@ -143,7 +143,7 @@ def _warm_up(batches: Batches) -> None:
 
 
 def _load_decoders(predictor: Predictor) -> None:
-    """The first image that is decoded pays for loading the decoders, a tenth of a second: not a client's."""
+    """Decode an image of each format: loading the decoders takes 0.1 s, which no client should wait for."""
     if not predictor.manifest.spec.takes_images:
         return
     height, width, _ = predictor.manifest.image_shape

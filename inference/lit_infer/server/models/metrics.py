@@ -1,6 +1,6 @@
-"""`/metrics` for Prometheus: counters under Triton's names, and histograms of latency and batch size.
+"""`/metrics` for Prometheus: counters with Triton's names, and histograms of latency and batch size.
 
-prometheus-client adds `_total` to every counter's name, so the counters are written here; it does the histograms.
+prometheus-client appends `_total` to the name of every counter, so only the histograms come from it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +24,7 @@ _COUNTERS: tuple[tuple[str, str, _Value], ...] = (
 
 
 class Metrics:
-    """What is counted beside each model's own statistics."""
+    """What is counted in addition to each model's statistics."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -43,16 +43,16 @@ class Metrics:
         self._cells: dict[tuple[str, str], tuple[Histogram, Histogram]] = {}
 
     def answered(self, name: str, version: str, *, seconds: float, rows: int) -> None:
-        """A request was answered."""
+        """Count an answered request."""
         cells = self._cells.get((name, version))
-        if cells is None:  # looking labels up costs more than the observation
+        if cells is None:  # looking up labels takes longer than the observation
             cells = self._latency.labels(name, version), self._rows.labels(name, version)
             self._cells[name, version] = cells
         cells[0].observe(seconds)
         cells[1].observe(rows)
 
     def text(self, slots: Sequence[Slot]) -> bytes:
-        """Everything, in Prometheus' text format."""
+        """All metrics in Prometheus' text format."""
         return "\n".join((*_lines(slots), "")).encode() + generate_latest(self._registry)
 
 
@@ -72,7 +72,7 @@ def _lines(slots: Sequence[Slot]) -> Iterator[str]:
 
 
 def _batch_sizes(slots: Sequence[Slot]) -> Iterator[str]:
-    """The histogram of rows per run of the graph, which each model's statistics hold exactly."""
+    """The histogram of rows per run of the graph, from each model's exact statistics."""
     name = "lit_serve_batch_size"
     yield f"# HELP {name} Rows of one run of the graph"
     yield f"# TYPE {name} histogram"
@@ -95,6 +95,6 @@ def _metric(name: str, text: str, kind: str, samples: Iterator[tuple[str, float]
 
 
 def _labels(slot: Slot, **more: str) -> str:
-    """Names and versions were checked when they were opened: nothing in them needs escaping."""
+    """Labels in Prometheus' format. Names and versions were checked on opening, so nothing needs escaping."""
     pairs = {"model": slot.name, "version": slot.version, **more}
     return "{" + ",".join(f'{key}="{value}"' for key, value in pairs.items()) + "}"

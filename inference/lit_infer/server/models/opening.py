@@ -1,4 +1,4 @@
-"""From a source to a model that may be served, and how long it stays open."""
+"""From a source to a model that may be served, and until when it stays open."""
 
 import threading
 from collections.abc import Callable
@@ -8,38 +8,38 @@ from pathlib import Path
 from lit_infer.batching.batcher import BatchPolicy
 from lit_infer.manifest import Manifest
 from lit_infer.server.models import sources
-from lit_infer.server.models.instances import Instances, Opened, Wanted, open_here
+from lit_infer.server.models.instances import Instances, LoadOptions, Opened, open_here
 from lit_infer.server.models.runner import Runner
 from lit_infer.server.models.sources import Located, Source
 from lit_infer.server.models.stats import Stats
 
 
 @dataclass(frozen=True)
-class Opening(Wanted):
-    """How models are opened, and how their requests wait."""
+class Opening(LoadOptions):
+    """How models are opened, and how their requests are queued."""
 
     max_delay: float = 0.0
     max_items: int = 1024
     max_bytes: int = 256 * 2**20
     processes: int = 0
-    """In so many processes of its own; 0: in threads of this one."""
+    """The number of processes per model; 0: threads of this process."""
 
     def instances(self, path: Path) -> Instances:
-        """The model, open. Raises what `open_here` raises."""
+        """Open a model. Raises what `open_here` raises."""
         if not self.processes:
             return open_here(path, self)
-        from lit_infer.server.models import processes  # which most servers do without
+        from lit_infer.server.models import processes  # most servers do not need it
 
-        return processes.open_apart(path, self, self.processes)
+        return processes.open_isolated(path, self, self.processes)
 
     def policy(self, opened: Opened) -> BatchPolicy:
-        """How this model's requests are batched."""
+        """How the model's requests are batched."""
         size = self.max_batch or opened.batch_size
         return BatchPolicy(size, self.max_delay, max_items=self.max_items, max_bytes=self.max_bytes)
 
 
 class Served:
-    """One version of one model, open and proven. Requests hold it with `held`; `close` waits for them."""
+    """One version of one model, open and proven. Requests `hold` it; `close` waits for them."""
 
     def __init__(self, name: str, located: Located, instances: Instances, runner: Runner) -> None:
         self.name = name
@@ -55,15 +55,15 @@ class Served:
 
     @property
     def manifest(self) -> Manifest:
-        """What the model is."""
+        """The model's manifest."""
         return self.opened.manifest
 
     def count_in(self, stats: Stats) -> None:
-        """Go on counting where another opening of this version stopped. To be called before the first request."""
+        """Continue the statistics of this version's previous opening. To be called before the first request."""
         self.stats = self.runner.stats = stats
 
     def hold(self) -> bool:
-        """Keep it open until `release`; False where it is closing already."""
+        """Keep the model open until `release`; False if it is being closed already."""
         with self._changed:
             if self._closing:
                 return False
@@ -71,14 +71,14 @@ class Served:
             return True
 
     def release(self) -> None:
-        """The opposite of `hold`."""
+        """The inverse of `hold`."""
         with self._changed:
             self._holders -= 1
             if self._closing:
                 self._changed.notify_all()
 
     def close(self) -> None:
-        """Let those who hold it finish, then give threads, processes and memory back."""
+        """Wait until nobody holds the model, then release threads, processes and memory."""
         with self._changed:
             self._closing = True
             self._changed.wait_for(lambda: self._holders == 0)
@@ -90,7 +90,7 @@ OnDeath = Callable[[Exception], None]
 
 
 def open_model(source: Source, opening: Opening, *, stats: Stats, on_death: OnDeath) -> Served:
-    """A model, ready for requests. Raises ArtifactError, EngineError, NotFoundError, MissingExtraError."""
+    """Open a model for requests. Raises ArtifactError, EngineError, NotFoundError, MissingExtraError."""
     located = sources.fetch(source)
     instances = opening.instances(located.path)
     try:

@@ -1,4 +1,4 @@
-"""The models of one server by name and version: found, loaded, unloaded, replaced, and opened again when they die."""
+"""The models of one server by name and version: found, loaded, unloaded, replaced, and reopened when they die."""
 
 import logging
 import threading
@@ -19,13 +19,13 @@ log = logging.getLogger("lit_serve")
 
 
 class Repository:
-    """Every model that was asked for. Any thread may call it."""
+    """All models of a server. Any thread may call it."""
 
     def __init__(self, sources: Sequence[Source], opening: Opening, *, open_one: Open | None = None) -> None:
-        """Open all models; the first that cannot be opened is raised, and nothing stays open."""
+        """Open all models. Raises the first error, and then nothing stays open."""
         self._opening = opening
         self._open_one = open_one or _open
-        self._lock = threading.Lock()  # of what changes a slot's state, not of requests
+        self._lock = threading.Lock()  # for changes of slots, not for requests
         self._stop = threading.Event()
         self._draining = False
         self._slots: list[Slot] = []
@@ -38,26 +38,26 @@ class Repository:
 
     @property
     def slots(self) -> Sequence[Slot]:
-        """All versions of all models, in the order in which they were asked for."""
-        return [slot for slot in self._slots if not slot.rests]
+        """All versions of all models, in the order of their sources."""
+        return [slot for slot in self._slots if not slot.is_paused]
 
     @property
     def moving(self) -> Sequence[Slot]:
-        """Where an alias may come to mean another version: of open models, and of canaries that rest."""
-        return [slot for slot in self._slots if slot.source.moves and (slot.served is not None or slot.rests)]
+        """Slots whose alias may move to another version: open models, and paused canaries."""
+        return [slot for slot in self._slots if slot.source.moves and (slot.served is not None or slot.is_paused)]
 
     def find(self, name: str, version: str | None = None) -> Slot:
-        """The slot of a version; without one, of a model's newest that is no canary. Raises NotFoundError."""
+        """The slot of a version; without one, of the model's newest that is not a canary. Raises NotFoundError."""
         named = [slot for slot in self.slots if slot.name == name]
         found = [slot for slot in named if slot.version == version or not (version or slot.source.share)]
         if not found:
             what = f"version {version} of model {name}" if named else f"model {name}"
-            raise NotFoundError(f"no {what} here; GET /v2/models lists what is served")
+            raise NotFoundError(f"there is no {what} here; GET /v2/models lists the models")
         ready = [slot for slot in found if slot.state == "READY"]
         return max(ready or found, key=lambda slot: _newness(slot.version))
 
     def canary_in_turn(self, name: str) -> Slot | None:
-        """The canary that is to answer the next request of those that name no version; None: the main version is."""
+        """The canary, if it is its turn to answer a request that names no version."""
         for slot in self._slots:
             share = slot.source.share
             if share and slot.name == name and canary.is_turn(next(slot.turns), share) and slot.state == "READY":
@@ -66,7 +66,7 @@ class Repository:
 
     @contextmanager
     def held(self, name: str, version: str | None = None) -> Iterator[Served]:
-        """An open model, which stays open in the block. Raises NotFoundError, and EngineError where it is not ready."""
+        """An open model, which stays open in the block. Raises NotFoundError, and EngineError if it is not ready."""
         while True:
             slot = self.find(name, version)
             served = slot.served
@@ -74,7 +74,7 @@ class Repository:
                 raise EngineError(
                     f"{slot.name} version {slot.version} is not ready: {slot.reason or slot.state.lower()}"
                 )
-            if served.hold():  # else it was replaced between the two lines: look again
+            if served.hold():  # otherwise it was replaced just now: look again
                 break
         try:
             yield served
@@ -86,12 +86,12 @@ class Repository:
         return list(dict.fromkeys(slot.name for slot in self._slots))
 
     def is_ready(self) -> bool:
-        """Whether requests for everything that is meant to be loaded will be answered."""
+        """Whether every model that should be loaded is ready."""
         slots = [slot for slot in self.slots if slot.reason != UNLOADED]
         return not self._draining and all(slot.state == "READY" for slot in slots)
 
     def drain(self) -> None:
-        """From now on not ready, though everything is still answered."""
+        """Report "not ready" from now on, while requests are still answered."""
         self._draining = True
 
     @property
@@ -100,18 +100,18 @@ class Repository:
         return self._draining
 
     def load(self, name: str) -> None:
-        """Open a model that was unloaded, or open it afresh: requests go to the old one until the new one is ready."""
+        """Open a model, or reopen it: requests go to the old one until the new one is ready."""
         for slot in self._named(name):
             self.replace(slot)
 
     def unload(self, name: str) -> None:
-        """Close a model after what it has accepted."""
+        """Close a model once its accepted requests are answered."""
         for slot in self._named(name):
-            if not slot.rests:
-                self._put_away(slot, UNLOADED)
+            if not slot.is_paused:
+                self._close_slot(slot, UNLOADED)
 
     def replace(self, slot: Slot) -> None:
-        """Open what the slot's source means now, and let it take over. On failure all stays as it was."""
+        """Open what the slot's source refers to now, and switch to it. On failure nothing changes."""
         opened = self._opened(slot, Stats())
         try:
             with self._lock:
@@ -123,48 +123,48 @@ class Repository:
             if served is not None:
                 served.close()
 
-    def rest(self, slot: Slot, version: str) -> None:
-        """Close a canary that has come to be the main one's version. Where it rests already nothing is done."""
+    def pause(self, slot: Slot, version: str) -> None:
+        """Pause a canary whose version is the main one's now. Does nothing if it is paused already."""
         with self._lock:
-            served = None if slot.rests else slot.rest(version)
+            served = None if slot.is_paused else slot.pause(version)
         if served is not None:
             served.close()
 
     def close(self) -> None:
-        """Answer what was accepted, then close all models."""
+        """Answer the accepted requests, then close all models."""
         self._stop.set()
         for slot in self._slots:
-            self._put_away(slot, "the server stops")
+            self._close_slot(slot, "the server is stopping")
 
     def wait(self, seconds: float) -> bool:
-        """Sleep, or return True at once when the repository is closed."""
+        """Sleep, or return True as soon as the repository is closed."""
         return self._stop.wait(seconds)
 
     def _add(self, source: Source) -> None:
         if source.share:
-            source = self._placed(source)
+            source = self._named_canary(source)
         slot = Slot(source, source.name or "", "", "LOADING")
         served = self._opened(slot, slot.stats)
         slot.name, slot.version, slot.served, slot.state = served.name, served.version, served, "READY"
         twin = self._twin(slot, slot.version)
         self._slots.append(slot)
-        if twin is not None and not self._may_rest(slot, twin):
+        if twin is not None and not self._is_paused_as(slot, twin):
             raise UsageError(_clash(slot, twin))
 
-    def _may_rest(self, slot: Slot, twin: Slot) -> bool:
-        """A canary that is what the main one is has nothing to do yet; an alias may move later."""
+    def _is_paused_as(self, slot: Slot, twin: Slot) -> bool:
+        """Pause a canary that is the same as the main version: its alias may move later."""
         digests = {one.served.digest for one in (slot, twin) if one.served is not None}
         if slot.source.share is None or len(digests) != 1 or "" in digests:
             return False
-        self.rest(slot, slot.version)
+        self.pause(slot, slot.version)
         return True
 
-    def _placed(self, source: Source) -> Source:
+    def _named_canary(self, source: Source) -> Source:
         name = canary.model_of(source, self.names())
         slots = [slot for slot in self._slots if slot.name == name]
         if any(slot.source.share for slot in slots):
-            raise UsageError(f"--canary {source.model}: {name} has a canary already; a model can have one")
-        return canary.placed(source, name, [slot.version for slot in slots])
+            raise UsageError(f"--canary {source.model}: {name} has a canary already; a model can have only one")
+        return canary.named(source, name, [slot.version for slot in slots])
 
     def _opened(self, slot: Slot, stats: Stats) -> Served:
         opened: list[Served] = []
@@ -188,48 +188,50 @@ class Repository:
         return next((other for other in twins if other is not slot), None)
 
     def _take_over(self, slot: Slot, opened: Served) -> list[Served | None]:
-        """Serve what was opened, where no other slot serves that version. To be closed: what is not used any more."""
+        """Serve what was opened, unless another slot serves that version. Returns what is to be closed."""
         twin = self._twin(slot, opened.version)
         if twin is None:
             return [slot.take(opened)]
         if slot.source.share:
-            return [opened, slot.rest(opened.version)]
+            return [opened, slot.pause(opened.version)]
         if twin.source.share is None:
-            raise UsageError(f"{slot.name} version {opened.version} is served already, as {twin.source.model}")
-        opened.count_in(twin.stats)  # what its canary has counted is this version's
-        return [slot.take(opened), twin.rest(opened.version)]
+            raise UsageError(f"{slot.name} version {opened.version} is already served, as {twin.source.model}")
+        opened.count_in(twin.stats)  # continue the statistics of the canary: it is the same version
+        return [slot.take(opened), twin.pause(opened.version)]
 
-    def _put_away(self, slot: Slot, reason: str) -> None:
+    def _close_slot(self, slot: Slot, reason: str) -> None:
         with self._lock:
-            served = slot.put_away(reason)
+            served = slot.vacate(reason)
         if served is not None:
             served.close()
 
     def _named(self, name: str) -> list[Slot]:
         found = [slot for slot in self._slots if slot.name == name]
         if not found:
-            raise NotFoundError(f"no model {name} here; it can be loaded only if the server was started with it")
+            raise NotFoundError(
+                f"there is no model {name} here; only models that the server was started with can be loaded"
+            )
         return found
 
     def _died(self, slot: Slot, served: Served, error: Exception) -> None:
-        """Called from a worker: nobody else is to wait for this engine."""
+        """Called from a worker: no more requests go to this engine."""
         with self._lock:
             if slot.served is not served or slot.state != "READY":
-                return  # somebody has noticed already
-            slot.state, slot.reason = "UNAVAILABLE", "its engine failed and is opened again"
-        meanwhile = "; the main version answers its share meanwhile" if slot.source.share else ""
-        failed = "%s version %s: the engine failed (%s); opening it again%s"
+                return  # it has been handled already
+            slot.state, slot.reason = "UNAVAILABLE", "its engine failed and is being restarted"
+        meanwhile = "; meanwhile the main version answers its share" if slot.source.share else ""
+        failed = "%s version %s: the engine failed (%s); restarting it%s"
         log.error(failed, slot.name, slot.version, error, meanwhile)
-        threading.Thread(target=self._revive, args=(slot,), name="lit-revive", daemon=True).start()
+        threading.Thread(target=self._reopen, args=(slot,), name="lit-reopen", daemon=True).start()
 
-    def _revive(self, slot: Slot) -> None:
+    def _reopen(self, slot: Slot) -> None:
         for pause in pauses():
-            if self._stop.wait(pause) or slot.reason == UNLOADED or slot.rests:
+            if self._stop.wait(pause) or slot.reason == UNLOADED or slot.is_paused:
                 return
             try:
                 self.replace(slot)
-            except Exception as error:  # whatever it is, the next attempt may go better
-                log.error("%s could not be opened again: %s", slot.name, _told(error))
+            except Exception as error:  # whatever it is, the next attempt may succeed
+                log.error("%s could not be reopened: %s", slot.name, _text(error))
             else:
                 log.warning("%s version %s is ready again", slot.name, slot.version)
                 return
@@ -239,7 +241,7 @@ def _clash(slot: Slot, twin: Slot) -> str:
     first, second, both = twin.source.model, slot.source.model, f"are both {slot.name} version {slot.version}"
     if slot.source.share is None:
         return f"{second} and {first} {both}. Name them: first={first} second={second}"
-    return f"--canary {second} and {first} {both}, yet differ: publish it as a version of its own, or name its folder"
+    return f"--canary {second} and {first} {both}, but differ: publish it as a version of its own, or name its folder"
 
 
 def _open(source: Source, opening: Opening, stats: Stats, on_death: OnDeath) -> Served:
@@ -250,5 +252,5 @@ def _newness(version: str) -> tuple[int, str]:
     return (int(version), "") if version.isdigit() else (-1, version)
 
 
-def _told(error: Exception) -> str:
+def _text(error: Exception) -> str:
     return str(error) if isinstance(error, LitError) else f"{type(error).__name__}: {error}"

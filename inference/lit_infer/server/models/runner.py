@@ -1,4 +1,4 @@
-"""One open model's queue: encoded images and prepared arrays of all callers wait together and run together."""
+"""The queue of one open model: encoded images and prepared arrays of all callers are queued and run together."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -7,13 +7,13 @@ from concurrent.futures import Future
 from lit_infer.batching.batcher import Batcher, BatchPolicy
 from lit_infer.batching.sizes import fixed_batch, is_batched
 from lit_infer.errors import EngineError
-from lit_infer.server.models.batches import Answer, Arrays, Work, opened_again
+from lit_infer.server.models.batches import Answer, Arrays, Work, engine_failed
 from lit_infer.server.models.instances import Instances
 from lit_infer.server.models.stats import Stats
 
 
 class Runner:
-    """Batches for one open model. `submit` from any thread."""
+    """Batches the requests for one open model. Any thread may submit."""
 
     def __init__(
         self,
@@ -23,12 +23,12 @@ class Runner:
         stats: Stats,
         on_death: Callable[[Exception], None] = lambda _: None,
     ) -> None:
-        """`on_death` hears what an engine died of."""
+        """`on_death` is called with the error when the engine dies."""
         self.manifest = manifest = instances.opened.manifest
         self.policy = policy
         self.is_batched = is_batched(manifest)
         self.largest = fixed_batch(manifest) or policy.max_batch
-        """Rows of one run."""
+        """The most rows of one run."""
         self.stats = stats
         self._answer = instances.answer
         self._on_death = on_death
@@ -37,7 +37,7 @@ class Runner:
 
     @property
     def waiting(self) -> int:
-        """Items in the queue now."""
+        """The number of items in the queue."""
         return self._batcher.waiting
 
     def submit_image(self, image: bytes, *, timeout: float | None) -> Future[Answer]:
@@ -45,7 +45,7 @@ class Runner:
         return self._batcher.submit(Work(image, (), 1, time.perf_counter()), size=len(image), timeout=timeout)
 
     def submit_arrays(self, arrays: Arrays, *, timeout: float | None) -> list[Future[Answer]]:
-        """Queue prepared rows, in parts of at most one batch. Raises OverloadedError, and then none is queued."""
+        """Queue prepared rows, in parts of at most one batch. If it raises OverloadedError, none is queued."""
         futures: list[Future[Answer]] = []
         try:
             for part in self._parts(arrays):
@@ -60,7 +60,7 @@ class Runner:
         return futures
 
     def close(self) -> None:
-        """Answer what waits, then return."""
+        """Answer what is queued, then return."""
         self._batcher.close()
 
     def _parts(self, arrays: Arrays) -> Iterator[Arrays]:
@@ -73,14 +73,14 @@ class Runner:
     def _run_batch(self, works: Sequence[Work]) -> Sequence[Answer | Exception]:
         started = time.perf_counter()
         try:
-            told = self._answer(works)
-        except EngineError:  # the instance is lost, and whoever watches it knows
-            return [opened_again(self.manifest)] * len(works)
-        for one in told.executions:
+            batch = self._answer(works)
+        except EngineError:  # the instance is lost; its watcher has been notified
+            return [engine_failed(self.manifest)] * len(works)
+        for one in batch.executions:
             self.stats.ran(one.rows, compute_input=one.compute_input, compute_infer=one.compute_infer)
-        if told.death is not None:
-            self._on_death(told.death)
-        for work, answer in zip(works, told.answers, strict=True):
+        if batch.death is not None:
+            self._on_death(batch.death)
+        for work, answer in zip(works, batch.answers, strict=True):
             if isinstance(answer, Answer):
                 answer.queue = started - work.arrived
-        return told.answers
+        return batch.answers

@@ -1,4 +1,4 @@
-"""The place of one version of a model in a server: what was asked for, what is open, what it has counted."""
+"""A slot holds one version of a model in a server: its source, the open model, its statistics."""
 
 import itertools
 import logging
@@ -14,7 +14,7 @@ from lit_infer.server.models.stats import Stats
 State = Literal["READY", "LOADING", "UNAVAILABLE"]
 
 UNLOADED = "unloaded"
-RESTS = "the main version is the same"
+PAUSED = "the main version is the same"
 _SELDOM_S = 10.0
 _LONGEST = 300  # characters of an error in the log
 log = logging.getLogger("lit_serve")
@@ -22,7 +22,7 @@ log = logging.getLogger("lit_serve")
 
 @dataclass
 class Slot:
-    """The place of one version of a model, open or not."""
+    """One version of a model, open or not."""
 
     source: Source
     name: str
@@ -32,39 +32,39 @@ class Slot:
     served: Served | None = None
     stats: Stats = field(default_factory=Stats)
     turns: Iterator[int] = field(default_factory=itertools.count)
-    """Of a canary: the requests that it could have answered, counted."""
+    """Counts the requests that a canary could have answered."""
     blamed: float = -_SELDOM_S
-    """When its last failure was told, by time.monotonic."""
+    """When a failure was last logged, by time.monotonic."""
 
     @property
-    def rests(self) -> bool:
-        """Whether it is a canary of the same version as the main one: closed until one of them moves, and not shown."""
-        return self.reason == RESTS
+    def is_paused(self) -> bool:
+        """Whether it is a canary of the main version: closed and not listed until one of their aliases moves."""
+        return self.reason == PAUSED
 
     def take(self, opened: Served) -> Served | None:
-        """Serve what was opened; what was served before is to be closed."""
+        """Serve what was opened. Returns what was served before, to be closed."""
         if self.version == opened.version:
-            opened.count_in(self.stats)  # the same model goes on counting
+            opened.count_in(self.stats)  # the same version: continue its statistics
         before, self.served = self.served, opened
         self.version, self.stats, self.state, self.reason = opened.version, opened.stats, "READY", ""
         return before
 
-    def put_away(self, reason: str) -> Served | None:
-        """Serve nothing; what was served before is to be closed."""
+    def vacate(self, reason: str) -> Served | None:
+        """Serve nothing. Returns what was served before, to be closed."""
         before, self.served = self.served, None
         self.state, self.reason = "UNAVAILABLE", reason
         return before
 
-    def rest(self, version: str) -> Served | None:
-        """As `put_away`: of a canary that has come to be `version`, for the main one serves that."""
-        told = "%s: the canary %s is version %s, as the main one is; it rests until one of them moves"
-        log.info(told, self.name, self.source.model, version)
-        return self.put_away(RESTS)
+    def pause(self, version: str) -> Served | None:
+        """As `vacate`, for a canary that is now `version`, which the main slot serves."""
+        message = "%s: the canary %s is version %s, like the main one; it is paused until one of them moves"
+        log.info(message, self.name, self.source.model, version)
+        return self.vacate(PAUSED)
 
     def blame(self, failure: str) -> None:
-        """Log, but not each time, that a canary failed at what the main version could do."""
+        """Log, at most once in ten seconds, that a canary failed where the main version succeeded."""
         now = time.monotonic()
         if now - self.blamed >= _SELDOM_S:
             self.blamed = now
-            told = "%s version %s, the canary, failed where the main one answered: %s"
-            log.warning(told, self.name, self.version, failure[:_LONGEST])
+            message = "%s version %s, the canary, failed where the main version answered: %s"
+            log.warning(message, self.name, self.version, failure[:_LONGEST])

@@ -1,4 +1,4 @@
-"""Which models a server is asked to serve: `MODEL` or `name=MODEL`, and where each one is now."""
+"""The models that a server should serve, as `MODEL` or `name=MODEL`, and where their files are."""
 
 import os
 import re
@@ -18,33 +18,33 @@ _NAMED = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})=(.+)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Source:
-    """A model as it was asked for."""
+    """A model as the user named it."""
 
     model: str
-    """Bundle folder, graph file or reference."""
+    """A bundle folder, a graph file or a reference."""
     name: str | None = None
-    """What clients call it; None: the name in its manifest."""
+    """Its name for clients; None: the name in its manifest."""
     number: int = 1
-    """Its version, where the model itself has none: the how-manieth of its name it is."""
+    """Its version if the model itself has none: 1 for the first source of a name, 2 for the second, and so on."""
     share: Fraction | None = None
-    """A canary's part of the requests that name no version; None: it is no canary."""
+    """A canary's share of the requests without a version; None: it is not a canary."""
 
     @property
     def moves(self) -> bool:
-        """Whether it is an alias, which can mean another version tomorrow."""
+        """Whether it is an alias, which may refer to another version tomorrow."""
         return artifacts.looks_like_reference(self.model) and not is_version(artifacts.parse(self.model).alias)
 
 
 @dataclass(frozen=True)
 class Located:
-    """What a source means now, on this machine."""
+    """What a source refers to now, on this machine."""
 
     path: Path
     """A bundle folder or a graph file."""
     version: str
-    """As clients name it: digits."""
+    """The version as clients write it: digits."""
     digest: str
-    """Changes when the source means something else."""
+    """Changes when the source refers to something else."""
 
 
 def parse(texts: Sequence[str]) -> tuple[Source, ...]:
@@ -59,7 +59,7 @@ def parse(texts: Sequence[str]) -> tuple[Source, ...]:
 
 
 def resolve(source: Source) -> artifacts.Version | None:
-    """The version that a reference means now; None for a path."""
+    """The version that a reference points to now; None for a path."""
     if not artifacts.looks_like_reference(source.model):
         return None
     reference = artifacts.parse(source.model)
@@ -67,7 +67,7 @@ def resolve(source: Source) -> artifacts.Version | None:
 
 
 def fetch(source: Source) -> Located:
-    """Where the source's files are on this machine, each verified against its digest."""
+    """Fetch the source's files to this machine, each verified against its digest."""
     version = resolve(source)
     if version is None:
         return Located(Path(source.model), str(source.number), "")
@@ -76,18 +76,20 @@ def fetch(source: Source) -> Located:
 
 
 def number(version: str) -> str:
-    """A version as clients name it: of `v3` the 3."""
+    """A version as clients write it: 3 for `v3`."""
     return version.removeprefix("v")
 
 
 def check_name(name: str) -> str:
-    """A name that can stand in a URL."""
+    """Check that a name can be part of a URL. Raises UsageError."""
     if not _NAME.fullmatch(name):
-        raise UsageError(f"{name!r} cannot be served under this name: give one of letters, digits, '.', '_' and '-'")
+        raise UsageError(
+            f"a model cannot be served as {name!r}: use letters, digits, '.', '_' and '-', as in NAME=MODEL"
+        )
     return name
 
 
 def split(text: str) -> tuple[str | None, str]:
-    """The name, if one is given, and the model of `name=MODEL`."""
+    """The name, if there is one, and the model of `name=MODEL`."""
     found = None if os.path.exists(text) else _NAMED.fullmatch(text)
     return (found[1], found[2]) if found else (None, text)

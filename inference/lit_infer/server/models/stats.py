@@ -1,4 +1,4 @@
-"""What one served model has done: the numbers behind `/stats` and `/metrics`."""
+"""The statistics of one served model: the numbers behind `/stats` and `/metrics`."""
 
 import threading
 import time
@@ -7,27 +7,27 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Reason = Literal["REJECTED", "CANCELED", "BACKEND", "OTHER"]
-"""Why a request failed, in Triton's words: queue full or deadline passed; the client left; the engine; all else."""
+"""Why a request failed, in Triton's terms: queue full or deadline passed, client gone, engine, anything else."""
 
 REASONS: tuple[Reason, ...] = ("REJECTED", "CANCELED", "BACKEND", "OTHER")
 
 
 @dataclass
 class Total:
-    """How often, and for how many nanoseconds together."""
+    """How often something happened, and for how many nanoseconds in total."""
 
     count: int = 0
     ns: int = 0
 
     def add(self, seconds: float, count: int = 1) -> None:
-        """Count one more."""
+        """Add to both."""
         self.count += count
         self.ns += int(seconds * 1e9)
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Seconds of one request."""
+    """The seconds that one request spent in each stage."""
 
     queue: float
     compute_input: float
@@ -49,7 +49,7 @@ STAGES = ("queue", "compute_input", "compute_infer", "compute_output")
 
 
 class Stats:
-    """Counted from several threads."""
+    """Counters that any thread may update."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -63,7 +63,7 @@ class Stats:
         self.last_inference_ms = 0
 
     def succeeded(self, rows: int, spent: Spent) -> None:
-        """A request was answered."""
+        """Count an answered request."""
         with self.lock:
             self.success.add(spent.total)
             self.inferences += rows
@@ -72,13 +72,13 @@ class Stats:
             self.last_inference_ms = int(time.time() * 1000)
 
     def failed(self, reason: Reason, seconds: float) -> None:
-        """A request was not answered."""
+        """Count a failed request."""
         with self.lock:
             self.failures[reason] += 1
             self.fail.add(seconds)
 
     def ran(self, rows: int, *, compute_input: float, compute_infer: float) -> None:
-        """The graph ran once."""
+        """Count a run of the graph."""
         with self.lock:
             self.executions += 1
             totals = self.batches.setdefault(rows, BatchTotals())

@@ -1,4 +1,4 @@
-"""What a server says of itself and its models, in the protocol's words. Pure functions."""
+"""How a server describes itself and its models in the protocol's terms. Pure functions."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from lit_infer.server.models.stats import STAGES, Stats, Total
 from lit_infer.server.oip.tensors import DATATYPES
 
 EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration", "model_repository", "statistics")
-"""The protocol's extensions that work here."""
+"""The extensions of the protocol that are implemented here."""
 
 
 def server() -> dict[str, Any]:
@@ -50,7 +50,7 @@ def config(served: Served) -> dict[str, Any]:
 
 
 def statistics(slot: Slot) -> dict[str, Any]:
-    """What a model has done, as Triton's ModelStatistics."""
+    """A model's statistics, as Triton's ModelStatistics."""
     stats = slot.stats
     with stats.lock:
         return {
@@ -68,7 +68,7 @@ def statistics(slot: Slot) -> dict[str, Any]:
 
 
 def all_statistics(repository: Repository, name: str = "", version: str | None = None) -> list[dict[str, Any]]:
-    """Of one version, of all of a model, or without a name of all models. Raises NotFoundError."""
+    """The statistics of one version, of all versions of a model, or of all models. Raises NotFoundError."""
     if name:
         repository.find(name, version)
     return [

@@ -1,6 +1,6 @@
-"""Tensors of the Open Inference Protocol v2, inwards: JSON or bytes to arrays that fit the model's. Pure functions.
+"""Tensors of the Open Inference Protocol v2: from JSON or bytes to arrays that fit the model. Pure functions.
 
-What is wrong with a tensor is a UsageError that names it; nothing is guessed.
+They raise UsageError, which names the tensor; nothing is guessed.
 An image tensor is BYTES [N] of encoded images: raw in binary, base64 in JSON.
 """
 
@@ -31,10 +31,10 @@ DATATYPES = {
     "float32": "FP32",
     "float64": "FP64",
 }
-"""The protocol's names of the manifest's dtypes."""
+"""The protocol's names for the manifest's dtypes."""
 
 WIRE = {dtype: np.dtype(dtype).newbyteorder("<") for dtype in DATATYPES}
-"""How their numbers travel as bytes."""
+"""How numbers of each dtype are sent as bytes."""
 
 _ELEMENT: dict[str, type] = {"BOOL": bool, "FP32": float, "FP64": float, "BYTES": str}
 _MAX_RANK = 8
@@ -54,46 +54,46 @@ class InputTensor(msgspec.Struct, frozen=True):
 def images(tensor: InputTensor, blob: memoryview | None) -> tuple[bytes, ...]:
     """The encoded images of a BYTES tensor [N] or [N, 1]."""
     if len(tensor.shape) not in (1, 2) or tensor.shape[1:] not in ([], [1]) or tensor.shape[0] < 1:
-        raise UsageError(f"input {tensor.name}: images are BYTES [N] with at least one, not {tensor.shape}")
+        raise UsageError(f"input {tensor.name}: images must be BYTES [N] with at least one element, not {tensor.shape}")
     if tensor.shape[0] > MOST_IMAGES:
-        raise UsageError(f"input {tensor.name}: one request can have {MOST_IMAGES:,} images")
+        raise UsageError(f"input {tensor.name}: a request can have at most {MOST_IMAGES:,} images")
     if blob is not None:
         elements = split_bytes(blob, tensor.name, most=tensor.shape[0])
     else:
         elements = [_from_base64(text, tensor.name) for text in _strings(tensor)]
     if len(elements) != tensor.shape[0]:
-        raise UsageError(f"input {tensor.name}: shape {tensor.shape}, and {len(elements)} elements")
+        raise UsageError(f"input {tensor.name}: shape {tensor.shape}, but {len(elements)} elements")
     return tuple(elements)
 
 
 def split_bytes(blob: memoryview, name: str, *, most: int) -> list[bytes]:
-    """The elements of a BYTES tensor: each its length as u32, little-endian, and then itself."""
+    """The elements of a BYTES tensor: each is its length as little-endian u32, followed by its bytes."""
     elements: list[bytes] = []
     at = 0
     while at < len(blob):
         if len(elements) == most:
-            raise UsageError(f"input {name}: {len(blob) - at} bytes after its {most} elements")
+            raise UsageError(f"input {name}: {len(blob) - at} bytes follow its {most} elements")
         if len(blob) - at < 4:
             raise UsageError(f"input {name}: {len(blob) - at} bytes where an element's length should be")
         (length,) = struct.unpack_from("<I", blob, at)
         at += 4
         if length > len(blob) - at:
-            raise UsageError(f"input {name}: an element of {length} bytes, and {len(blob) - at} are left")
+            raise UsageError(f"input {name}: an element has {length} bytes, but only {len(blob) - at} are left")
         elements.append(bytes(blob[at : at + length]))
         at += length
     return elements
 
 
 def join_bytes(elements: Iterable[bytes]) -> bytes:
-    """The opposite of `split_bytes`."""
+    """The inverse of `split_bytes`."""
     return b"".join(part for element in elements for part in (struct.pack("<I", len(element)), element))
 
 
 def array_of(tensor: InputTensor, blob: memoryview | None, expected: Tensor, sides: dict[str, int]) -> NDArray[Any]:
-    """A tensor's array, checked against the model's. `sides`: the named sides that are known so far."""
+    """A tensor's array, checked against the model. `sides`: the lengths of named dimensions, as far as known."""
     datatype = DATATYPES[expected.dtype]
     if tensor.datatype != datatype:
-        raise UsageError(f"input {tensor.name} is {datatype}, not {tensor.datatype[:16]}")
+        raise UsageError(f"input {tensor.name} must be {datatype}, not {tensor.datatype[:16]}")
     _check_shape(tensor, expected, sides)
     if blob is None:
         return _from_json(tensor, expected)
@@ -103,16 +103,18 @@ def array_of(tensor: InputTensor, blob: memoryview | None, expected: Tensor, sid
         raise UsageError(f"input {tensor.name}: {datatype} {tensor.shape} is {size} bytes, not {len(blob)}")
     array = np.frombuffer(blob, dtype=dtype).reshape(tensor.shape)
     if expected.dtype == "bool" and (array.view(np.uint8) > 1).any():
-        raise UsageError(f"input {tensor.name}: a BOOL is a byte of 0 or 1")
+        raise UsageError(f"input {tensor.name}: each BOOL must be a byte of 0 or 1")
     return array
 
 
 def _check_shape(tensor: InputTensor, expected: Tensor, sides: dict[str, int]) -> None:
-    """A named side has one length in all inputs, noted in `sides`."""
+    """Check a shape. A named dimension has the same length in all inputs, which is kept in `sides`."""
     if min(tensor.shape, default=1) < 1 or not fits(tensor.shape, expected.shape, sides):
         shape = [side if isinstance(side, int) else sides.get(side, -1) for side in expected.shape]
-        # The client's own numbers may be of any length.
-        raise UsageError(f"input {tensor.name} is {list(expected.shape)} (here {shape}), not {str(tensor.shape)[:200]}")
+        # The client may have sent any number of dimensions.
+        raise UsageError(
+            f"input {tensor.name} must be {list(expected.shape)} (here {shape}), not {str(tensor.shape)[:200]}"
+        )
 
 
 def _from_json(tensor: InputTensor, expected: Tensor) -> NDArray[Any]:
@@ -120,24 +122,24 @@ def _from_json(tensor: InputTensor, expected: Tensor) -> NDArray[Any]:
         raise UsageError(f"input {tensor.name}: FP16 can only be sent as binary data")
     data = _nested(tensor, _ELEMENT.get(tensor.datatype, int), rank=len(expected.shape))
     try:
-        with np.errstate(over="ignore"):  # it is told below
+        with np.errstate(over="ignore"):  # reported below
             array = np.array(data, dtype=expected.dtype)
-    except (ValueError, OverflowError) as error:  # ragged, or a number that the type cannot hold
+    except (ValueError, OverflowError) as error:  # ragged, or a number out of range
         raise UsageError(f"input {tensor.name}: {error}") from None
     if array.size != math.prod(tensor.shape) or (array.ndim > 1 and list(array.shape) != tensor.shape):
-        raise UsageError(f"input {tensor.name}: shape {tensor.shape}, and data of {list(array.shape)}")
+        raise UsageError(f"input {tensor.name}: shape {tensor.shape}, but data of shape {list(array.shape)}")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise UsageError(f"input {tensor.name}: a number is too large for {tensor.datatype}")
     return array.reshape(tensor.shape)
 
 
 def _nested(tensor: InputTensor, element: type, *, rank: int) -> Any:
-    """The JSON data: one flat list, or lists nested as deep as the tensor has sides."""
+    """Decode JSON data: one flat list, or lists nested as deep as the tensor has dimensions."""
     raw = bytes(tensor.data)
     start = raw[:64].translate(None, b" \t\r\n")
     depth = len(start) - len(start.lstrip(b"["))
     if depth not in (1, rank) or depth > _MAX_RANK:
-        raise UsageError(f"input {tensor.name}: data is one list, or lists {rank} deep")
+        raise UsageError(f"input {tensor.name}: data must be one flat list, or lists nested {rank} deep")
     try:
         return _list_decoder(element, depth).decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -161,4 +163,4 @@ def _from_base64(text: str, name: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise UsageError(f"input {name}: an image in JSON is base64; send others as binary data") from None
+        raise UsageError(f"input {name}: images in JSON must be base64; or send them as binary data") from None

@@ -1,4 +1,4 @@
-"""One line for each request, on stderr: JSON for machines, short for people at a terminal."""
+"""One line per request on stderr: JSON for machines, a short form at a terminal."""
 
 import asyncio
 import sys
@@ -16,7 +16,7 @@ _MOST = 20_000
 
 @dataclass(slots=True)
 class Access:
-    """What is known of a request when it has been answered."""
+    """A request, as far as the log is concerned, once it has been answered."""
 
     id: str
     client: str
@@ -31,7 +31,7 @@ class Access:
 
 
 class AccessLog:
-    """Lines are gathered and written a few times a second, on a thread: a slow terminal slows no request."""
+    """Collects lines and writes them a few times a second in a thread, so that a slow terminal delays no request."""
 
     def __init__(self, stream: TextIO | None = None, *, as_json: bool | None = None) -> None:
         self._stream = stream or sys.stderr
@@ -43,8 +43,8 @@ class AccessLog:
         self._is_due = False
 
     def __call__(self, access: Access) -> None:
-        """Log one request; on the event loop."""
-        if len(self._lines) >= _MOST:  # whoever reads the log has stopped reading
+        """Log one request. To be called in the event loop."""
+        if len(self._lines) >= _MOST:  # the reader of the log has stopped reading
             self._lost += 1
             return
         self._lines.append(self._format(access))
@@ -53,7 +53,7 @@ class AccessLog:
             asyncio.get_running_loop().call_later(_FLUSH_S, self._start_flush)
 
     def flush(self) -> None:
-        """Write what has been gathered."""
+        """Write the collected lines."""
         lines, self._lines = self._lines, []
         if self._lost:
             lines.append(f'{{"lost_log_lines": {self._lost}}}')
@@ -68,7 +68,7 @@ class AccessLog:
     def _flush_once(self) -> None:
         try:
             self.flush()
-        except OSError:  # nobody reads the log any more; requests are answered all the same
+        except OSError:  # the log has no reader any more; requests are answered nevertheless
             self._lost += 1
         finally:
             self._is_due = False
@@ -83,5 +83,7 @@ def _json(access: Access) -> str:
 
 def _short(access: Access) -> str:
     clock = time.strftime("%H:%M:%S")
-    path = access.path.encode("unicode_escape").decode()  # a terminal must not obey what a client sends
+    path = access.path.encode(
+        "unicode_escape"
+    ).decode()  # clients must not be able to send escape sequences to the terminal
     return f"{clock} {access.status} {access.ms:8.1f} ms  {access.method} {path}  {access.error}".rstrip()

@@ -1,4 +1,4 @@
-"""Where the server's own messages go: stderr, a line each, as JSON where nobody sits at a terminal."""
+"""The server's own messages: one line each on stderr, as JSON unless it is a terminal."""
 
 import logging
 import time
@@ -11,7 +11,7 @@ _SELDOM_S = 60.0
 
 
 def start(console: Console) -> None:
-    """Send `lit_serve`'s messages, and uvicorn's and OpenTelemetry's from warnings on, to stderr."""
+    """Send `lit_serve`'s messages, and the warnings and errors of uvicorn and OpenTelemetry, to stderr."""
     own, others = logging.StreamHandler(console.file), logging.StreamHandler(console.file)
     for handler in (own, others):
         handler.setFormatter(logging.Formatter("%(message)s") if console.is_terminal else _Json())
@@ -28,19 +28,19 @@ def _send(name: str, level: int, handler: logging.Handler) -> None:
 
 
 class _Seldom(logging.Filter):
-    """Each message once a minute, whatever its arguments: a collector that is away is away for every batch of spans."""
+    """Lets each message pass once a minute, whatever its arguments: a missing collector fails every batch of spans."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._told: dict[str, float] = {}
+        self._logged: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         now, message = time.monotonic(), str(record.msg)[:100]
-        if now - self._told.get(message, -_SELDOM_S) < _SELDOM_S:
+        if now - self._logged.get(message, -_SELDOM_S) < _SELDOM_S:
             return False
-        if len(self._told) > 100:
-            self._told.clear()
-        self._told[message] = now
+        if len(self._logged) > 100:
+            self._logged.clear()
+        self._logged[message] = now
         return True
 
 

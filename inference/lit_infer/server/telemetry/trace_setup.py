@@ -1,4 +1,4 @@
-"""Whether a server traces, and where its spans go: `--trace` and OpenTelemetry's own variables.
+"""Whether a server traces, and where it sends spans: `--trace` and OpenTelemetry's own variables.
 
 https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
 """
@@ -24,10 +24,10 @@ log = logging.getLogger("lit_serve")
 
 
 def start(*, asked: bool) -> Tracing | None:
-    """Begin to trace where `--trace` or the environment asks for it, and say so; None: nothing is traced.
+    """Start tracing if `--trace` or the environment asks for it, and log that; None: nothing is traced.
 
-    Raises UsageError for variables that make no sense, and MissingExtraError where `--trace` cannot be had. Variables
-    alone only bring a warning then: they are often set for all programs of a machine.
+    Raises UsageError for invalid variables, and MissingExtraError if `--trace` is given but not installed. Variables
+    alone only lead to a warning then: they are often set for all programs of a machine.
     """
     names = [name.strip() for name in environ.get("OTEL_TRACES_EXPORTER", "").split(",") if name.strip()]
     off = _switched_off(names)
@@ -41,13 +41,13 @@ def start(*, asked: bool) -> Tracing | None:
     except MissingExtraError as error:
         if asked:
             raise
-        log.warning("OTEL_* variables ask for traces; there will be none: %s", error)
+        log.warning("OTEL_* variables ask for traces, but there will be none: %s", error)
         return None
     return _started(names or ["otlp"])
 
 
 def _switched_off(names: list[str]) -> str:
-    """Which variable says that nothing is to be traced."""
+    """The variable that disables tracing, in words; empty if none does."""
     if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return "OTEL_SDK_DISABLED is true"
     return "OTEL_TRACES_EXPORTER is none" if names == ["none"] else ""
@@ -58,39 +58,41 @@ def _started(names: list[str]) -> Tracing:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     try:
-        provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)  # the sampler is OTEL_TRACES_SAMPLER's
-        places = []
+        provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)  # sampled as OTEL_TRACES_SAMPLER says
+        destinations = []
         for name in names:
-            exporter, place = _exporter(name)
-            provider.add_span_processor(BatchSpanProcessor(exporter))  # a bounded queue, which drops what is too much
-            places.append(place)
+            exporter, destination = _exporter(name)
+            provider.add_span_processor(
+                BatchSpanProcessor(exporter)
+            )  # a bounded queue, which drops spans when it is full
+            destinations.append(destination)
         tracing = Tracing(provider)
     except LitError:
         raise
-    except ValueError as error:  # how the SDK says that it cannot read one of its variables
+    except ValueError as error:  # the SDK's error for a variable that it cannot read
         raise UsageError(f"OpenTelemetry's OTEL_* variables: {error}") from None
-    log.info("traces of %s go to %s", provider.resource.attributes["service.name"], " and ".join(places))
+    log.info("traces of %s go to %s", provider.resource.attributes["service.name"], " and ".join(destinations))
     return tracing
 
 
 def _exporter(name: str) -> "tuple[SpanExporter, str]":
-    """What sends spans, and where to, in words. Any that is installed can be named, as everywhere in OpenTelemetry."""
-    place = name
+    """The exporter, and its destination in words. Any installed one can be named, as usual with OpenTelemetry."""
+    destination = name
     if name == "otlp":
-        name, place = _otlp()
+        name, destination = _otlp()
     found = list(entry_points(group="opentelemetry_traces_exporter", name=name))
     if not found:
         package = "opentelemetry-exporter-" + name.replace("_", "-")
         raise UsageError(
-            f"no exporter {name} is installed for traces; otlp and console are. Perhaps: pip install {package}"
+            f"no trace exporter {name} is installed, only otlp and console. Perhaps: pip install {package}"
         )
-    return found[0].load()(), place
+    return found[0].load()(), destination
 
 
 def _otlp() -> tuple[str, str]:
     protocol = _first(_PROTOCOLS) or "http/protobuf"
     if protocol not in _PACKAGES:
-        raise UsageError(f"OTEL_EXPORTER_OTLP_PROTOCOL is {protocol}; known here are {' and '.join(_PACKAGES)}")
+        raise UsageError(f"OTEL_EXPORTER_OTLP_PROTOCOL is {protocol}; supported are {' and '.join(_PACKAGES)}")
     endpoint = _first(_ENDPOINTS) or _DEFAULT_ENDPOINT
     url = urlsplit(endpoint)
     if protocol != "grpc" and (url.scheme not in ("http", "https") or not url.hostname):
@@ -99,13 +101,13 @@ def _otlp() -> tuple[str, str]:
 
 
 def _resource() -> "Resource":
-    """Who sends the spans: as OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say, else lit-serve."""
+    """The sender of the spans: from OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES, otherwise lit-serve."""
     from opentelemetry.sdk.resources import Resource
 
     from lit_infer import __version__
 
     found = Resource.create()
-    if not str(found.attributes["service.name"]).startswith("unknown_service"):  # what the SDK makes up
+    if not str(found.attributes["service.name"]).startswith("unknown_service"):  # the SDK's default
         return found
     return found.merge(Resource({"service.name": "lit-serve", "service.version": __version__}))
 

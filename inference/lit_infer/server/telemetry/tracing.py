@@ -1,7 +1,7 @@
-"""OpenTelemetry traces: a span for each request, and below it one for each stage of its inference.
+"""OpenTelemetry traces: a span per request, with a child span per stage of its inference.
 
-Nothing of OpenTelemetry is imported where nothing is traced. `trace_setup` says when something is. Names follow
-https://opentelemetry.io/docs/specs/semconv/http/http-spans/; what it has no name for begins with `lit_serve.`.
+OpenTelemetry is not imported unless the server traces, which `trace_setup` decides. Names follow
+https://opentelemetry.io/docs/specs/semconv/http/http-spans/; names that it does not define begin with `lit_serve.`.
 """
 
 import logging
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lit_infer.server.results import Result
 
 _METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
-_LONGEST = 600  # characters of what a client sent
+_LONGEST = 600  # characters of anything that a client sent
 _CLOSE_S = 2.0
 log = logging.getLogger("lit_serve")
 
@@ -31,10 +31,10 @@ class Tracing:
     """Makes the spans of a server's requests. Any thread may call it."""
 
     unseen = frozenset({"/v2/health/live", "/v2/health/ready", "/metrics"})
-    """Paths without spans: what asks for them asks every few seconds, for ever."""
+    """Paths without spans: they are polled every few seconds, for ever."""
 
     def __init__(self, provider: "TracerProvider") -> None:
-        """`provider` says which spans are kept and where they go; `close` shuts it down."""
+        """`provider` samples and exports the spans; `close` shuts it down."""
         from opentelemetry.propagate import get_global_textmap
         from opentelemetry.trace import SpanKind
 
@@ -52,7 +52,7 @@ class Tracing:
         headers: Iterable[tuple[str | bytes, str | bytes]],
         attributes: Mapping[str, str | int | float],
     ) -> Iterator["RequestSpan"]:
-        """A span around the block, below the caller's that the request's headers (or gRPC's metadata) name."""
+        """A span around the block, as a child of the caller's span in the request's headers (or gRPC's metadata)."""
         context = self._propagator.extract(_carrier(headers))
         span = self._tracer.start_span(name, context, kind=self._kind, attributes=attributes)
         request = RequestSpan(self._tracer, span)
@@ -68,18 +68,18 @@ class Tracing:
 
     @contextmanager
     def http(self, scope: Scope, request_id: str) -> Iterator["RequestSpan"]:
-        """As `request`, of an ASGI scope."""
+        """As `request`, for an ASGI scope."""
         attributes = {**_http_attributes(scope), "lit_serve.request_id": request_id}
         with self.request(_method(scope), scope["headers"], attributes) as span:
             yield span
 
     def close(self, *, within: float = _CLOSE_S) -> None:
-        """Send what is left. A collector that does not answer is waited for no longer than `within` seconds."""
+        """Send the remaining spans, but wait for the collector for at most `within` seconds."""
         closing = threading.Thread(target=self._provider.shutdown, name="lit-trace-close", daemon=True)
         closing.start()
         closing.join(within)
         if closing.is_alive():
-            log.warning("traces: the collector did not take the last spans in %g s; they are lost", within)
+            log.warning("traces: the collector did not accept the last spans within %g s; they are lost", within)
 
 
 class RequestSpan:
@@ -92,21 +92,21 @@ class RequestSpan:
 
     @property
     def trace_id(self) -> str:
-        """32 hexadecimal digits, also where the spans of this trace are not kept."""
+        """32 hexadecimal digits, even if the trace is not sampled."""
         return f"{self._span.get_span_context().trace_id:032x}"
 
     def set(self, attributes: Mapping[str, str | int | float]) -> None:
-        """Note more about the request, as `{"rpc.grpc.status_code": 0}`."""
+        """Set attributes of the span, such as `{"rpc.grpc.status_code": 0}`."""
         self._span.set_attributes(attributes)
 
     def ran(self, model: str, version: str) -> None:
-        """Which model was asked."""
+        """Record the model."""
         self.set({"lit_serve.model.name": model, "lit_serve.model.version": version})
 
     def stages(self, result: "Result", output_s: float) -> None:
-        """The stages of an inference as spans; its answer is ready just now, and took `output_s` seconds to write.
+        """Record the stages of an inference as spans. Its answer is ready now, and took `output_s` seconds to write.
 
-        Their lengths are those of /stats: of what a batch took, the request's share.
+        Their durations are those of /stats: the request's share of the batch's time.
         """
         if not self._span.is_recording():
             return
@@ -117,14 +117,14 @@ class RequestSpan:
         output = now - _ns(output_s)
         begin = now - _ns(clock - result.submitted)
         for stage in ("queue", "compute_input", "compute_infer"):
-            end = min(begin + _ns(getattr(result, stage)), output)  # parts of a large request may run side by side
+            end = min(begin + _ns(getattr(result, stage)), output)  # parts of a large request may run at the same time
             self._tracer.start_span(stage, below, start_time=begin).end(end)
             begin = end
         self._tracer.start_span("compute_output", below, start_time=output).end(now)
         self.set({"lit_serve.rows": result.rows})
 
     def failed(self, error: Exception) -> None:
-        """Note an error, the first one: of those that nobody meant to raise with its traceback."""
+        """Record the first error; an unexpected one with its traceback."""
         if self._has_failed:
             return
         self._has_failed = True
@@ -136,13 +136,13 @@ class RequestSpan:
             self._span.record_exception(error)
 
     def is_ours(self, text: str = "") -> None:
-        """What went wrong is the server's fault, not the client's: the span's status is "error"."""
+        """Set the span's status to "error": the failure is the server's fault, not the client's."""
         from opentelemetry.trace import Status, StatusCode
 
         self._span.set_status(Status(StatusCode.ERROR, text[:_LONGEST] or None))
 
     def answered_http(self, scope: Scope, status: int, model: str) -> None:
-        """How an HTTP request ended. `model`: NAME/VERSION, or empty."""
+        """Record the outcome of an HTTP request. `model`: NAME/VERSION, or empty."""
         if model:
             self.ran(*model.rsplit("/", 1))
         if route := getattr(scope.get("route"), "path", ""):
@@ -157,7 +157,7 @@ class RequestSpan:
 
 
 def _method(scope: Scope) -> str:
-    """A client can send any word; names of spans are to be few."""
+    """The method, if it is a known one: clients may send any word, but span names should be few."""
     return scope["method"] if scope["method"] in _METHODS else "HTTP"
 
 
@@ -181,7 +181,7 @@ def _http_attributes(scope: Scope) -> dict[str, str | int | float]:
 
 
 def _carrier(headers: Iterable[tuple[str | bytes, str | bytes]]) -> dict[str, list[str]]:
-    """Headers as propagators read them. One that is sent twice has both values."""
+    """Headers as propagators read them. A header that is sent twice has both values."""
     carrier: dict[str, list[str]] = {}
     for name, value in headers:
         carrier.setdefault(_text(name).lower(), []).append(_text(value))

@@ -42,7 +42,7 @@ def test_reflection_tells_of_all_services(rig: Rig) -> None:
 def test_an_address_that_is_taken_is_said(repository: Repository) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(UsageError, match=rf"port {port}: Address already in use\. --grpc-port 0 takes any free"):
+        with pytest.raises(UsageError, match=rf"port {port}: Address already in use\. --grpc-port 0 picks a free"):
             open_listeners("127.0.0.1", 0, port)
 
 

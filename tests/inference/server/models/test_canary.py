@@ -13,7 +13,7 @@ import pytest
 from lit_infer.errors import ExpiredError, UsageError
 from lit_infer.server.app import create_app
 from lit_infer.server.errors import ClientGoneError
-from lit_infer.server.models.canary import check_fits, is_turn, model_of, parse, placed, told
+from lit_infer.server.models.canary import check_fits, describe, is_turn, model_of, named, parse
 from lit_infer.server.models.inference import answer
 from lit_infer.server.models.opening import OnDeath, Opening, Served
 from lit_infer.server.models.repository import Repository
@@ -115,7 +115,7 @@ def test_a_canary_that_dies_under_load_loses_no_request_and_comes_back(
 
     assert versions(client, 100)["2"] == 10
     assert "version 2: the engine failed" in caplog.text
-    assert "the main version answers its share meanwhile" in caplog.text
+    assert "meanwhile the main version answers its share" in caplog.text
 
 
 def test_what_only_the_canary_cannot_do_the_main_version_does_and_the_log_says_so_once(
@@ -127,7 +127,7 @@ def test_what_only_the_canary_cannot_do_the_main_version_does_and_the_log_says_s
     answers = client.posts(INFER, *[odd] * 40)
 
     assert {(answer.status_code, answer.json()["model_version"]) for answer in answers} == {(200, "1")}
-    assert caplog.text.count("version 2, the canary, failed where the main one answered") == 1
+    assert caplog.text.count("version 2, the canary, failed where the main version answered") == 1
     failed = 'nv_inference_request_failure{model="colours",version="2",reason="OTHER"} 4\n'
     assert failed in client.get("/metrics").text
 
@@ -197,11 +197,11 @@ def test_a_canary_is_for_the_only_model_or_for_the_one_it_names() -> None:
     )
     with pytest.raises(UsageError, match="which of a, b is it for"):
         parse(["bundles/new=10%"], two)
-    with pytest.raises(UsageError, match="no c is served here, but a, b"):
+    with pytest.raises(UsageError, match="no model c is served, only a, b"):
         parse(["c=bundles/new=10%"], two)
-    with pytest.raises(UsageError, match="is what is served already"):
+    with pytest.raises(UsageError, match="is already being served"):
         parse(["b=bundles/b=10%"], two)
-    with pytest.raises(UsageError, match="no b is served here, but a"):
+    with pytest.raises(UsageError, match="no model b is served, only a"):
         model_of(Source("bundles/new", "b"), ["a"])
 
 
@@ -218,12 +218,12 @@ def test_a_share_that_is_none_is_said_in_a_line(proven: Path) -> None:
 
 
 def test_a_canary_without_a_version_of_its_own_gets_the_next() -> None:
-    assert placed(Source("b", share=TENTH), "a", ["7", "3"]) == Source("b", "a", 8, TENTH)
+    assert named(Source("b", share=TENTH), "a", ["7", "3"]) == Source("b", "a", 8, TENTH)
 
 
 def test_a_canary_is_told_with_its_share() -> None:
-    assert told(Source("b", share=Fraction(1, 200))) == "b (canary, 0.5% of the requests that name no version)"
-    assert told(Source("b")) == "b"
+    assert describe(Source("b", share=Fraction(1, 200))) == "b (canary, 0.5% of the requests without a version)"
+    assert describe(Source("b")) == "b"
 
 
 def test_a_canary_takes_and_gives_what_the_main_version_does() -> None:

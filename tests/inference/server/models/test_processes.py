@@ -19,10 +19,10 @@ from lit_infer.errors import ArtifactError, EngineError, InputError, LitError, N
 from lit_infer.server.app import create_app
 from lit_infer.server.models import instance_messages as messages
 from lit_infer.server.models import instance_process
-from lit_infer.server.models.batches import Answer, Answered, Work, opened_again
-from lit_infer.server.models.instances import InThreads, Wanted, open_here
+from lit_infer.server.models.batches import Answer, Answered, Work, engine_failed
+from lit_infer.server.models.instances import InThreads, LoadOptions, open_here
 from lit_infer.server.models.opening import Opening
-from lit_infer.server.models.processes import InProcesses, open_apart
+from lit_infer.server.models.processes import InProcesses, open_isolated
 from lit_infer.server.models.repository import Repository
 from lit_infer.server.models.sources import parse
 from tests.inference.tiny import LABELS, colour
@@ -34,13 +34,13 @@ from tests.support.server.waiting import until
 
 INFER = "/v2/models/colours/infer"
 GOOD = {"json": {"inputs": [tensor()]}}
-CPU = Wanted(device="cpu", threads=2)
+CPU = LoadOptions(device="cpu", threads=2)
 
 
 @pytest.fixture(scope="module")
-def apart(proven: Path) -> Iterator[InProcesses]:
+def isolated(proven: Path) -> Iterator[InProcesses]:
     """The tiny model in two processes."""
-    opened = open_apart(proven, CPU, 2)
+    opened = open_isolated(proven, CPU, 2)
     yield opened
     opened.close()
 
@@ -71,11 +71,11 @@ def said(answers: list[Answer | Exception]) -> list[Any]:
     ]
 
 
-def test_a_batch_is_answered_as_in_threads_bit_for_bit_errors_too(apart: InProcesses, here: InThreads) -> None:
+def test_a_batch_is_answered_as_in_threads_bit_for_bit_errors_too(isolated: InProcesses, here: InThreads) -> None:
     prepared = np.stack([colour(label, 90) for label in LABELS])
     batch = [image(png("red")), image(b""), rows(prepared), image(png("blue")[:40]), image(b"GIF89a"), image(png())]
 
-    ours, theirs = here.answer(batch), apart.answer(batch)
+    ours, theirs = here.answer(batch), isolated.answer(batch)
 
     assert said(theirs.answers) == said(ours.answers)
     assert [type(one) for one in theirs.answers] == [Answer, InputError, Answer, InputError, InputError, Answer]
@@ -83,36 +83,36 @@ def test_a_batch_is_answered_as_in_threads_bit_for_bit_errors_too(apart: InProce
     assert theirs.death is None
 
 
-def test_what_was_opened_is_told_as_in_threads(apart: InProcesses, here: InThreads) -> None:
-    assert apart.opened == here.opened
-    assert (apart.opened.count, apart.opened.engine, apart.opened.file) == (
+def test_what_was_opened_is_told_as_in_threads(isolated: InProcesses, here: InThreads) -> None:
+    assert isolated.opened == here.opened
+    assert (isolated.opened.count, isolated.opened.engine, isolated.opened.file) == (
         2,
         "onnxruntime CPUExecutionProvider",
         "model.onnx",
     )
 
 
-def test_an_input_that_the_graph_cannot_run_fails_alone(apart: InProcesses) -> None:
+def test_an_input_that_the_graph_cannot_run_fails_alone(isolated: InProcesses) -> None:
     odd, good = rows(np.zeros((1, 3, 5, 3), np.uint8)), image(png())
 
-    wrong, right = apart.answer([odd, good]).answers
+    wrong, right = isolated.answer([odd, good]).answers
 
     assert isinstance(wrong, InputError)
     assert wrong.code == "bad_shape"
     assert isinstance(right, Answer)
 
 
-def test_signals_of_a_terminal_or_a_service_manager_are_the_servers_business(apart: InProcesses) -> None:
-    for pid in apart.pids:
+def test_signals_of_a_terminal_or_a_service_manager_are_the_servers_business(isolated: InProcesses) -> None:
+    for pid in isolated.pids:
         for number in (signal.SIGINT, signal.SIGTERM):
             os.kill(pid, number)
 
-    for _ in apart.pids:
-        assert isinstance(apart.answer([image(png())]).answers[0], Answer)
+    for _ in isolated.pids:
+        assert isinstance(isolated.answer([image(png())]).answers[0], Answer)
 
 
 def test_they_end_when_they_are_closed(proven: Path) -> None:
-    opened = open_apart(proven, CPU, 2)
+    opened = open_isolated(proven, CPU, 2)
     own = opened.pids
 
     opened.close()
@@ -124,16 +124,16 @@ def test_they_end_when_they_are_closed(proven: Path) -> None:
 
 
 def test_a_process_that_is_gone_is_told_with_its_signal(proven: Path) -> None:
-    opened = open_apart(proven, CPU, 1)
+    opened = open_isolated(proven, CPU, 1)
     lost: list[Exception] = []
     opened.watch(lost.append)
     (pid,) = opened.pids
     os.kill(pid, signal.SIGSEGV)
 
     for _ in range(2):
-        with pytest.raises(EngineError, match=f"its process {pid} was ended by signal 11"):
+        with pytest.raises(EngineError, match=f"process {pid} was killed by signal 11"):
             opened.answer([image(png())])
-    assert {str(error) for error in lost} == {f"its process {pid} was ended by signal 11"}
+    assert {str(error) for error in lost} == {f"process {pid} was killed by signal 11"}
     opened.close()
 
 
@@ -163,11 +163,11 @@ def test_a_crash_fails_what_was_in_hand_and_nothing_else(served: Repository, cap
     os.kill(before[1], signal.SIGCONT)
 
     told = [future.exception(20) for future in inside]
-    assert sorted(str(error) for error in told) == ["None"] * 8 + [str(opened_again(runner.manifest))] * 8
+    assert sorted(str(error) for error in told) == ["None"] * 8 + [str(engine_failed(runner.manifest))] * 8
     assert served.is_ready()
     until(lambda: len(pids(served)) == 2)
     assert before[1] in pids(served)
-    assert f"process {before[0]} was ended by signal 9; starting another" in caplog.text
+    assert f"process {before[0]} was killed by signal 9; starting another process" in caplog.text
     client.close()
 
 
@@ -198,11 +198,11 @@ def test_one_that_ends_while_idle_is_replaced_before_anybody_asks(served: Reposi
 
 def test_another_is_tried_until_one_can_be_opened(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     bundle = make_proven(tmp_path / "b")
-    opened = open_apart(bundle, CPU, 2)
+    opened = open_isolated(bundle, CPU, 2)
     hidden = bundle.rename(tmp_path / "away")
 
     os.kill(opened.pids[0], signal.SIGKILL)
-    until(lambda: "no other process could be started" in caplog.text)
+    until(lambda: "another process could not be started" in caplog.text)
     hidden.rename(bundle)
     until(lambda: len(opened.pids) == 2)
 
@@ -212,7 +212,7 @@ def test_another_is_tried_until_one_can_be_opened(tmp_path: Path, caplog: pytest
 
 def test_one_whose_engine_has_died_says_so_and_ends(here: InThreads, monkeypatch: pytest.MonkeyPatch) -> None:
     ours, theirs = Pipe()
-    dies = Answered([EngineError("opened again")], death=RuntimeError("CUDA error"))
+    dies = Answered([EngineError("restarted")], death=RuntimeError("CUDA error"))
     monkeypatch.setattr(here, "answer", lambda _: dies)
     monkeypatch.setattr(instance_process, "open_here", lambda *_, **__: here)
     monkeypatch.setattr(instance_process.gc, "freeze", lambda: None)
@@ -222,7 +222,7 @@ def test_one_whose_engine_has_died_says_so_and_ends(here: InThreads, monkeypatch
     instance_process.serve(theirs)
 
     assert messages.decode(ours.recv_bytes(), messages.Ready).opened == here.opened
-    told = messages.decode(ours.recv_bytes(), messages.Told)
+    told = messages.decode(ours.recv_bytes(), messages.Reply)
     assert told.death == "RuntimeError: CUDA error"
     ours.close()
     theirs.close()
@@ -233,9 +233,9 @@ def test_a_model_that_cannot_be_served_is_refused_with_the_same_words(tmp_path: 
     wrong, missing = make_proven(tmp_path / "b", wrong=True), tmp_path / "none"
 
     def opened(path: Path) -> None:
-        _ = open_here(path, CPU) if way == "threads" else open_apart(path, CPU, 2)
+        _ = open_here(path, CPU) if way == "threads" else open_isolated(path, CPU, 2)
 
-    with pytest.raises(ArtifactError, match=r"model\.onnx is not to be served: it differs"):
+    with pytest.raises(ArtifactError, match=r"model\.onnx must not be served: it differs"):
         opened(wrong)
     with pytest.raises(NotFoundError, match="none"):
         opened(missing)
@@ -275,7 +275,7 @@ def test_a_module_of_the_working_directory_is_not_run(proven: Path, tmp_path: Pa
     (tmp_path / "numpy.py").write_text("raise SystemExit('this is not numpy')")
     monkeypatch.chdir(tmp_path)
 
-    open_apart(proven, CPU, 1).close()
+    open_isolated(proven, CPU, 1).close()
 
 
 @given(

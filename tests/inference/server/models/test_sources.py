@@ -24,5 +24,5 @@ def test_a_path_with_an_equals_sign_is_a_path(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "a/b", "a b", ".hidden", "x" * 200, "é"])
 def test_a_name_that_cannot_stand_in_a_url_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="cannot be served under this name"):
+    with pytest.raises(UsageError, match="cannot be served as"):
         check_name(name)

@@ -37,22 +37,22 @@ def test_a_moved_alias_is_followed_unless_the_new_version_is_wrong(
 
     with caplog.at_level(logging.INFO, "lit_serve"):
         assert seen() == ("0", "blue")
-        watch.look(repository, refused)
+        watch.check(repository, refused)
         assert seen() == ("0", "blue")
         assert not caplog.records
 
         publish(tmp_path / "1", label="azure")
-        watch.look(repository, refused)
+        watch.check(repository, refused)
         assert seen() == ("1", "azure")
 
         publish(tmp_path / "2", label="wrong", wrong=True)
-        watch.look(repository, refused)
-        watch.look(repository, refused)  # it is not tried again
+        watch.check(repository, refused)
+        watch.check(repository, refused)  # it is not tried again
         assert seen() == ("1", "azure")
-        assert caplog.text.count("v2 is refused, version 1 goes on") == 1
+        assert caplog.text.count("v2 is refused, version 1 stays") == 1
 
         publish(tmp_path / "3", label="navy")
-        watch.look(repository, refused)
+        watch.check(repository, refused)
         assert seen() == ("3", "navy")
     client.close()
     repository.close()
@@ -68,7 +68,7 @@ def test_a_canary_follows_its_alias_and_rests_while_it_is_the_main_version(
     refused: dict[str, str] = {}
 
     def seen() -> list[tuple[str, str]]:
-        watch.look(repository, refused)
+        watch.check(repository, refused)
         answers = [client.post("/predict", content=png()).json() for _ in range(4)]
         assert client.get("/v2/health/ready").status_code == 200
         return [(answer["version"], answer["label"]) for answer in answers]
@@ -89,7 +89,7 @@ def test_a_canary_follows_its_alias_and_rests_while_it_is_the_main_version(
         move("production", "v3")  # it has proved itself
         assert seen() == [("3", "navy")] * 4
         assert seen() == [("3", "navy")] * 4
-    assert caplog.text.count("is version 3, as the main one is; it rests") == 1
+    assert caplog.text.count("is version 3, like the main one; it is paused") == 1
     assert listed() == ["3"]
     assert 'request_success{model="colours",version="3"} 10\n' in client.get("/metrics").text  # 2 as a canary
 
@@ -121,7 +121,7 @@ def test_a_canary_that_moves_under_load_loses_no_request(tmp_path: Path) -> None
                 ("production", "v0"),
             ):
                 move(alias, version)
-                watch.look(repository, {})
+                watch.check(repository, {})
                 moves.append(version)
 
     moving = threading.Thread(target=move_about)
@@ -146,7 +146,7 @@ def test_a_canary_that_is_the_main_version_at_the_start_rests(tmp_path: Path, ca
     with caplog.at_level(logging.INFO, "lit_serve"):
         repository = with_canary()
 
-    assert "it rests until one of them moves" in caplog.text
+    assert "it is paused until one of them moves" in caplog.text
     assert [slot.version for slot in repository.slots] == ["0"]
     assert repository.is_ready()
     repository.close()
@@ -156,7 +156,7 @@ def test_a_canary_of_the_main_ones_number_that_is_another_model_is_refused(tmp_p
     publish(tmp_path / "0", label="blue")
     publish(tmp_path / "other", label="azure", name="local/c/other-export")
 
-    with pytest.raises(UsageError, match="are both colours version 0, yet differ"):
+    with pytest.raises(UsageError, match="are both colours version 0, but differ"):
         with_canary("local/c/other-export:production")
 
 
@@ -168,9 +168,9 @@ def test_a_version_that_another_slot_serves_is_not_served_twice(
     repository = Repository(parse([f"c={NAME}:production", f"c={NAME}:candidate"]), Opening(device="cpu"))
 
     move("production", "v1")
-    watch.look(repository, {})
+    watch.check(repository, {})
 
-    assert "v1 is refused, version 0 goes on: c version 1 is served already" in caplog.text
+    assert "v1 is refused, version 0 stays: c version 1 is already served" in caplog.text
     assert [slot.version for slot in repository.slots] == ["0", "1"]
     repository.close()
 
@@ -185,7 +185,7 @@ def test_a_registry_that_does_not_answer_changes_nothing(
         raise ArtifactError("no network")
 
     monkeypatch.setattr(sources, "resolve", fails)
-    watch.look(repository, {})
+    watch.check(repository, {})
 
     assert "the registry does not answer: no network" in caplog.text
     assert repository.is_ready()

@@ -73,7 +73,7 @@ def test_inputs_may_come_in_any_order_and_must_agree_on_named_sides() -> None:
     request = ask(manifest, {**b, **row}, {**a, **row})
 
     assert [array.dtype.name for array in request.arrays] == ["int64", "float32"]
-    with pytest.raises(UsageError, match=r"input b is \['batch', 3\] \(here \[1, 3\]\), not \[2, 3\]"):
+    with pytest.raises(UsageError, match=r"input b must be \['batch', 3\] \(here \[1, 3\]\), not \[2, 3\]"):
         ask(manifest, {**a, **row}, {**b, "shape": [2, 3], "data": [0] * 6})
     with pytest.raises(UsageError, match="takes a, b, not a"):
         ask(manifest, {**a, **row})
@@ -86,7 +86,7 @@ def test_a_bool_is_0_or_1() -> None:
     )
     length = int(body["headers"]["Inference-Header-Content-Length"])
 
-    with pytest.raises(UsageError, match="a BOOL is a byte of 0 or 1"):
+    with pytest.raises(UsageError, match="each BOOL must be a byte of 0 or 1"):
         parse(body["content"], header_length=length, manifest=model(two_d("bool")))
 
 

@@ -93,7 +93,7 @@ def test_a_collector_that_does_not_answer_holds_up_neither_requests_nor_the_end(
                 pass
         tracing.close(within=0.05)
 
-    assert "the collector did not take the last spans" in caplog.text
+    assert "the collector did not accept the last spans" in caplog.text
 
 
 def test_nothing_of_opentelemetry_is_imported_where_nobody_asks_for_traces() -> None:
@@ -165,8 +165,8 @@ def test_without_being_asked_nothing_is_traced(monkeypatch: pytest.MonkeyPatch) 
     [
         ({"OTEL_TRACES_EXPORTER": "none"}, "--trace, but OTEL_TRACES_EXPORTER is none"),
         ({"OTEL_SDK_DISABLED": "true"}, "--trace, but OTEL_SDK_DISABLED is true"),
-        ({"OTEL_TRACES_EXPORTER": "nobody"}, "no exporter nobody is installed for traces"),
-        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}, "known here are http/protobuf and grpc"),
+        ({"OTEL_TRACES_EXPORTER": "nobody"}, "no trace exporter nobody is installed"),
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}, "supported are http/protobuf and grpc"),
         (
             {"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4317"},
             "'collector:4317', not a URL such as http://localhost:4318",

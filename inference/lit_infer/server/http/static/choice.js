@@ -1,4 +1,4 @@
-// Which model, which version, how many classes; and the curl line that asks the same.
+// The chosen model, version and number of classes, and the curl command for the same request.
 
 import { byId } from "./dom.js";
 import { askJson, needsKey } from "./server.js";
@@ -8,18 +8,18 @@ const { model, version, top_k: topK } = form.elements;
 const NEWEST = "";
 let listed = [];
 
-/** What is chosen now. `version` is "" for the newest; `topK` is "" where it has no meaning. */
+/** The current choice. `version` is "" for the newest; `topK` is "" if it does not apply. */
 export function chosen() {
   const hasTopK = !topK.disabled && topK.validity.valid;
   return { model: model.value, version: version.value, topK: hasTopK ? topK.value : "" };
 }
 
-/** Whether the model has classes, of which so many are to be shown. */
+/** Show the number of classes only for models that have classes. */
 export function useTopK(hasClasses) {
   topK.disabled = topK.closest("label").hidden = !hasClasses;
 }
 
-/** Call back when another model or version is chosen, and when another number of classes is. */
+/** Call `onModel` when the model or version changes, and `onTopK` when the number of classes does. */
 export function onChoice(onModel, onTopK) {
   form.addEventListener("submit", (event) => event.preventDefault());
   model.addEventListener("change", () => {
@@ -34,7 +34,7 @@ export function onChoice(onModel, onTopK) {
   topK.addEventListener("input", onTopK);
 }
 
-/** Ask the server for its models; what was chosen stays chosen where it is still there. */
+/** Load the list of models from the server. The choice stays if it still exists. */
 export async function loadModels() {
   const before = chosen();
   listed = await askJson("v2/repository/index", { method: "POST", body: "{}" });
@@ -44,12 +44,12 @@ export async function loadModels() {
   showVersions(before.version);
 }
 
-/** The path that is chosen below v2/models. */
+/** The path of the chosen model or version. */
 export function modelPath({ model: name, version: number }) {
   return `v2/models/${encodeURIComponent(name)}${number ? `/versions/${encodeURIComponent(number)}` : ""}`;
 }
 
-/** The path that predicts with what is chosen. */
+/** The path for predicting with the choice. */
 export function predictPath({ model: name, version: number, topK: most }) {
   const query = new URLSearchParams({ model: name });
   if (number) query.set("version", number);
@@ -57,7 +57,7 @@ export function predictPath({ model: name, version: number, topK: most }) {
   return `predict?${query}`;
 }
 
-/** The line for a terminal. A key is named, not shown. */
+/** The command for a terminal. It refers to the key by variable and never shows it. */
 export function curlLine(choice, takesImages) {
   const key = needsKey() ? ' -H "Authorization: Bearer $LIT_API_KEY"' : "";
   const body = takesImages ? " --data-binary @image.jpg" : "";

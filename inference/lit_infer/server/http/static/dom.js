@@ -1,6 +1,6 @@
-// Making elements. Whatever a server or a file name says becomes text, never markup.
+// Creates elements. Text from a server or a file name is always text, never markup.
 
-/** An element with properties (or attributes, where there is no such property) and children. */
+/** An element with properties (or attributes, if there is no such property) and children. */
 export function make(tag, properties = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
@@ -22,13 +22,13 @@ export function draw(tag, attributes = {}, ...children) {
 /** The element of the page with this id. */
 export const byId = (id) => document.getElementById(id);
 
-/** Show a text in an element, or hide the element where there is none. */
+/** Show a text in an element, or hide the element if the text is empty. */
 export function tell(node, text) {
-  if (node.textContent !== text) node.textContent = text; // what has not changed is not read out again
+  if (node.textContent !== text) node.textContent = text; // screen readers must not announce unchanged text again
   node.hidden = text === "";
 }
 
-/** A number to three digits: 1234, 12.3, 0.0123. JSON has null for what is no number. */
+/** A number to three digits: 1234, 12.3, 0.0123. JSON has null for NaN. */
 export function short(value) {
   if (value === null) return "not a number";
   return Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));

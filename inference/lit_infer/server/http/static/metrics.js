@@ -1,9 +1,9 @@
-// Prometheus' text, and what two readings of it tell of the time between them.
+// Parses Prometheus' text format, and computes what happened between two readings.
 
 const LINE = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})? (\S+)/;
 const LABEL = /(\w+)="((?:[^"\\]|\\.)*)"/g;
 
-/** Per model: requests answered and failed so far, and the histogram of latency as [[seconds, requests up to it]]. */
+/** Per model: requests answered and failed so far, and the latency histogram as [[seconds, requests up to it]]. */
 export function read(text) {
   const models = new Map();
   const of = (name) => {
@@ -22,12 +22,12 @@ export function read(text) {
   return models;
 }
 
-/** Which versions of which models there are, and which are ready: changes when the server's models do. */
+/** The versions of all models and which are ready, as text that changes when they do. */
 export function whatIsServed(text) {
   return text.split("\n").filter((line) => line.startsWith("lit_serve_model_ready{")).join("\n");
 }
 
-/** What happened to a model between two readings; null where the counters were set back. */
+/** What happened to a model between two readings; null if the counters were reset. */
 export function between(before, after, seconds) {
   const answered = after.answered - (before?.answered ?? 0);
   const failed = after.failed - (before?.failed ?? 0);
@@ -42,14 +42,14 @@ export function between(before, after, seconds) {
   };
 }
 
-/** As Prometheus' histogram_quantile: even within a bucket, and the last bound for what lies above it. */
+/** Like Prometheus' histogram_quantile: linear within a bucket; above the last bound, that bound. */
 export function quantile(share, bounds, counts) {
   const all = counts.at(-1) ?? 0;
   if (all <= 0) return null;
-  const place = counts.findIndex((upTo) => upTo >= share * all);
-  if (bounds[place] === Infinity) return bounds[place - 1] ?? null;
-  const [low, below] = place === 0 ? [0, 0] : [bounds[place - 1], counts[place - 1]];
-  return low + (bounds[place] - low) * ((share * all - below) / (counts[place] - below));
+  const index = counts.findIndex((upTo) => upTo >= share * all);
+  if (bounds[index] === Infinity) return bounds[index - 1] ?? null;
+  const [low, below] = index === 0 ? [0, 0] : [bounds[index - 1], counts[index - 1]];
+  return low + (bounds[index] - low) * ((share * all - below) / (counts[index] - below));
 }
 
 function* samples(text) {

@@ -1,11 +1,11 @@
-// The last two minutes of a model, drawn as lines, each plot with the same in words.
+// The last two minutes of a model as line plots, each with a summary in words.
 
 import { byId, draw, make, milliseconds } from "./dom.js";
 import { between } from "./metrics.js";
 
 const WINDOW_MS = 120_000;
-const LONGEST_GAP_MS = 10_000; // a tab that was hidden asked for nothing: no line goes across
-const SHORTEST_MS = 500; // two readings at once say nothing of the time between them
+const LONGEST_GAP_MS = 10_000; // a hidden tab does not poll: lines do not bridge the gap
+const SHORTEST_MS = 500; // readings that are too close say nothing about the time between
 const [WIDTH, HEIGHT] = [240, 80];
 
 const perSecond = (rate) => (rate >= 100 ? rate.toFixed(0) : String(Number(rate.toFixed(1))));
@@ -27,7 +27,7 @@ const plots = [
   },
 ];
 
-/** Keep what /metrics said now. */
+/** Keep a reading of /metrics. */
 export function keep(models, now) {
   if (now - readings.at(-1)?.now < SHORTEST_MS) readings.pop();
   readings.push({ now, models });
@@ -41,10 +41,10 @@ export function show(model) {
   byId("plots").replaceChildren(...plots.map((plot) => figure(plot, points, now)));
 }
 
-/** The intervals between readings; null where there is a gap. */
+/** The intervals between readings; null for a gap. */
 function history(model) {
-  return readings.slice(1).map((after, place) => {
-    const before = readings[place];
+  return readings.slice(1).map((after, index) => {
+    const before = readings[index];
     const elapsed = after.now - before.now;
     if (elapsed > LONGEST_GAP_MS || !after.models.has(model)) return null;
     const found = between(before.models.get(model), after.models.get(model), elapsed / 1000);
@@ -84,7 +84,7 @@ function path(points, value, top, now) {
 const x = (then, now) => (WIDTH * (1 - (now - then) / WINDOW_MS)).toFixed(1);
 const y = (value, top) => (HEIGHT * (1 - value / top)).toFixed(1);
 
-/** 1, 2 or 5 and zeros: the least such number that is not below. */
+/** Round up to 1, 2 or 5 times a power of ten. */
 function roundUp(value) {
   const unit = 10 ** Math.floor(Math.log10(value));
   return unit * [1, 2, 5, 10].find((step) => step * unit >= value * 0.999999);
@@ -101,5 +101,5 @@ function rateInWords(known) {
 function latencyInWords(known) {
   const last = known.findLast((point) => point.p50 !== null);
   if (!last) return "no latency was measured in these two minutes.";
-  return `when last asked, half within ${milliseconds(last.p50 * 1000)}, 99% within ${milliseconds(last.p99 * 1000)}.`;
+  return `of the last requests, half within ${milliseconds(last.p50 * 1000)}, 99% within ${milliseconds(last.p99 * 1000)}.`;
 }

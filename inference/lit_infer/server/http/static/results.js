@@ -1,12 +1,12 @@
-// The answers: each image is a card in the order given, a few are asked for at once, one that fails fails alone.
+// The results: a card per image, in the order given. A few requests run at once, and each fails on its own.
 
 import { byId, count, make, milliseconds, percent, short, tell } from "./dom.js";
 import { chosen, predictPath } from "./choice.js";
 import { ask, Refused } from "./server.js";
 
 const AT_ONCE = 3;
-const MOST = 100; // more are work for lit-infer, and more than a page can show
-const FIRST = 8; // numbers of an embedding
+const MOST = 100; // for more there is lit-infer, and a page could not show them
+const FIRST = 8; // numbers of an embedding that are shown
 const STAGES = [["queue", "queue"], ["prepare", "prepare"], ["infer", "graph"], ["rest", "other"]];
 
 const list = byId("results");
@@ -16,7 +16,7 @@ let waiting = [];
 let running = 0;
 let leftOut = 0;
 
-/** Ask for each of these files. */
+/** Predict these files. */
 export function add(files) {
   const room = Math.max(0, MOST - entries.length);
   const taken = [...files].slice(0, room);
@@ -29,13 +29,13 @@ export function add(files) {
   askFor(entries.slice(entries.length - taken.length));
 }
 
-/** Ask for all images once more, with what is chosen now. */
+/** Predict all images again, with the current choice. */
 export function again() {
   stopAll();
   askFor(entries);
 }
 
-/** Forget all images; what is under way is called off. */
+/** Remove all images and cancel running requests. */
 export function clear() {
   stopAll();
   for (const { url } of entries) URL.revokeObjectURL(url);
@@ -98,7 +98,7 @@ function finish(entry, state, nodes, text) {
 function counts() {
   const [done, failed] = ["done", "failed"].map((state) => entries.filter((entry) => entry.state === state).length);
   const bad = failed ? `, ${failed} failed` : "";
-  const left = leftOut ? ` ${leftOut} left out: this page takes ${MOST}; for folders there is lit-infer.` : "";
+  const left = leftOut ? ` ${leftOut} left out: this page shows at most ${MOST}. For folders, use lit-infer.` : "";
   return `${done} of ${count(entries.length, "image")} answered${bad}.${left}`;
 }
 
@@ -112,7 +112,7 @@ async function bytes(file) {
 
 function failure(error, file) {
   if (error.status !== 0 || file.size < 2 ** 20) return error.message;
-  return `${error.message}; perhaps ${(file.size / 2 ** 20).toFixed(0)} MiB are more than it takes`;
+  return `${error.message}; perhaps ${(file.size / 2 ** 20).toFixed(0)} MiB are more than it accepts`;
 }
 
 function showButtons() {
@@ -127,7 +127,7 @@ function thumbnail({ url }) {
   return image;
 }
 
-/** How answers of a kind are told in a line and drawn. */
+/** How answers of a kind are summarised in a line and drawn. */
 const KINDS = {
   classes: { said: (found) => `${found.label ?? "no label"}, ${percent(found.score)}`, drawn: (found) => [bars(found.top)] },
   labels: { said: saidLabels, drawn: (found) => [bars(found.top, new Set(found.labels.map(({ index }) => index)))] },

@@ -1,10 +1,10 @@
-// Asking the server. The key, where one is needed, lives as long as the tab does.
+// Requests to the server. The API key, if one is needed, is kept until the tab is closed.
 
-const PLACE = "lit-serve key";
-let key = sessionStorage.getItem(PLACE) ?? "";
+const STORAGE_KEY = "lit-serve key";
+let key = sessionStorage.getItem(STORAGE_KEY) ?? "";
 let isAskedFor = key !== "";
 
-/** What the server refused, in its words. `status` 0: there was no answer. */
+/** An error answer, with the server's message. `status` 0: there was no answer. */
 export class Refused extends Error {
   constructor(text, status) {
     super(text);
@@ -12,17 +12,17 @@ export class Refused extends Error {
   }
 }
 
-/** Keep a key for this tab; an empty one is forgotten. */
+/** Keep a key for this tab; an empty string removes it. */
 export function useKey(text) {
   key = text;
-  if (key) sessionStorage.setItem(PLACE, key);
-  else sessionStorage.removeItem(PLACE);
+  if (key) sessionStorage.setItem(STORAGE_KEY, key);
+  else sessionStorage.removeItem(STORAGE_KEY);
 }
 
 /** Whether the server has asked for a key. */
 export const needsKey = () => isAskedFor;
 
-/** The answer to a request, or Refused. `init` is that of fetch. */
+/** The response to a request. Throws Refused. `init` is as for fetch. */
 export async function ask(path, init = {}) {
   const headers = { ...init.headers, ...(key ? { Authorization: `Bearer ${key}` } : {}) };
   let answer;
@@ -49,6 +49,6 @@ async function reason(answer) {
   try {
     return String((await answer.json()).error);
   } catch {
-    return `the server answers with status ${answer.status}`;
+    return `the server answered with status ${answer.status}`;
   }
 }
