@@ -12,6 +12,7 @@ from lit_export.bundle_folder import Bundle, Key, Note
 from lit_export.formats import FORMATS
 from lit_export.judge import judge_for
 from lit_export.loaded import Loaded, Source, load
+from lit_export.module import require_input
 from lit_export.options import Options
 from lit_export.tasks import Target, image_target
 from lit_export.tensors import tensor_target
@@ -82,6 +83,7 @@ def _wanted(formats: Sequence[manifest.Format], options: Options) -> list[Key]:
 
 
 def _target(module: nn.Module, facts: DeploymentFacts, options: Options) -> Target:
+    require_input(module)
     if facts.task == "tensor":
         return tensor_target(
             module, facts, inputs=options.inputs, static_batch=options.static_batch, dynamic=options.dynamic
