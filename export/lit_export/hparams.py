@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lit_export import diagnosis
+from lit_export.recorded import table
 from lit_infer.errors import ArtifactError, UsageError, require
 
 if TYPE_CHECKING:
@@ -56,10 +57,16 @@ def arguments(
         if not any(item.kind is item.VAR_KEYWORD for item in taken):
             given = _taken(given, known, hparams, cls.__qualname__, note)
     missing = {
-        key: str(item.annotation) for key, item in known.items() if item.default is item.empty and key not in given
+        key: None if item.annotation is item.empty else str(item.annotation)
+        for key, item in known.items()
+        if item.default is item.empty and key not in given
     }
     if missing:
-        raise UsageError(diagnosis.missing_arguments(checkpoint.place, cls.__qualname__, missing))
+        raise UsageError(
+            diagnosis.missing_arguments(
+                checkpoint.place, cls.__qualname__, missing, table(checkpoint.contents, "state_dict")
+            )
+        )
     return given
 
 

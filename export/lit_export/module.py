@@ -5,6 +5,7 @@ the file a second time, from a path that may have changed since it was checked, 
 (`_instantiator`, the type of its hparams) and drop without a word the hparams that the class does not take.
 """
 
+import inspect
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -56,6 +57,18 @@ def part(module: nn.Module, path: str) -> nn.Module:
         hint = diagnosis.nearest(path, known) or f" It has {diagnosis.names(tops) or 'none'}."
         raise UsageError(f"--submodule {path}: {type(module).__qualname__} has no such module.{hint}")
     return module.get_submodule(path)
+
+
+def require_input(module: nn.Module) -> None:
+    """Raise UsageError for a module whose `forward` takes nothing, such as a generator that makes its own noise."""
+    if inspect.signature(module.forward).parameters:
+        return
+    parts = diagnosis.names(name for name, _ in module.named_children())
+    raise UsageError(
+        f"{type(module).__qualname__}.forward takes no input: what it draws at random would be frozen in a graph, "
+        "and nothing could be compared.\nExport the part that takes the noise: --submodule PATH --input SHAPE. "
+        f"Its parts: {parts or 'none; make the noise an argument of forward'}"
+    )
 
 
 def _recorded_class(checkpoint: Checkpoint, trust: Sequence[str]) -> type[nn.Module]:

@@ -13,6 +13,7 @@ from lit_export.formats import FORMATS, STANDARD, writing_packages
 from lit_export.graph_builder import GraphBuilder
 from lit_export.judge import judge_for
 from lit_export.loaded import Loaded, Source, load
+from lit_export.module import require_input
 from lit_export.options import Options
 from lit_export.proof import parity, samples
 from lit_export.tasks import TASKS, Target, doubts
@@ -75,6 +76,7 @@ def _wanted(formats: Sequence[manifest.Format], options: Options) -> list[Key]:
 
 def _target(module: nn.Module, facts: DeploymentFacts, options: Options, note: Note) -> Target:
     """The module ready for an exporter, with all that should be known of how it was taken."""
+    require_input(module)
     target = TASKS[facts.task].target(module, facts, options)
     for warning in (*target.warnings, *doubts(module, facts.task)):
         note(f"warning: {warning}")

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from lit_export import Options, diagnosis, export
 from lit_export.checkpoint import open_checkpoint
 from lit_export.find_class import find_class
 from lit_export.hparams import parse_hparam
@@ -127,6 +128,31 @@ def test_an_argument_that_is_an_object_needs_a_subclass(tmp_path: Path) -> None:
     path = written(tmp_path / "x.pt", foreign.Needy(2).state_dict())
     with pytest.raises(UsageError, match=r"backbone cannot be given as text: write a subclass"):
         loaded(path, "NeedsAnObject")
+
+
+def test_an_argument_without_annotation_is_an_object_where_the_file_has_weights_of_it() -> None:
+    unknown = {"net": None, "criterion": None, "classes": "<class 'int'>"}
+    said = diagnosis.missing_arguments("x.ckpt", "Net", unknown, weights=["net.conv.weight"])
+    assert "--hparam classes=VALUE" in said
+    assert "--hparam net" not in said
+    assert (
+        "write a subclass of Net whose __init__ builds them and calls super().__init__(net=..., criterion=...)" in said
+    )
+    assert "--hparam net=VALUE --hparam criterion=VALUE" in diagnosis.missing_arguments("x.ckpt", "Net", unknown)
+
+
+def test_a_module_that_takes_nothing_is_refused_with_its_parts() -> None:
+    class Sampler(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.generator = nn.Linear(2, 3)
+
+        def forward(self) -> torch.Tensor:
+            return self.generator(torch.randn(1, 2))
+
+    for options in (Options(), Options(inputs=("2",))):
+        with pytest.raises(UsageError, match=r"Sampler.forward takes no input.*\n.*--submodule.*generator"):
+            export(Sampler(), ["onnx"], options=options)
 
 
 def test_hparams_that_the_class_ignores_are_said(tmp_path: Path) -> None:
