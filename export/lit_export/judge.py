@@ -1,6 +1,6 @@
 """Whether a graph's answers are good enough: its score on labelled images, and the making of int8 graphs by it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lit_export import calibration, quantize, score
 from lit_export.options import Options
 from lit_export.tasks import Target
-from lit_infer import images
+from lit_infer import images, progress
 from lit_infer.bundle import GraphFile
 from lit_infer.errors import GateError, UsageError
 from lit_infer.images import ImageInput, Pixels
@@ -31,7 +31,6 @@ class Judge:
     labelled: score.Labelled = ()
     eager: float | None = None
     """The eager module's top-1 accuracy on `labelled`, 0 to 1; None where none were given."""
-    note: Callable[[str], None] = lambda _: None
 
     def score(self, predictor: Predictor) -> DataScore | None:
         """A graph's score beside the eager module's; GateError where it lost more than `max_drop`."""
@@ -53,7 +52,7 @@ class Judge:
             except GateError:
                 return False
 
-        return quantize.int8(fp32, out, calibration=self._calibration, keep=keep, accept=accept, note=self.note)
+        return quantize.int8(fp32, out, calibration=self._calibration, keep=keep, accept=accept)
 
     def _classes(self, path: Path) -> NDArray[np.int64]:
         """A graph's best class for each of the calibration images."""
@@ -73,9 +72,9 @@ class Judge:
         return images.prepare(item, steps=facts.preprocess, channels=facts.channels)
 
 
-def judge_for(target: Target, options: Options, *, note: Callable[[str], None]) -> Judge:
+def judge_for(target: Target, options: Options) -> Judge:
     """With the eager module's score on `options.data`, where that is given."""
-    plain = Judge(target, options, note=note)
+    plain = Judge(target, options)
     if target.facts.task != "image-classification" and (options.data or "int8" in options.precisions):
         asked = "--data" if options.data else "--precision int8"
         raise UsageError(f"{asked} is for task image-classification; this is {target.facts.task}")
@@ -83,12 +82,12 @@ def judge_for(target: Target, options: Options, *, note: Callable[[str], None]) 
         raise UsageError("--precision int8 needs a dynamic batch: leave --static-batch out")
     if options.data is None:
         return plain
-    note(f"score the eager module on {options.data}")
+    progress.note(f"score the eager module on {options.data}")
     classes = target.outputs[0].shape[-1]
     assert isinstance(classes, int)  # noqa: S101 - image_target measured it
     labelled = score.labelled_images(options.data, target.facts.labels, classes=classes, trust=options.trust)
     eager = score.eager_top1(target.module, labelled, prepare=plain._prepare)
-    return Judge(target, options, labelled, eager, note)
+    return Judge(target, options, labelled, eager)
 
 
 def _open(path: Path) -> Predictor:
