@@ -218,13 +218,14 @@ def _source(artifact: str | None, checkpoint: str | None) -> artifacts.Reference
 def _exported(
     source: artifacts.Reference | str, to: "list[Format]", *, out: Path | None, options: "Options", quiet: bool
 ) -> "Bundle":
-    if len(to) > 1:
-        from lit_export.isolated import export_isolated
+    with console.listening(quiet=quiet):
+        if len(to) > 1:
+            from lit_export.isolated import export_isolated
 
-        return export_isolated(source, to, out=out, options=options, note=None if quiet else console.note)
-    from lit_export.pipeline import export
+            return export_isolated(source, to, out=out, options=options)
+        from lit_export.pipeline import export
 
-    return export(source, to, out=out, options=options, note=(lambda _: None) if quiet else console.note)
+        return export(source, to, out=out, options=options)
 
 
 def _show(bundle: "Bundle", *, quiet: bool) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from msgspec.structs import replace as changed
 
 from lit_export import latency
-from lit_export.bundle_folder import Key, Note
+from lit_export.bundle_folder import Key
 from lit_export.formats import FORMATS, STANDARD, file_name
 from lit_export.formats.job import Job, Writer, Written
 from lit_export.judge import Judge
@@ -21,7 +21,7 @@ from lit_export.options import Options
 from lit_export.proof import parity
 from lit_export.proof.samples import Sample
 from lit_export.tasks import Target
-from lit_infer import files, manifest
+from lit_infer import files, manifest, progress
 from lit_infer.bundle import GraphFile
 from lit_infer.errors import GateError, LitError, UsageError
 from lit_infer.hardware import DEFAULT_BATCH_SIZE
@@ -43,7 +43,6 @@ class GraphBuilder:
     """The scratch folder. A graph that did not pass leaves no file in it."""
     expected: Sequence[Sample]
     judge: Judge
-    note: Note
     _made: dict[Key, tuple[Graph, Written | None]] = field(default_factory=dict)
 
     def graph(self, name: manifest.Format, precision: Precision) -> Graph:
@@ -79,12 +78,12 @@ class GraphBuilder:
                 reasons.append(f"{writer.__name__.removeprefix('write_')}: {reason_of(error)}")
                 continue
             return self._judged(graph, written, seconds=time.perf_counter() - started)
-        self.note(f"{plan.label}: failed")
+        progress.note(f"{plan.label}: failed")
         reason = "; ".join(reasons) if len(reasons) > 1 else reasons[0].partition(": ")[2]
         return changed(plan, reason=reason), None
 
     def _written(self, writer: Writer, plan: Graph, path: Path, reasons: Sequence[str]) -> Written:
-        self.note(f"{plan.label}: write" + (f", another way ({reasons[-1]})" if reasons else ""))
+        progress.note(f"{plan.label}: write" + (f", another way ({reasons[-1]})" if reasons else ""))
         job = Job(
             target=self.target,
             described=self.described,
@@ -110,7 +109,7 @@ class GraphBuilder:
     def _compared(self, plan: Graph, written: Written) -> Graph:
         """Compare the finished file, opened as a user would find it: alone, its manifest inside."""
         batches = ", ".join(str(len(sample.inputs[0])) for sample in self.expected)
-        self.note(f"{plan.label}: compare with the eager module on batches of {batches}")
+        progress.note(f"{plan.label}: compare with the eager module on batches of {batches}")
         allowed = parity.tolerance(plan.precision, self.options)
         measured = parity.parity(
             open_lone(written.path),
@@ -135,13 +134,13 @@ class GraphBuilder:
 
     @cached_property
     def _eager_error(self) -> list[float]:
-        self.note("compare the eager module with itself in float64")
+        progress.note("compare the eager module with itself in float64")
         return parity.rounding_error(self.target, self.expected)
 
     def _judged(self, graph: Graph, written: Written, *, seconds: float) -> tuple[Graph, Written | None]:
         """Measure its score and its speed; one that does not pass leaves no file."""
         assert graph.parity is not None  # noqa: S101 - _compared measured it
-        self.note(f"{graph.label}: proven, max difference {graph.parity.max_abs:.1e}, in {seconds:.1f} s")
+        progress.note(f"{graph.label}: proven, max difference {graph.parity.max_abs:.1e}, in {seconds:.1f} s")
         predictor = open_lone(written.path)
         right = False
         try:
@@ -149,7 +148,7 @@ class GraphBuilder:
             right = True
             return changed(scored, latency=self._latency(graph, predictor)), written
         except GateError as error:
-            self.note(f"{graph.label}: failed")
+            progress.note(f"{graph.label}: failed")
             failed = Graph(format=graph.format, precision=graph.precision, status="failed", reason=str(error))
         if right:  # and too slow, on its own engine: another format may be made from it
             return failed, written

@@ -9,23 +9,25 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Thread
 
 import msgspec
 
-from lit_export import bundle_folder
-from lit_export.bundle_folder import Bundle, Note
+from lit_export import bundle_folder, relay
+from lit_export.bundle_folder import Bundle
 from lit_export.formats import FORMATS
 from lit_export.options import Options
-from lit_infer import artifacts, errors, files, manifest
+from lit_infer import artifacts, errors, files, manifest, progress
 from lit_infer.errors import GateError, LitError, UsageError
 from lit_infer.manifest import Graph, Manifest
 
 Source = artifacts.Reference | Path | str
+_LAST_LINES_S = 5.0  # for what a child told before it ended; a process that it lost may hold the pipe
 # -P: not from the current folder, where any file may be called as a module is.
 _CHILD = ("-P", "-c", "from lit_export.isolated import child; child()")
 
@@ -38,7 +40,6 @@ class Request:
     format: manifest.Format
     out: Path
     options: Options
-    is_quiet: bool
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -56,20 +57,18 @@ def export_isolated(
     *,
     out: Path | None = None,
     options: Options = Options(),  # noqa: B008 - frozen
-    note: Note | None = None,
 ) -> Bundle:
-    """As `pipeline.export`, with a child process for each format. Without a `note` the children are quiet too.
+    """As `pipeline.export`, with a child process for each format. What a child tells of its work is told here.
 
-    A format is made in those of the precisions that it can have; `note` tells of the others.
+    A format is made in those of the precisions that it can have; of the others a line tells.
     """
-    tell = note or _silent
-    wanted = _wanted(formats, options, tell)
+    wanted = _wanted(formats, options)
     parent = (out.absolute().parent if out else artifacts.artifacts_root() / "bundles").absolute()
     with files.staging_folder(parent) as staged:
         described, made = None, list[Graph]()
         for name, precisions in wanted.items():
             own = replace(options, precisions=precisions, publish=False)
-            answer = _ask(Request(source, name, staged / name, own, is_quiet=note is None))
+            answer = _ask(Request(source, name, staged / name, own))
             if answer.error is not None:
                 answer = _could_not_begin(answer, name, precisions, others_did=described is not None)
             made += answer.graphs
@@ -81,11 +80,11 @@ def export_isolated(
         if described is None:
             raise GateError("no format could be exported: " + "; ".join(f"{one.label}: {one.reason}" for one in made))
         stages = [staged / name for name in wanted]
-        return bundle_folder.finish(folder, described, made, staged=stages, options=options, note=tell)
+        return bundle_folder.finish(folder, described, made, staged=stages, options=options)
 
 
 def _wanted(
-    formats: Sequence[manifest.Format], options: Options, note: Note
+    formats: Sequence[manifest.Format], options: Options
 ) -> dict[manifest.Format, tuple[manifest.Precision, ...]]:
     """Each format, with those of the precisions that it can have."""
     wanted = {}
@@ -93,7 +92,7 @@ def _wanted(
         able = FORMATS[name].writers
         wanted[name] = tuple(one for one in dict.fromkeys(options.precisions) if one in able)
         if left_out := ", ".join(one for one in options.precisions if one not in able):
-            note(f"{name}: not in {left_out}, which it cannot be; it can be {', '.join(able)}")
+            progress.note(f"{name}: not in {left_out}, which it cannot be; it can be {', '.join(able)}")
     if not any(wanted.values()):
         raise UsageError(f"none of {', '.join(formats)} can be {', '.join(options.precisions)}")
     return {name: precisions for name, precisions in wanted.items() if precisions}
@@ -112,7 +111,7 @@ def _ask(request: Request) -> Answer:
     """One format, in a child. A child that dies or takes too long is a failed graph."""
     name, options = request.format, request.options
     try:
-        returncode, answer = _run(pickle.dumps(request), time_limit=options.time_limit)
+        returncode, answer = _run(pickle.dumps(request), name=name, time_limit=options.time_limit)
     except subprocess.TimeoutExpired:
         return _failed(name, options.precisions, f"it took longer than {options.time_limit:g} s (--time-limit)")
     if returncode < 0:
@@ -125,28 +124,28 @@ def _ask(request: Request) -> Answer:
         return _failed(name, options.precisions, f"its process ended with {returncode} and no answer")
 
 
-def _run(request: bytes, *, time_limit: float) -> tuple[int, bytes]:
+def _run(request: bytes, *, name: str, time_limit: float) -> tuple[int, bytes]:
     """The exit code of a child and what it wrote. Whatever happens here, nothing that it started goes on."""
-    watched, held = os.pipe()
+    (watched, held), (told, telling) = os.pipe(), os.pipe()
     with subprocess.Popen(  # noqa: S603 - our own code
-        [sys.executable, *_CHILD, str(watched)],
+        [sys.executable, *_CHILD, str(watched), str(telling)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        pass_fds=[watched],
+        pass_fds=[watched, telling],
         start_new_session=True,
     ) as process:
         os.close(watched)
+        os.close(telling)
+        retelling = Thread(target=copy_context().run, args=[relay.retell, told, name], daemon=True)
+        retelling.start()
         try:
             answer, _ = process.communicate(request, timeout=time_limit)
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             os.close(held)
+            retelling.join(_LAST_LINES_S)
     return process.returncode, answer
-
-
-def _silent(_: str) -> None:
-    pass
 
 
 def _failed(name: manifest.Format, precisions: Sequence[manifest.Precision], reason: str) -> Answer:
@@ -160,7 +159,7 @@ def child() -> None:
     answer_to = os.dup(1)
     os.dup2(2, 1)  # whatever a library prints
     try:
-        answer = _answer(pickle.loads(sys.stdin.buffer.read()))  # noqa: S301 - from our own parent
+        answer = _answer(pickle.loads(sys.stdin.buffer.read()), int(sys.argv[2]))  # noqa: S301 - from our own parent
     except LitError as error:
         answer = Answer(error=str(error), kind=type(error).__name__)
     with os.fdopen(answer_to, "wb") as stream:
@@ -173,15 +172,9 @@ def _end_with_the_parent(watched: int) -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def _answer(request: Request) -> Answer:
+def _answer(request: Request, tell_to: int) -> Answer:
     from lit_export.pipeline import export
-    from lit_infer import console
 
-    def told(text: str) -> None:
-        own = text.startswith(request.format)
-        console.note(text if own else f"{request.format}: {text}")
-
-    note: Callable[[str], None] = _silent if request.is_quiet else told
-    with console.told_of_references(quiet=request.is_quiet):
-        bundle = export(request.source, [request.format], out=request.out, options=request.options, note=note)
+    with progress.listening(relay.listener(tell_to)):
+        bundle = export(request.source, [request.format], out=request.out, options=request.options)
     return Answer(manifest=bundle.manifest, graphs=bundle.attempted)

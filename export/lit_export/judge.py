@@ -1,6 +1,6 @@
 """Whether a graph's answers are good enough: its score on labelled images, and the making of int8 graphs by it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ from lit_export import calibration, quantize, score
 from lit_export.labelled import Labelled, Question
 from lit_export.options import Options
 from lit_export.tasks import TASKS, Score, Target
-from lit_infer import images
+from lit_infer import images, progress
 from lit_infer.bundle import GraphFile
 from lit_infer.errors import GateError, UsageError
 from lit_infer.images import ImageInput, Pixels
@@ -32,7 +32,6 @@ class Judge:
     labelled: Labelled = ()
     eager: float | None = None
     """The eager module's score on `labelled`; None where none were given."""
-    note: Callable[[str], None] = lambda _: None
 
     @property
     def _score(self) -> Score | None:
@@ -59,7 +58,7 @@ class Judge:
             except GateError:
                 return False
 
-        return quantize.int8(fp32, out, calibration=self._calibration, keep=keep, accept=accept, note=self.note)
+        return quantize.int8(fp32, out, calibration=self._calibration, keep=keep, accept=accept)
 
     def _rows(self, path: Path) -> NDArray[np.float32]:
         """A graph's answers for the calibration images."""
@@ -84,18 +83,18 @@ class Judge:
         return images.prepare(item, steps=facts.preprocess, channels=facts.channels)
 
 
-def judge_for(target: Target, options: Options, *, note: Callable[[str], None]) -> Judge:
+def judge_for(target: Target, options: Options) -> Judge:
     """With the eager module's score on `options.data`, where that is given."""
-    plain = Judge(target, options, note=note)
+    plain = Judge(target, options)
     _check(target, options)
     if options.data is None:
         return plain
-    note(f"score the eager module on {options.data}")
+    progress.note(f"score the eager module on {options.data}")
     found = TASKS[target.facts.task].score
     assert found is not None  # noqa: S101 - _check refused a task without
     items = found.labelled(question(target, options, options.data, "--data"))
     eager = score.of_module(target.module, items, found, target.reading, prepare=plain._prepare)
-    return Judge(target, options, items, eager, note)
+    return Judge(target, options, items, eager)
 
 
 def question(target: Target, options: Options, source: Path, option: str) -> Question:

@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,10 @@ import pytest
 from lit_export import isolated
 from lit_export.isolated import export_isolated
 from lit_export.options import Options
-from lit_infer import files, load, manifest
+from lit_infer import console, files, load, manifest
 from lit_infer.errors import GateError, UsageError
 from lit_infer.manifest import Format
+from lit_infer.progress import Listener, Transferred, listening
 from tests.conftest import ROOT
 from tests.inference.tiny import make_bundle
 
@@ -188,11 +190,68 @@ def test_a_format_is_made_in_the_precisions_that_it_can_have(children: Callable[
     """)
     notes: list[str] = []
     options = Options(precisions=("fp32", "fp16"))
-    bundle = export_isolated("x.ckpt", BOTH, out=tmp_path / "b", options=options, note=notes.append)
+    with listening(Listener(note=notes.append)):
+        bundle = export_isolated("x.ckpt", BOTH, out=tmp_path / "b", options=options)
     assert [graph.label for graph in bundle.attempted] == ["onnx", "onnx fp16", "torchscript"]
     assert notes == ["torchscript: not in fp16, which it cannot be; it can be fp32, bf16"]
     with pytest.raises(UsageError, match="none of onnx can be bf16"):
         export(tmp_path / "b", ["onnx"], precisions=("bf16",))
+
+
+def test_what_a_child_tells_is_told_here_and_what_holds_for_all_of_them_once(
+    children: Callable[[str], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    children("""
+        from lit_export import relay
+        from lit_infer import progress
+        with progress.listening(relay.listener(int(sys.argv[2]))):
+            progress.note_once("registry: W&B")
+            progress.note("load")
+            progress.note(f"{request.format}: write")
+            progress.warn("mind")
+            with progress.transfer("download") as told:
+                told(1, 4)
+                told(4, 4)
+        make("model.onnx" if request.format == "onnx" else "model.pt")
+    """)
+    heard: list[str] = []
+
+    @contextmanager
+    def transfer(task: str) -> Iterator[Transferred]:
+        yield lambda done, total: heard.append(f"{task} {done}/{total}")
+        heard.append("arrived")
+
+    def once(text: str) -> None:
+        heard.append(f"once {text}")
+
+    with listening(Listener(note=heard.append, note_once=once, warn=heard.append, transfer=transfer)):
+        export(tmp_path / "b", ["onnx"])
+    assert heard == [
+        *("once registry: W&B", "onnx: load", "onnx: write", "onnx: mind"),
+        *("download 1/4", "download 4/4", "arrived"),
+    ]
+    with console.listening(quiet=False):
+        export(tmp_path / "c")
+    said = capsys.readouterr().err.splitlines()
+    assert said.count("registry: W&B") == 1
+    assert {"onnx: load", "torchscript: load", "onnx: mind", "torchscript: mind"} <= set(said)
+    with console.listening(quiet=True):
+        export(tmp_path / "d", ["onnx"])
+    assert capsys.readouterr().err == "onnx: mind\n"
+
+
+def test_a_child_that_dies_amid_a_word_is_a_failed_graph(children: Callable[[str], None], tmp_path: Path) -> None:
+    children("""
+        if request.format == "onnx":
+            os.write(int(sys.argv[2]), b'["note", "whole"]' + bytes([10]) + b'["note", "cut o')
+            os.abort()
+        make("model.pt")
+    """)
+    heard: list[str] = []
+    with listening(Listener(note=heard.append)):
+        bundle = export(tmp_path / "b")
+    assert [graph.status for graph in bundle.attempted] == ["failed", "ok"]
+    assert heard == ["onnx: whole"]
 
 
 def test_all_that_can_be_asked_for_reaches_the_child(children: Callable[[str], None], tmp_path: Path) -> None:
@@ -223,11 +282,12 @@ def test_an_exporter_that_crashes_leaves_the_others_alone(
     monkeypatch.chdir(ROOT)  # where the child finds tests.export.hard
     options = Options(class_path="tests.export.hard:DiesWhenTraced")
     notes: list[str] = []
-    bundle = export_isolated(
-        tmp_path / "x.ckpt", ["torchscript", "pt2"], out=tmp_path / "b", options=options, note=notes.append
-    )
+    with listening(Listener(note=notes.append)):
+        bundle = export_isolated(tmp_path / "x.ckpt", ["torchscript", "pt2"], out=tmp_path / "b", options=options)
     reasons = {graph.format: graph.reason for graph in bundle.attempted}
     assert reasons == {"torchscript": "its process was ended by SIGSEGV", "pt2": None}
     rows = np.ones((3, 4), dtype=np.float32)
     np.testing.assert_allclose(load(tmp_path / "b").run({"rows": rows})["output"], rows.sum(1, keepdims=True))
-    assert "pt2: write" in capfd.readouterr().err  # the children tell it themselves
+    assert [note for note in notes if "write" in note] == ["torchscript: write", "pt2: write"]
+    assert notes.count("pt2: load the checkpoint") == 1
+    assert "pt2: write" not in capfd.readouterr().err

@@ -11,6 +11,7 @@ from lit_export.tasks import Target
 from lit_infer import load
 from lit_infer.errors import GateError, NotFoundError, UsageError
 from lit_infer.manifest import DeploymentFacts
+from lit_infer.progress import Listener, listening
 from tests.export.foreign import Plain
 from tests.inference.tiny import LABELS, STEPS, colour, make_bundle, save
 from tests.support.targets import target_for
@@ -60,13 +61,14 @@ def test_a_graph_that_loses_more_than_is_allowed_is_refused(judged: Callable[...
 
 
 def test_without_labelled_images_nothing_is_scored(target: Target, tmp_path: Path) -> None:
-    judge = judge_for(target, Options(), note=lambda _: None)
+    judge = judge_for(target, Options())
     assert judge.score(load(make_bundle(tmp_path / "b"))) is None
 
 
 def test_the_module_is_scored_first_and_it_is_said(target: Target, labelled: Path) -> None:
     notes: list[str] = []
-    judge = judge_for(target, Options(data=labelled), note=notes.append)
+    with listening(Listener(note=notes.append)):
+        judge = judge_for(target, Options(data=labelled))
     assert judge.eager is not None
     assert notes == [f"score the eager module on {labelled}"]
 
@@ -85,6 +87,6 @@ def test_what_cannot_be_judged_is_refused_before_any_work(target: Target, tmp_pa
         (static, int8, "needs a dynamic batch: leave --static-batch out"),
     ):
         with pytest.raises(UsageError, match=message):
-            judge_for(wrong, options, note=lambda _: None)
+            judge_for(wrong, options)
     with pytest.raises(NotFoundError, match="expected a folder with one sub-folder per class"):
-        judge_for(target, Options(data=tmp_path / "nowhere"), note=lambda _: None)
+        judge_for(target, Options(data=tmp_path / "nowhere"))

@@ -7,7 +7,7 @@
 import os
 from pathlib import Path
 
-from lit_infer import listener
+from lit_infer import progress
 from lit_infer.artifacts.folder import FolderRegistry
 from lit_infer.artifacts.mode import base_url, wandb_mode
 from lit_infer.artifacts.reference import Reference, looks_like_reference, parse
@@ -37,13 +37,12 @@ def artifacts_root() -> Path:
 def registry(reference: Reference | None = None) -> Registry:
     """The registry that a reference is looked up in; without one, the registry that names without `local/` mean.
 
-    A command's terminal is told which it is, and shows a download's bytes; see `lit_infer.listener`.
+    Whoever listens (`lit_infer.progress`) is told which it is.
     """
-    hears = listener.current.get()
-    hears.note(f"registry: {why(reference)}")
+    progress.note_once(f"registry: {why(reference)}")
     if _is_local(reference):
         return folder_registry()
-    return WandbRegistry(f"{reference.entity}/{reference.project}" if reference else None, transfer=hears.transfer)
+    return WandbRegistry(f"{reference.entity}/{reference.project}" if reference else None)
 
 
 def folder_registry() -> FolderRegistry:

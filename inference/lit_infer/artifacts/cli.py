@@ -171,6 +171,7 @@ def push(
     The versions that it was made from go first, so that the lineage is there too. What is there already is not sent
     again.
     """
+    from lit_infer import progress
     from lit_infer.artifacts import folder_registry, parse, registry, report
     from lit_infer.artifacts.push import push as send
 
@@ -179,10 +180,9 @@ def push(
     target = parse(f"{entity}/{project}/{asked.name}")
     source = folder_registry()
     source.resolve(asked)  # a name that does not exist is said before anything is asked of W&B
-    if not quiet:
-        console.note(f"from the folder registry {source.root}")
-    note = (lambda _: None) if quiet else console.note
-    done = send(source, asked, to=registry(target), where=(entity, project), aliases=alias or (), note=note)
+    with console.listening(quiet=quiet):
+        progress.note(f"from the folder registry {source.root}")
+        done = send(source, asked, to=registry(target), where=(entity, project), aliases=alias or ())
     if as_json:
         typer.echo(json.dumps([{"from": str(each.source), **report.plain(each.version)} for each in done], indent=2))
     else:

@@ -1,25 +1,29 @@
-"""lit_infer.listener: a command says which registry it asks and shows a download's bytes; a library does not."""
+"""lit_infer.progress: a command shows what work tells of itself; a library does not, unless it listens."""
 
 import io
+import threading
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from rich.console import Console
 
-from lit_infer import artifacts, console, listener
+from lit_infer import artifacts, console, progress
 from tests.conftest import run_command
 
 
 def test_a_library_call_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     artifacts.registry()
-    with listener.current.get().transfer("download") as told:
+    progress.note("a line")
+    progress.warn("a line")
+    with progress.transfer("download") as told, progress.steps("measure", 1) as advance:
         told(1, 2)
+        advance()
     assert capsys.readouterr() == ("", "")
 
 
 def test_a_command_says_once_which_registry_it_asks(capsys: pytest.CaptureFixture[str]) -> None:
-    with console.told_of_references(quiet=False):
+    with console.listening(quiet=False):
         artifacts.registry()
         artifacts.registry()
     artifacts.registry()
@@ -27,8 +31,45 @@ def test_a_command_says_once_which_registry_it_asks(capsys: pytest.CaptureFixtur
     assert said == f"registry: {artifacts.why()}\n"
 
 
+def test_a_program_hears_what_it_listens_to_until_the_block_ends() -> None:
+    heard: list[str] = []
+    with progress.listening(progress.Listener(note=heard.append)):
+        progress.note("a line")
+        artifacts.registry()
+        with progress.listening(progress.Listener(warn=heard.append)):
+            progress.note("a line for nobody")
+            progress.warn("a warning")
+        progress.note("another")
+    progress.note("after it")
+    assert heard == ["a line", f"registry: {artifacts.why()}", "a warning", "another"]
+
+
+def test_threads_listen_each_for_itself() -> None:
+    heard: list[str] = []
+
+    def work(name: str) -> None:
+        with progress.listening(progress.Listener(note=lambda text: heard.append(f"{name} {text}"))):
+            both.wait(10)
+            progress.note("works")
+
+    both = threading.Barrier(2)
+    threads = [threading.Thread(target=work, args=[name]) for name in ("a", "b")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(heard) == ["a works", "b works"]
+
+
+def test_a_quiet_command_shows_only_what_matters_in_any_case(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.listening(quiet=True):
+        progress.note("a line")
+        progress.warn("a warning")
+    assert capsys.readouterr().err == "a warning\n"
+
+
 def test_a_quiet_command_does_not(capsys: pytest.CaptureFixture[str]) -> None:
-    with console.told_of_references(quiet=True):
+    with console.listening(quiet=True):
         artifacts.registry()
     assert capsys.readouterr().err == ""
 
