@@ -118,7 +118,18 @@ Calibration = Annotated[
 ]
 Data = Annotated[
     Path | None,
-    typer.Option(help="Labelled images (a folder per class) or a training configuration: measure each graph's score."),
+    typer.Option(
+        help="Labelled images (a folder per class, or metadata.csv beside them) or a training configuration: measure "
+        "each graph's score."
+    ),
+]
+ThresholdsFrom = Annotated[
+    Path | None,
+    typer.Option(
+        "--thresholds-from",
+        help="Labelled images (metadata.csv beside them) or a training configuration: for each label of a multi-label "
+        "model, choose the threshold with the best F1.",
+    ),
 ]
 MaxDrop = Annotated[float, typer.Option(help="The score that a graph may lose on --data, 0 to 1.")]
 Atol = Annotated[
@@ -159,6 +170,7 @@ def _command(to: "list[Format]") -> Callable[..., None]:
         keep_anyway: KeepAnyway = False,
         images: Images = None,
         data: Data = None,
+        thresholds_from: ThresholdsFrom = None,
         max_drop: MaxDrop = 0.005,
         atol: Atol = None,
         rtol: Rtol = None,
@@ -187,6 +199,7 @@ def _command(to: "list[Format]") -> Callable[..., None]:
             images=images,
             calibration=calibration,
             data=data,
+            thresholds_from=thresholds_from,
             max_drop=max_drop,
             atol=atol,
             rtol=rtol,

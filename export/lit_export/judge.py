@@ -1,11 +1,12 @@
 """Whether a graph's answers are good enough: its score on labelled images, and the making of int8 graphs by it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import replace as changed
 from numpy.typing import NDArray
 
 from lit_export import calibration, quantize, score
@@ -30,8 +31,8 @@ class Judge:
     target: Target
     options: Options
     labelled: Labelled = ()
-    eager: float | None = None
-    """The eager module's score on `labelled`; None where none were given."""
+    eager: Mapping[str, float] | None = None
+    """The eager module's scores on `labelled`, the task's metric first; None where none were given."""
 
     @property
     def _score(self) -> Score | None:
@@ -43,8 +44,10 @@ class Judge:
         if self.eager is None or self._score is None or metric is None:
             return None
         found = score.of_graph(predictor, self.labelled, self._score)
-        score.check_drop(metric, graph=found, eager=self.eager, max_drop=self.options.max_drop)
-        return DataScore(metric=metric.name, value=found, eager=self.eager, images=sum(1 for _ in self.labelled))
+        value, eager = found.pop(metric.name), self.eager[metric.name]
+        score.check_drop(metric, graph=value, eager=eager, max_drop=self.options.max_drop)
+        images = sum(1 for _ in self.labelled)
+        return DataScore(metric=metric.name, value=value, eager=eager, images=images, also=found)
 
     def quantize(self, fp32: Path, out: Path, keep: Sequence[str]) -> Quantization:
         """Write an int8 graph that is as accurate as was asked; layers go back to float until it is."""
@@ -102,6 +105,25 @@ def question(target: Target, options: Options, source: Path, option: str) -> Que
     size = target.outputs[0].shape[-1]
     assert isinstance(size, int)  # noqa: S101 - image_target measured it
     return Question(source, target.facts.labels, size, option=option, trust=options.trust)
+
+
+def tuned(target: Target, options: Options) -> Target:
+    """The target with facts that were chosen on labelled images, where that was asked for."""
+    if options.thresholds_from is None:
+        return target
+    task = TASKS[target.facts.task]
+    if task.tuned is None or task.score is None:
+        raise UsageError(f"--thresholds-from is for tasks that have thresholds; this is {target.facts.task}")
+    progress.note(f"choose thresholds on {options.thresholds_from}")
+    items = task.score.labelled(question(target, options, options.thresholds_from, "--thresholds-from"))
+    found = list(score.answers(target.module, items, prepare=Judge(target, options)._prepare))
+    if not found:
+        raise UsageError(f"--thresholds-from {options.thresholds_from}: there are no images")
+    rows, truths = np.concatenate([rows for rows, _ in found]), [truth for _, some in found for truth in some]
+    better = task.tuned(rows, truths, target.reading)
+    for warning in better.warnings:
+        progress.note(f"warning: {warning}")
+    return replace(target, facts=changed(target.facts, answers={**target.facts.answers, **better.answers}))
 
 
 def _check(target: Target, options: Options) -> None:

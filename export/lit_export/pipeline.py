@@ -11,7 +11,7 @@ from lit_export import bundle_folder, spec
 from lit_export.bundle_folder import Bundle, Key
 from lit_export.formats import FORMATS, STANDARD, writing_packages
 from lit_export.graph_builder import GraphBuilder
-from lit_export.judge import judge_for
+from lit_export.judge import judge_for, tuned
 from lit_export.loaded import Loaded, Source, load
 from lit_export.module import require_input
 from lit_export.options import Options
@@ -45,6 +45,7 @@ def export(
     progress.note("load the checkpoint")
     loaded = load(source, options)
     target = _target(loaded.module, spec.facts_for(loaded, options), options)
+    target = tuned(target, options)
     described = _describe(loaded, target, options)
     folder = out or bundle_folder.default_folder(described)
     bundle_folder.kept(folder, described, wanted)  # says now what would say no in the end

@@ -21,8 +21,10 @@ from lit_infer.tasks import Metric, Reading
 MAX_DROP = 0.005
 
 
-def of_graph(predictor: Predictor, items: Labelled, score: Score, *, batch_size: int = DEFAULT_BATCH_SIZE) -> float:
-    """A graph's score, through the runtime. Raises GateError for an image that cannot be read."""
+def of_graph(
+    predictor: Predictor, items: Labelled, score: Score, *, batch_size: int = DEFAULT_BATCH_SIZE
+) -> dict[str, float]:
+    """A graph's scores, the task's metric first. Raises GateError for an image that cannot be read."""
     truths: list[Any] = []
 
     def images() -> Iterator[ImageInput]:
@@ -35,7 +37,7 @@ def of_graph(predictor: Predictor, items: Labelled, score: Score, *, batch_size:
         if prediction.output is None:
             raise _unreadable(prediction.path or "an image", str(prediction.error))
         kept.append(score.condensed(prediction.output[None]))
-    return _value(kept, truths, score, predictor.manifest.reading)
+    return _values(kept, truths, score, predictor.manifest.reading)
 
 
 def of_module(
@@ -46,13 +48,13 @@ def of_module(
     *,
     prepare: Callable[[ImageInput], Pixels],
     batch_size: int = DEFAULT_BATCH_SIZE,
-) -> float:
+) -> dict[str, float]:
     """As `of_graph`, of the eager module. `prepare` is a predictor's, so that both see the same pixels."""
     kept, truths = [], []
     for rows, truth in answers(module, items, prepare=prepare, batch_size=batch_size):
         kept.append(score.condensed(rows))
         truths += truth
-    return _value(kept, truths, score, reading)
+    return _values(kept, truths, score, reading)
 
 
 def answers(
@@ -93,10 +95,10 @@ def check_drop(metric: Metric, *, graph: float, eager: float, max_drop: float = 
         raise GateError(f"{metric.name} {scores}, {by}; {max_drop * 100:g} are allowed (--max-drop)")
 
 
-def _value(kept: list[NDArray[Any]], truths: list[Any], score: Score, reading: Reading) -> float:
+def _values(kept: list[NDArray[Any]], truths: list[Any], score: Score, reading: Reading) -> dict[str, float]:
     if not kept:
         raise UsageError("there are no labelled images to score on")
-    return score.value(np.concatenate(kept), truths, reading)
+    return score.values(np.concatenate(kept), truths, reading)
 
 
 def _readable(items: Iterator[Any]) -> Iterator[Any]:

@@ -191,6 +191,8 @@ class DataScore(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     eager: float
     """The eager module's, on the same images."""
     images: int
+    also: dict[str, float] = {}
+    """Other scores of the graph, by name."""
 
 
 class Latency(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,8 +5,8 @@ A row has the module around the user's, and how its answers are scored on labell
 
 from torch import nn
 
-from lit_export.tasks import image_classification, image_embedding, tensor
-from lit_export.tasks.spec import ExportTask, Score
+from lit_export.tasks import image_classification, image_embedding, image_multilabel, tensor
+from lit_export.tasks.spec import ExportTask, Score, Tuned
 from lit_export.tasks.target import BATCH, Arrays, Target, answers, dtype_of, in_precision
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "ExportTask",
     "Score",
     "Target",
+    "Tuned",
     "answers",
     "doubts",
     "dtype_of",
@@ -26,6 +27,7 @@ TASKS = {
     task.name: task
     for task in (
         image_classification.TASK,
+        image_multilabel.TASK,
         image_embedding.TASK,
         tensor.TASK,
     )

@@ -14,7 +14,7 @@ from lit_export.tasks.images import ImageModule, image_target
 from lit_export.tasks.spec import ExportTask, Score
 from lit_infer.errors import UsageError
 from lit_infer.manifest import DeploymentFacts
-from lit_infer.tasks import Reading, image_embedding
+from lit_infer.tasks import Reading, image_embedding, image_multilabel
 from lit_infer.tasks.image_classification import TASK as RUNTIME
 
 
@@ -38,7 +38,7 @@ class Classifier(ImageModule):
             return ()
         return (
             "the module answers values from 0 to 1 that do not sum to 1, and a softmax is put on them. If each is a "
-            "label's own probability, this is task image-multilabel",
+            f"label's own probability, this is task {image_multilabel.TASK.name}",
         )
 
     def check(self, answer: NDArray[Any]) -> None:
@@ -56,13 +56,13 @@ def _best(rows: NDArray[np.float32]) -> NDArray[np.int64]:
     return best
 
 
-def _accuracy(found: NDArray[Any], truths: Sequence[Any], _: Reading) -> float:
-    return float((found == np.asarray(truths)).mean())
+def _accuracy(found: NDArray[Any], truths: Sequence[Any], _: Reading) -> dict[str, float]:
+    return {"accuracy": float((found == np.asarray(truths)).mean())}
 
 
 TASK = ExportTask(
     name=RUNTIME.name,
     target=partial(image_target, wrapper=Classifier),
-    score=Score(labelled=labelled.classes, condensed=_best, value=_accuracy),
+    score=Score(labelled=labelled.classes, condensed=_best, values=_accuracy),
     marks=("CrossEntropyLoss", "NLLLoss", "Multiclass", "MultiClass"),
 )

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from lit_export.options import Options
 from lit_export.tasks.target import BATCH, Arrays, Target, answers, dtype_of
@@ -33,6 +34,8 @@ class ImageModule(nn.Module):
         self.module = module
         self.dtype = dtype_of(module)
         self.memory_format = torch.contiguous_format
+        self.ends_in_sigmoid = False
+        """Whether the module's scores come straight from a sigmoid, as far as that was looked at."""
         self.normalized = facts.normalize is not None
         if facts.normalize is not None:  # the default dtype may be another: user's code can set it
             mean, std = (
@@ -90,6 +93,7 @@ def image_target(module: nn.Module, facts: DeploymentFacts, options: Options, wr
     wrapped = wrapper(module, facts).eval()
     example = (image_noise(np.random.default_rng(0), options.static_batch or 2, (height, width, facts.channels)),)
     wrapped.memory_format = _memory_format(wrapped, example)
+    wrapped.ends_in_sigmoid = _ends_in_sigmoid(wrapped, example)
     warnings = tuple(wrapped.find_out(_scores(wrapped, (height, width, facts.channels), options), facts))
     answer = answers(wrapped, example)[0]
     wrapped.check(answer)
@@ -148,6 +152,30 @@ def _scores(wrapped: ImageModule, shape: tuple[int, int, int], options: Options)
     if found[0].ndim == 0 or len(shapes) > 1:
         raise GateError(f"the module answers {list(found[0].shape)} for {size} images, and not the same for all")
     return torch.cat(found)
+
+
+class _Sigmoids(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Remembers what sigmoids have answered."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.answers: list[Tensor] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        answer = func(*args, **(kwargs or {}))
+        if func.overloadpacket in _SIGMOIDS:
+            self.answers.append(answer)  # kept, so that nothing else gets its memory
+        return answer
+
+
+_SIGMOIDS = (torch.ops.aten.sigmoid, torch.ops.aten.sigmoid_, torch.ops.aten.hardsigmoid, torch.ops.aten._softmax)
+
+
+def _ends_in_sigmoid(wrapped: ImageModule, example: Arrays) -> bool:
+    """Whether the module's main answer is a sigmoid's, or a view of one."""
+    with torch.no_grad(), _Sigmoids() as seen:
+        answer = main_output(wrapped.module(wrapped.pixels(torch.from_numpy(example[0]))))
+    return answer.data_ptr() in {one.data_ptr() for one in seen.answers}
 
 
 def _memory_format(wrapped: ImageModule, example: Arrays) -> torch.memory_format:

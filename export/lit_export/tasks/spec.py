@@ -23,8 +23,17 @@ class Score:
     """The labelled images behind `--data`. Raises UsageError where it is not certain what is true of one."""
     condensed: Callable[[NDArray[np.float32]], NDArray[Any]]
     """Rows of answers as what of them has to be kept until all are there."""
-    value: Callable[[NDArray[Any], Sequence[Any], Reading], float]
-    """From all that was kept, and all truths."""
+    values: Callable[[NDArray[Any], Sequence[Any], Reading], dict[str, float]]
+    """From all that was kept, and all truths: the task's metric first, and what else is worth knowing."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """Better facts, found on labelled images."""
+
+    answers: dict[str, Any]
+    """For `DeploymentFacts.answers`."""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,5 +47,5 @@ class ExportTask:
     """None: there is nothing to be right or wrong about."""
     marks: tuple[str, ...] = ()
     """How the class names of losses and metrics begin that modules of this task hold."""
-    tuned: Callable[[NDArray[np.float32], Sequence[Any]], dict[str, Any]] | None = None
-    """From the eager module's answers for labelled images and the truths: better facts for `answers`."""
+    tuned: Callable[[NDArray[np.float32], Sequence[Any], Reading], Tuned] | None = None
+    """From the eager module's answers for labelled images and the truths: better facts of how answers are read."""
