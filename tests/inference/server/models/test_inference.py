@@ -56,9 +56,9 @@ def test_images_are_answered_and_a_bad_one_is_named_by_its_index(small: Reposito
     result = ask(small, InferRequest("", (png("red"), png("blue")), (), (), None))
 
     assert [int(row.argmax()) for row in result.outputs[0]] == [0, 2]
-    with pytest.raises(InputError, match="^item 1: not an image"):
+    with pytest.raises(InputError, match=r"^item 1: not an image"):
         ask(small, InferRequest("", (png("red"), b"text"), (), (), None))
-    with pytest.raises(InputError, match="^not an image"):
+    with pytest.raises(InputError, match=r"^not an image"):
         ask(small, InferRequest("", (b"text",), (), (), None))
 
 

@@ -29,7 +29,7 @@ def test_elements_are_split_as_they_were_joined(elements: list[bytes]) -> None:
     [
         (b"\1\0\0\0ab", "1 bytes follow its 1 elements"),
         (b"\1\0", "2 bytes where an element's length should be"),
-        (b"\\9\0\0\0ab", "an element has 9 bytes, but only 2 are left"),
+        (b"\x09\0\0\0ab", "an element has 9 bytes, but only 2 are left"),
     ],
 )
 def test_elements_that_do_not_add_up_are_refused(blob: bytes, said: str) -> None:
