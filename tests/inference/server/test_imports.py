@@ -1,4 +1,4 @@
-"""The rooms of the server: who may import whom."""
+"""The rooms of the server: who may import whom, and where the tests of each module are."""
 
 import ast
 from collections.abc import Iterator
@@ -70,3 +70,11 @@ def test_a_room_imports_only_those_below_it(who: str, whom: set[str]) -> None:
 def test_what_stands_on_top_for_all_imports_no_room() -> None:
     for name in ("auth", "errors", "listeners", "results", "settings"):
         assert {room(one) for one in graph()[f"{BASE}.{name}"]} <= {""}
+
+
+def test_every_module_has_its_tests_in_the_same_room() -> None:
+    sources = [path.relative_to(ROOT) for path in ROOT.rglob("*.py") if not path.stem.endswith(("__init__", "_pb2"))]
+    tests = [Path(__file__).parent / path.with_name(f"test_{path.name}") for path in sources]
+
+    assert len(tests) > 40
+    assert [path.name for path in tests if not path.is_file()] == []

@@ -51,7 +51,7 @@ class Repository:
         named = [slot for slot in self.slots if slot.name == name]
         found = [slot for slot in named if slot.version == version or not (version or slot.source.share)]
         if not found:
-            what = f"version {version} of model {name}" if named else f"model {name}"
+            what = f"version {version} of model {name}" if named else f"model {name}".strip()
             raise NotFoundError(f"there is no {what} here; GET /v2/models lists the models")
         ready = [slot for slot in found if slot.state == "READY"]
         return max(ready or found, key=lambda slot: _newness(slot.version))

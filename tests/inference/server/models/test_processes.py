@@ -3,23 +3,16 @@
 import os
 import signal
 from collections.abc import Iterator
-from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays_of
 
-from lit_infer import errors
-from lit_infer.errors import ArtifactError, EngineError, InputError, LitError, NotFoundError
+from lit_infer.errors import ArtifactError, EngineError, InputError, NotFoundError
 from lit_infer.server.app import create_app
-from lit_infer.server.models import instance_messages as messages
-from lit_infer.server.models import instance_process
-from lit_infer.server.models.batches import Answer, Answered, Work, engine_failed
+from lit_infer.server.models.batches import Answer, Work, engine_failed
 from lit_infer.server.models.instances import InThreads, LoadOptions, open_here
 from lit_infer.server.models.opening import Opening
 from lit_infer.server.models.processes import InProcesses, open_isolated
@@ -210,24 +203,6 @@ def test_another_is_tried_until_one_can_be_opened(tmp_path: Path, caplog: pytest
     opened.close()
 
 
-def test_one_whose_engine_has_died_says_so_and_ends(here: InThreads, monkeypatch: pytest.MonkeyPatch) -> None:
-    ours, theirs = Pipe()
-    dies = Answered([EngineError("restarted")], death=RuntimeError("CUDA error"))
-    monkeypatch.setattr(here, "answer", lambda _: dies)
-    monkeypatch.setattr(instance_process, "open_here", lambda *_, **__: here)
-    monkeypatch.setattr(instance_process.gc, "freeze", lambda: None)
-    ours.send_bytes(messages.encode(messages.Start("b", CPU)))
-    ours.send_bytes(messages.encode([image(png())]))
-
-    instance_process.serve(theirs)
-
-    assert messages.decode(ours.recv_bytes(), messages.Ready).opened == here.opened
-    told = messages.decode(ours.recv_bytes(), messages.Reply)
-    assert told.death == "RuntimeError: CUDA error"
-    ours.close()
-    theirs.close()
-
-
 @pytest.mark.parametrize("way", ["threads", "processes"])
 def test_a_model_that_cannot_be_served_is_refused_with_the_same_words(tmp_path: Path, way: str) -> None:
     wrong, missing = make_proven(tmp_path / "b", wrong=True), tmp_path / "none"
@@ -276,30 +251,3 @@ def test_a_module_of_the_working_directory_is_not_run(proven: Path, tmp_path: Pa
     monkeypatch.chdir(tmp_path)
 
     open_isolated(proven, CPU, 1).close()
-
-
-@given(
-    arrays_of.arrays(
-        st.sampled_from(["u1", "i8", "f2", "f4", "f8", "?", ">f4"]),
-        arrays_of.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4),
-    )
-)
-def test_arrays_pass_as_they_are(array: Any) -> None:
-    sent = [Work(None, (array, array.T), 1, 0.0)]
-
-    (work,) = messages.decode(messages.encode(sent), list[Work])
-
-    for found, meant in zip(work.arrays, (array, array.T), strict=True):
-        assert (found.dtype, found.shape, found.tobytes()) == (meant.dtype, meant.shape, meant.tobytes())
-
-
-KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, LitError)]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_errors_pass_as_they_are(kind: type[LitError]) -> None:
-    sent = InputError("so", code="bad") if kind is InputError else kind("so")
-
-    found = messages.error(messages.failure(sent))
-
-    assert (type(found), str(found), vars(found)) == (kind, "so", vars(sent))

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lit_infer import manifest
 from lit_infer.batching.batcher import BatchPolicy
 from lit_infer.errors import OverloadedError
 from lit_infer.manifest import Tensor
@@ -50,22 +49,6 @@ def fixed(rows: int) -> dict[str, Any]:
         "inputs": (Tensor(name="images", dtype="uint8", shape=(rows, SIDE, SIDE, 3)),),
         "outputs": (Tensor(name="probabilities", dtype="float32", shape=(rows, 3)),),
     }
-
-
-@pytest.mark.parametrize(("changes", "sizes"), [({}, [1, 2, 4, 6]), (fixed(4), [4])])
-def test_every_size_of_batch_that_an_engine_may_keep_apart_is_warmed_up(
-    tmp_path: Path, changes: dict[str, Any], sizes: list[int]
-) -> None:
-    found: list[int] = []
-
-    def run(inputs: Any) -> Any:
-        found.append(len(inputs[0]))
-        return inputs
-
-    described = manifest.read(make_bundle(tmp_path / "b", **changes))
-    Batches(described, run, lambda _: IMAGES[0], max_batch=6).warm_up()
-
-    assert found == sizes
 
 
 def outputs(futures: Any) -> np.ndarray:

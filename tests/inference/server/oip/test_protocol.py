@@ -79,17 +79,6 @@ def test_inputs_may_come_in_any_order_and_must_agree_on_named_sides() -> None:
         ask(manifest, {**a, **row})
 
 
-def test_a_bool_is_0_or_1() -> None:
-    body = binary(
-        {"inputs": [{"name": "x", "datatype": "BOOL", "shape": [1, 3], "parameters": {"binary_data_size": 3}}]},
-        b"\0\1\2",
-    )
-    length = int(body["headers"]["Inference-Header-Content-Length"])
-
-    with pytest.raises(UsageError, match="each BOOL must be a byte of 0 or 1"):
-        parse(body["content"], header_length=length, manifest=model(two_d("bool")))
-
-
 def test_what_json_cannot_say_is_refused_not_made_null() -> None:
     manifest = model(two_d("float32"))
     array = np.array([[1, np.nan, np.inf]], dtype=np.float32)
@@ -99,15 +88,3 @@ def test_what_json_cannot_say_is_refused_not_made_null() -> None:
         answers.response(request, (array,), manifest=manifest, name="m", version="1")
     with pytest.raises(UsageError, match="too large for FP32"):
         ask(manifest, {**sent(array), "data": [1, 2, 1e300]})
-
-
-def test_more_classes_than_there_are_give_them_all() -> None:
-    manifest = model(two_d("float32"))
-    array = np.array([[0.25, 0.5, 0.25]], dtype=np.float32)
-    request = ask(
-        manifest, {**sent(array), "data": [1, 2, 3]}, outputs=[{"name": "x", "parameters": {"classification": 99}}]
-    )
-
-    (head,), _ = answers.response(request, (array,), manifest=manifest, name="m", version="1")
-
-    assert msgspec.json.decode(head)["outputs"][0]["data"] == ["0.5:1", "0.25:0", "0.25:2"]
