@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from lit_infer import progress
 from lit_infer.artifacts.folder import FolderRegistry
-from lit_infer.artifacts.reference import Reference, parse
+from lit_infer.artifacts.reference import LOCAL, Reference, parse
 from lit_infer.artifacts.registry import Registry, Version
 from lit_infer.errors import NotFoundError, UsageError
 
@@ -61,7 +61,7 @@ def _push(
         try:
             found = source.resolve(parent)
         except NotFoundError as error:
-            if parent.entity == "local":
+            if parent.entity == LOCAL:
                 raise NotFoundError(f"{version.reference} was made from {parent}, which is gone: {error}") from None
             parents.append(str(parent))  # it is online already
             continue

@@ -10,11 +10,11 @@ from typing import Any
 
 from lit_infer import progress
 from lit_infer.artifacts import cache
-from lit_infer.artifacts.mode import base_url, credentials
-from lit_infer.artifacts.reference import Reference, check_names, is_version, parse
+from lit_infer.artifacts.reference import LOCAL, Reference, check_names, is_version, parse
 from lit_infer.artifacts.registry import Version
 from lit_infer.artifacts.wandb_errors import answer_s, explained, no_key, no_project
 from lit_infer.artifacts.wandb_files import fetch_files
+from lit_infer.artifacts.wandb_mode import base_url, credentials
 from lit_infer.artifacts.wandb_run import log_artifact
 from lit_infer.errors import ArtifactError, NotFoundError, UsageError, require
 
@@ -65,7 +65,7 @@ class WandbRegistry:
             _check_alias(to.at(alias))
         used = [parse(parent) for parent in parents]
         for parent in used:
-            if parent.entity == "local":
+            if parent.entity == LOCAL:
                 raise UsageError(f"{parent} is only in the folder registry; first: lit-registry push {parent}")
         self._connect()
         version = log_artifact(

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from lit_infer.artifacts.mode import Mode, base_url, wandb_mode
+from lit_infer.artifacts.registry import Mode
+from lit_infer.artifacts.wandb_mode import base_url, wandb_mode
 
 
 @pytest.fixture

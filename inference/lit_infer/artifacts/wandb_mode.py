@@ -1,19 +1,12 @@
-"""Online or offline, and why: decided once, the same way by every command, without importing wandb."""
+"""W&B online or offline, and why: decided once, the same way by every command, without importing wandb."""
 
 import configparser
 import netrc
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-
-@dataclass(frozen=True)
-class Mode:
-    """Whether W&B's servers are used, and the reason in a few words."""
-
-    online: bool
-    reason: str
+from lit_infer.artifacts.registry import Mode
 
 
 def wandb_mode() -> Mode:
