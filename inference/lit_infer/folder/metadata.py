@@ -37,7 +37,8 @@ def read(
     `size`: how many there have to be. Raises UsageError for a column that is missing and a cell that is not a number.
     """
     rows = list(_rows(table))
-    wanted = names or columns(table, rows)
+    there = columns(table, rows)
+    wanted = names or there
     if size is not None and len(wanted) != size:
         raise UsageError(f"{table} has {len(wanted)} columns beside {FILE_NAME}, and {size} are needed")
     for number, row in enumerate(rows, start=1):
