@@ -67,7 +67,7 @@ def test_values_within_0_and_1_that_come_from_no_sigmoid_could_be_either_and_are
     def squashed(logits: Tensor) -> Tensor:
         return (torch.tanh(logits) + 1) / 2
 
-    with pytest.raises(UsageError, match="may be probabilities or small logits. Say which in --spec: answers: "):
+    with pytest.raises(UsageError, match=r"may be probabilities or small logits\. Say which in --spec: answers: "):
         answered(Net(squashed))
     as_they_are, _ = answered(Net(squashed), scores="probabilities")
     through_a_sigmoid, _ = answered(Net(squashed), scores="logits")
