@@ -7,7 +7,7 @@ the file a second time, from a path that may have changed since it was checked, 
 
 import inspect
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,10 @@ from lit_export.checkpoint import Checkpoint
 from lit_export.find_class import find_class
 from lit_export.hparams import arguments, is_trusted
 from lit_export.recorded import table
+from lit_infer import progress
 from lit_infer.errors import ArtifactError, UsageError
 
 _TRUSTED = "lit_trainer"
-Note = Callable[[str], None]
 
 
 def load_module(
@@ -31,7 +31,6 @@ def load_module(
     class_path: str | None,
     trust: Sequence[str] = (),
     hparams: Mapping[str, Any] = {},
-    note: Note = lambda _: None,
 ) -> nn.Module:
     """The checkpoint's module, on the CPU and in eval mode.
 
@@ -39,12 +38,12 @@ def load_module(
     other is given by the caller (`--class pkg.mod:Cls`). `hparams` go over those that the checkpoint recorded.
     """
     cls = find_class(class_path) if class_path else _recorded_class(checkpoint, trust)
-    given = arguments(cls, checkpoint, hparams=hparams, trust=trust, note=note)
+    given = arguments(cls, checkpoint, hparams=hparams, trust=trust)
     with _explained(f"{cls.__qualname__}.__init__"):
         module: nn.Module = cls(**given)
     state = _hooked(module, checkpoint)
-    _load_weights(module, state, place=checkpoint.place, note=note)
-    _unwrap_compiled(module, note)
+    _load_weights(module, state, place=checkpoint.place)
+    _unwrap_compiled(module)
     # a module is made in training mode, and dropout would be exported
     return module.cpu().eval()
 
@@ -98,9 +97,9 @@ def _hooked(module: nn.Module, checkpoint: Checkpoint) -> dict[str, Any]:
     return table(contents, "state_dict")
 
 
-def _load_weights(module: nn.Module, state: dict[str, Any], *, place: str, note: Note) -> None:
+def _load_weights(module: nn.Module, state: dict[str, Any], *, place: str) -> None:
     name, strict = type(module).__qualname__, getattr(module, "strict_loading", True)
-    state = keys.aligned(state, module.state_dict().keys(), note)
+    state = keys.aligned(state, module.state_dict().keys())
     before = module.state_dict()
     try:
         result = module.load_state_dict(state, strict=strict)
@@ -116,17 +115,17 @@ def _load_weights(module: nn.Module, state: dict[str, Any], *, place: str, note:
     if not strict and result is not None:
         for what, names in (("left as the class made them", result[0]), ("in the checkpoint only", result[1])):
             if names:
-                note(f"{name} has strict_loading=False; {what}: {diagnosis.names(names)}")
+                progress.note(f"{name} has strict_loading=False; {what}: {diagnosis.names(names)}")
 
 
-def _unwrap_compiled(module: nn.Module, note: Note) -> None:
+def _unwrap_compiled(module: nn.Module) -> None:
     """Replace what torch.compile wrapped by what it wrapped: an exporter follows the module itself."""
     children = [(owner, name, child) for owner in module.modules() for name, child in owner.named_children()]
     found = [(owner, name, child._orig_mod) for owner, name, child in children if hasattr(child, "_orig_mod")]
     for owner, name, inner in found:
         setattr(owner, name, inner)
     if found:
-        note(f"unwrapped torch.compile from {diagnosis.names(name for _, name, _ in found)}")
+        progress.note(f"unwrapped torch.compile from {diagnosis.names(name for _, name, _ in found)}")
 
 
 class _explained:  # noqa: N801 - reads as a verb where it is used

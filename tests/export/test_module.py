@@ -19,6 +19,7 @@ from lit_export.tasks import Classifier
 from lit_infer import images
 from lit_infer.errors import ArtifactError, UsageError
 from lit_infer.manifest import DeploymentFacts, Normalize
+from lit_infer.progress import Listener, listening
 from lit_trainer.data import DigitsDataModule
 from tests.export import foreign
 
@@ -84,9 +85,11 @@ def written(path: Path, contents: dict[str, Any]) -> Path:
 def loaded(path: Path, cls: str | None, **options: Any) -> tuple[Any, str]:
     """The module and all that was said, as one text."""
     notes: list[str] = []
-    checkpoint = open_checkpoint(artifact=None, checkpoint=path, note=notes.append)
-    class_path = f"tests.export.foreign:{cls}" if cls else None
-    return load_module(checkpoint, class_path=class_path, note=notes.append, **options), "\n".join(notes)
+    with listening(Listener(note=notes.append)):
+        checkpoint = open_checkpoint(artifact=None, checkpoint=path)
+        class_path = f"tests.export.foreign:{cls}" if cls else None
+        module = load_module(checkpoint, class_path=class_path, **options)
+    return module, "\n".join(notes)
 
 
 def renamed(module: nn.Module, **changes: str) -> dict[str, Any]:

@@ -18,11 +18,11 @@ from PIL import Image
 
 from lit_infer import artifacts
 from tests.conftest import BIN, run_command
-from tests.inference.folder.test_archives import tar
-from tests.inference.test_self_test import PARITY, golden, with_graphs
-from tests.inference.test_signature import sign
 from tests.inference.tiny import LABELS, colour, encoded, make_bundle, noise, save, without
 from tests.keys import key_pair
+from tests.support.archives import tar
+from tests.support.golden import PARITY, golden, with_graphs
+from tests.support.signing import sign
 
 HEAVY = ("torch", "torchvision", "lightning", "wandb", "onnx")
 

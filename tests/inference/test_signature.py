@@ -20,6 +20,7 @@ from lit_infer.errors import ArtifactError, NotFoundError, UsageError
 from lit_infer.signature import FILE_NAME, verify
 from tests.inference.tiny import without
 from tests.keys import key_pair, rsa_key
+from tests.support.signing import sign
 
 
 @pytest.fixture(scope="module")
@@ -35,16 +36,6 @@ def signed(tmp_path: Path, bundle_folder: Path, keys: tuple[Path, Path]) -> Path
     (folder / "notes").mkdir()
     (folder / "notes" / "é.txt").write_text("a note")
     return sign(folder, keys[0])
-
-
-def sign(folder: Path, private_key: Path, **options: Any) -> Path:
-    from model_signing import hashing, signing
-
-    config = hashing.Config().use_file_serialization(**options)
-    config.set_ignored_paths(paths=[FILE_NAME])  # and git's own files, which is its default
-    signer = signing.Config().use_elliptic_key_signer(private_key=private_key).set_hashing_config(config)
-    signer.sign(folder, folder / FILE_NAME)
-    return folder
 
 
 def reference_accepts(folder: Path, public_key: Path) -> bool:

@@ -1,13 +1,14 @@
 """The batcher with plain functions for a model; events stand where time would."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 
+from lit_infer.batching import batcher as batcher_module
 from lit_infer.batching.batcher import Batcher, BatchPolicy
 from lit_infer.errors import ExpiredError, OverloadedError, UsageError
 
@@ -90,31 +91,51 @@ def test_a_batch_that_may_wait_is_run_as_soon_as_it_is_full() -> None:
     assert model.batches == [[1, 2, 3]]
 
 
-def test_the_delay_is_counted_from_the_first_item() -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The batcher's clock, which stands at `now`."""
+    held = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(batcher_module, "time", SimpleNamespace(monotonic=lambda: held.now))
+    return held
+
+
+def test_the_delay_is_counted_from_the_first_item(clock: SimpleNamespace) -> None:
     model = Model()
     model.gate.set()
-    batcher: Batcher[int, int] = Batcher(model, policy=BatchPolicy(max_batch=100, max_delay=0.2))
-    started = time.monotonic()
+    batcher: Batcher[int, int] = Batcher(model, policy=BatchPolicy(max_batch=100, max_delay=10 * LONG))
 
-    first = batcher.submit(0)
-    while not first.done():  # were it counted from the last, this stream of items would hold it back for ever
-        batcher.submit(1).add_done_callback(lambda _: None)
-        first_done = threading.Event()
-        first.add_done_callback(lambda _, event=first_done: event.set())
-        first_done.wait(0.01)
-        assert time.monotonic() - started < LONG
+    first = batcher.submit(1)
+    clock.now = 9 * LONG
+    later = batcher.submit(2)
+    clock.now = 10 * LONG  # the first one's delay is over, the second one's is not
+    batcher.submit(3, timeout=100 * LONG)  # an item with a deadline has the worker look at the clock
 
-    assert len(model.batches[0]) > 1
+    assert (first.result(LONG), later.result(LONG)) == (2, 4)
+    assert model.batches[0][:2] == [1, 2]
+    clock.now = 100 * LONG
     batcher.close()
 
 
-def test_a_short_timeout_is_not_spent_on_waiting_for_company() -> None:
+def test_a_short_timeout_is_not_spent_on_waiting_for_company(clock: SimpleNamespace) -> None:
     batcher: Batcher[int, int] = Batcher(lambda batch: batch, policy=BatchPolicy(max_batch=8, max_delay=LONG))
 
     slow = batcher.submit(1)
-    quick = batcher.submit(2, timeout=1.0)  # runs after half a second at the latest, and takes the other along
+    clock.now = 0.05
+    quick = batcher.submit(2, timeout=0.0)  # it can only be run at once, and takes the other along
 
     assert (quick.result(LONG / 2), slow.result(LONG / 2)) == (2, 1)
+    batcher.close()
+
+
+@pytest.mark.parametrize("timeout", [0.001, 1.0, 2 * LONG, 1e6])
+def test_half_of_a_timeout_or_the_delay_is_the_most_that_is_waited_for_company(
+    clock: SimpleNamespace, timeout: float
+) -> None:
+    batcher: Batcher[int, int] = Batcher(lambda batch: batch, policy=BatchPolicy(max_batch=8, max_delay=LONG))
+
+    waiting = batcher._as_waiting(1, 0, timeout)
+
+    assert (waiting.deadline, waiting.runs_by) == (timeout, min(LONG, timeout / 2))
     batcher.close()
 
 
@@ -259,13 +280,13 @@ def test_workers_run_batches_at_the_same_time() -> None:
 
 
 def test_no_thread_turns_while_nothing_waits() -> None:
+    before = set(threading.enumerate())
     batcher: Batcher[int, int] = Batcher(lambda batch: batch, workers=4)
     batcher.submit(1).result(LONG)
-    before = time.process_time()
-    threading.Event().wait(0.5)
 
-    assert time.process_time() - before < 0.1
+    assert batcher._pool._idle_semaphore.acquire(timeout=LONG)  # its thread has ended its work and sleeps in the pool
     assert batcher._active == 0
+    assert len(set(threading.enumerate()) - before) == 1
     batcher.close()
 
 

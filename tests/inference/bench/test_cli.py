@@ -1,11 +1,9 @@
 """`lit-bench` as users run it."""
 
 import json
-import os
 import re
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +13,8 @@ import pytest
 from lit_infer import manifest
 from tests.conftest import BIN, run_command
 from tests.inference.bench.servers import KEY
-from tests.inference.server.process import Server, serving
 from tests.inference.tiny import listed, make_bundle, rewrite, without
+from tests.support.server.process import Server, serving
 
 QUICK = ("--seconds", "0.05", "--batch-sizes", "1,2")
 
@@ -271,48 +269,6 @@ def test_a_server_that_ends_meanwhile_costs_no_figures(tmp_path: Path, proven: P
 def _ticks(stat: Path) -> int:
     fields = stat.read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
-
-
-def test_tune_keeps_what_load_then_uses(tmp_path: Path, bundle_folder: Path) -> None:
-    cache = {"LIT_CACHE": str(tmp_path / "cache")}
-    line = ("tune", "-m", bundle_folder, "--batch-sizes", "1,2", "--seconds", "0.05")
-
-    dry = bench(tmp_path, *line, "--dry-run", **cache)
-    assert "nothing was written" in dry.stderr
-    assert not (tmp_path / "cache").exists()
-
-    done = bench(tmp_path, *line, "--json", **cache)
-    chosen = json.loads(done.stdout)["chosen"]
-    kept = json.loads(Path(json.loads(done.stdout)["written"]).read_text())["settings"]
-    assert kept == {name: chosen[name] for name in ("batch_size", "threads", "engine")} | {"precision": "fp32"}
-
-    code = "import sys, lit_infer; model = lit_infer.load(sys.argv[1]); print(model.batch_size, model.threads)"
-    used = subprocess.run(
-        [sys.executable, "-c", code, bundle_folder],
-        env={**os.environ, **cache},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert used.stdout.split() == [str(chosen["batch_size"]), str(chosen["threads"])]
-
-
-def test_tune_says_what_it_chose(tmp_path: Path, bundle_folder: Path) -> None:
-    line = ("tune", "-m", bundle_folder, "--aim", "latency", "--seconds", "0.05", "--dry-run")
-
-    done = bench(tmp_path, *line)
-
-    assert done.returncode == 0
-    assert "latency: onnx, " in done.stdout
-    assert "chosen" in done.stdout
-
-
-def test_tune_help_has_examples(tmp_path: Path) -> None:
-    done = bench(tmp_path, "tune", "--help")
-
-    assert done.returncode == 0
-    assert 'lit-bench tune --aim "p99<20ms"' in done.stdout
-    assert "Usage: lit-bench tune" in done.stdout
 
 
 def test_help_does_not_import_numpy(tmp_path: Path) -> None:

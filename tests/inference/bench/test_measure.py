@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from lit_infer import manifest
-from lit_infer.bench.inputs import own_inputs, repeated
+from lit_infer.bench.inputs import own_inputs
 from lit_infer.bench.measure import ROUNDS, Interrupted, best, measure, take_turns
 from lit_infer.bench.rows import Row
 from lit_infer.bench.subjects import Subject, open_subjects, sizes_for
-from lit_infer.errors import MissingExtraError, NotFoundError, UsageError
+from lit_infer.errors import UsageError
 from lit_infer.manifest import Tensor
 from lit_infer.predictor import Predictor
 from tests.inference.bench.rows import ROW
@@ -146,24 +146,6 @@ def test_of_equally_good_rows_the_first_is_kept() -> None:
     assert best([first, second])["onnx"] is first
 
 
-def test_a_model_that_is_not_there_is_refused() -> None:
-    with pytest.raises(NotFoundError):
-        open_subjects("nowhere", device="cpu")
-
-
-def test_a_format_that_is_asked_for_is_measured_or_refused(bundle_folder: Path) -> None:
-    assert [subject.name for subject in opened(bundle_folder, engines=["onnx"])] == ["onnx"]
-    with pytest.raises((UsageError, MissingExtraError), match="openvino"):
-        opened(bundle_folder, engines=["onnx", "openvino"])
-
-
-def test_a_provider_that_is_named_has_a_line_of_its_own(bundle_folder: Path) -> None:
-    found = opened(bundle_folder, engines=["onnx", "onnx:cpu"])
-
-    assert [subject.name for subject in found] == ["onnx", "onnx:cpu"]
-    assert {subject.predictor.engine for subject in found} == {"onnxruntime CPUExecutionProvider"}
-
-
 def test_a_graph_for_one_batch_is_measured_at_that(predictor: Predictor) -> None:
     (tensor,) = predictor.manifest.inputs
     static = msgspec.structs.replace(tensor, shape=(4, *tensor.shape[1:]))
@@ -212,22 +194,6 @@ def test_a_tensor_of_open_size_is_measured_on_the_bundle_s_own_examples(tmp_path
 
     assert np.array_equal(subject.arrays(3)["images"], examples[[0, 1, 0]])
     assert len(measure([subject], [1, 3], seconds=0.01)) == 2
-
-
-def test_the_rows_of_own_arrays_repeat() -> None:
-    make = repeated({"x": np.array([[1], [2], [3]])})
-
-    assert make(2)["x"].tolist() == [[1], [2]]
-    assert make(5)["x"].tolist() == [[1], [2], [3], [1], [2]]
-
-
-@pytest.mark.parametrize("content", [None, b"text", b"PK\x03\x04 cut off"])
-def test_a_file_that_holds_no_arrays_is_refused(content: bytes | None, tmp_path: Path) -> None:
-    if content is not None:
-        (tmp_path / "x.npz").write_bytes(content)
-
-    with pytest.raises(UsageError, match=r"x\.npz"):
-        own_inputs(tmp_path / "x.npz")
 
 
 def test_a_subject_is_measured_on_inputs_of_the_caller(predictor: Predictor) -> None:

@@ -1,6 +1,5 @@
 """The scenarios, under both drivers, on the tiny model."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 
 from lit_infer.bench import loadgen
-from lit_infer.bench.own_driver import OwnDriver, is_proven
+from lit_infer.bench.own_driver import OwnDriver
 from lit_infer.bench.scenarios import SCENARIOS, Driven, Driver, Load, ScenarioRow, highest_rate, run
 from lit_infer.bench.subjects import Subject
 from lit_infer.errors import UsageError
@@ -38,7 +37,7 @@ def test_each_scenario_has_its_own_figure(predictor: Predictor, driver: Driver) 
     assert (single.images_per_query, multi.images_per_query) == (1, 8)
     assert single.valid
     assert single.latency_ms is not None
-    assert 0 < single.latency_ms < 300
+    assert 0 < single.latency_ms <= single.seconds * 1e3
     assert offline.queries == 1
     assert offline.latency_ms is None
     for row in (single, multi, offline):
@@ -54,7 +53,7 @@ def test_a_rate_that_is_given_is_checked(predictor: Predictor, driver: Driver) -
     assert (held.rate, held.bound_ms) == (1000, 5000)
     assert held.valid
     assert held.latency_ms is not None
-    assert 0 < held.latency_ms < 5000
+    assert 0 < held.latency_ms <= held.seconds * 1e3
     assert not missed.valid
     assert "were late" in missed.why
 
@@ -80,12 +79,6 @@ def test_with_images_decoding_is_part_of_the_query(predictor: Predictor, driver:
     (row,) = rows(predictor, driver, "single-stream", images=sorted(colours.rglob("*.png")))
 
     assert row.decoded
-
-
-def test_the_load_generator_is_taken_where_it_is_installed() -> None:
-    pytest.importorskip("mlperf_loadgen")
-
-    assert loadgen.driver().name == "mlperf_loadgen"
 
 
 def test_a_tensor_model_has_no_scenarios(predictor: Predictor) -> None:
@@ -150,15 +143,3 @@ def test_where_no_rate_is_held_the_slowest_is_shown_as_not_valid() -> None:
 
     assert not driven.valid
     assert load.rate == pytest.approx(1.1 * LOAD.rate / 2**6)
-
-
-@pytest.mark.parametrize(("late", "least"), [(0, 459), (1, 662)])
-def test_as_many_queries_prove_a_percentile_as_early_stopping_asks_for(late: int, least: int) -> None:
-    assert not is_proven(late, least - 1, percentile=99)
-    assert is_proven(late, least, percentile=99)
-
-
-def test_the_proof_is_the_binomial_s() -> None:
-    exact = sum(math.comb(600, count) * 0.01**count * 0.99 ** (600 - count) for count in range(2))
-
-    assert is_proven(1, 600, percentile=99) == (exact <= 0.01)

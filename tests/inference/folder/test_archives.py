@@ -8,26 +8,9 @@ import pytest
 
 from lit_infer.errors import InputError
 from lit_infer.folder.archives import is_archive, members
+from tests.support.archives import SAMPLES, tar, zipped
 
 LIMIT = 1000
-
-
-def tar(*entries: tuple[str, bytes], mode: str = "w") -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode=mode) as archive:  # type: ignore[call-overload]
-        for name, data in entries:
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    return buffer.getvalue()
-
-
-def zipped(*entries: tuple[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", compression) as archive:
-        for name, data in entries:
-            archive.writestr(name, data)
-    return buffer.getvalue()
 
 
 def read(data: bytes, name: str) -> dict[str, bytes | str]:
@@ -39,9 +22,6 @@ def read(data: bytes, name: str) -> dict[str, bytes | str]:
         except InputError as error:
             found[member.name] = error.code
     return found
-
-
-SAMPLES = (("0001.jpg", b"one"), ("0001.cls", b"7"), ("a/0002.png", b"two"), ("0002.json", b"{}"))
 
 
 def test_a_webdataset_shard_gives_its_images_in_order() -> None:

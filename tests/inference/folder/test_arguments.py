@@ -5,7 +5,7 @@ import pytest
 from lit_infer.errors import NotFoundError, UsageError
 from lit_infer.folder.arguments import parse
 from lit_infer.folder.sources import Listed
-from tests.inference.folder.test_search import touched
+from tests.support.paths import touched
 
 
 @pytest.fixture(autouse=True)

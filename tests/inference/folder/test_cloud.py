@@ -11,8 +11,8 @@ from lit_infer.errors import InputError, MissingExtraError, NotFoundError, Usage
 from lit_infer.folder.arguments import parse
 from lit_infer.folder.cloud import Remote, listing
 from tests.conftest import run_command
-from tests.inference.folder.test_archives import tar, zipped
 from tests.inference.tiny import without
+from tests.support.archives import tar, zipped
 
 
 @pytest.fixture

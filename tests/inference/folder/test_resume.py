@@ -22,8 +22,8 @@ from lit_infer.folder.job import Job
 from lit_infer.folder.tally import Summary
 from lit_infer.predictor import Predictor
 from tests.conftest import BIN
-from tests.inference.folder.test_archives import zipped
 from tests.inference.tiny import LABELS, colour, encoded, save
+from tests.support.archives import zipped
 
 ROWS = 22
 OUTPUTS = ("rows.jsonl", "vectors.npy", "report.html")

@@ -5,14 +5,7 @@ import pytest
 
 from lit_infer.folder import search
 from lit_infer.folder.search import Search, from_glob
-
-
-def touched(root: Path, *names: str) -> Path:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    return root
+from tests.support.paths import touched
 
 
 def found(search: Search, root: Path) -> list[str]:

@@ -7,8 +7,8 @@ import pytest
 from lit_infer.errors import InputError
 from lit_infer.folder.arguments import parse
 from lit_infer.folder.sources import Inputs, split_lines
-from tests.inference.folder.test_archives import tar, zipped
-from tests.inference.folder.test_search import touched
+from tests.support.archives import tar, zipped
+from tests.support.paths import touched
 
 
 def names(inputs: Inputs) -> list[str]:

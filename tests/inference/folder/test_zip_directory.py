@@ -4,7 +4,7 @@ import zipfile
 import pytest
 
 from lit_infer.folder import zip_directory
-from tests.inference.folder.test_archives import SAMPLES, zipped
+from tests.support.archives import SAMPLES, zipped
 
 FIELDS = ("filename", "header_offset", "CRC", "file_size", "compress_size", "compress_type", "flag_bits")
 

@@ -13,8 +13,8 @@ from PIL import Image
 from lit_infer.errors import InputError
 from lit_infer.images import Limits, prepare
 from lit_infer.predictor import Predictor
-from tests.inference.images.test_pixels import FILES, PIPELINES, png_header
 from tests.inference.tiny import colour
+from tests.support.pictures import FILES, PIPELINES, png_header
 
 CODES = {"empty", "unknown_format", "undecodable", "too_many_pixels", "bad_shape"}
 KINDS = ("jpeg-420", "jpeg-progressive", "jpeg-gray", "jpeg-cmyk", "png-rgb", "png-palette", "png-16-bit", "webp",

@@ -21,9 +21,10 @@ import pytest
 from msgspec.structs import replace
 from onnx import TensorProto, helper
 
-from tests.inference.server.process import Server, serving
-from tests.inference.server.proven import PARITY, expected, make_proven, tensor
 from tests.inference.tiny import LABELS, colour, listed, rewrite
+from tests.support.server.process import Server, serving
+from tests.support.server.proven import PARITY, expected, make_proven
+from tests.support.server.requests import tensor
 
 SECONDS = float(os.environ.get("LIT_OVERLOAD_SECONDS", "8"))
 TIMES = 5

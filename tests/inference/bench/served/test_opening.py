@@ -9,7 +9,7 @@ from lit_infer.bench.inputs import own_inputs
 from lit_infer.bench.served.opening import Servers
 from lit_infer.errors import NotFoundError, UsageError
 from tests.inference.bench.servers import url_of
-from tests.inference.server.process import Server
+from tests.support.server.process import Server
 
 
 def test_the_only_model_is_found_and_the_version_that_answers_is_kept(url: str) -> None:

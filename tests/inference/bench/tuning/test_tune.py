@@ -11,41 +11,11 @@ from lit_infer.bench.tuning import tune as tuning
 from lit_infer.bench.tuning.aims import Aim, Tried, parse_aim
 from lit_infer.bench.tuning.candidates import open_candidates
 from lit_infer.bench.tuning.tune import steps, tune
-from lit_infer.errors import GateError, UsageError
+from lit_infer.errors import GateError
 from lit_infer.hardware import usable_cpus
-from lit_infer.manifest import Graph
 from lit_infer.predictor import Predictor
-from tests.inference.tiny import make_bundle
 
 DEFAULT = Tried("onnx", usable_cpus(), 8, images_per_s=1000)
-
-
-def test_the_candidates_are_each_engine_with_1_to_all_threads(bundle_folder: Path) -> None:
-    found = open_candidates(str(bundle_folder))
-    subjects, left_out = found.subjects, found.left_out
-
-    assert left_out == []
-    assert {subject.name for subject in subjects} == {"onnx"}
-    threads = [subject.predictor.threads for subject in subjects]
-    assert threads == sorted(set(threads))
-    assert (threads[0], threads[-1]) == (1, usable_cpus())
-
-
-def test_an_engine_that_cannot_open_its_graph_is_left_out_with_the_reason(tmp_path: Path) -> None:
-    broken = Graph(format="torchscript", status="ok", file="model.pt", sha256="0" * 64, bytes=1)
-    folder = make_bundle(tmp_path / "bundle", broken)
-    (folder / "model.pt").write_bytes(b"no graph")
-
-    found = open_candidates(str(folder))
-    subjects, left_out = found.subjects, found.left_out
-
-    assert {subject.name for subject in subjects} == {"onnx"}
-    assert [line.split(":")[0] for line in left_out] == ["torchscript is left out"]
-
-
-def test_a_lone_graph_has_no_settings(bundle_folder: Path) -> None:
-    with pytest.raises(UsageError, match="tune the bundle"):
-        open_candidates(str(bundle_folder / "model.onnx"))
 
 
 @pytest.mark.parametrize("aim", ["latency", "throughput", "p90<1000ms"])

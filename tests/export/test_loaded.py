@@ -1,0 +1,74 @@
+"""lit_export.loaded: what is exported, wherever it comes from."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lit_export.loaded import Loaded, load
+from lit_export.options import Options
+from lit_infer import artifacts, files
+from lit_infer.errors import UsageError
+from tests.export import foreign
+
+
+def loaded(source: Any, **options: Any) -> Loaded:
+    return load(source, Options(**options), lambda _: None)
+
+
+def test_a_module_in_memory_is_copied_and_stays_as_it_is() -> None:
+    module = foreign.Plain().train()
+
+    found = loaded(module)
+
+    assert module.training
+    assert found.module is not module
+    assert not any(part.training for part in found.module.modules())
+    assert (found.name, found.class_path) == ("Plain", "tests.export.foreign.Plain")
+    assert (found.reference, found.record, found.score, found.weights) == (None, None, None, "model")
+    with torch.no_grad():
+        module.body[2].weight.zero_()
+    assert found.module.state_dict()["body.2.weight"].any()
+
+
+def test_the_digest_of_a_module_in_memory_is_that_of_its_weights() -> None:
+    module = foreign.Plain()
+    before = loaded(module).digest
+
+    assert loaded(module.train()).digest == loaded(foreign.Plain()).digest == before
+    with torch.no_grad():
+        module.body[2].bias[0] += 1
+    assert loaded(module).digest != before
+    assert loaded(foreign.Plain().half()).digest != before
+
+
+def test_a_file_and_a_reference_to_it_give_the_same_module_and_where_it_came_from(
+    digits_checkpoint: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/model.ckpt").write_bytes(digits_checkpoint.read_bytes())
+    artifacts.registry().publish(tmp_path / "folder", artifacts.parse("local/p/net"), type="model", aliases=["best"])
+
+    by_path, by_name = loaded(digits_checkpoint), loaded(artifacts.parse("local/p/net:best"))
+
+    assert by_path.digest == by_name.digest == files.sha256(digits_checkpoint)
+    assert (by_path.name, by_name.name) == ("digits", "net")
+    assert (by_path.reference, str(by_name.reference)) == (None, "local/p/net:v0")
+    assert by_path.class_path == by_name.class_path == "lit_trainer.modules.digits_cnn.DigitsCNN"
+    assert by_path.score is not None
+    state = by_name.module.state_dict()
+    assert all(torch.equal(value, state[key]) for key, value in by_path.module.state_dict().items())
+
+
+def test_a_part_is_taken_and_the_class_path_is_the_whole_s() -> None:
+    found = loaded(foreign.Nested(), submodule="encoder.backbone")
+
+    assert type(found.module).__name__ == "Sequential"
+    assert found.class_path == "tests.export.foreign.Nested"
+
+
+@pytest.mark.parametrize("asked", [{"class_path": "a:B"}, {"hparams": {"a": 1}}, {"weights": "ema"}])
+def test_what_is_for_checkpoints_is_refused_for_a_module_in_memory(asked: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="are for checkpoints; this module is loaded already"):
+        loaded(foreign.Plain(), **asked)
