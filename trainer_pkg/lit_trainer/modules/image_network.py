@@ -20,8 +20,8 @@ class ImageNetwork(SupervisedModule):
     checkpoint downloads nothing: the weights are in it.
 
     `network` (images in, outputs out) takes the place of `architecture`, and `criterion` (outputs and targets in, a
-    scalar out) that of the built-in loss. Modules are no plain values and stay out of the hparams: load such a checkpoint
-    with `load_from_checkpoint(path, network=MyNetwork())`. It can be loaded without its criterion.
+    scalar out) that of the built-in loss. Modules are not plain values and stay out of the hparams: load such a
+    checkpoint with `load_from_checkpoint(path, network=MyNetwork())`. It can be loaded without its criterion.
     """
 
     derived_hparams: ClassVar[tuple[str, ...]] = ()
