@@ -161,7 +161,7 @@ class GraphBuilder:
         if any(isinstance(side, str) for tensor in self.target.inputs for side in tensor.shape[1:]):
             return None  # there is no one size to time it at
         if graph.precision != "int8":
-            return latency.compare({graph.label: predictor}, batch_size=size, seconds=_SECONDS)[graph.label]
+            return self._timed(graph, predictor, size)
         fp32, _ = self._graph(graph.format, "fp32")
         if fp32.file is None:
             raise GateError(f"it cannot be measured against {fp32.label}, which failed: {fp32.reason}")
@@ -172,6 +172,18 @@ class GraphBuilder:
                 f"{found['fp32'].ms:.2f} ms. --keep-anyway keeps it"
             )
         return found["int8"]
+
+    def _timed(self, graph: Graph, predictor: Predictor, size: int) -> Latency | None:
+        """Alone, on inputs that it was compared on: a graph may refuse others, such as words that it does not know."""
+        proven = max((sample.inputs for sample in self.expected), key=lambda inputs: len(inputs[0]))
+        names = [tensor.name for tensor in self.target.inputs]
+        inputs = dict(zip(names, proven, strict=True))
+        try:
+            found = latency.compare({graph.label: predictor}, batch_size=size, seconds=_SECONDS, inputs=inputs)
+        except Exception as error:  # a graph that has been proven is not lost for it
+            progress.note(f"{graph.label}: not timed: {reason_of(error)}")
+            return None
+        return found[graph.label]
 
     def _remove(self, path: Path) -> None:
         for leftover in self.folder.glob(f"{path.name.partition('.')[0]}*"):

@@ -139,10 +139,16 @@ def _facts(contents: dict[Any, Any], place: str) -> Rows:
     yield "class", facts.class_path or "not recorded: to export it give --class pkg.mod:Cls"
     yield "task", facts.task
     yield from _preprocessing(facts.preprocess, facts.normalize, facts.labels)
+    yield from titled("batch", [_seen(tensor) for tensor in record.batch or ()])
+    yield from titled("forward", [_seen(tensor) for tensor in record.inputs or ()])
     if record.run:
         yield "run", record.run
     if record.git_commit:
         yield "git commit", record.git_commit
+
+
+def _seen(tensor: manifest.BatchTensor) -> str:
+    return f"{tensor.name}: {tensor.dtype} {list(tensor.shape)}"
 
 
 def _preprocessing(steps: Any, normalize: Any, labels: tuple[str, ...] | None) -> Rows:
