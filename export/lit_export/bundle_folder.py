@@ -50,7 +50,7 @@ def default_folder(described: Manifest) -> Path:
     return artifacts.artifacts_root() / "bundles" / f"{described.name}-{version}"
 
 
-def kept(folder: Path, described: Manifest, made: Sequence[Key]) -> tuple[Graph, ...]:
+def graphs_that_stay(folder: Path, described: Manifest, made: Sequence[Key]) -> tuple[Graph, ...]:
     """The graphs of an earlier export into the same folder that stay, when `made` are made anew.
 
     Raises UsageError where the folder holds something else: no bundle, another checkpoint, or graphs whose embedded
@@ -96,7 +96,7 @@ def finish(
     options: Options,
 ) -> Bundle:
     """Give proven graphs, which lie in the staged folders, their final names, write the manifest, and publish."""
-    stay = kept(folder, described, [(graph.format, graph.precision) for graph in made])
+    stay = graphs_that_stay(folder, described, [(graph.format, graph.precision) for graph in made])
     complete = _completed(described, (*made, *stay), golden=_golden([*staged, folder]))
     if not complete.ok_graphs():
         return Bundle(None, complete, tuple(made), None)
@@ -118,9 +118,9 @@ def write_golden(staged: Path, arrays: dict[str, NDArray[Any]]) -> None:
                 np.lib.format.write_array(entry, np.ascontiguousarray(array), allow_pickle=False)
 
 
-def _golden(places: Sequence[Path]) -> str | None:
-    """The digest of the golden answers, from the first place that has them."""
-    return next((files.sha256(place / GOLDEN) for place in places if (place / GOLDEN).is_file()), None)
+def _golden(folders: Sequence[Path]) -> str | None:
+    """The digest of the golden answers, from the first folder that has them."""
+    return next((files.sha256(folder / GOLDEN) for folder in folders if (folder / GOLDEN).is_file()), None)
 
 
 def _completed(described: Manifest, graphs: Sequence[Graph], *, golden: str | None) -> Manifest:

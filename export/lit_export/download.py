@@ -15,9 +15,9 @@ _STALL_SECONDS = 60
 _CHUNK = 4 << 20
 
 
-def is_url(place: str) -> bool:
+def is_url(text: str) -> bool:
     """Whether this is a URL rather than a path or a reference."""
-    return "://" in place
+    return "://" in text
 
 
 def file_name(url: str) -> str:

@@ -15,7 +15,7 @@ from msgspec.structs import replace as changed
 from lit_export import latency, verify
 from lit_export.bundle_folder import Key
 from lit_export.formats import FORMATS, STANDARD, file_name
-from lit_export.formats.job import Job, Writer, Written
+from lit_export.formats.job import WriteJob, Writer, Written
 from lit_export.judge import Judge
 from lit_export.options import Options
 from lit_export.tasks import Target
@@ -82,7 +82,7 @@ class GraphBuilder:
 
     def _written(self, writer: Writer, plan: Graph, path: Path, reasons: Sequence[str]) -> Written:
         progress.note(f"{plan.label}: write" + (f", another way ({reasons[-1]})" if reasons else ""))
-        job = Job(
+        job = WriteJob(
             target=self.target,
             described=self.described,
             precision=plan.precision,
@@ -173,10 +173,10 @@ class GraphBuilder:
 
     def _remove(self, path: Path) -> None:
         for leftover in self.folder.glob(f"{path.name.partition('.')[0]}*"):
-            if leftover not in self._kept_paths():
+            if leftover not in self._paths_in_use():
                 leftover.unlink()
 
-    def _kept_paths(self) -> set[Path]:
+    def _paths_in_use(self) -> set[Path]:
         written = [written for _, written in self._made.values() if written]
         return {path for one in written for path in (one.path, *one.companions)}
 

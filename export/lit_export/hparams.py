@@ -58,7 +58,7 @@ def arguments(
         key: str(item.annotation) for key, item in known.items() if item.default is item.empty and key not in given
     }
     if missing:
-        raise UsageError(diagnosis.missing_arguments(checkpoint.place, cls.__qualname__, missing))
+        raise UsageError(diagnosis.missing_arguments(checkpoint.where, cls.__qualname__, missing))
     return given
 
 
@@ -82,13 +82,13 @@ def _recorded(checkpoint: "Checkpoint", trust: Sequence[str]) -> dict[str, Any]:
     found.pop("_class_path", None)
     if instantiator is not None and instantiator not in _CLI:
         raise ArtifactError(
-            f"{checkpoint.place} asks for an instantiator of its own, {str(instantiator)[:80]!r}, and is refused. "
+            f"{checkpoint.where} asks for an instantiator of its own, {str(instantiator)[:80]!r}, and is refused. "
             "Train with LightningCLI(load_from_checkpoint_support=False), or with lit-train"
         )
     for key, value in found.items():
         if (named := _named_code(value, trust)) is not None:
             raise ArtifactError(
-                f"{checkpoint.place}: its hparam {key} names code to run ({named}), and is refused. "
+                f"{checkpoint.where}: its hparam {key} names code to run ({named}), and is refused. "
                 f"Trust it: --trust-package {named.partition('.')[0]}, or give the value: --hparam {key}=VALUE"
             )
     if instantiator is not None:

@@ -26,7 +26,7 @@ from lit_infer import artifacts, errors, files, manifest, progress
 from lit_infer.errors import GateError, LitError, UsageError
 from lit_infer.manifest import Graph, Manifest
 
-Source = artifacts.Reference | Path | str
+CheckpointName = artifacts.Reference | Path | str
 _LAST_LINES_S = 5.0  # for what a child told before it ended; a process that it lost may hold the pipe
 # -P: not from the current folder, where any file may be called as a module is.
 _CHILD = ("-P", "-c", "from lit_export.isolated import child; child()")
@@ -36,14 +36,14 @@ _CHILD = ("-P", "-c", "from lit_export.isolated import child; child()")
 class Request:
     """What a child is asked for. It is pickled: it goes from us to our own child, and hparams may be any objects."""
 
-    source: Source
+    source: CheckpointName
     format: manifest.Format
     out: Path
     options: Options
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a child found: its graphs, or the error that kept it from trying."""
+    """What a child found: its graphs, or the error that stopped it before it could try."""
 
     manifest: Manifest | None = None
     graphs: tuple[Graph, ...] = ()
@@ -52,7 +52,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def export_isolated(
-    source: Source,
+    source: CheckpointName,
     formats: Sequence[manifest.Format],
     *,
     out: Path | None = None,
@@ -76,7 +76,7 @@ def export_isolated(
                 described = answer.manifest.embedded()
                 folder = out or bundle_folder.default_folder(described)
                 keys = [(name, precision) for name in wanted for precision in precisions]
-                bundle_folder.kept(folder, described, keys)  # says now what would say no in the end
+                bundle_folder.graphs_that_stay(folder, described, keys)  # refused now rather than in the end
         if described is None:
             raise GateError("no format could be exported: " + "; ".join(f"{one.label}: {one.reason}" for one in made))
         stages = [staged / name for name in wanted]

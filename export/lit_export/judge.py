@@ -40,7 +40,7 @@ class Judge:
         score.check_drop(found, self.eager, max_drop=self.options.max_drop)
         return DataScore(value=found, eager=self.eager, images=sum(1 for _ in self.labelled))
 
-    def quantize(self, fp32: Path, out: Path, keep: Sequence[str]) -> Quantization:
+    def quantize(self, fp32: Path, out: Path, in_float: Sequence[str]) -> Quantization:
         """Write an int8 graph that is as accurate as was asked; layers go back to float until it is."""
         truth = None if self.eager is not None else self._classes(fp32)
 
@@ -52,7 +52,7 @@ class Judge:
             except GateError:
                 return False
 
-        return quantize.int8(fp32, out, calibration=self._calibration, keep=keep, accept=accept)
+        return quantize.int8(fp32, out, calibration=self._calibration, in_float=in_float, accept=accept)
 
     def _classes(self, path: Path) -> NDArray[np.int64]:
         """A graph's best class for each of the calibration images."""

@@ -12,7 +12,7 @@ from lit_export.bundle_folder import Bundle, Key
 from lit_export.formats import FORMATS, STANDARD, writing_packages
 from lit_export.graph_builder import GraphBuilder
 from lit_export.judge import judge_for
-from lit_export.loaded import Loaded, Source, load
+from lit_export.loaded import Exportable, Loaded, load
 from lit_export.options import Options
 from lit_export.tasks import Target, image_target
 from lit_export.tensors import tensor_target
@@ -26,7 +26,7 @@ _PACKAGES = (*_TRAINING, *writing_packages(), *engines.packages(), "pillow", "si
 
 
 def export(
-    source: Source,
+    source: Exportable,
     formats: Sequence[manifest.Format] = (STANDARD,),
     *,
     out: Path | None = None,
@@ -46,7 +46,7 @@ def export(
     target = _target(loaded.module, spec.facts_for(loaded, options), options)
     described = _describe(loaded, target, options)
     folder = out or bundle_folder.default_folder(described)
-    bundle_folder.kept(folder, described, wanted)  # says now what would say no in the end
+    bundle_folder.graphs_that_stay(folder, described, wanted)  # refused now rather than in the end
 
     with files.staging_folder(folder.absolute().parent) as scratch, files.staging_folder(scratch) as staged:
         progress.note("ask the eager module for the answers")

@@ -90,14 +90,14 @@ class FloatGraph:
             found.update(dict.fromkeys(nodes))
         weighted = {node.name for node in self.model.graph.node if node.op_type in onnx_graph.WEIGHTED}
         if not weighted - found.keys():
-            raise UsageError(f"int8 has nothing left to quantize: {', '.join(patterns)} keep every layer in float")
+            raise UsageError(f"int8 has nothing left to quantize: {', '.join(patterns)} leave every layer in float")
         return list(found)
 
-    def write(self, to: Path, ranges: Any, *, kept: Sequence[str]) -> None:
-        """Quantize all but `kept`, and write it as a file that is otherwise as the float32 one."""
-        onnx_graph.save(self.quantized(ranges, kept=kept), to, like=self.original)
+    def write(self, to: Path, ranges: Any, *, in_float: Sequence[str]) -> None:
+        """Quantize all but `in_float`, and write it as a file that is otherwise as the float32 one."""
+        onnx_graph.save(self.quantized(ranges, in_float=in_float), to, like=self.original)
 
-    def quantized(self, ranges: Any, *, kept: Sequence[str] = (), only: Sequence[str] = ()) -> Any:
+    def quantized(self, ranges: Any, *, in_float: Sequence[str] = (), only: Sequence[str] = ()) -> Any:
         """The graph with all quantized but `kept`, or nothing but `only`. `ranges` are those of the calibration."""
         import onnx
         from onnxruntime.quantization import QuantType
@@ -113,7 +113,7 @@ class FloatGraph:
             activation_qType=QuantType.QUInt8,
             tensors_range=ranges,
             nodes_to_quantize=list(only),
-            nodes_to_exclude=sorted({*self.exact, *kept}),
+            nodes_to_exclude=sorted({*self.exact, *in_float}),
             op_types_to_quantize=list(OPERATORS),
             extra_options={},
         )

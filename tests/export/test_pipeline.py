@@ -176,7 +176,7 @@ def test_where_the_first_exporter_gets_it_wrong_the_second_is_tried_and_the_mani
     """pytorch#169178: an exporter may write a graph that loads, runs and answers something else."""
     right = formats.onnx.write_dynamo
 
-    def wrong(job: formats.job.Job, path: Path) -> Written:
+    def wrong(job: formats.job.WriteJob, path: Path) -> Written:
         module = copy.deepcopy(job.target.module)
         with torch.no_grad():
             next(module.parameters()).mul_(1.1)

@@ -48,7 +48,7 @@ def lookup(digest: str) -> Path | None:
 
 @contextmanager
 def staging() -> Iterator[Path]:
-    """A fresh folder to download into, which `keep` makes an entry."""
+    """A fresh folder to download into, which `add` makes an entry."""
     root = cache_root()
     _remove_stale(root)
     with files.staging_folder(root) as folder:
@@ -56,7 +56,7 @@ def staging() -> Iterator[Path]:
         yield folder
 
 
-def keep(staged: Path, digest: str) -> Path:
+def add(staged: Path, digest: str) -> Path:
     """Make a verified staging folder the entry of its digest; one that another process made meanwhile stays."""
     for folder in (staged, *(path for path in staged.rglob("*") if path.is_dir())):
         folder.chmod(folder.stat().st_mode & ~0o022)  # whatever the umask

@@ -50,8 +50,8 @@ def collect(registry: FolderRegistry, *, dry_run: bool = False) -> Collected:
         if not dry_run:
             for home in homes:
                 _drop_unlinked(home / contents.FOLDER)
-    kept = {inode for name in versions if name not in removed for inode in sizes[name]}
-    freed = {inode: size for name in removed for inode, size in sizes[name].items() if inode not in kept}
+    staying = {inode for name in versions if name not in removed for inode in sizes[name]}
+    freed = {inode: size for name in removed for inode, size in sizes[name].items() if inode not in staying}
     return Collected(
         removed=tuple(version for name, version in versions.items() if name in removed),
         in_use=tuple(version for name, version in versions.items() if name in in_use),

@@ -149,7 +149,7 @@ class WandbRegistry:
     def _download(self, artifact: Any, pinned: Reference, digest: str) -> Path:
         with cache.staging() as staged, progress.transfer(f"download {pinned}") as told:
             fetch_files(artifact, staged / "files", digest=digest, subject=str(pinned), told=told)
-            return cache.keep(staged, digest)
+            return cache.add(staged, digest)
 
     def _usual_project(self) -> str:
         project = os.environ.get("WANDB_PROJECT")

@@ -31,14 +31,14 @@ def fetch_files(artifact: Any, folder: Path, *, digest: str, subject: str, told:
     wanted = checked_sizes(_entries(artifact, digest, subject), subject)
     _check_room(sum(wanted.values()), folder, subject)
     with explained(subject):
-        places = {file.name: file.direct_url for file in artifact.files(per_page=1000)}
+        addresses = {file.name: file.direct_url for file in artifact.files(per_page=1000)}
     total, before = sum(wanted.values()), 0
     told(0, total)
     for name, size in wanted.items():
-        if name not in places:
+        if name not in addresses:
             raise ArtifactError(f"{subject}: W&B gives no address for {name}; log the artifact again")
         path = _place(folder, name, subject)
-        _bring(places[name], path, size, subject=subject, told=partial(_of_all, told, before, total))
+        _bring(addresses[name], path, size, subject=subject, told=partial(_of_all, told, before, total))
         before += size
     try:
         artifact.verify(str(folder))
