@@ -24,7 +24,7 @@ class Checkpoint:
     """A checkpoint's contents, loaded with `weights_only=True`, and where it came from."""
 
     path: Path
-    """Its file; for a URL only the file's name, for the download is gone."""
+    """Its file; for a URL only the file's name, since the download is gone."""
     where: str
     """What it is called in messages: the path, the URL or the reference."""
     digest: str
@@ -110,24 +110,24 @@ def _load(file: IO[bytes], where: str) -> dict[str, Any]:
             contents = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ArtifactError(f"{where} needs more than plain data to load, and is refused: {_telling(error)}") from None
-    except Exception as error:  # on bytes that are no checkpoint torch's reader stumbles in any way
-        raise ArtifactError(f"{where} is not a whole checkpoint: {_telling(error)}") from None
+    except Exception as error:  # torch's reader may raise anything on bytes that are not a checkpoint
+        raise ArtifactError(f"{where} is not a complete checkpoint: {_telling(error)}") from None
     if not isinstance(contents, dict):
         raise ArtifactError(f"{where} is not a checkpoint: it holds a {type(contents).__name__}")
     return contents
 
 
 def _telling(error: Exception) -> str:
-    """The line of torch's several that names the trouble."""
+    """Of the lines of torch's message, the one that names the problem."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if line.startswith("WeightsUnpickler error")]
     return (telling or lines or [type(error).__name__])[0]
 
 
 def _with_weights(contents: dict[Any, Any], asked: Weights | None, where: str) -> tuple[dict[str, Any], Weights, bool]:
-    """The contents with the chosen weights as `state_dict`, which these are, and whether the score was theirs."""
+    """The contents with the chosen weights as `state_dict`, which weights they are, and whether the score is theirs."""
     if "state_dict" not in contents and contents and all(_is_weight(*item) for item in contents.items()):
-        progress.note("a plain state_dict: --class and --hparam say what it is the weights of")
+        progress.note("a plain state_dict: --class and --hparam say whose weights these are")
         contents = {"state_dict": contents}
     if "state_dict" not in contents:
         raise ArtifactError(diagnosis.no_weights(where, contents))

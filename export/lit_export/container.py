@@ -24,7 +24,7 @@ _PICKLE_LIMIT = 64 << 20
 
 
 def read_outline(file: IO[bytes], *, where: str) -> Any:
-    """The checkpoint's contents as `outline.read` gives them. Raises ArtifactError for what is no checkpoint."""
+    """The checkpoint's contents as `outline.read` gives them. Raises ArtifactError for what is not a checkpoint."""
     head = file.read(64)
     size = file.seek(0, 2)
     file.seek(0)

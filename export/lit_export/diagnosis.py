@@ -1,4 +1,4 @@
-"""What is wrong with a checkpoint, and the cure, in one or two lines. Pure: nothing here raises or reads much."""
+"""What is wrong with a checkpoint, and the remedy, in one or two lines. Pure: nothing here raises or reads much."""
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -62,14 +62,14 @@ def other_archive(entries: Sequence[str], where: str) -> str | None:
 
 
 def damaged(where: str, size: int, error: Exception) -> str:
-    """For bytes at which a reader stumbles."""
+    """For bytes that cannot be read."""
     reason = (str(error).splitlines() or [""])[0].strip()[:120] or type(error).__name__
     what = f"{where} ({size:,} bytes) is truncated, damaged or not a checkpoint at all ({reason})"
     return f"{what}. Copy or download it again"
 
 
 def raw_pickle(where: str, first: Any) -> str:
-    """For a pickle that does not open as torch.save's do."""
+    """For a pickle that does not begin as those of torch.save."""
     if isinstance(first, dict):
         return f"{where} was written by pickle, not by torch.save. Load it where you made it, and torch.save it again"
     return f"{where} is a pickle, not a checkpoint"

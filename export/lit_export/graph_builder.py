@@ -44,7 +44,7 @@ class GraphBuilder:
     _made: dict[Key, tuple[Graph, Written | None]] = field(default_factory=dict)
 
     def graph(self, name: manifest.Format, precision: Precision) -> Graph:
-        """Make one graph, unless it is made already. A failed one has its reason and no file."""
+        """Make one graph, unless it is made already. A failed one has a reason instead of a file."""
         return self._graph(name, precision)[0]
 
     def deliver(self, graphs: Sequence[Graph], to: Path) -> None:
@@ -69,7 +69,7 @@ class GraphBuilder:
             try:
                 written = self._written(writer, plan, path, reasons)
                 graph = self._compared(plan, written)
-            except UsageError:  # the user's to mend, and then every format's
+            except UsageError:  # only the user can fix it, and it concerns every format
                 raise
             except Exception as error:  # an exporter, and an engine on its file, may raise anything
                 self._remove(path)
@@ -148,16 +148,16 @@ class GraphBuilder:
         except GateError as error:
             progress.note(f"{graph.label}: failed")
             failed = Graph(format=graph.format, precision=graph.precision, status="failed", reason=str(error))
-        if right:  # and too slow, on its own engine: another format may be made from it
+        if right:  # but too slow on its own engine; another format may be made from it
             return failed, written
         self._remove(written.path)
         return failed, None
 
     def _latency(self, graph: Graph, predictor: Predictor) -> Latency | None:
-        """Beside float32 for int8, which is kept where it is the faster one here, on the same engine."""
+        """For int8, measured against float32 on the same engine: it stays only where it is the faster one here."""
         size = self.target.batch or DEFAULT_BATCH_SIZE
         if any(isinstance(side, str) for tensor in self.target.inputs for side in tensor.shape[1:]):
-            return None  # there is no one size to time it at
+            return None  # there is no single size to time it at
         if graph.precision != "int8":
             return latency.compare({graph.label: predictor}, batch_size=size, seconds=_SECONDS)[graph.label]
         fp32, _ = self._graph(graph.format, "fp32")

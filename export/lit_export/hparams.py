@@ -27,7 +27,7 @@ def parse_hparam(text: str) -> tuple[str, Any]:
     try:
         return key, yaml.safe_load(value)
     except yaml.YAMLError:
-        raise UsageError(f"--hparam {text}: the value is no YAML; quote it, as in '{key}=\"text\"'") from None
+        raise UsageError(f"--hparam {text}: the value is not YAML; quote it, as in '{key}=\"text\"'") from None
 
 
 def is_trusted(path: str, packages: Sequence[str]) -> bool:
@@ -38,7 +38,7 @@ def is_trusted(path: str, packages: Sequence[str]) -> bool:
 def arguments(
     cls: "type[nn.Module]", checkpoint: "Checkpoint", *, hparams: Mapping[str, Any], trust: Sequence[str]
 ) -> dict[str, Any]:
-    """What the class is made with; each difference between what is there and what it takes is said."""
+    """What the class is made with; each difference between what is there and what it takes is reported."""
     taken = list(inspect.signature(cls.__init__).parameters.values())[1:]
     known = {item.name: item for item in taken if item.kind in (item.POSITIONAL_OR_KEYWORD, item.KEYWORD_ONLY)}
     recorded = _recorded(checkpoint, trust)

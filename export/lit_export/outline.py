@@ -18,7 +18,7 @@ _DEPTH = 100
 
 
 def read(file: IO[bytes], *, records: Mapping[str, int] | None, limit: int) -> Any:
-    """One pickle's value, from where the file stands. Raises NotPlainError, or ValueError and the like on damage.
+    """One pickle's value, from the file's current position. Raises NotPlainError, or ValueError and the like on damage.
 
     `records`: the sizes of the archive's records by name, for a storage must be one of them. None: the old format,
     whose storages follow the pickles; `limit` is then the size of the file.
@@ -27,7 +27,7 @@ def read(file: IO[bytes], *, records: Mapping[str, int] | None, limit: int) -> A
 
 
 def foreign(contents: Any) -> Iterator[tuple[str, Foreign]]:
-    """Each value that is no plain data, with its path: `hyper_parameters.root`."""
+    """Each value that is not plain data, with its path: `hyper_parameters.root`."""
     for path, value in walk(contents):
         if isinstance(value, Foreign):
             yield path, value
@@ -117,13 +117,13 @@ class _Reader:
     def extend(self, items: list[Any]) -> None:
         target = self.stack[-1]
         if not isinstance(target, list):
-            raise NotPlainError("appends to what is no list")
+            raise NotPlainError("appends to something that is not a list")
         target.extend(items)
 
     def set_items(self, items: list[Any]) -> None:
         target = self.stack[-1]
         if not isinstance(target, dict):
-            raise NotPlainError("sets a key of what is no dict")
+            raise NotPlainError("sets a key of something that is not a dict")
         for key, value in zip(items[::2], items[1::2], strict=True):
             target[key_of(key)] = value
 

@@ -53,7 +53,7 @@ def export(
         expected = verify.samples(target, images=options.images, scratch=scratch)
         if verify.is_constant(expected):
             progress.note(
-                "warning: the module answers the same to every input. Is it trained? Comparing it can show little"
+                "warning: the module gives every input the same answer. Is it trained? Comparing it shows little"
             )
         builder = GraphBuilder(target, described, options, scratch, expected, judge_for(target, options))
         graphs = [builder.graph(name, precision) for name, precision in wanted]
@@ -78,7 +78,7 @@ def _target(module: nn.Module, facts: DeploymentFacts, options: Options) -> Targ
             module, facts, inputs=options.inputs, static_batch=options.static_batch, dynamic=options.dynamic
         )
     if options.inputs:
-        raise UsageError(f"--input is for task tensor; the sides of {facts.task} come from its preprocess")
+        raise UsageError(f"--input is for task tensor; the shape for {facts.task} comes from its preprocess")
     return image_target(module, facts, static_batch=options.static_batch, dynamic=options.dynamic)
 
 

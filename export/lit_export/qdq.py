@@ -39,7 +39,7 @@ class FloatGraph:
         original = onnx.load(fp32)
         opset = next(entry.version for entry in original.opset_import if entry.domain in ("", "ai.onnx"))
         if opset < 13:
-            raise GateError(f"int8 by channel needs opset 13 or newer; {fp32.name} is of opset {opset}")
+            raise GateError(f"int8 by channel needs opset 13 or newer; {fp32.name} has opset {opset}")
         path = staged / "simplified.onnx"
         # Symbolic shapes are for transformers of many inputs, and need sympy; onnx infers what is needed here.
         quant_pre_process(fp32, path, skip_symbolic_shape=True)
@@ -98,7 +98,7 @@ class FloatGraph:
         onnx_graph.save(self.quantized(ranges, in_float=in_float), to, like=self.original)
 
     def quantized(self, ranges: Any, *, in_float: Sequence[str] = (), only: Sequence[str] = ()) -> Any:
-        """The graph with all quantized but `kept`, or nothing but `only`. `ranges` are those of the calibration."""
+        """The graph with all quantized but `in_float`, or nothing but `only`. `ranges` are those of the calibration."""
         import onnx
         from onnxruntime.quantization import QuantType
         from onnxruntime.quantization.qdq_quantizer import QDQQuantizer

@@ -46,9 +46,8 @@ def int8(
         asked = float_graph.named(in_float)
         ranges, images, sample = _calibrate(float_graph, calibration, staged)
         if images < ENOUGH_IMAGES:
-            progress.note(
-                f"int8 is calibrated on {images} images; give at least {ENOUGH_IMAGES}, of every kind that will come"
-            )
+            enough = f"at least {ENOUGH_IMAGES}, of all kinds that production sees"
+            progress.note(f"int8 is calibrated on {images} images; give {enough}")
         candidate = staged / out.name
 
         def good(restored: Sequence[str]) -> bool:

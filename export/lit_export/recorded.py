@@ -8,7 +8,7 @@ from lit_infer.manifest import CHECKPOINT_KEY, CheckpointRecord, Score
 
 _MONITOR = "ModelCheckpoint"
 AVERAGED = ("ema_state_dict", "state_dict_ema")
-"""Where others than Lightning keep averaged weights, beside the raw ones in `state_dict`."""
+"""Where tools other than Lightning store averaged weights, next to the raw ones in `state_dict`."""
 RAW = "current_model_state"
 """Where Lightning's WeightAveraging keeps the raw weights; `state_dict` then holds the averaged ones."""
 

@@ -111,7 +111,7 @@ def _indices(names: Sequence[str], labels: Sequence[str] | None, classes: int | 
             raise UsageError(f"--data {source}: {labels.count(name)} of the model's classes are called {name}")
         if name not in labels:
             nearest = ", ".join(difflib.get_close_matches(name, labels, n=3, cutoff=0.0))
-            raise UsageError(f"--data {source}: {name}/ is no class of the model; nearest: {nearest}")
+            raise UsageError(f"--data {source}: {name}/ is not a class of the model; nearest: {nearest}")
     return [labels.index(name) for name in names]
 
 
@@ -153,7 +153,7 @@ def _prepared(prepare: Callable[[ImageInput], Pixels], image: ImageInput) -> Pix
 
 
 def _unreadable(what: str, why: str) -> GateError:
-    return GateError(f"labelled data must be whole; {what} cannot be used: {why}")
+    return GateError(f"labelled data must be complete; {what} cannot be used: {why}")
 
 
 def _share(right: int, count: int) -> float:

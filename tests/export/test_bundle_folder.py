@@ -62,7 +62,7 @@ def test_a_bundle_is_its_graphs_and_what_describes_them(bundle: Path) -> None:
     ],
 )
 def test_graphs_of_other_facts_do_not_join(bundle: Path, changes: dict[str, Any], named: str) -> None:
-    with pytest.raises(UsageError, match=f"the bundle's onnx was exported with other {named}. Export all formats anew"):
+    with pytest.raises(UsageError, match=f"onnx was exported with different {named}. Export all formats again"):
         bundle_folder.graphs_that_stay(bundle, described(**changes), [("torchscript", "fp32")])
     # Made anew, it is what is asked for now; nothing of before would stay.
     assert bundle_folder.graphs_that_stay(bundle, described(**changes), [("onnx", "fp32")]) == ()
@@ -134,7 +134,7 @@ def test_what_is_no_bundle_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "empty").mkdir()
     for name in ("thesis", "file"):
-        with pytest.raises(UsageError, match=f"{name} is not a bundle and not an empty folder"):
+        with pytest.raises(UsageError, match=f"{name} is neither a bundle nor an empty folder"):
             bundle_folder.graphs_that_stay(tmp_path / name, described(), [])
     assert bundle_folder.graphs_that_stay(tmp_path / "empty", described(), []) == ()
 

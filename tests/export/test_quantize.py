@@ -156,7 +156,7 @@ def test_a_name_that_keeps_nothing_is_refused(fp32: Path, tmp_path: Path) -> Non
 
 
 def test_keeping_every_layer_is_refused(fp32: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"nothing left to quantize: Conv, fc keep every layer"):
+    with pytest.raises(UsageError, match=r"nothing left to quantize: Conv, fc leave every layer"):
         quantize.int8(fp32, tmp_path / "int8.onnx", calibration=batches(8), in_float=["Conv", "fc"])
 
 

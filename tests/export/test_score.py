@@ -50,7 +50,7 @@ def test_a_class_may_be_missing(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_class_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="greene/ is no class of the model; nearest: green"):
+    with pytest.raises(UsageError, match="greene/ is not a class of the model; nearest: green"):
         classes(folders(tmp_path, "greene", "red"), list(LABELS))
 
 

@@ -31,7 +31,7 @@ def write(job: WriteJob, path: Path) -> Written:
 def _copy_without_source(archive: io.BytesIO, path: Path) -> None:
     """Rewrite a TorchScript archive without its debug records, which hold the author's paths and code lines.
 
-    And with the classes' names numbered anew: torch counts them over the life of the process, so that the second
+    The classes' names are numbered again from 0: torch counts them over the life of the process, so that the second
     export of the same module would be another file. PyTorch's own reader and writer keep the alignment that its
     loader expects.
     """

@@ -1,7 +1,7 @@
 """AOTInductor libraries (`.aoti.pt2`): native code that torch compiled for one host.
 
 Opening one runs its code with all the rights of this process, and a checksum beside it proves only that the file
-is whole, not who made it. So it is opened only where its maker is said to be trusted, whether it is alone or in a
+is intact, not who made it. So it is opened only where its maker is said to be trusted, whether it is alone or in a
 bundle: by the user with LIT_ALLOW_NATIVE_CODE=1, for which a signature that verifies (docs/export/signing.md) is a
 good reason, or by a caller that has just compiled it, with `allow_native_code`.
 """

@@ -41,14 +41,14 @@ def open_graph(
     if (device, provider, wanted) == ("auto", "auto", "cuda"):
         try:
             return _open(source, ort, wanted, "cuda:0", threads, why)
-        except EngineError as error:  # installed, but no device or no driver: auto may say so and go on
+        except EngineError as error:  # installed, but without a device or a driver: auto may fall back and say so
             wanted, why = "cpu", f"auto: CUDA could not be used ({error})"
     obtained = "cpu" if wanted in ("cpu", "openvino") else f"cuda:{int(device.partition(':')[2] or 0)}"
     return _open(source, ort, wanted, obtained, threads, why)
 
 
 def _choose(device: str, provider: Provider, available: Sequence[str]) -> tuple[str, str]:
-    """(provider, why), or an error that says what is here instead."""
+    """(provider, why), or an error that says what is available instead."""
     on_cuda = device.startswith("cuda")
     if provider == "auto":
         if device == "auto":
@@ -110,7 +110,7 @@ def _reopen(source: Path | bytes, stamp: tuple[int, ...], ort: Any, why: str, th
 
 
 def _stamp(source: Path | bytes) -> tuple[int, ...]:
-    """Tells whether a file was replaced or written to."""
+    """Changes when a file is replaced or written to."""
     if isinstance(source, bytes) or not source.exists():
         return ()
     found = source.stat()

@@ -38,7 +38,7 @@ def open_graph(path: Path, *, device: str, threads: int) -> OpenGraph:
         if obtained.type != "cpu":
             program = torch.export.passes.move_to_device_pass(program, str(obtained))
         module = program.module()
-    except Exception as error:  # whatever torch stumbles over in a graph that was not made for this version
+    except Exception as error:  # torch may raise anything for a graph of another version
         raise EngineError(f"{path}: torch cannot run it: {_first_line(error)}") from None
     return OpenGraph(
         run=torch_device.runner(torch, module, obtained),

@@ -18,13 +18,13 @@ _MAGIC = b"lit-deploy tensorrt 1\n"
 
 
 def pack(embedded: str, engine: bytes) -> bytes:
-    """The bytes of a `.engine` file: TensorRT has no place for a manifest, so it stands before the engine."""
+    """The bytes of a `.engine` file: TensorRT cannot store a manifest, so it comes before the engine."""
     text = embedded.encode()
     return _MAGIC + len(text).to_bytes(4, "little") + text + engine
 
 
 def unpack(data: bytes) -> tuple[str | None, bytes]:
-    """The opposite of `pack`; None and the whole for an engine that another tool wrote."""
+    """The opposite of `pack`; None and all the bytes for an engine that another tool wrote."""
     if not data.startswith(_MAGIC):
         return None, data
     start = len(_MAGIC) + 4
@@ -95,7 +95,7 @@ def _runner(cuda: Any, context: Any, index: int, inputs: list[str], outputs: lis
             return address
 
         with lock:
-            _ok(cuda, cuda.cudaSetDevice(index))  # it is a setting of the calling thread
+            _ok(cuda, cuda.cudaSetDevice(index))  # this is set per thread
             try:
                 contiguous = [np.ascontiguousarray(array) for array in arrays]  # alive until the copies are done
                 for name, array in zip(inputs, contiguous, strict=True):

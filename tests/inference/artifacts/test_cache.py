@@ -80,7 +80,7 @@ def test_a_link_to_files_elsewhere_is_no_entry(root: Path, tmp_path: Path) -> No
 def test_an_entry_that_anybody_may_write_is_not_trusted(root: Path) -> None:
     added()
     (root / DIGEST).chmod(0o777)
-    with pytest.raises(ArtifactError, match="may be written by every user, so its files are not trusted; LIT_CACHE"):
+    with pytest.raises(ArtifactError, match=r"is writable by every user, so its files are not trusted\. Set LIT_CACHE"):
         cache.lookup(DIGEST)
 
 
