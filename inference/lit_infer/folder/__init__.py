@@ -4,9 +4,9 @@
     summary = run_job(predictor, inputs, Job(output=Path("rows.jsonl")))
 
     arguments -> sources (search, archives, cloud) -> loading -> predictor.stream -> outputs -> tally
-    outputs: writers, vectors, sorting, html_report; what is unfinished is kept beside them (partial, resume)
+    outputs: writers, vectors, sorting, html_report; an unfinished run is kept beside them (partial, resume)
 
-`running.py` tells the story. Nothing here grows with the number of images.
+`running.py` tells the story. Memory does not grow with the number of images.
 """
 
 from lit_infer.folder.running import list_images, row, run, run_job
