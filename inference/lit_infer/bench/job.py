@@ -1,4 +1,4 @@
-"""One `lit-bench`: open what is to be measured, let it take turns or run scenarios, start it cold.
+"""One run of `lit-bench`: open what is to be measured, take turns or run scenarios, then measure cold starts.
 
 result = run(Job(bundle="my-bundle"), Watcher())
 """
@@ -26,7 +26,7 @@ from lit_infer.images import ImageInput
 SWEEP = (1, 2, 4, 8, 16, 32)
 _FLOOR_S = 0.5
 _SCENARIO_CALLERS = 16
-"""Under which the floor is told beside scenarios: about what Server and Offline have under way."""
+"""How many callers the floor is measured with for scenarios: about as many queries as Server and Offline have open."""
 
 Advance = Callable[[], None]
 
@@ -38,14 +38,14 @@ def _unseen(_: str, __: int) -> Iterator[Advance]:
 
 @dataclass(frozen=True)
 class Watcher:
-    """Who is told of the work."""
+    """Who is told about the progress of the work."""
 
     note: Callable[[str], None] = lambda _: None
-    """A line that is of interest in any case."""
+    """A line that matters in any case."""
     say: Callable[[str], None] = lambda _: None
-    """A line for who wants to know more."""
+    """A line for those who want to know more."""
     progress: Callable[[str, int], AbstractContextManager[Advance]] = _unseen
-    """The name of a step, and how often what it gives will be called."""
+    """Takes the name of a step and how often the function that it gives will be called."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Job:
     bundle: str | None = None
     """A model to open in this process."""
     servers: Servers | None = None
-    """Models that are answered for elsewhere. One of the two is given."""
+    """Servers whose models are measured. At least one of the two is given."""
     batch_sizes: Sequence[int] = ()
     """(): a sweep."""
     callers: Sequence[int] = ()
@@ -65,19 +65,19 @@ class Job:
     images: Sequence[ImageInput] = ()
     inputs: MakeInputs | None = None
     scenarios: Sequence[Scenario] = ()
-    """In place of the sweep."""
+    """Run instead of the sweep."""
     seconds: float | None = None
-    """Of each line; None: 0.5, of a scenario 10."""
+    """For each line; None: 0.5, or 10 for a scenario."""
     bound: float = 0.1
-    """Server: seconds within which p99 has to be."""
+    """Server: the seconds that p99 must not exceed."""
     rate: float | None = None
-    """Server: to check; None: the highest is searched."""
+    """Server: the rate to check; None: find the highest."""
     cold: bool = False
 
 
 @dataclass(frozen=True)
 class Opened:
-    """All that is measured, open."""
+    """Everything that is measured, opened."""
 
     own: Sequence[Subject]
     served: Sequence[ServedModel]
@@ -90,7 +90,7 @@ class Opened:
 
 
 def run(job: Job, to: Watcher) -> Result:
-    """Measure. Ctrl-C ends it with what was measured until then, if there is something; an error does too."""
+    """Measure. Ctrl-C or an error ends it early, with what has been measured by then, if there is anything."""
     opened = _open(job, to)
     name = job.bundle or ", ".join(dict.fromkeys(model.info.name for model in opened.served))
     manifest = opened.own[0].predictor.manifest if opened.own else None
@@ -128,7 +128,7 @@ def _open_own(job: Job, bundle: str, to: Watcher) -> list[Subject]:
 
 
 def _looked_at(job: Job, model: ServedModel, own: Sequence[Subject], to: Watcher) -> ServedRecord:
-    """Is it the model that is here, and what does it cost to ask its server for nothing?"""
+    """Check that it is the model that is here, and measure what an empty request to its server costs."""
     agreement = check_same(model, own) if own else None
     most = job.callers or ([_SCENARIO_CALLERS] if job.scenarios else [])
     found = record(model, callers=most, seconds=min(_FLOOR_S, job.seconds or _FLOOR_S), agreement=agreement)
@@ -155,7 +155,7 @@ def _cells(job: Job, opened: Opened, to: Watcher) -> list[Cell]:
 
 
 def _served_sizes(job: Job, model: ServedModel, to: Watcher) -> list[int]:
-    """What one request can hold. What was asked for is measured or refused; of a sweep the rest is left out."""
+    """The batches that one request can hold. A size that was asked for is measured or refused; a sweep skips it."""
     wanted = job.batch_sizes or SWEEP
     sizes, why = model.sizes(wanted)
     left_out = ", ".join(str(size) for size in wanted if size not in sizes)
@@ -168,7 +168,7 @@ def _served_sizes(job: Job, model: ServedModel, to: Watcher) -> list[int]:
 
 def _run_scenarios(job: Job, opened: Opened, result: Result, to: Watcher) -> None:
     driver, seconds = loadgen.driver(), job.seconds or 10.0
-    to.say(f"driven by {driver.name}; MLPerf's own runs take 600 s and more, these {seconds:g} s")
+    to.say(f"driven by {driver.name}; official MLPerf runs take 600 s and more, these {seconds:g} s")
     found = scenarios.run(opened.all, job.scenarios, driver=driver, seconds=seconds, bound=job.bound, rate=job.rate)
     task = to.progress("scenarios", len(job.scenarios) * len(opened.all))
     with _cut_short(result, lambda: bool(result.scenarios)), task as advance:
@@ -179,7 +179,7 @@ def _run_scenarios(job: Job, opened: Opened, result: Result, to: Watcher) -> Non
 
 @contextmanager
 def _cut_short(result: Result, has_figures: Callable[[], bool]) -> Iterator[None]:
-    """Ctrl-C, or an error such as a server that has gone, in the block: noted where there are figures, else raised."""
+    """Note Ctrl-C, or an error such as a server that is gone, if there are figures already; otherwise let it pass."""
     try:
         yield
     except (KeyboardInterrupt, LitError) as stop:
