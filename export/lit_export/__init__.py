@@ -11,14 +11,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lit_export.apart import export_apart
     from lit_export.bundle_folder import Bundle
+    from lit_export.isolated import export_isolated
     from lit_export.options import Options
     from lit_export.pipeline import export
 
-__all__ = ["Bundle", "Options", "export", "export_apart"]
+__all__ = ["Bundle", "Options", "export", "export_isolated"]
 
-_HOMES = {"Bundle": "bundle_folder", "Options": "options", "export": "pipeline", "export_apart": "apart"}
+_HOMES = {"Bundle": "bundle_folder", "Options": "options", "export": "pipeline", "export_isolated": "isolated"}
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,7 @@
 
 import os
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from lit_export.card import card
 from lit_export.options import Options
-from lit_infer import artifacts, files, manifest
+from lit_infer import artifacts, files, manifest, progress
 from lit_infer.engines import ENGINES
 from lit_infer.errors import UsageError
 from lit_infer.manifest import Graph, Manifest
 
-Note = Callable[[str], None]
 Key = tuple[manifest.Format, manifest.Precision]
 
 GOLDEN = "golden.npz"
@@ -95,7 +94,6 @@ def finish(
     *,
     staged: Sequence[Path],
     options: Options,
-    note: Note,
 ) -> Bundle:
     """Give proven graphs, which lie in the staged folders, their final names, write the manifest, and publish."""
     stay = kept(folder, described, [(graph.format, graph.precision) for graph in made])
@@ -107,7 +105,7 @@ def finish(
     source = described.source.reference
     if source and options.publish and any(graph.status == "ok" for graph in made):
         at = artifacts.parse(source)
-        note("publish")
+        progress.note("publish")
         reference = _publish(folder, complete, at)
     return Bundle(folder, complete, tuple(made), reference)
 

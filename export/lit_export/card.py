@@ -7,16 +7,10 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
-from lit_infer.manifest import Graph, Manifest, Parity, Step, Tensor
+from lit_infer.manifest import Graph, Manifest, Parity, Tensor
 
 FILE_NAME = "report.md"
 
-_PIPELINES = {"image-classification": "image-classification", "image-embedding": "image-feature-extraction"}
-_TASKS = {
-    "image-classification": "classifies images",
-    "image-embedding": "turns images into embeddings",
-    "tensor": "maps tensors to tensors",
-}
 _BETTER = {"max": "higher", "min": "lower"}
 
 
@@ -42,21 +36,21 @@ def _front_matter(manifest: Manifest) -> str:
         identifier = manifest.license.lower()
         is_identifier = re.fullmatch(r"[a-z0-9.+-]+", identifier) is not None
         fields |= {"license": identifier} if is_identifier else {"license": "other", "license_name": manifest.license}
-    if manifest.task in _PIPELINES:
-        fields["pipeline_tag"] = _PIPELINES[manifest.task]
+    if manifest.spec.pipeline_tag is not None:
+        fields["pipeline_tag"] = manifest.spec.pipeline_tag
     fields["tags"] = ["lit-deploy", *dict.fromkeys(graph.format for graph in manifest.ok_graphs())]
-    if any(graph.score for graph in manifest.graphs):
-        fields["metrics"] = ["accuracy"]
+    if metrics := sorted({graph.score.metric for graph in manifest.graphs if graph.score}):
+        fields["metrics"] = metrics
     return "\n".join(["---", *(f"{name}: {json.dumps(value)}" for name, value in fields.items()), "---"])
 
 
 def _summary(manifest: Manifest) -> str:
-    classes = f" It knows {len(manifest.labels):,} classes." if manifest.labels else ""
+    classes = f" It knows {len(manifest.labels):,} {manifest.spec.nouns[1]}." if manifest.labels else ""
     proven = len(manifest.ok_graphs())
     graphs = "1 graph, whose answers were" if proven == 1 else f"{proven} graphs, whose answers were"
     return (
         f"# {_text(manifest.name)}\n\n"
-        f"This model {_TASKS[manifest.task]}.{classes} The bundle holds {graphs} compared with those of the "
+        f"This model {manifest.spec.does}.{classes} The bundle holds {graphs} compared with those of the "
         "PyTorch module that it was exported from."
     )
 
@@ -87,15 +81,15 @@ def _interface(manifest: Manifest) -> str:
     rows = [("input", *_tensor(tensor)) for tensor in manifest.inputs]
     rows += [("output", *_tensor(tensor)) for tensor in manifest.outputs]
     parts = ["## What goes in and comes out", _table(("", "name", "type", "shape"), rows)]
-    if manifest.task != "tensor":
+    if manifest.spec.takes_images:
         parts.append(_preprocessing(manifest))
     if manifest.labels:
-        parts.append(_labels(manifest.labels))
+        parts.append(_labels(manifest.labels, manifest.spec.nouns[1]))
     return "\n\n".join(parts)
 
 
 def _preprocessing(manifest: Manifest) -> str:
-    steps = [*(_step(step) for step in manifest.preprocess)] or ["none: the image is taken as it is"]
+    steps = [step.value.describe() for step in manifest.preprocess] or ["none: the image is taken as it is"]
     lines = [f"{number}. {step}" for number, step in enumerate(steps, start=1)]
     inside = "scaling to 0..1"
     if manifest.normalize is not None:
@@ -114,24 +108,16 @@ def _preprocessing(manifest: Manifest) -> str:
     )
 
 
-def _step(step: Step) -> str:
-    if step.resize:
-        size = step.resize.size
-        to = f"to {size[0]} x {size[1]} (height x width)" if isinstance(size, tuple) else f"its shorter side to {size}"
-        return f"resize {to}, {step.resize.interpolation}{', antialiased' if step.resize.antialias else ''}"
-    if step.center_crop:
-        height, width = step.center_crop.height_width
-        return f"crop the centre, {height} x {width} (height x width)"
-    return "turn it upright by its EXIF orientation"
-
-
-def _labels(labels: Sequence[str]) -> str:
+def _labels(labels: Sequence[str], noun: str) -> str:
     shown = ", ".join(_text(label) for label in labels[:10])
-    return f"Classes in order: {shown}{f', … ({len(labels):,} in all, in manifest.json)' if len(labels) > 10 else ''}"
+    more = f", … ({len(labels):,} in all, in manifest.json)" if len(labels) > 10 else ""
+    return f"{noun.capitalize()} in order: {shown}{more}"
 
 
 def _graphs(manifest: Manifest) -> str:
-    head = ("graph", "precision", "file", "size", "max diff", "top-1 agreement", "score on data", "ms/input")
+    law = manifest.spec.agreement
+    agreement = law.name if law else ""
+    head = ("graph", "precision", "file", "size", "max diff", agreement, "score on data", "ms/input")
     parts = ["## Graphs", _table(head, [_graph(graph) for graph in manifest.ok_graphs()])]
     notes = [*_parity_notes(manifest.ok_graphs()), *_other_notes(manifest.graphs)]
     return "\n\n".join([*parts, *(["\n".join(f"- {note}" for note in notes)] if notes else [])])
@@ -140,7 +126,7 @@ def _graphs(manifest: Manifest) -> str:
 def _graph(graph: Graph) -> tuple[str, ...]:
     parity, score, latency = graph.parity, graph.score, graph.latency
     opset = f" (opset {graph.opset})" if graph.opset else ""
-    agreement = "" if parity is None or parity.top1_agreement is None else f"{parity.top1_agreement:.1%}"
+    agreement = "" if parity is None or parity.agreement is None else f"{parity.agreement:.1%}"
     return (
         f"{graph.format}{opset}",
         graph.precision,
@@ -148,7 +134,7 @@ def _graph(graph: Graph) -> tuple[str, ...]:
         f"{(graph.bytes or 0) / 1e6:.2f} MB",
         f"{parity.max_abs:.1e}" if parity else "",
         agreement,
-        f"{score.value:.4f} (module: {score.eager:.4f}, {score.images:,} images)" if score else "",
+        f"{score.metric} {score.value:.4f} (module: {score.eager:.4f}, {score.images:,} images)" if score else "",
         f"{latency.ms:.2f}" if latency else "",
     )
 
@@ -189,7 +175,7 @@ def _other_notes(graphs: Iterable[Graph]) -> list[str]:
 
 
 def _usage(manifest: Manifest) -> str:
-    if manifest.task == "tensor":
+    if not manifest.spec.takes_images:
         arrays = ", ".join(f'"{tensor.name}": …' for tensor in manifest.inputs)
         predict = f"python -c 'from lit_infer import load; load(\".\").run({{{arrays}}})'"
     else:
@@ -216,9 +202,8 @@ def _limits(manifest: Manifest) -> str:
     ]
     if manifest.source.score is None and not any(graph.score for graph in manifest.graphs):
         limits.append("No score on data is recorded.")
-    if manifest.task == "image-classification":
-        limits.append("It answers with one of its classes for every image, also for one that shows none of them.")
-    if manifest.task != "tensor":
+    limits += manifest.spec.cautions
+    if manifest.spec.takes_images:
         limits.append("Images that were prepared in another way than above give other answers.")
     if any(graph.precision != "fp32" for graph in manifest.ok_graphs()):
         limits.append(

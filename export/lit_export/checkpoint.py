@@ -5,7 +5,6 @@ import os
 import pickle
 import tempfile
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -13,12 +12,11 @@ from typing import IO, Any, Literal
 import torch
 
 from lit_export import container, diagnosis, download, recorded
-from lit_infer import artifacts
+from lit_infer import artifacts, progress
 from lit_infer.errors import ArtifactError, UsageError
 from lit_infer.manifest import CheckpointRecord, Score
 
 Weights = Literal["model", "ema"]
-Note = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,6 @@ def open_checkpoint(
     artifact: str | None,
     checkpoint: str | Path | None,
     weights: Weights | None = None,
-    note: Note = lambda _: None,
 ) -> Checkpoint:
     """Open the one that is given: a reference, or a path or URL. Raises UsageError for both or neither.
 
@@ -69,14 +66,14 @@ def open_checkpoint(
         registry = artifacts.registry(parsed)
         reference = registry.resolve(parsed).reference
         path = _only_checkpoint(registry.fetch(reference))
-        return _opened(path, place=str(reference), reference=reference, weights=weights, note=note)
+        return _opened(path, place=str(reference), reference=reference, weights=weights)
     place = os.fspath(checkpoint) if checkpoint is not None else ""
     if not download.is_url(place):
-        return _opened(Path(place), place=place, reference=None, weights=weights, note=note)
-    note(f"download {place}")
+        return _opened(Path(place), place=place, reference=None, weights=weights)
+    progress.note(f"download {place}")
     with tempfile.TemporaryDirectory(prefix="lit-export-") as folder:
         path = download.download(place, Path(folder))
-        return _opened(path, place=place, reference=None, weights=weights, note=note)
+        return _opened(path, place=place, reference=None, weights=weights)
 
 
 def _only_checkpoint(folder: Path) -> Path:
@@ -87,14 +84,12 @@ def _only_checkpoint(folder: Path) -> Path:
     return found[0]
 
 
-def _opened(
-    path: Path, *, place: str, reference: artifacts.Reference | None, weights: Weights | None, note: Note
-) -> Checkpoint:
+def _opened(path: Path, *, place: str, reference: artifacts.Reference | None, weights: Weights | None) -> Checkpoint:
     with container.open_file(path, place=place) as file:
         container.read_outline(file, place=place)
         file.seek(0)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-        contents, chosen, its_own = _with_weights(_load(file, place), weights, place, note)
+        contents, chosen, its_own = _with_weights(_load(file, place), weights, place)
     return Checkpoint(
         path=path if path.exists() and not download.is_url(place) else Path(path.name),
         place=place,
@@ -129,39 +124,35 @@ def _telling(error: Exception) -> str:
     return (telling or lines or [type(error).__name__])[0]
 
 
-def _with_weights(
-    contents: dict[Any, Any], asked: Weights | None, place: str, note: Note
-) -> tuple[dict[str, Any], Weights, bool]:
+def _with_weights(contents: dict[Any, Any], asked: Weights | None, place: str) -> tuple[dict[str, Any], Weights, bool]:
     """The contents with the chosen weights as `state_dict`, which these are, and whether the score was theirs."""
     if "state_dict" not in contents and contents and all(_is_weight(*item) for item in contents.items()):
-        note("a plain state_dict: --class and --hparam say what it is the weights of")
+        progress.note("a plain state_dict: --class and --hparam say what it is the weights of")
         contents = {"state_dict": contents}
     if "state_dict" not in contents:
         raise ArtifactError(diagnosis.no_weights(place, contents))
     averaged = next((key for key in recorded.AVERAGED if recorded.table(contents, key)), None)
     key, chosen = _choice(
-        asked, averaged=averaged, raw_beside=bool(recorded.table(contents, recorded.RAW)), place=place, note=note
+        asked, averaged=averaged, raw_beside=bool(recorded.table(contents, recorded.RAW)), place=place
     )
     return {**contents, "state_dict": _state(contents[key], place, key)}, chosen, key == "state_dict"
 
 
-def _choice(
-    asked: Weights | None, *, averaged: str | None, raw_beside: bool, place: str, note: Note
-) -> tuple[str, Weights]:
+def _choice(asked: Weights | None, *, averaged: str | None, raw_beside: bool, place: str) -> tuple[str, Weights]:
     """The key of the weights to take, and which they are. By default those that Lightning itself would load."""
     if raw_beside:
         if asked == "model":
-            note("using the raw weights (--weights ema for the averaged ones)")
+            progress.note("using the raw weights (--weights ema for the averaged ones)")
             return recorded.RAW, "model"
-        note("using the EMA weights (--weights model for the raw ones)")
+        progress.note("using the EMA weights (--weights model for the raw ones)")
         return "state_dict", "ema"
     if asked == "ema":
         if averaged is None:
             raise UsageError(f"{place} holds no EMA weights; leave --weights out")
-        note(f"using the EMA weights, {averaged}")
+        progress.note(f"using the EMA weights, {averaged}")
         return averaged, "ema"
     if averaged is not None:
-        note(f"using the raw weights (--weights ema for {averaged})")
+        progress.note(f"using the raw weights (--weights ema for {averaged})")
     return "state_dict", "model"
 
 

@@ -118,7 +118,18 @@ Calibration = Annotated[
 ]
 Data = Annotated[
     Path | None,
-    typer.Option(help="Labelled images (a folder per class) or a training configuration: measure each graph's score."),
+    typer.Option(
+        help="Labelled images (a folder per class, or metadata.csv beside them) or a training configuration: measure "
+        "each graph's score."
+    ),
+]
+ThresholdsFrom = Annotated[
+    Path | None,
+    typer.Option(
+        "--thresholds-from",
+        help="Labelled images (metadata.csv beside them) or a training configuration: for each label of a multi-label "
+        "model, choose the threshold with the best F1.",
+    ),
 ]
 MaxDrop = Annotated[float, typer.Option(help="The score that a graph may lose on --data, 0 to 1.")]
 Atol = Annotated[
@@ -159,6 +170,7 @@ def _command(to: "list[Format]") -> Callable[..., None]:
         keep_anyway: KeepAnyway = False,
         images: Images = None,
         data: Data = None,
+        thresholds_from: ThresholdsFrom = None,
         max_drop: MaxDrop = 0.005,
         atol: Atol = None,
         rtol: Rtol = None,
@@ -187,6 +199,7 @@ def _command(to: "list[Format]") -> Callable[..., None]:
             images=images,
             calibration=calibration,
             data=data,
+            thresholds_from=thresholds_from,
             max_drop=max_drop,
             atol=atol,
             rtol=rtol,
@@ -202,9 +215,11 @@ def _command(to: "list[Format]") -> Callable[..., None]:
 
 
 def _with_aot(to: "list[Format]") -> "list[Format]":
-    if "pt2" not in to:
-        raise UsageError(f"--aot goes with pt2, from which the library is compiled; this is {', '.join(to)}")
-    return [*to, "aotinductor"]
+    libraries = [library for name in to if (library := FORMATS[name].library) is not None]
+    if not libraries:
+        able = ", ".join(row.name for row in FORMATS.values() if row.library)
+        raise UsageError(f"--aot goes with {able}, from which the library is compiled; this is {', '.join(to)}")
+    return [*to, *libraries]
 
 
 def _source(artifact: str | None, checkpoint: str | None) -> artifacts.Reference | str:
@@ -216,13 +231,14 @@ def _source(artifact: str | None, checkpoint: str | None) -> artifacts.Reference
 def _exported(
     source: artifacts.Reference | str, to: "list[Format]", *, out: Path | None, options: "Options", quiet: bool
 ) -> "Bundle":
-    if len(to) > 1:
-        from lit_export.apart import export_apart
+    with console.listening(quiet=quiet):
+        if len(to) > 1:
+            from lit_export.isolated import export_isolated
 
-        return export_apart(source, to, out=out, options=options, note=None if quiet else console.note)
-    from lit_export.pipeline import export
+            return export_isolated(source, to, out=out, options=options)
+        from lit_export.pipeline import export
 
-    return export(source, to, out=out, options=options, note=(lambda _: None) if quiet else console.note)
+        return export(source, to, out=out, options=options)
 
 
 def _show(bundle: "Bundle", *, quiet: bool) -> None:

@@ -6,7 +6,7 @@ The runtime's own image path prepares them, so the score is that of what will ru
 import importlib
 import os
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,19 +23,21 @@ _TRUSTED = "lit_trainer"
 
 @dataclass(frozen=True)
 class Stored:
-    """A part of a data set, read image by image: (the raw image, its class)."""
+    """A part of a data set, read image by image: (the raw image, its class, or what its class stands for)."""
 
     items: Any
     indices: Collection[int]
     labels: tuple[str, ...]
+    targets: Sequence[Sequence[float]] | None = None
+    """By class: the labels or values that are true of its images; None: the class itself."""
 
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __iter__(self) -> Iterator[tuple[ImageInput, int]]:
+    def __iter__(self) -> Iterator[tuple[ImageInput, Any]]:
         for index in self.indices:
             image, label = self.items[index]
-            yield image, int(label)
+            yield image, int(label) if self.targets is None else tuple(self.targets[int(label)])
 
 
 def is_configuration(source: Path) -> bool:
@@ -57,7 +59,7 @@ def stored(config: Path, split: Split, *, trust: Collection[str] = ()) -> Stored
             f"{config}: {described['class_path']} does not give its images without their transform, as an "
             "ImageDataModule of lit_trainer does. Give a folder with one sub-folder per class instead"
         )
-    return Stored(part.items, part.indices, tuple(module.labels))
+    return Stored(part.items, part.indices, tuple(module.labels), getattr(part, "targets", None))
 
 
 def _described(config: Path) -> dict[str, Any]:

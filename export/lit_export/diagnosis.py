@@ -47,16 +47,24 @@ def no_weights(place: str, contents: Mapping[Any, Any]) -> str:
     return f"{place} is not a Lightning checkpoint: it holds no state_dict, only {names(contents) or 'nothing'}"
 
 
-def missing_arguments(place: str, cls: str, missing: Mapping[str, str]) -> str:
-    """`missing`: the arguments' names with what they are annotated as."""
-    objects = [name for name, kind in missing.items() if "Module" in kind or "Callable" in kind]
+def missing_arguments(place: str, cls: str, missing: Mapping[str, str | None], weights: Iterable[str] = ()) -> str:
+    """`missing`: the arguments' names with what they are annotated as; `weights`: the keys that the file has."""
+    parts = {key.partition(".")[0] for key in weights}
+    objects = {name for name, kind in missing.items() if name in parts or "Module" in (kind or "")}
+    objects |= {name for name, kind in missing.items() if "Callable" in (kind or "")}
+    if objects:  # where one is built, those of unknown kind are built beside it
+        objects |= {name for name, kind in missing.items() if kind is None}
     plain = [name for name in missing if name not in objects]
     lines = f"{cls} needs {', '.join(missing)}, and {place} does not hold {'it' if len(missing) == 1 else 'them'}."
     if plain:
         lines += f"\nAdd: {' '.join(f'--hparam {name}=VALUE' for name in plain)}"
     if objects:
-        built = ", ".join(objects)
-        lines += f"\n{built} cannot be given as text: write a subclass whose __init__ builds it, for --class"
+        built = [name for name in missing if name in objects]
+        call = ", ".join(f"{name}=..." for name in built)
+        lines += (
+            f"\n{', '.join(built)} cannot be given as text: write a subclass of {cls} whose __init__ builds "
+            f"{'it' if len(built) == 1 else 'them'} and calls super().__init__({call}), and give that to --class"
+        )
     return lines
 
 

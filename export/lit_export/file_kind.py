@@ -1,4 +1,4 @@
-"""What a file or folder is that is given as a checkpoint and is none, and the cure. Pure but for a look at names."""
+"""What a file or folder is that was given as a checkpoint but is not one, and the remedy. It only looks at names."""
 
 import shlex
 from collections.abc import Sequence
@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from lit_export.diagnosis import names
+from lit_infer.engines import Engine, engine_for_content
 
 _HEADS: Sequence[tuple[bytes, str]] = (
     (b"\x1f\x8b", "a gzip file: unpack it first (gunzip, or tar xzf)"),
     (b"BZh", "a bzip2 file: unpack it first"),
     (b"\xfd7zXZ", "an xz file: unpack it first"),
     (b"7z\xbc\xaf", "a 7-Zip archive: unpack it first"),
-    (b"\x89HDF", "an HDF5 file, as Keras writes them, and no PyTorch checkpoint"),
+    (b"\x89HDF", "an HDF5 file, as Keras writes them, not a PyTorch checkpoint"),
     (b"\x89PNG", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"%PDF", "a PDF file"),
@@ -22,17 +23,14 @@ _HEADS: Sequence[tuple[bytes, str]] = (
 )
 
 
-def is_onnx(head: bytes) -> bool:
-    """Whether a file begins as an ONNX model does: its IR version, then a field of text."""
-    return len(head) > 2 and head[0] == 8 and 2 < head[1] < 64 and head[2] in (0x12, 0x3A)
-
-
 def other_kind(head: bytes, place: str) -> str | None:
-    """What a file is that its first bytes show to be no checkpoint; None if it may be one."""
+    """What a file is whose first bytes show that it is not a checkpoint; None if it may be one."""
     text = head.lstrip().lower()
     found = next((what for start, what in _HEADS if head.startswith(start)), None)
     if found is not None:
         pass
+    elif (engine := engine_for_content(head)) is not None:
+        found = _export(engine, "FILE")
     elif not head:
         found = "empty"
     elif text.startswith((b"<!doctype", b"<html", b"<?xml")):
@@ -42,20 +40,20 @@ def other_kind(head: bytes, place: str) -> str | None:
             "a safetensors file: weights without a LightningModule's hyperparameters. In Python: "
             'torch.save(safetensors.torch.load_file(FILE), "weights.ckpt"), then --checkpoint weights.ckpt --class ...'
         )
-    elif is_onnx(head):
-        found = "an ONNX graph, which is an export already. See: lit-export inspect FILE"
     elif head.isascii() and head.replace(b"\n", b" ").decode().isprintable():
         found = "a text file"
     return f"{place} is {found}" if found else None
 
 
+def _export(engine: Engine, place: str) -> str:
+    return f"{engine.article} {engine.title}, which is an export already. See: lit-export inspect {place}"
+
+
 def other_archive(entries: Sequence[str], place: str) -> str | None:
-    """What an archive is that torch.save did not write; None if it may have."""
+    """What an archive is that torch.save did not write; None if it may have written it."""
     below = {name.partition("/")[2] for name in entries}
-    if "constants.pkl" in below:
-        return f"{place} is a TorchScript graph, which is an export already. See: lit-export inspect {place}"
-    if "archive_format" in below or any(name.startswith("models/") for name in below):
-        return f"{place} is a .pt2 graph (torch.export), which is an export already. See: lit-export inspect {place}"
+    if (engine := engine_for_content(b"", entries)) is not None:
+        return f"{place} is {_export(engine, place)}"
     if "data.pkl" in below:
         return None
     if any(name.endswith((".ckpt", ".pt", ".pth")) for name in entries):
@@ -66,16 +64,15 @@ def other_archive(entries: Sequence[str], place: str) -> str | None:
 def damaged(place: str, size: int, error: Exception) -> str:
     """For bytes at which a reader stumbles."""
     reason = (str(error).splitlines() or [""])[0].strip()[:120] or type(error).__name__
-    return (
-        f"{place} ({size:,} bytes) is truncated, damaged or no checkpoint at all ({reason}). Copy or download it again"
-    )
+    what = f"{place} ({size:,} bytes) is truncated, damaged or not a checkpoint at all ({reason})"
+    return f"{what}. Copy or download it again"
 
 
 def raw_pickle(place: str, first: Any) -> str:
     """For a pickle that does not open as torch.save's do."""
     if isinstance(first, dict):
         return f"{place} was written by pickle, not by torch.save. Load it where you made it, and torch.save it again"
-    return f"{place} is a pickle, and no checkpoint"
+    return f"{place} is a pickle, not a checkpoint"
 
 
 _DEEPSPEED = ("_model_states.pt", "_optim_states.pt")

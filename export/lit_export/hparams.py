@@ -1,10 +1,12 @@
 """The arguments that a module is made with: those that its checkpoint recorded, and those that are given over them."""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lit_export import diagnosis
+from lit_export.recorded import table
+from lit_infer import progress
 from lit_infer.errors import ArtifactError, UsageError, require
 
 if TYPE_CHECKING:
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
 _CLI = ("lightning.pytorch.cli.instantiate_module", "pytorch_lightning.cli.instantiate_module")
 _NAMES_CODE = ("class_path", "_target_")
 """How LightningCLI and Hydra write an object into hparams; a module may follow them."""
-
-Note = Callable[[str], None]
 
 
 def parse_hparam(text: str) -> tuple[str, Any]:
@@ -37,12 +37,12 @@ def is_trusted(path: str, packages: Sequence[str]) -> bool:
 
 
 def arguments(
-    cls: "type[nn.Module]", checkpoint: "Checkpoint", *, hparams: Mapping[str, Any], trust: Sequence[str], note: Note
+    cls: "type[nn.Module]", checkpoint: "Checkpoint", *, hparams: Mapping[str, Any], trust: Sequence[str]
 ) -> dict[str, Any]:
     """What the class is made with; each difference between what is there and what it takes is said."""
     taken = list(inspect.signature(cls.__init__).parameters.values())[1:]
     known = {item.name: item for item in taken if item.kind in (item.POSITIONAL_OR_KEYWORD, item.KEYWORD_ONLY)}
-    recorded = _recorded(checkpoint, trust, note)
+    recorded = _recorded(checkpoint, trust)
     whole = checkpoint.contents.get("hparams_name")
     if isinstance(whole, str) and whole in known:
         from lightning.fabric.utilities.data import AttributeDict
@@ -54,18 +54,22 @@ def arguments(
     else:
         given = {**recorded, **hparams}
         if not any(item.kind is item.VAR_KEYWORD for item in taken):
-            given = _taken(given, known, hparams, cls.__qualname__, note)
+            given = _taken(given, known, hparams, cls.__qualname__)
     missing = {
-        key: str(item.annotation) for key, item in known.items() if item.default is item.empty and key not in given
+        key: None if item.annotation is item.empty else str(item.annotation)
+        for key, item in known.items()
+        if item.default is item.empty and key not in given
     }
     if missing:
-        raise UsageError(diagnosis.missing_arguments(checkpoint.place, cls.__qualname__, missing))
+        raise UsageError(
+            diagnosis.missing_arguments(
+                checkpoint.place, cls.__qualname__, missing, table(checkpoint.contents, "state_dict")
+            )
+        )
     return given
 
 
-def _taken(
-    given: dict[str, Any], known: Mapping[str, Any], hparams: Mapping[str, Any], name: str, note: Note
-) -> dict[str, Any]:
+def _taken(given: dict[str, Any], known: Mapping[str, Any], hparams: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Those that the class takes. One that was asked for must be among them."""
     for key in hparams:
         if key not in known:
@@ -74,11 +78,11 @@ def _taken(
                 f" It takes: {', '.join(known) or 'none'}"
             )
     if ignored := [key for key in given if key not in known]:
-        note(f"hparams the class ignores: {', '.join(ignored)} ({name} takes no such arguments)")
+        progress.note(f"hparams the class ignores: {', '.join(ignored)} ({name} takes no such arguments)")
     return {key: value for key, value in given.items() if key in known}
 
 
-def _recorded(checkpoint: "Checkpoint", trust: Sequence[str], note: Note) -> dict[str, Any]:
+def _recorded(checkpoint: "Checkpoint", trust: Sequence[str]) -> dict[str, Any]:
     """The checkpoint's hparams, without what names code to run."""
     found = checkpoint.hparams
     instantiator = found.pop("_instantiator", None)
@@ -95,7 +99,7 @@ def _recorded(checkpoint: "Checkpoint", trust: Sequence[str], note: Note) -> dic
                 f"Trust it: --trust-package {named.partition('.')[0]}, or give the value: --hparam {key}=VALUE"
             )
     if instantiator is not None:
-        note("made by LightningCLI: its hparams are passed to the class as they are")
+        progress.note("made by LightningCLI: its hparams are passed to the class as they are")
     return found
 
 

@@ -2,7 +2,6 @@
 
 import json
 import math
-import reprlib
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -15,16 +14,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from lit_export import container, download, file_kind, outline, recorded
+from lit_export.formats import FORMATS
+from lit_export.formats.unopened import Rows, short, titled
 from lit_export.plain_values import TensorOutline
 from lit_infer import artifacts, files, manifest
-from lit_infer.engines.opened import MANIFEST_KEY
-from lit_infer.errors import ArtifactError, LitError, NotFoundError, UsageError, require
+from lit_infer.engines import HEAD_BYTES, Engine, engine_for_content, engine_for_suffix
+from lit_infer.errors import ArtifactError, LitError, NotFoundError, UsageError
 from lit_infer.manifest import Manifest
-
-Rows = Iterator[tuple[str, str]]
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = 60
-_SHORT.maxlevel = 3
 
 
 @dataclass(frozen=True)
@@ -74,15 +70,10 @@ def _local(path: Path, target: str) -> Description:
     if path.name == manifest.FILE_NAME:
         return _bundle(path.parent, target)
     with container.open_file(path, place=target) as file:
-        head = file.read(64)
-        inside = _entries(path) if head.startswith(b"PK") else []
-    below = {name.partition("/")[2] for name in inside}
-    if path.suffix == ".onnx" or file_kind.is_onnx(head):
-        return Description(target, "ONNX graph", tuple(_onnx(path)))
-    if "constants.pkl" in below:
-        return Description(target, "TorchScript graph", tuple(_archive(path, inside)))
-    if "archive_format" in below or any(name.startswith("models/") for name in below):
-        return Description(target, "torch.export graph (.pt2)", tuple(_archive(path, inside)))
+        head = file.read(HEAD_BYTES)
+    engine = engine_for_content(head, _entries(path) if head.startswith(b"PK") else ()) or engine_for_suffix(path)
+    if engine is not None:
+        return Description(target, engine.title, tuple(_graph(path, engine)))
     return Description(target, "checkpoint", tuple(_checkpoint(path, target)))
 
 
@@ -107,12 +98,12 @@ def _checkpoint(path: Path, place: str) -> Rows:
     yield "size", _size(path.stat().st_size)
     for name, key in (("Lightning", "pytorch-lightning_version"), ("epoch", "epoch"), ("step", "global_step")):
         if key in contents:
-            yield name, _short(contents[key])
+            yield name, short(contents[key])
     if (score := recorded.score(contents)) is not None:
         yield "score", f"{score.monitor} {score.value:.6g} ({score.mode})"
     yield from _weights(contents)
     yield from _facts(contents, place)
-    yield from _titled("hparams", [f"{key}: {_short(value)}" for key, value in recorded.hparams(contents).items()])
+    yield from titled("hparams", [f"{key}: {short(value)}" for key, value in recorded.hparams(contents).items()])
     others = sorted(str(key)[:40] for key in contents if key not in ("state_dict", "hyper_parameters"))
     yield "keys", ", ".join(others[:40])
 
@@ -155,7 +146,7 @@ def _facts(contents: dict[Any, Any], place: str) -> Rows:
 
 
 def _preprocessing(steps: Any, normalize: Any, labels: tuple[str, ...] | None) -> Rows:
-    yield from _titled("preprocess", [json.dumps(msgspec.to_builtins(step)) for step in steps])
+    yield from titled("preprocess", [json.dumps(msgspec.to_builtins(step)) for step in steps])
     if normalize is not None:
         yield "normalize", f"mean {list(normalize.mean)}, std {list(normalize.std)}"
     if labels is not None:
@@ -163,46 +154,13 @@ def _preprocessing(steps: Any, normalize: Any, labels: tuple[str, ...] | None) -
         yield "labels", f"{len(labels)}: {shown}{', ...' if len(labels) > 8 else ''}"
 
 
-def _onnx(path: Path) -> Rows:
-    onnx = require("onnx", extra="export", purpose="lit-export inspect")
-    try:
-        model = onnx.load(str(path), load_external_data=False)
-    except Exception as error:  # protobuf's own errors have no common root
-        raise ArtifactError(f"{path} is no whole ONNX file: {' '.join(str(error).split())[:120]}") from None
+def _graph(path: Path, engine: Engine) -> Rows:
+    """What a graph file says of itself, without opening it."""
+    contents = FORMATS[engine.format].contents(path)
     yield "size", _size(path.stat().st_size)
-    opsets = ", ".join(f"{item.domain or 'ai.onnx'} {item.version}" for item in model.opset_import)
-    yield "opset", f"{opsets} · IR {model.ir_version}"
-    yield "made by", f"{model.producer_name} {model.producer_version}".strip()
-    yield "graph", f"{len(model.graph.node)} nodes, {len(model.graph.initializer)} weights"
-    constants = {item.name for item in model.graph.initializer}
-    yield from _titled("inputs", [_value(item, onnx) for item in model.graph.input if item.name not in constants])
-    yield from _titled("outputs", [_value(item, onnx) for item in model.graph.output])
-    properties = {item.key: item.value for item in model.metadata_props}
-    yield from _embedded(properties.pop(MANIFEST_KEY, None), str(path))
-    yield from _titled("metadata", [f"{key}: {_short(value)}" for key, value in properties.items()])
-
-
-def _value(item: Any, onnx: Any) -> str:
-    tensor = item.type.tensor_type
-    kind = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
-    return f"{item.name} {kind} [{', '.join(side.dim_param or str(side.dim_value) for side in tensor.shape.dim)}]"
-
-
-def _archive(path: Path, entries: list[str]) -> Rows:
-    """A TorchScript or .pt2 archive: its listing and the manifest beside its code, which stays unread."""
-    yield "size", _size(path.stat().st_size)
-    embedded = next((name for name in entries if f"/extra/{MANIFEST_KEY}" in f"/{name}"), None)
-    raw = None
-    if embedded is not None:
-        with zipfile.ZipFile(path) as archive:
-            if archive.getinfo(embedded).file_size <= 16 << 20:
-                raw = archive.read(embedded)
-    yield from _embedded(raw, str(path))
-    kinds: dict[str, int] = {}
-    for name in entries:
-        place = name.partition("/")[2].partition("/")[0]
-        kinds[place] = kinds.get(place, 0) + 1
-    yield "records", ", ".join(f"{place} ({count})" if count > 1 else place for place, count in kinds.items())
+    yield from contents.before
+    yield from _embedded(contents.manifest, str(path))
+    yield from contents.after
 
 
 def _entries(path: Path) -> list[str]:
@@ -234,7 +192,7 @@ def _described(found: Manifest) -> Rows:
     if (score := found.source.score) is not None:
         yield "score", f"{score.monitor} {score.value:.6g} ({score.mode})"
     for name, tensors in (("takes", found.inputs), ("gives", found.outputs)):
-        yield from _titled(name, [f"{t.name} {t.dtype} [{', '.join(map(str, t.shape))}]" for t in tensors])
+        yield from titled(name, [f"{t.name} {t.dtype} [{', '.join(map(str, t.shape))}]" for t in tensors])
     yield from _preprocessing(found.preprocess, found.normalize, found.labels)
     yield "made with", ", ".join(f"{name} {version}" for name, version in found.made_with.versions.items())
 
@@ -250,7 +208,7 @@ def _bundle(folder: Path, target: str) -> Description:
         parity = f", max diff {graph.parity.max_abs:.1e}" if graph.parity else ""
         listed.append(f"{graph.label}: {state}{parity}")
     problems = tuple(_problems(folder, found))
-    rows += _titled("graphs", listed)
+    rows += titled("graphs", listed)
     rows.append(("files", "some are not as listed" if problems else "all verified against the manifest"))
     return Description(target, "bundle", tuple(rows), problems)
 
@@ -265,15 +223,6 @@ def _problems(folder: Path, found: Manifest) -> Iterator[str]:
                 yield f"{name} is not the file that the manifest lists"
     if found.golden and not (folder / found.golden).is_file():
         yield f"{found.golden} is missing"
-
-
-def _titled(name: str, lines: list[str]) -> Rows:
-    for place, line in enumerate(lines):
-        yield ("" if place else name), line
-
-
-def _short(value: Any) -> str:
-    return value if isinstance(value, str) and len(value) <= 60 else _SHORT.repr(value)
 
 
 def _size(count: int) -> str:

@@ -1,17 +1,19 @@
 """Whether a graph's answers are good enough: its score on labelled images, and the making of int8 graphs by it."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import replace as changed
 from numpy.typing import NDArray
 
 from lit_export import calibration, quantize, score
+from lit_export.labelled import Labelled, Question
 from lit_export.options import Options
-from lit_export.tasks import Target
-from lit_infer import images
+from lit_export.tasks import TASKS, Score, Target
+from lit_infer import images, progress
 from lit_infer.bundle import GraphFile
 from lit_infer.errors import GateError, UsageError
 from lit_infer.images import ImageInput, Pixels
@@ -28,38 +30,49 @@ class Judge:
 
     target: Target
     options: Options
-    labelled: score.Labelled = ()
-    eager: float | None = None
-    """The eager module's top-1 accuracy on `labelled`, 0 to 1; None where none were given."""
-    note: Callable[[str], None] = lambda _: None
+    labelled: Labelled = ()
+    eager: Mapping[str, float] | None = None
+    """The eager module's scores on `labelled`, the task's metric first; None where none were given."""
+
+    @property
+    def _score(self) -> Score | None:
+        return TASKS[self.target.facts.task].score
 
     def score(self, predictor: Predictor) -> DataScore | None:
         """A graph's score beside the eager module's; GateError where it lost more than `max_drop`."""
-        if self.eager is None:
+        metric = self.target.spec.metric
+        if self.eager is None or self._score is None or metric is None:
             return None
-        found = score.top1(predictor, self.labelled)
-        score.check_drop(found, self.eager, max_drop=self.options.max_drop)
-        return DataScore(value=found, eager=self.eager, images=sum(1 for _ in self.labelled))
+        found = score.of_graph(predictor, self.labelled, self._score)
+        value, eager = found.pop(metric.name), self.eager[metric.name]
+        score.check_drop(metric, graph=value, eager=eager, max_drop=self.options.max_drop)
+        images = sum(1 for _ in self.labelled)
+        return DataScore(metric=metric.name, value=value, eager=eager, images=images, also=found)
 
     def quantize(self, fp32: Path, out: Path, keep: Sequence[str]) -> Quantization:
         """Write an int8 graph that is as accurate as was asked; layers go back to float until it is."""
-        truth = None if self.eager is not None else self._classes(fp32)
+        truth = None if self.eager is not None else self._rows(fp32)
 
         def accept(path: Path) -> bool:
             if truth is not None:
-                return float((self._classes(path) == truth).mean()) >= AGREEMENT
+                return self._agreement(self._rows(path), truth) >= AGREEMENT
             try:
                 return self.score(_open(path)) is not None
             except GateError:
                 return False
 
-        return quantize.int8(fp32, out, calibration=self._calibration, keep=keep, accept=accept, note=self.note)
+        return quantize.int8(fp32, out, calibration=self._calibration, keep=keep, accept=accept)
 
-    def _classes(self, path: Path) -> NDArray[np.int64]:
-        """A graph's best class for each of the calibration images."""
+    def _rows(self, path: Path) -> NDArray[np.float32]:
+        """A graph's answers for the calibration images."""
         predictor = _open(path)
         name, output = predictor.manifest.inputs[0].name, predictor.manifest.outputs[0].name
-        return np.concatenate([predictor.run({name: batch})[output].argmax(-1) for batch in self._calibration])
+        return np.concatenate([predictor.run({name: batch})[output] for batch in self._calibration])
+
+    def _agreement(self, rows: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
+        law = self.target.spec.agreement
+        assert law is not None  # noqa: S101 - judge_for refused int8 without it
+        return float(law.same(rows, truth, self.target.reading).mean())
 
     @cached_property
     def _calibration(self) -> list[NDArray[np.uint8]]:
@@ -73,22 +86,59 @@ class Judge:
         return images.prepare(item, steps=facts.preprocess, channels=facts.channels)
 
 
-def judge_for(target: Target, options: Options, *, note: Callable[[str], None]) -> Judge:
+def judge_for(target: Target, options: Options) -> Judge:
     """With the eager module's score on `options.data`, where that is given."""
-    plain = Judge(target, options, note=note)
-    if target.facts.task != "image-classification" and (options.data or "int8" in options.precisions):
-        asked = "--data" if options.data else "--precision int8"
-        raise UsageError(f"{asked} is for task image-classification; this is {target.facts.task}")
-    if target.batch is not None and "int8" in options.precisions:
-        raise UsageError("--precision int8 needs a dynamic batch: leave --static-batch out")
+    plain = Judge(target, options)
+    _check(target, options)
     if options.data is None:
         return plain
-    note(f"score the eager module on {options.data}")
-    classes = target.outputs[0].shape[-1]
-    assert isinstance(classes, int)  # noqa: S101 - image_target measured it
-    labelled = score.labelled_images(options.data, target.facts.labels, classes=classes, trust=options.trust)
-    eager = score.eager_top1(target.module, labelled, prepare=plain._prepare)
-    return Judge(target, options, labelled, eager, note)
+    progress.note(f"score the eager module on {options.data}")
+    found = TASKS[target.facts.task].score
+    assert found is not None  # noqa: S101 - _check refused a task without
+    items = found.labelled(question(target, options, options.data, "--data"))
+    eager = score.of_module(target.module, items, found, target.reading, prepare=plain._prepare)
+    return Judge(target, options, items, eager)
+
+
+def question(target: Target, options: Options, source: Path, option: str) -> Question:
+    """Which labelled images are wanted for a target."""
+    size = target.outputs[0].shape[-1]
+    assert isinstance(size, int)  # noqa: S101 - image_target measured it
+    return Question(source, target.facts.labels, size, option=option, trust=options.trust)
+
+
+def tuned(target: Target, options: Options) -> Target:
+    """The target with facts that were chosen on labelled images, where that was asked for."""
+    if options.thresholds_from is None:
+        return target
+    task = TASKS[target.facts.task]
+    if task.tuned is None or task.score is None:
+        raise UsageError(f"--thresholds-from is for tasks that have thresholds; this is {target.facts.task}")
+    progress.note(f"choose thresholds on {options.thresholds_from}")
+    items = task.score.labelled(question(target, options, options.thresholds_from, "--thresholds-from"))
+    found = list(score.answers(target.module, items, prepare=Judge(target, options)._prepare))
+    if not found:
+        raise UsageError(f"--thresholds-from {options.thresholds_from}: there are no images")
+    rows, truths = np.concatenate([rows for rows, _ in found]), [truth for _, some in found for truth in some]
+    better = task.tuned(rows, truths, target.reading)
+    for warning in better.warnings:
+        progress.note(f"warning: {warning}")
+    return replace(target, facts=changed(target.facts, answers={**target.facts.answers, **better.answers}))
+
+
+def _check(target: Target, options: Options) -> None:
+    """Whether there is anything to judge by."""
+    task, name = TASKS[target.facts.task], target.facts.task
+    if options.data is not None and task.score is None:
+        raise UsageError(f"--data is for tasks whose answers can be right or wrong; this is {name}")
+    if "int8" not in options.precisions:
+        return
+    if task.score is None:
+        raise UsageError(f"--precision int8 is for tasks whose answers can be right or wrong; this is {name}")
+    if options.data is None and target.spec.agreement is None:
+        raise UsageError(f"--precision int8 of {name} needs labelled images to be judged by: give --data FOLDER")
+    if target.batch is not None:
+        raise UsageError("--precision int8 needs a dynamic batch: leave --static-batch out")
 
 
 def _open(path: Path) -> Predictor:

@@ -1,10 +1,12 @@
 """The keys of a state_dict against those that a module expects."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+
+from lit_infer import progress
 
 _WRAPPERS = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 """What torch.compile, FSDP and activation checkpointing add to a name, wherever the wrapped module is."""
@@ -30,7 +32,7 @@ def copied(state: dict[str, Any]) -> dict[str, Any]:
     return own
 
 
-def aligned(state: dict[str, Any], expected: Iterable[str], note: Callable[[str], None]) -> dict[str, Any]:
+def aligned(state: dict[str, Any], expected: Iterable[str]) -> dict[str, Any]:
     """The state_dict under the module's names, where they differ only by what wrappers add. Else as it is."""
     wanted = set(expected)
     if set(state) == wanted:
@@ -39,13 +41,13 @@ def aligned(state: dict[str, Any], expected: Iterable[str], note: Callable[[str]
     if count := sum(key not in renamed for key in state):
         which = next(wrapper for wrapper in _WRAPPERS if any(wrapper in key for key in {*state, *wanted}))
         if any(which in key for key in state):
-            note(f"stripped {which} from {count} keys")
+            progress.note(f"stripped {which} from {count} keys")
         else:
-            note(f"added {which} to {count} keys, as the class has it")
+            progress.note(f"added {which} to {count} keys, as the class has it")
     prefix = _prefix(renamed, wanted)
     if prefix is None:
         return renamed
-    note(f"stripped {prefix} from {len(wanted)} keys")
+    progress.note(f"stripped {prefix} from {len(wanted)} keys")
     return _with_keys(renamed, {f"{prefix}{key}": key for key in wanted})
 
 

@@ -2,7 +2,6 @@
 
 import copy
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -35,7 +34,7 @@ class Loaded:
     weights: Literal["model", "ema"]
 
 
-def load(source: Source, options: Options, note: Callable[[str], None]) -> Loaded:
+def load(source: Source, options: Options) -> Loaded:
     """Load what `source` names. Nothing in a checkpoint runs code."""
     if isinstance(source, nn.Module):
         return _in_memory(source, options)
@@ -43,14 +42,12 @@ def load(source: Source, options: Options, note: Callable[[str], None]) -> Loade
         artifact=str(source) if isinstance(source, artifacts.Reference) else None,
         checkpoint=source if isinstance(source, Path | str) else None,
         weights=options.weights,
-        note=note,
     )
     module = load_module(
         checkpoint,
         class_path=options.class_path,
         trust=options.trust,
         hparams=options.hparams,
-        note=note,
     )
     return Loaded(
         module=part(module, options.submodule) if options.submodule else module,

@@ -5,8 +5,9 @@ the file a second time, from a path that may have changed since it was checked, 
 (`_instantiator`, the type of its hparams) and drop without a word the hparams that the class does not take.
 """
 
+import inspect
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,10 @@ from lit_export.checkpoint import Checkpoint
 from lit_export.find_class import find_class
 from lit_export.hparams import arguments, is_trusted
 from lit_export.recorded import table
+from lit_infer import progress
 from lit_infer.errors import ArtifactError, UsageError
 
 _TRUSTED = "lit_trainer"
-Note = Callable[[str], None]
 
 
 def load_module(
@@ -30,7 +31,6 @@ def load_module(
     class_path: str | None,
     trust: Sequence[str] = (),
     hparams: Mapping[str, Any] = {},
-    note: Note = lambda _: None,
 ) -> nn.Module:
     """The checkpoint's module, on the CPU and in eval mode.
 
@@ -38,12 +38,12 @@ def load_module(
     other is given by the caller (`--class pkg.mod:Cls`). `hparams` go over those that the checkpoint recorded.
     """
     cls = find_class(class_path) if class_path else _recorded_class(checkpoint, trust)
-    given = arguments(cls, checkpoint, hparams=hparams, trust=trust, note=note)
+    given = arguments(cls, checkpoint, hparams=hparams, trust=trust)
     with _explained(f"{cls.__qualname__}.__init__"):
         module: nn.Module = cls(**given)
     state = _hooked(module, checkpoint)
-    _load_weights(module, state, place=checkpoint.place, note=note)
-    _unwrap_compiled(module, note)
+    _load_weights(module, state, place=checkpoint.place)
+    _unwrap_compiled(module)
     # a module is made in training mode, and dropout would be exported
     return module.cpu().eval()
 
@@ -56,6 +56,18 @@ def part(module: nn.Module, path: str) -> nn.Module:
         hint = diagnosis.nearest(path, known) or f" It has {diagnosis.names(tops) or 'none'}."
         raise UsageError(f"--submodule {path}: {type(module).__qualname__} has no such module.{hint}")
     return module.get_submodule(path)
+
+
+def require_input(module: nn.Module) -> None:
+    """Raise UsageError for a module whose `forward` takes nothing, such as a generator that makes its own noise."""
+    if inspect.signature(module.forward).parameters:
+        return
+    parts = diagnosis.names(name for name, _ in module.named_children())
+    raise UsageError(
+        f"{type(module).__qualname__}.forward takes no input: what it draws at random would be frozen in a graph, "
+        "and nothing could be compared.\nExport the part that takes the noise: --submodule PATH --input SHAPE. "
+        f"Its parts: {parts or 'none; make the noise an argument of forward'}"
+    )
 
 
 def _recorded_class(checkpoint: Checkpoint, trust: Sequence[str]) -> type[nn.Module]:
@@ -85,9 +97,9 @@ def _hooked(module: nn.Module, checkpoint: Checkpoint) -> dict[str, Any]:
     return table(contents, "state_dict")
 
 
-def _load_weights(module: nn.Module, state: dict[str, Any], *, place: str, note: Note) -> None:
+def _load_weights(module: nn.Module, state: dict[str, Any], *, place: str) -> None:
     name, strict = type(module).__qualname__, getattr(module, "strict_loading", True)
-    state = keys.aligned(state, module.state_dict().keys(), note)
+    state = keys.aligned(state, module.state_dict().keys())
     before = module.state_dict()
     try:
         result = module.load_state_dict(state, strict=strict)
@@ -103,17 +115,17 @@ def _load_weights(module: nn.Module, state: dict[str, Any], *, place: str, note:
     if not strict and result is not None:
         for what, names in (("left as the class made them", result[0]), ("in the checkpoint only", result[1])):
             if names:
-                note(f"{name} has strict_loading=False; {what}: {diagnosis.names(names)}")
+                progress.note(f"{name} has strict_loading=False; {what}: {diagnosis.names(names)}")
 
 
-def _unwrap_compiled(module: nn.Module, note: Note) -> None:
+def _unwrap_compiled(module: nn.Module) -> None:
     """Replace what torch.compile wrapped by what it wrapped: an exporter follows the module itself."""
     children = [(owner, name, child) for owner in module.modules() for name, child in owner.named_children()]
     found = [(owner, name, child._orig_mod) for owner, name, child in children if hasattr(child, "_orig_mod")]
     for owner, name, inner in found:
         setattr(owner, name, inner)
     if found:
-        note(f"unwrapped torch.compile from {diagnosis.names(name for _, name, _ in found)}")
+        progress.note(f"unwrapped torch.compile from {diagnosis.names(name for _, name, _ in found)}")
 
 
 class _explained:  # noqa: N801 - reads as a verb where it is used

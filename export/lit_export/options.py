@@ -47,11 +47,13 @@ class Options:
     """A folder of images, or a training configuration, whose images int8 is calibrated on."""
     data: Path | None = None
     """Labelled images (a folder per class) or a training configuration: the score of each graph is measured."""
+    thresholds_from: Path | None = None
+    """Labelled images on which the thresholds of labels are chosen that have the best F1."""
     max_drop: float = 0.005
     """How much of the eager module's score a graph may lose on `data`: half a point."""
     atol: float | None = None
     rtol: float | None = None
-    """Other tolerances than those of `verify.TOLERANCES`."""
+    """Other tolerances than those of `lit_infer.proof.TOLERANCES`."""
     keep_anyway: bool = False
     """Keep an int8 graph that is not faster here."""
 
@@ -61,7 +63,7 @@ class Options:
     publish: bool = True
     """Log the bundle beside its checkpoint, where that came from a registry."""
     time_limit: float = 1800.0
-    """Seconds for one format, where each has a process of its own (`export_apart`)."""
+    """Seconds for one format, where each has a process of its own (`export_isolated`)."""
 
     def __post_init__(self) -> None:
         if self.static_batch is not None and self.static_batch < 1:

@@ -7,68 +7,61 @@ from pathlib import Path
 
 from torch import nn
 
-from lit_export import bundle_folder, spec, verify
-from lit_export.bundle_folder import Bundle, Key, Note
-from lit_export.formats import FORMATS
-from lit_export.judge import judge_for
+from lit_export import bundle_folder, spec
+from lit_export.bundle_folder import Bundle, Key
+from lit_export.formats import FORMATS, STANDARD, writing_packages
+from lit_export.graph_builder import GraphBuilder
+from lit_export.judge import judge_for, tuned
 from lit_export.loaded import Loaded, Source, load
+from lit_export.module import require_input
 from lit_export.options import Options
-from lit_export.tasks import Target, image_target
-from lit_export.tensors import tensor_target
-from lit_export.workshop import Workshop
-from lit_infer import files, manifest
+from lit_export.proof import parity, samples
+from lit_export.tasks import TASKS, Target, doubts
+from lit_infer import engines, files, manifest, progress
 from lit_infer.errors import UsageError
 from lit_infer.manifest import DeploymentFacts, MadeWith, Manifest
 
 # Pillow, simplejpeg and torchvision too: another release may resize or decode to other pixels.
-_PACKAGES = (
-    "torch",
-    "torchvision",
-    "lightning",
-    "onnx",
-    "onnxscript",
-    "onnxruntime",
-    "openvino",
-    "pillow",
-    "simplejpeg",
-    "lit-deploy",
-)
+_TRAINING = ("torch", "torchvision", "lightning")
+_PACKAGES = (*_TRAINING, *writing_packages(), *engines.packages(), "pillow", "simplejpeg", "lit-deploy")
 
 
 def export(
     source: Source,
-    formats: Sequence[manifest.Format] = ("onnx",),
+    formats: Sequence[manifest.Format] = (STANDARD,),
     *,
     out: Path | None = None,
     options: Options = Options(),  # noqa: B008 - frozen
-    note: Note = lambda _: None,
 ) -> Bundle:
     """Export a module into a bundle whose graphs are proven right.
 
     `source`: a reference, a checkpoint's path or URL, or a module in memory. Every graph is written to a scratch
     folder and compared there, through the runtime's own predictor, with the eager module; only what passes gets its
     final name. The bundle goes to `out`, else below `artifacts/bundles/`; graphs that it already holds of the same
-    checkpoint stay. `note` is told what is being done. Raises LitError where nothing could be tried; a graph that
-    was tried and failed is in `Bundle.failed`.
+    checkpoint stay. A listener (`lit_infer.progress`) hears what is being done. Raises LitError where nothing could be
+    tried; a graph that was tried and failed is in `Bundle.failed`.
     """
     wanted = _wanted(formats, options)
-    note("load the checkpoint")
-    loaded = load(source, options, note)
+    progress.note("load the checkpoint")
+    loaded = load(source, options)
     target = _target(loaded.module, spec.facts_for(loaded, options), options)
+    target = tuned(target, options)
     described = _describe(loaded, target, options)
     folder = out or bundle_folder.default_folder(described)
     bundle_folder.kept(folder, described, wanted)  # says now what would say no in the end
 
     with files.staging_folder(folder.absolute().parent) as scratch, files.staging_folder(scratch) as staged:
-        note("ask the eager module for the answers")
-        expected = verify.samples(target, images=options.images, scratch=scratch)
-        if verify.is_constant(expected):
-            note("warning: the module answers the same to every input. Is it trained? Comparing it can show little")
-        workshop = Workshop(target, described, options, scratch, expected, judge_for(target, options, note=note), note)
-        graphs = [workshop.graph(name, precision) for name, precision in wanted]
-        workshop.deliver(graphs, staged)
-        bundle_folder.write_golden(staged, verify.golden(target, expected))
-        return bundle_folder.finish(folder, described, graphs, staged=[staged], options=options, note=note)
+        progress.note("ask the eager module for the answers")
+        expected = samples.samples(target, images=options.images, scratch=scratch)
+        if parity.is_constant(expected):
+            progress.note(
+                "warning: the module answers the same to every input. Is it trained? Comparing it can show little"
+            )
+        builder = GraphBuilder(target, described, options, scratch, expected, judge_for(target, options))
+        graphs = [builder.graph(name, precision) for name, precision in wanted]
+        builder.deliver(graphs, staged)
+        bundle_folder.write_golden(staged, samples.golden(target, expected))
+        return bundle_folder.finish(folder, described, graphs, staged=[staged], options=options)
 
 
 def _wanted(formats: Sequence[manifest.Format], options: Options) -> list[Key]:
@@ -82,13 +75,12 @@ def _wanted(formats: Sequence[manifest.Format], options: Options) -> list[Key]:
 
 
 def _target(module: nn.Module, facts: DeploymentFacts, options: Options) -> Target:
-    if facts.task == "tensor":
-        return tensor_target(
-            module, facts, inputs=options.inputs, static_batch=options.static_batch, dynamic=options.dynamic
-        )
-    if options.inputs:
-        raise UsageError(f"--input is for task tensor; the sides of {facts.task} come from its preprocess")
-    return image_target(module, facts, static_batch=options.static_batch, dynamic=options.dynamic)
+    """The module ready for an exporter, with all that should be known of how it was taken."""
+    require_input(module)
+    target = TASKS[facts.task].target(module, facts, options)
+    for warning in (*target.warnings, *doubts(module, facts.task)):
+        progress.note(f"warning: {warning}")
+    return target
 
 
 def _describe(loaded: Loaded, target: Target, options: Options) -> Manifest:
@@ -112,6 +104,7 @@ def _describe(loaded: Loaded, target: Target, options: Options) -> Manifest:
         normalize=facts.normalize,
         outputs=target.outputs,
         labels=facts.labels,
+        answers=facts.answers,
         license=options.license or facts.license,
         made_with=MadeWith(
             versions={"python": platform.python_version(), **_versions()},

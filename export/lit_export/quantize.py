@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_export.qdq import OPERATORS, FloatGraph
-from lit_infer import files
+from lit_infer import files, progress
 from lit_infer.errors import GateError, UsageError, require
 from lit_infer.manifest import Quantization
 
@@ -22,7 +22,6 @@ SAMPLE = 16
 """Images on which layers are ranked by what quantizing them changes."""
 
 Images = NDArray[np.uint8]
-Note = Callable[[str], None]
 
 
 def int8(
@@ -32,7 +31,6 @@ def int8(
     calibration: Iterable[Images],
     keep: Sequence[str] = (),
     accept: Callable[[Path], bool] | None = None,
-    note: Note = lambda _: None,
 ) -> Quantization:
     """Write `out`, the int8 form of an ONNX file whose one input is images, uint8 [batch, height, width, channels].
 
@@ -48,14 +46,16 @@ def int8(
         asked = float_graph.named(keep)
         ranges, images, sample = _calibrate(float_graph, calibration, staged)
         if images < ENOUGH_IMAGES:
-            note(f"int8 is calibrated on {images} images; give at least {ENOUGH_IMAGES}, of every kind that will come")
+            progress.note(
+                f"int8 is calibrated on {images} images; give at least {ENOUGH_IMAGES}, of every kind that will come"
+            )
         candidate = staged / out.name
 
         def good(restored: Sequence[str]) -> bool:
             float_graph.write(candidate, ranges, kept=[*asked, *restored])
             return accept is None or accept(candidate)
 
-        restored = [] if good([]) else _restore(float_graph, ranges, sample, asked=asked, good=good, note=note)
+        restored = [] if good([]) else _restore(float_graph, ranges, sample, asked=asked, good=good)
         if restored:
             float_graph.write(candidate, ranges, kept=[*asked, *restored])
         os.replace(candidate, out)
@@ -99,16 +99,16 @@ def _restore(
     *,
     asked: Sequence[str],
     good: Callable[[Sequence[str]], bool],
-    note: Note,
 ) -> list[str]:
     """The fewest of the worst layers that have to stay float for the candidate to be good."""
     candidates = [name for name in graph.layers if name not in asked]
-    note(f"int8 loses too much: ranking {len(candidates)} layers by what quantizing them changes")
+    progress.note(f"int8 loses too much: ranking {len(candidates)} layers by what quantizing them changes")
     worst = sorted(candidates, key=_damage(graph, ranges, sample, candidates).__getitem__, reverse=True)
     enough = _fewest(len(worst) // 2, lambda count: good(worst[:count]))
     if enough is None:
         raise GateError(f"int8 loses too much even with {len(worst) // 2} of {len(worst)} layers left in float")
-    note(f"int8 leaves {enough} of {len(graph.layers)} layers in float: {', '.join(map(graph.title, worst[:enough]))}")
+    restored = ", ".join(map(graph.title, worst[:enough]))
+    progress.note(f"int8 leaves {enough} of {len(graph.layers)} layers in float: {restored}")
     return worst[:enough]
 
 

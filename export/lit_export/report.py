@@ -1,11 +1,13 @@
 """An export's result for a terminal. Pure: nothing here prints."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.markup import escape
 from rich.table import Table
 
 from lit_export.bundle_folder import Bundle
+from lit_export.formats import FORMATS
 from lit_infer.manifest import Graph
 
 
@@ -13,14 +15,14 @@ def graphs_table(graphs: Sequence[Graph]) -> Table:
     """One row per graph: status, size, parity, score, speed. A score column stands only where scores were measured."""
     scored = any(graph.score for graph in graphs)
     table = Table("format", "status", box=None, pad_edge=False)
-    for name in ("MB", "max diff", "top-1", *(("score",) if scored else ()), "ms/input"):
+    for name in ("MB", "max diff", "agree", *(("score",) if scored else ()), "ms/input"):
         table.add_column(name, justify="right")
     table.add_column("file")
     for graph in graphs:
         if graph.parity is None:
             table.add_row(graph.label, "[red]failed[/red]")
             continue
-        agreement = graph.parity.top1_agreement
+        agreement = graph.parity.agreement
         cells = [
             f"{(graph.bytes or 0) / 1e6:.2f}",
             f"{graph.parity.max_abs:.1e}",
@@ -42,7 +44,7 @@ def scores(bundle: Bundle) -> list[str]:
     lines = []
     measured = next((graph.score for graph in bundle.attempted if graph.score), None)
     if measured:
-        lines.append(f"eager module: accuracy {measured.eager:.4f} on {measured.images} labelled images")
+        lines.append(f"eager module: {measured.metric} {measured.eager:.4f} on {measured.images} labelled images")
     if recorded := bundle.manifest.source.score:
         lines.append(f"the checkpoint recorded {recorded.monitor} {recorded.value:.4f}")
     return lines
@@ -57,13 +59,17 @@ def ending(bundle: Bundle) -> list[str]:
         lines.append(f"published as {bundle.reference}")
     model = f"--model {bundle.folder}"
     lines.append(
-        f"predict with: lit-infer images/ {model}" if bundle.manifest.task != "tensor" else _from_python(bundle)
+        f"predict with: lit-infer images/ {model}" if bundle.manifest.spec.takes_images else _from_python(bundle)
     )
     lines.append(f"measure with: lit-bench {model}")
     lines.append(f"serve with:   lit-serve {bundle.folder}")
-    if any(graph.format == "onnx" for graph in bundle.manifest.ok_graphs()):
-        lines.append(f"view with:    netron {bundle.folder / 'model.onnx'}")
-    return lines
+    return [*lines, *_viewer(bundle.folder, bundle.manifest.ok_graphs())]
+
+
+def _viewer(folder: Path, graphs: Sequence[Graph]) -> list[str]:
+    """The command that draws the first graph for which there is one."""
+    drawn = ((FORMATS[graph.format].viewer, graph.file) for graph in graphs)
+    return [f"view with:    {viewer} {folder / file}" for viewer, file in drawn if viewer and file][:1]
 
 
 def _from_python(bundle: Bundle) -> str:

@@ -7,7 +7,9 @@ from lit_export.loaded import Loaded
 from lit_export.options import Options
 from lit_infer import manifest
 from lit_infer.errors import NotFoundError, UsageError, require
+from lit_infer.images import from_transform
 from lit_infer.manifest import DeploymentFacts
+from lit_infer.tasks import image_classification, tensor
 
 _TORCHVISION = "torchvision:"
 
@@ -18,7 +20,7 @@ def facts_for(loaded: Loaded, options: Options) -> DeploymentFacts:
         return read_spec(options.spec)
     if loaded.record is not None and options.submodule is None and not options.inputs:
         return loaded.record.deployment
-    return DeploymentFacts(task="tensor")
+    return DeploymentFacts(task=tensor.TASK.name)
 
 
 def read_spec(spec: str | Path) -> DeploymentFacts:
@@ -56,18 +58,16 @@ def _of_torchvision(name: str) -> DeploymentFacts:
             f"--spec {_TORCHVISION}{name}: torchvision knows no such weights; an example is "
             f"{_TORCHVISION}ResNet18_Weights.IMAGENET1K_V1"
         ) from None
-    transform = weights.transforms()
-    if type(transform).__name__ != "ImageClassification":
-        raise UsageError(f"--spec {_TORCHVISION}{name}: not weights of an image classifier")
-    resize: dict[str, Any] = {"interpolation": transform.interpolation.value}
-    resize["size"] = transform.resize_size[0] if len(transform.resize_size) == 1 else tuple(transform.resize_size)
-    data = {
-        "task": "image-classification",
-        "preprocess": [{"resize": resize}, {"center_crop": {"size": transform.crop_size[0]}}],
-        "normalize": {"mean": list(transform.mean), "std": list(transform.std)},
-        "labels": list(weights.meta["categories"]),
-    }
-    return manifest.convert(data, DeploymentFacts, where=f"--spec {_TORCHVISION}{name}")
+    try:
+        prepared = from_transform.read(weights.transforms())
+    except ValueError:
+        raise UsageError(f"--spec {_TORCHVISION}{name}: not weights of an image classifier") from None
+    return DeploymentFacts(
+        task=image_classification.TASK.name,
+        preprocess=prepared.steps,
+        normalize=prepared.normalize,
+        labels=tuple(weights.meta["categories"]),
+    )
 
 
 def _labels(path: Path) -> list[str]:

@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from lit_infer import artifacts, files, manifest
 from lit_infer.engines import ENGINES, Engine, OpenGraph, engine_for_file, split, suffixes
@@ -20,6 +20,8 @@ class GraphFile:
     listed: Graph | None
     provider: str = "auto"
     """The part of onnxruntime that is to run it; other engines have none."""
+    allow_native_code: bool = False
+    """For who compiled the file. Of everybody else's files it is $LIT_ALLOW_NATIVE_CODE that decides."""
 
     @property
     def engine(self) -> Engine:
@@ -31,11 +33,15 @@ class GraphFile:
         for path, digest in self._digests().items():
             if not path.is_file() or files.sha256(path) != digest:
                 raise ArtifactError(f"{path} is not the file that its manifest describes: export or fetch it again")
-        named = {} if self.provider == "auto" else {"provider": self.provider}
-        opened = self.engine.open_graph(self.path, device=device, threads=threads, **named)
+        opened = self.engine.open_graph(self.path, device=device, threads=threads, **self._choices())
         if self.manifest is not None:
             return opened, self.manifest
         return opened, embedded_manifest(opened, where=str(self.path))
+
+    def _choices(self) -> dict[str, Any]:
+        """What only some engines ask for."""
+        chosen: dict[str, Any] = {} if self.provider == "auto" else {"provider": self.provider}
+        return chosen | ({"allow_native_code": self.allow_native_code} if self.engine.holds_native_code else {})
 
     def _digests(self) -> dict[Path, str | None]:
         """The sha256 of the graph and of the files that belong to it, as listed; of a lone file nothing is known."""

@@ -5,14 +5,14 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from threading import Thread
 from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
 
-from lit_infer import listener
+from lit_infer import progress
 from lit_infer.errors import LitError
 
 MODEL_HELP = "Bundle, graph file or reference. Else $LIT_MODEL, else the newest bundle in artifacts/."
@@ -34,7 +34,7 @@ def note(text: str) -> None:
 
 
 @contextmanager
-def progress(task: str, *, total: int, quiet: bool) -> Iterator[Callable[[], None]]:
+def step_progress(task: str, *, total: int, quiet: bool) -> Iterator[Callable[[], None]]:
     """A progress bar while the block runs; the block calls what it is given once per step."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -45,7 +45,7 @@ def progress(task: str, *, total: int, quiet: bool) -> Iterator[Callable[[], Non
 
 
 @contextmanager
-def transfer_progress(task: str) -> Iterator[listener.Progress]:
+def transfer_progress(task: str) -> Iterator[progress.Transferred]:
     """A progress bar in bytes while the block runs; the block tells it the bytes so far and those in all."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
@@ -86,8 +86,8 @@ def image_progress(count: Callable[[], int | None], *, quiet: bool) -> Iterator[
 
 
 @contextmanager
-def told_of_references(*, quiet: bool) -> Iterator[None]:
-    """Whatever looks up a reference in the block says which registry it asks, each line once, and shows a download."""
+def listening(*, quiet: bool) -> Iterator[None]:
+    """What work tells of itself in the block is shown here; to who asked for quiet, only what matters in any case."""
     said = set[str]()
 
     def note_once(text: str) -> None:
@@ -95,11 +95,13 @@ def told_of_references(*, quiet: bool) -> Iterator[None]:
             said.add(text)
             note(text)
 
-    before = listener.current.set(listener.NOBODY if quiet else listener.Listener(note_once, transfer_progress))
-    try:
+    def steps(task: str, total: int) -> AbstractContextManager[Callable[[], None]]:
+        return step_progress(task, total=total, quiet=quiet)
+
+    silent = progress.Listener(warn=note)
+    shown = progress.Listener(note=note, note_once=note_once, warn=note, transfer=transfer_progress, steps=steps)
+    with progress.listening(silent if quiet else shown):
         yield
-    finally:
-        listener.current.reset(before)
 
 
 @contextmanager
@@ -133,7 +135,7 @@ def run(app: Callable[..., Any]) -> None:
         # `| head` ends the command quietly. Not for training, which must outlive a socket that closes.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        with told_of_references(quiet=not {"-q", "--quiet"}.isdisjoint(sys.argv)):
+        with listening(quiet=not {"-q", "--quiet"}.isdisjoint(sys.argv)):
             app()
     except LitError as error:
         _fail(str(error), error.exit_code)

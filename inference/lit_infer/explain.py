@@ -6,8 +6,8 @@ import sys
 from typing import Any
 
 from lit_infer import settings
-from lit_infer.answering import static_batch
-from lit_infer.engines import engine_for_file
+from lit_infer.batching.sizes import static_batch
+from lit_infer.engines import FROM_BYTES, engine_for_file
 from lit_infer.hardware import cpu_model, usable_cpus
 from lit_infer.manifest import Tensor
 from lit_infer.predictor import Predictor, load
@@ -30,7 +30,7 @@ def _facts(predictor: Predictor, *, opened_mb: float) -> dict[str, Any]:
         "model": manifest.identity(),
         "task": manifest.task,
         "graph": str(path) if path is not None else "bytes",
-        "format": engine_for_file(path).format if path is not None else "onnx",
+        "format": engine_for_file(path).format if path is not None else FROM_BYTES.format,
         "precision": listed.precision if listed is not None else "not recorded in a lone file",
         "engine": predictor.engine,
         "device": predictor.device,

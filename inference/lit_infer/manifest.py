@@ -12,105 +12,77 @@ JSON schema: docs/manifest.schema.json.
 """
 
 import math
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
+from lit_infer import schemas
 from lit_infer.errors import ArtifactError, NotFoundError, UsageError
+from lit_infer.images.preprocess import (
+    CenterCrop,
+    ExifTranspose,
+    Normalize,
+    Resize,
+    Step,
+    check_steps,
+    height_width,
+)
 
-SCHEMA = 1
+if TYPE_CHECKING:
+    from lit_infer.tasks import Reading, TaskSpec
+
+__all__ = [
+    "CHECKPOINT_KEY",
+    "FILE_NAME",
+    "SCHEMA",
+    "CenterCrop",
+    "CheckpointRecord",
+    "DataScore",
+    "DeploymentFacts",
+    "Dimension",
+    "ExifTranspose",
+    "Format",
+    "Graph",
+    "Latency",
+    "MadeWith",
+    "Manifest",
+    "Normalize",
+    "Parity",
+    "Precision",
+    "Quantization",
+    "Resize",
+    "Score",
+    "Source",
+    "Step",
+    "Task",
+    "Tensor",
+    "convert",
+    "decode",
+    "encode",
+    "json_schema",
+    "read",
+]
+
+SCHEMA = 2
 FILE_NAME = "manifest.json"
 CHECKPOINT_KEY = "lit_deploy"
 
-Task = Literal["image-classification", "image-embedding", "tensor"]
-Format = Literal["onnx", "openvino", "pt2", "aotinductor", "torchscript", "tensorrt"]
+Task = str  # a row of lit_infer.tasks.TASKS; `DeploymentFacts` and `Manifest` check it
+Format = str  # a row of lit_infer.engines.ENGINES; `Graph` checks it
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 Dimension = int | str  # a fixed size, or the name of a dynamic dimension
-Size = int | tuple[int, int]  # the shorter side, or (height, width)
 
 T = TypeVar("T")
 
 
-class Resize(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Resize as `torchvision.transforms.v2.Resize` does on PIL images."""
+def _reading(name: str, *, labels: tuple[str, ...] | None, answers: dict[str, Any], size: int | None) -> "Reading":
+    """Checked against the task's row. Imported here: tasks need numpy, and a manifest's structs do not."""
+    from lit_infer import tasks
 
-    size: Size
-    """An int is the length of the shorter side; a pair is (height, width)."""
-    interpolation: Literal["nearest", "bilinear", "bicubic"] = "bilinear"
-    antialias: bool = True
-    library: Literal["pil"] = "pil"
-    """Which resize training used. A resized tensor differs from a resized PIL image in some pixels."""
-
-    def __post_init__(self) -> None:
-        sides = self.size if isinstance(self.size, tuple) else (self.size,)
-        if min(sides) < 1:
-            raise ValueError(f"resize: size {self.size} must be positive")
-        if not self.antialias and self.interpolation != "nearest":
-            raise ValueError(f"resize: PIL's {self.interpolation} always antialiases; antialias must be true")
-
-
-class CenterCrop(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Crop the centre as `torchvision.transforms.v2.CenterCrop` does; smaller images are padded with zeros."""
-
-    size: Size
-    """An int is both sides; a pair is (height, width)."""
-
-    @property
-    def height_width(self) -> tuple[int, int]:
-        """The crop's (height, width)."""
-        return self.size if isinstance(self.size, tuple) else (self.size, self.size)
-
-    def __post_init__(self) -> None:
-        if min(self.height_width) < 1:
-            raise ValueError(f"center_crop: size {self.size} must be positive")
-
-
-class ExifTranspose(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Turn the image upright by its EXIF orientation; without this step the orientation is ignored."""
-
-
-class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One step of host-side preprocessing: exactly one of its fields is set."""
-
-    exif_transpose: ExifTranspose | UnsetType = UNSET
-    resize: Resize | UnsetType = UNSET
-    center_crop: CenterCrop | UnsetType = UNSET
-
-    def __post_init__(self) -> None:
-        given = [name for name in self.__struct_fields__ if getattr(self, name) is not UNSET]
-        if len(given) != 1:
-            choices = ", ".join(self.__struct_fields__)
-            raise ValueError(f"a preprocess step has exactly one of {choices}; this one has {given or 'none'}")
-
-
-class Normalize(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Per-channel mean and standard deviation, on values scaled to [0, 1]. Inside the graph."""
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        if len(self.mean) != len(self.std) or len(self.mean) not in (1, 3):
-            raise ValueError("normalize: mean and std have one value (grayscale) or three (RGB) each")
-        if not all(math.isfinite(v) for v in (*self.mean, *self.std)):
-            raise ValueError(f"normalize: mean {self.mean} and std {self.std} must be finite")
-        if min(self.std) <= 0:
-            raise ValueError(f"normalize: std {self.std} must be positive")
-
-
-def _height_width(preprocess: tuple[Step, ...]) -> tuple[int, int]:
-    for step in reversed(preprocess):
-        if step.center_crop is not UNSET:
-            return step.center_crop.height_width
-        if step.resize is not UNSET:
-            if isinstance(step.resize.size, tuple):
-                return step.resize.size
-            break
-    raise UsageError(
-        "preprocess gives images of varying size: end it with a center_crop or a resize to [height, width]"
-    )
+    return tasks.find(name).reading(labels=labels, answers=answers, size=size)
 
 
 class DeploymentFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -123,8 +95,14 @@ class DeploymentFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Class names in index order; None: the indices serve."""
     class_path: str | None = None
     """Dotted path of the LightningModule. Data, never a reason to import anything."""
+    answers: dict[str, Any] = {}
+    """How answers are read: what the task's own struct of facts holds, such as `thresholds` or `units`."""
     license: str | None = None
     """Of the weights, as an SPDX identifier or in words."""
+
+    def __post_init__(self) -> None:
+        _reading(self.task, labels=self.labels, answers=self.answers, size=None)
+        check_steps(self.preprocess)
 
     @property
     def channels(self) -> int:
@@ -134,7 +112,7 @@ class DeploymentFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     @property
     def height_width(self) -> tuple[int, int]:
         """The size of every image after preprocessing; an error where the steps do not fix one."""
-        return _height_width(self.preprocess)
+        return height_width(self.preprocess)
 
 
 class CheckpointRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -191,26 +169,30 @@ class Parity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_rel: float
     cosine: float
     """The least cosine similarity of any one input's answers."""
-    top1_agreement: float | None
-    """Share of inputs, 0 to 1, whose best class is the same; None where the outputs are no classes."""
+    agreement: float | None
+    """Share of inputs, 0 to 1, with the same answer as the task has it (the best class, say); None: it has no such."""
     atol: float
     rtol: float
     eager_error: float | None = None
     """The eager module's own float32 rounding error, where that is more than the tolerance and was allowed for."""
 
     def __post_init__(self) -> None:
-        measured = (self.max_abs, self.max_rel, self.cosine, self.top1_agreement or 0.0)
+        measured = (self.max_abs, self.max_rel, self.cosine, self.agreement or 0.0)
         if not all(math.isfinite(value) for value in measured):
             raise ValueError(f"parity: {measured} must be finite")
 
 
 class DataScore(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Top-1 accuracy, 0 to 1, on labelled images, measured at export."""
+    """How good the answers are on labelled images, measured at export."""
 
+    metric: str
+    """`accuracy`, `macro F1`, `MAE`: the task's own."""
     value: float
     eager: float
     """The eager module's, on the same images."""
     images: int
+    also: dict[str, float] = {}
+    """Other scores of the graph, by name."""
 
 
 class Latency(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -253,6 +235,10 @@ class Graph(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     latency: Latency | None = None
     quantization: Quantization | None = None
 
+    def __post_init__(self) -> None:
+        if self.format not in _formats():
+            raise ValueError(f"graph format {self.format!r} is not known; it is one of {', '.join(_formats())}")
+
     @property
     def label(self) -> str:
         """How people name it: `onnx`, or `onnx int8` where it is not float32."""
@@ -280,6 +266,8 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     normalize: Normalize | None
     outputs: tuple[Tensor, ...]
     labels: tuple[str, ...] | None
+    answers: dict[str, Any] = {}
+    """How answers are read, beyond their labels: the facts of the task's own row."""
     license: str | None = None
     made_with: MadeWith
     graphs: tuple[Graph, ...] = ()
@@ -288,9 +276,27 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     golden_sha256: str | None = None
 
     def __post_init__(self) -> None:
-        classes = self.outputs[0].shape[-1] if self.outputs else None
-        if self.labels is not None and isinstance(classes, int) and len(self.labels) != classes:
-            raise ValueError(f"{len(self.labels)} labels for an output of {classes} classes")
+        size = self._size()
+        if self.labels is not None and size is not None and len(self.labels) != size:
+            raise ValueError(f"{len(self.labels)} labels for an output of {size} classes")
+        check_steps(self.preprocess)
+        _reading(self.task, labels=self.labels, answers=self.answers, size=size)
+
+    def _size(self) -> int | None:
+        last = self.outputs[0].shape[-1] if self.outputs and self.outputs[0].shape else None
+        return last if isinstance(last, int) else None
+
+    @property
+    def reading(self) -> "Reading":
+        """What reading the outputs takes."""
+        return _reading(self.task, labels=self.labels, answers=self.answers, size=self._size())
+
+    @property
+    def spec(self) -> "TaskSpec":
+        """The task's row in the table."""
+        from lit_infer import tasks
+
+        return tasks.TASKS[self.task]
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -298,8 +304,8 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         match self.inputs[0].shape:
             case (_, int(height), int(width), int(channels)):
                 return height, width, channels
-            case (_, _, _, int(channels)) if self.task != "tensor":  # any size: preprocessing makes one
-                return *_height_width(self.preprocess), channels
+            case (_, _, _, int(channels)) if self.spec.takes_images:  # any size: preprocessing makes one
+                return *height_width(self.preprocess), channels
         raise UsageError(f"{self.name} ({self.task}) does not take images of one size: {list(self.inputs[0].shape)}")
 
     def embedded(self) -> "Manifest":
@@ -345,6 +351,9 @@ def decode(raw: bytes | str, *, where: str) -> Manifest:
             "Run: pip install --upgrade lit-deploy"
         )
     try:
+        if schema < SCHEMA:
+            plain = schemas.translated(msgspec.json.decode(raw), schema, newest=SCHEMA)
+            return msgspec.convert(plain, type=Manifest, strict=True)
         return msgspec.json.decode(raw, type=Manifest)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise ArtifactError(f"{where}: {error}. The file was changed or is damaged: export again.") from None
@@ -372,7 +381,26 @@ def read(bundle: Path) -> Manifest:
 
 def json_schema() -> dict[str, Any]:
     """The JSON schema of `manifest.json`, as published in docs/."""
-    return msgspec.json.schema(Manifest)
+    from lit_infer import tasks
+
+    schema = msgspec.json.schema(Manifest)
+    defined = schema["$defs"]
+    defined["Graph"]["properties"]["format"] = {"enum": sorted(_formats())}
+    fields = defined["Manifest"]["properties"]
+    fields["task"] = {"enum": list(tasks.TASKS)}
+    facts, components = msgspec.json.schema_components(
+        [task.facts for task in tasks.TASKS.values()], ref_template="#/$defs/{name}"
+    )
+    fields["answers"] |= {"anyOf": list({one["$ref"]: one for one in facts}.values())}
+    schema["$defs"] = defined | components
+    return schema
+
+
+def _formats() -> Collection[str]:
+    """The formats that there are. Engines read manifests, so the table is looked at when it is needed."""
+    from lit_infer.engines import ENGINES
+
+    return ENGINES.keys()
 
 
 class _SchemaOnly(Struct):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lit_infer import bundle, settings
-from lit_infer.engines import OpenGraph, check_device, onnxruntime
+from lit_infer.engines import FROM_BYTES, OpenGraph, check_device
 from lit_infer.errors import UsageError
 from lit_infer.hardware import DEFAULT_BATCH_SIZE, usable_cpus
 from lit_infer.manifest import Manifest
@@ -50,7 +50,7 @@ def open_file(graph_file: bundle.GraphFile, *, device: str, threads: int | None,
 def open_bytes(data: bytes, *, device: str, threads: int | None, batch_size: int | None) -> Opened:
     """Open an ONNX graph from its bytes."""
     cores = checked_threads(threads)
-    graph = onnxruntime.open_graph(data, device=check_device(device), threads=cores)
+    graph = FROM_BYTES.open_graph(data, device=check_device(device), threads=cores)
     manifest = bundle.embedded_manifest(graph, where="the graph")
     return Opened(graph, manifest, cores, batch_size or DEFAULT_BATCH_SIZE, None)
 

@@ -16,17 +16,20 @@ from typing import Any, NoReturn, Self
 from numpy.typing import NDArray
 
 from lit_infer import bundle, opening
-from lit_infer.answering import Ask, Recipe, answer, held_bytes, many, prepare, recipe, static_batch
+from lit_infer.answering import Recipe, answer, held_bytes, many, prepare, recipe
 from lit_infer.batching import streaming
 from lit_infer.batching.batcher import Batcher, BatchPolicy
 from lit_infer.batching.sessions import Sessions
+from lit_infer.batching.sizes import static_batch
 from lit_infer.engines import OpenGraph, Run
 from lit_infer.errors import EngineError, InputError, UsageError
 from lit_infer.hardware import DEFAULT_BATCH_SIZE
 from lit_infer.images import ImageInput, Pixels
 from lit_infer.images.limits import DEFAULT_LIMITS, Limits
 from lit_infer.manifest import Manifest
-from lit_infer.predictions import Choice, Prediction, Timings, top_choices
+from lit_infer.predictions import Prediction, Timings
+from lit_infer.tasks import Ask, Choice
+from lit_infer.tasks.choices import top_choices
 from lit_infer.tensors import in_order
 
 __all__ = [
@@ -75,23 +78,28 @@ class Predictor:
         self._batcher: Batcher[tuple[ImageInput, Ask], Prediction] | None = None
         self._closed = False
 
-    def predict(
+    def predict(  # noqa: PLR0913 - each is a choice of its own
         self,
         items: Iterable[ImageInput],
         *,
         top_k: int = 5,
+        threshold: float | None = None,
         batch_size: int | None = None,
         timings: bool = False,
+        output: bool = False,
         limits: Limits | None = None,
     ) -> list[Prediction]:
         """Predict each item: a path, encoded bytes, a PIL image, or uint8 [height, width(, 1 or 3)] in RGB.
 
         The list is in the order of the items. An item that cannot be read gets `error` and `code`; its
-        neighbours' results are, bit for bit, what they are without it. At most one batch of items is answered in the
-        least time, on all threads together; more are streamed. Raises UsageError for arguments that make no sense.
+        neighbours' results are, bit for bit, what they are without it. `threshold`: a label needs at least this score.
+        `output`: each prediction has its row of the graph's first output, as it is.
+
+        At most one batch of items is answered in the least time, on all threads together; more are streamed. Raises
+        UsageError for arguments that make no sense.
         """
-        size = self._checked_size(batch_size, top_k)
-        source, ask = iter(many(items)), Ask(top_k, timings, limits or self.limits)
+        size = self._checked_size(batch_size, top_k, threshold)
+        source, ask = iter(many(items)), Ask(top_k, timings, limits or self.limits, threshold, output)
         first = list(islice(source, size + 1))
         if len(first) > size:
             return list(self._stream(chain(first, source), size, ask))
@@ -99,13 +107,15 @@ class Predictor:
         prepared = list(prepare_all(lambda item: prepare(item, self._recipe, ask.limits), first))
         return answer(first, prepared, [ask] * len(first), to=self._recipe, run=self.sessions.for_one())
 
-    def stream(
+    def stream(  # noqa: PLR0913 - as predict
         self,
         items: Iterable[ImageInput],
         *,
         top_k: int = 5,
+        threshold: float | None = None,
         batch_size: int | None = None,
         timings: bool = False,
+        output: bool = False,
         limits: Limits | None = None,
     ) -> Iterator[Prediction]:
         """As `predict`, one by one and in order, for an iterable of any length.
@@ -113,11 +123,17 @@ class Predictor:
         Holds at most `threads` + 1 batches of items at a time, and takes none before the first result is asked for.
         Each thread prepares and runs batches of its own, which keeps all cores busy without handing images around.
         """
-        size = self._checked_size(batch_size, top_k)
-        return self._stream(iter(many(items)), size, Ask(top_k, timings, limits or self.limits))
+        size = self._checked_size(batch_size, top_k, threshold)
+        return self._stream(iter(many(items)), size, Ask(top_k, timings, limits or self.limits, threshold, output))
 
     def submit(
-        self, item: ImageInput, *, top_k: int = 5, timings: bool = False, timeout: float | None = None
+        self,
+        item: ImageInput,
+        *,
+        top_k: int = 5,
+        threshold: float | None = None,
+        timings: bool = False,
+        timeout: float | None = None,
     ) -> Future[Prediction]:
         """Predict one item together with those that other threads submit meanwhile.
 
@@ -125,8 +141,8 @@ class Predictor:
         where its batch had not begun after `timeout` seconds. Cancelled before that, the item is dropped. Raises
         OverloadedError at once when the queue is full; `load(policy=...)` sets its limits and the batching.
         """
-        self._checked_size(None, top_k)
-        ask = Ask(top_k, timings, self.limits)
+        self._checked_size(None, top_k, threshold)
+        ask = Ask(top_k, timings, self.limits, threshold)
         batcher = self._batcher or self._shared_batcher()
         return batcher.submit((item, ask), size=held_bytes(item), timeout=timeout)
 
@@ -135,6 +151,7 @@ class Predictor:
         items: Iterable[ImageInput],
         *,
         top_k: int = 5,
+        threshold: float | None = None,
         timings: bool = False,
         timeout: float | None = None,
     ) -> list[Prediction]:
@@ -144,7 +161,7 @@ class Predictor:
         """
         return await streaming.gather(
             many(items),
-            lambda item: self.submit(item, top_k=top_k, timings=timings, timeout=timeout),
+            lambda item: self.submit(item, top_k=top_k, threshold=threshold, timings=timings, timeout=timeout),
             most=self.policy.max_batch * (self.threads + 1),
         )
 
@@ -207,12 +224,14 @@ class Predictor:
     def _recipe(self) -> Recipe:
         return recipe(self.manifest)
 
-    def _checked_size(self, batch_size: int | None, top_k: int) -> int:
+    def _checked_size(self, batch_size: int | None, top_k: int, threshold: float | None = None) -> int:
         self._check_open()
         size = self.batch_size if batch_size is None else batch_size
         if top_k < 1 or size < 1:
             raise UsageError(f"top_k and batch_size must be at least 1, not {top_k} and {size}")
-        _ = self._recipe  # raises for a model that does not take images
+        task = self._recipe.task  # raises for a model that does not take images
+        if threshold is not None and not task.takes_threshold:
+            raise UsageError(f"{self.manifest.name}: a threshold is for labels, and task {task.name} gives none")
         return size
 
     def _check_open(self) -> None:

@@ -16,17 +16,14 @@ from numpy.typing import NDArray
 from rich.markup import escape
 from rich.table import Table
 
-from lit_infer import bundle, files
+from lit_infer import bundle, files, proof
 from lit_infer.bundle import GraphFile
 from lit_infer.engines import ENGINES, check_device, engine_for_file
 from lit_infer.errors import ArtifactError, EngineError, LitError, UsageError
-from lit_infer.manifest import Graph, Manifest, Tensor
+from lit_infer.manifest import Graph, Manifest
 from lit_infer.predictor import open_predictor
 
 _MAX_GOLDEN_BYTES = 2_000_000_000
-_OF_ONE_HOST = ("aotinductor", "tensorrt")  # elsewhere they do not run, which says nothing of the bundle
-_CPU_ONLY = ("openvino",)
-_INT8_SLACK, _INT8_ROOM = 2.0, 1e-3
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -46,8 +43,8 @@ class GraphTest:
     max_abs: float | None = None
     """Largest difference of any answer from the eager module's."""
     max_rel: float | None = None
-    top1_agreement: float | None = None
-    """Share of inputs, 0 to 1, whose best class is the same; None where the outputs are no classes."""
+    agreement: float | None = None
+    """Share of inputs, 0 to 1, with the same answer as the task has it; None where it has no such notion."""
     seconds: float = 0.0
     """To open the graph and run it."""
 
@@ -91,12 +88,12 @@ def self_test(model: str | os.PathLike[str], *, device: str = "auto", engine: st
 def table(result: SelfTest) -> Table:
     """One row per graph. Pure: nothing here prints."""
     shown = Table("graph", "status", "engine", "device", box=None, pad_edge=False)
-    for name in ("max diff", "top-1", "seconds"):
+    for name in ("max diff", "agreement", "seconds"):
         shown.add_column(name, justify="right")
     colours = {"ok": "green", "failed": "red", "skipped": "yellow"}
     for one in result.graphs:
         difference = "" if one.max_abs is None else f"{one.max_abs:.1e}"
-        agreement = "" if one.top1_agreement is None else f"{one.top1_agreement:.0%}"
+        agreement = "" if one.agreement is None else f"{one.agreement:.0%}"
         status = f"[{colours[one.status]}]{one.status}[/]"
         seconds = f"{one.seconds:.2f}" if one.engine else ""
         shown.add_row(one.graph, status, escape(one.engine), one.device, difference, agreement, seconds)
@@ -122,17 +119,16 @@ def _test(graph: GraphFile, inputs: Arrays, answers: Arrays, *, device: str, nam
 
     if not engine.is_installed():
         return without("skipped", f'it needs {engine.module}. Run: pip install "lit-deploy[{engine.extra}]"')
-    if engine.format in _CPU_ONLY and device.startswith("cuda"):
+    if engine.is_cpu_only and device.startswith("cuda"):
         return without("skipped", f"{engine.module} runs on the CPU, not on {device}")
     try:
         with open_predictor(graph, device=device) as predictor:
             found = predictor.run(inputs)
-        is_classes = predictor.manifest.task == "image-classification"
-        measured = [
-            _compare(found[name], truth, graph.listed, is_classes=is_classes) for name, truth in answers.items()
-        ]
+        manifest = predictor.manifest
+        measured = [_compare(found[name], truth, graph.listed, manifest) for name, truth in answers.items()]
     except LitError as error:
-        is_elsewhere = engine.format in _OF_ONE_HOST and not isinstance(error, ArtifactError)
+        # What was compiled for another host does not run here, which says nothing of the bundle.
+        is_elsewhere = engine.is_for_one_host and not isinstance(error, ArtifactError)
         return without("skipped" if is_elsewhere else "failed", str(error))
     except Exception as error:  # an engine that opens a graph and cannot run it may raise anything
         return without("failed", f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}")
@@ -147,48 +143,41 @@ def _test(graph: GraphFile, inputs: Arrays, answers: Arrays, *, device: str, nam
         device=predictor.device,
         max_abs=worst.max_abs,
         max_rel=max(one.max_rel for one in measured),
-        top1_agreement=worst.top1_agreement,
+        agreement=worst.agreement,
         seconds=time.perf_counter() - started,
     )
 
 
 @dataclass(frozen=True)
-class _Difference:
+class _Measured:
     """How far one output is from the eager module's; `reason` where that is too far."""
 
     max_abs: float
     max_rel: float
-    top1_agreement: float | None
+    agreement: float | None
     reason: str
 
 
-def _compare(found: NDArray[Any], truth: NDArray[Any], listed: Graph | None, *, is_classes: bool) -> _Difference:
+def _compare(found: NDArray[Any], truth: NDArray[Any], listed: Graph | None, manifest: Manifest) -> _Measured:
     """Measure one output by the tolerances under which export proved the graph; atol is in units of the largest."""
     parity = listed.parity if listed else None
     if listed is None or parity is None:
         raise EngineError("the manifest does not say how far it was from the eager module. Export it again")
     if found.shape != truth.shape:
         raise EngineError(f"it answers {list(found.shape)} where the eager module answered {list(truth.shape)}")
-    here, there = found.astype(np.float64), truth.astype(np.float64)
-    if not np.isfinite(here).all():
+    if not np.isfinite(found.astype(np.float64)).all():
         raise EngineError("it answers NaN or infinity")
-    difference, size = np.abs(here - there), np.abs(there)
-    largest = float(size.max(initial=0))
-    floor = max(parity.atol * largest, float(np.finfo(np.float32).tiny))
-    allowed = np.maximum(floor + parity.rtol * size, 4 * (parity.eager_error or 0.0))
-    if listed.precision == "int8":
-        # Its accuracy was gated, by no tolerance; but wherever it runs, it is to be the graph that was gated.
-        allowed = np.minimum(allowed, _INT8_SLACK * parity.max_abs + _INT8_ROOM * largest)
-    max_abs = float(difference.max(initial=0))
+    measured = proof.difference(found, truth, atol=parity.atol)
+    allowed = proof.allowed(listed, parity, measured)
     reason = (
-        f"it differs from the eager module by up to {max_abs:.2g}, at export by up to {parity.max_abs:.2g}; "
+        f"it differs from the eager module by up to {measured.max_abs:.2g}, at export by up to {parity.max_abs:.2g}; "
         f"allowed is up to {float(allowed.max(initial=0)):.2g}"
     )
-    return _Difference(
-        max_abs=max_abs,
-        max_rel=float((difference / np.maximum(size, floor)).max(initial=0)),
-        top1_agreement=float((here.argmax(-1) == there.argmax(-1)).mean()) if is_classes else None,
-        reason=reason if (difference > allowed).any() else "",
+    return _Measured(
+        max_abs=measured.max_abs,
+        max_rel=measured.max_rel,
+        agreement=proof.agreement(found, truth, manifest),
+        reason=reason if (measured.values > allowed).any() else "",
     )
 
 
@@ -206,8 +195,8 @@ def _golden(folder: Path, described: Manifest) -> tuple[Arrays, Arrays]:
         raise ArtifactError(f"{path} holds {', '.join(sorted(arrays))}, its manifest has {expected}. Export it again")
     sides: dict[str, int] = {}
     for tensor in tensors:
-        if not _fits(arrays[tensor.name], tensor, sides):
-            array = arrays[tensor.name]
+        array = arrays[tensor.name]
+        if array.dtype != tensor.dtype or not proof.fits(array.shape, tensor.shape, sides):
             raise ArtifactError(
                 f"{path}: {tensor.name} is {array.dtype} {list(array.shape)}, its manifest has "
                 f"{tensor.dtype} {list(tensor.shape)}. Export it again"
@@ -230,11 +219,3 @@ def _load(path: Path) -> Arrays:
         raise
     except Exception as error:  # zipfile, zlib and numpy each raise their own for a damaged file
         raise ArtifactError(f"{path} is damaged ({error}). Export or fetch the bundle again") from None
-
-
-def _fits(array: NDArray[Any], tensor: Tensor, sides: dict[str, int]) -> bool:
-    """Whether dtype and shape are the manifest's; a named side has one length in all tensors, noted in `sides`."""
-    if array.dtype != tensor.dtype or array.ndim != len(tensor.shape):
-        return False
-    pairs = zip(tensor.shape, array.shape, strict=True)
-    return all(have == (sides.setdefault(want, have) if isinstance(want, str) else want) for want, have in pairs)

@@ -6,7 +6,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from lit_infer.errors import UsageError
-from lit_infer.manifest import Manifest, Tensor
+from lit_infer.manifest import Manifest
+from lit_infer.proof import fits
 
 
 def in_order(inputs: Mapping[str, NDArray[Any]], manifest: Manifest) -> list[NDArray[Any]]:
@@ -16,15 +17,10 @@ def in_order(inputs: Mapping[str, NDArray[Any]], manifest: Manifest) -> list[NDA
         expected = ", ".join(sorted(tensor.name for tensor in tensors))
         raise UsageError(f"the graph takes {expected}, not {', '.join(sorted(inputs))}")
     arrays = [inputs[tensor.name] for tensor in tensors]
+    sides: dict[str, int] = {}
     for tensor, array in zip(tensors, arrays, strict=True):
-        if array.dtype != tensor.dtype or not _fits(tensor, array):
+        if array.dtype != tensor.dtype or not fits(array.shape, tensor.shape, sides):
             raise UsageError(
                 f"input {tensor.name} is {tensor.dtype} {list(tensor.shape)}, not {array.dtype} {list(array.shape)}"
             )
     return arrays
-
-
-def _fits(tensor: Tensor, array: NDArray[Any]) -> bool:
-    return len(array.shape) == len(tensor.shape) and all(
-        isinstance(want, str) or want == have for want, have in zip(tensor.shape, array.shape, strict=True)
-    )

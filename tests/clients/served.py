@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from lit_infer.manifest import Tensor
-from tests.inference.server.process import Server, command
-from tests.inference.server.proven import expected, make_proven, png
 from tests.inference.tiny import LABELS, colour, described
+from tests.support.server.process import Server, command
+from tests.support.server.proven import expected, make_proven
+from tests.support.server.requests import png
 
 OTHER_LABELS = ("rot", "gruen", "blau")
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.clients import environments
 from tests.clients.served import served, write_right
-from tests.inference.server.process import Server
+from tests.support.server.process import Server
 
 pytestmark = pytest.mark.slow
 

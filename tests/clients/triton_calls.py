@@ -180,7 +180,7 @@ def test_an_input_that_does_not_fit(way: Way) -> None:
     named = way.tensor("pictures", right.IMAGES, "UINT8")
 
     assert "not [3, 8, 7, 3]" in refused(lambda: way.infer("colours", [narrow]))
-    assert "input images is UINT8, not INT8" in refused(lambda: way.infer("colours", [signed]))
+    assert "input images must be UINT8, not INT8" in refused(lambda: way.infer("colours", [signed]))
     assert "colours takes images, not pictures" in refused(lambda: way.infer("colours", [named]))
     assert "item 1: not an image" in refused(lambda: way.infer("colours", files(way, right.FILES[0], b"text")))
     assert "answers probabilities, not logits" in refused(
@@ -231,5 +231,5 @@ def test_shared_memory_in_a_request_is_refused(way: Way) -> None:
     output = way.wanted("probabilities")
     output.set_shared_memory("region", 64)
 
-    assert "no shared memory" in refused(lambda: way.infer("colours", [tensor]))
-    assert "no shared memory" in refused(lambda: way.infer("colours", images(way), outputs=[output]))
+    assert "does not support shared memory" in refused(lambda: way.infer("colours", [tensor]))
+    assert "does not support shared memory" in refused(lambda: way.infer("colours", images(way), outputs=[output]))

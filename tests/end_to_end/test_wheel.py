@@ -83,7 +83,7 @@ def test_bench_measures_what_it_can_and_names_what_it_left_out(slim: Path, demo:
 
 
 def test_the_servers_page_is_in_the_wheel(slim: Path, tmp_path: Path) -> None:
-    code = "from lit_infer.server import page_files as f; [f.read(name) for name in f.NAMES.values()]"
+    code = "from lit_infer.server.http import page_files as f; [f.read(name) for name in f.NAMES.values()]"
     assert in_slim(slim, tmp_path, "python", "-c", code).returncode == 0
 
 

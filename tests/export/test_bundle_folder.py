@@ -26,9 +26,7 @@ def staged(folder: Path, name: str, format_: Format, facts: Manifest, content: b
 
 
 def finish(out: Path, *graphs: Graph, stage: Path, facts: Manifest | None = None) -> Bundle:
-    return bundle_folder.finish(
-        out, facts or described(), graphs, staged=[stage], options=Options(), note=lambda _: None
-    )
+    return bundle_folder.finish(out, facts or described(), graphs, staged=[stage], options=Options())
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ PARITY = Parity(
     max_abs=1.234e-7,
     max_rel=1e-5,
     cosine=1.0,
-    top1_agreement=1.0,
+    agreement=1.0,
     atol=1e-5,
     rtol=1e-3,
 )
@@ -56,7 +56,7 @@ def with_graphs(*graphs: Graph, **changes: Any) -> Manifest:
 
 
 def test_the_front_matter_is_what_hugging_face_reads() -> None:
-    graph = Graph(**{**_fields(ONNX), "score": DataScore(value=0.91, eager=0.92, images=1000)})
+    graph = Graph(**{**_fields(ONNX), "score": DataScore(metric="accuracy", value=0.91, eager=0.92, images=1000)})
 
     found = front_matter(card(with_graphs(graph, license="Apache-2.0")))
 
@@ -121,7 +121,7 @@ def test_each_graph_that_passed_has_a_row_and_columns_without_facts_are_left_out
         file="model.int8.onnx",
         bytes=12_000_000,
         parity=PARITY,
-        score=DataScore(value=0.9102, eager=0.92, images=1000),
+        score=DataScore(metric="accuracy", value=0.9102, eager=0.92, images=1000),
         latency=Latency(ms=1.5, batch_size=8, threads=2, cpu="Xeon"),
         quantization=Quantization(calibration_images=128, kept=("/head/Gemm",)),
     )
@@ -135,7 +135,7 @@ def test_each_graph_that_passed_has_a_row_and_columns_without_facts_are_left_out
     assert few[0] == ["graph", "precision", "file", "size", "max diff", "top-1 agreement"]
     assert few[2] == ["onnx (opset 20)", "fp32", "model.onnx", "45.68 MB", "1.2e-07", "100.0%"]
     assert [row[2] for row in many[2:]] == ["model.onnx", "model.int8.onnx", "model.xml, model.bin"]
-    assert many[3][-2:] == ["0.9102 (module: 0.9200, 1,000 images)", "1.50"]
+    assert many[3][-2:] == ["accuracy 0.9102 (module: 0.9200, 1,000 images)", "1.50"]
     assert "- onnx int8: 1.50 ms per input in batches of 8, on 2 threads of Xeon" in text
     assert "- onnx int8: calibrated on 128 images; left in float: /head/Gemm" in text
     assert "- pt2 was tried and is not here: torch.export: no" in text

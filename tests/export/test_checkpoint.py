@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from lit_export.checkpoint import open_checkpoint
 from lit_infer import artifacts, files
 from lit_infer.errors import ArtifactError, NotFoundError, UsageError
+from lit_infer.progress import Listener, listening
 
 
 class Gadget:
@@ -91,7 +92,8 @@ def test_a_plain_state_dict_is_a_checkpoint_without_hyperparameters(tmp_path: Pa
     path = tmp_path / "weights.pth"
     torch.save(torch.nn.BatchNorm1d(2).state_dict(), path, _use_new_zipfile_serialization=zipped)
     notes: list[str] = []
-    found = open_checkpoint(artifact=None, checkpoint=str(path), note=notes.append)
+    with listening(Listener(note=notes.append)):
+        found = open_checkpoint(artifact=None, checkpoint=str(path))
     assert set(found.contents["state_dict"]) == {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"}
     assert found.contents["state_dict"]._metadata
     assert (found.hparams, found.record, found.score, found.weights) == ({}, None, None, "model")
@@ -118,7 +120,8 @@ def test_averaged_and_raw_weights_are_chosen_and_recorded(
 ) -> None:
     torch.save(contents, tmp_path / "x.ckpt")
     notes: list[str] = []
-    found = open_checkpoint(artifact=None, checkpoint=tmp_path / "x.ckpt", weights=asked, note=notes.append)
+    with listening(Listener(note=notes.append)):
+        found = open_checkpoint(artifact=None, checkpoint=tmp_path / "x.ckpt", weights=asked)
     assert found.contents["state_dict"]["w"].tolist() == [value] * 2
     assert found.weights == recorded
     assert said in "".join(notes)

@@ -11,6 +11,7 @@ import typer
 from lit_export import cli
 from lit_export.formats import FORMATS, file_name
 from lit_export.spec import read_spec
+from lit_infer.engines import ENGINES
 from tests.conftest import ROOT
 from tests.inference.tiny import make_bundle, noise, save
 from tests.keys import key_pair
@@ -90,6 +91,29 @@ def test_the_table_of_formats_is_that_of_the_code() -> None:
     assert described == {
         name: (file_name(name, "fp32"), ", ".join(format_.writers)) for name, format_ in FORMATS.items()
     }
+
+
+def test_the_formats_that_all_makes_are_the_first_of_the_table() -> None:
+    made = [name for name, format_ in FORMATS.items() if format_.in_all]
+    assert made == list(FORMATS)[:4]  # "`all` makes the first four"
+    assert "`all` makes the first four" in (DOCS / "export.md").read_text()
+
+
+def test_the_engines_that_can_be_named_are_those_of_the_code() -> None:
+    row = next(line for line in (DOCS / "inference-api.md").read_text().splitlines() if line.startswith("| `engine` "))
+    named, of_providers = re.findall(r"\| `engine` \| (.*); of onnxruntime's providers (.*?) \|", row)[0]
+    assert re.findall("`(.*?)`", named) == list(ENGINES)
+    providers = [f"{row.format}:{provider}" for row in ENGINES.values() for provider in row.providers]
+    assert re.findall("`(.*?)`", of_providers) == providers
+    assert [engine.is_for_one_host for engine in ENGINES.values()][-3:] == [False, True, True]  # "the last two engines"
+
+
+def test_the_table_of_precisions_is_that_of_the_code() -> None:
+    rows = re.findall(r"^\| (\w+) \| [^|]+ \| ([^|]+) \|$", (DOCS / "export/formats.md").read_text(), re.MULTILINE)
+    found = {name: formats.split(", ") for name, formats in rows if formats != "everywhere"}
+    able = {name: [one for one, row in FORMATS.items() if name in row.writers] for name in ("fp16", "bf16", "int8")}
+    assert found == able
+    assert all("fp32" in row.writers for row in FORMATS.values())
 
 
 def test_the_table_of_tolerances_is_that_of_the_code() -> None:

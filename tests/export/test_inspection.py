@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from lit_export.inspection import Description, inspect, render
 from lit_infer import artifacts
+from lit_infer.engines import tensorrt
 from lit_infer.engines.opened import MANIFEST_KEY
 from lit_infer.errors import ArtifactError, NotFoundError, UsageError
 from tests.inference import tiny
@@ -65,8 +67,6 @@ def test_an_onnx_graph_tells_its_opset_values_and_manifest(tmp_path: Path) -> No
 
 
 def test_an_archive_is_listed_and_its_code_is_not_loaded(tmp_path: Path) -> None:
-    import zipfile
-
     path = tmp_path / "model.pt"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("model/constants.pkl", b"not a pickle")
@@ -75,6 +75,39 @@ def test_an_archive_is_listed_and_its_code_is_not_loaded(tmp_path: Path) -> None
     found = inspect(str(path))
     assert found.kind == "TorchScript graph"
     assert shown(found)["name"].startswith("colours")
+
+
+def test_a_native_library_is_listed_and_not_opened(tmp_path: Path) -> None:
+    path = tmp_path / "model.aoti.pt2"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("model/archive_format", "pt2")
+        archive.writestr("model/data/aotinductor/model/x.so", b"no library")
+        archive.writestr(f"model/extra/{MANIFEST_KEY}", tiny.manifest.encode(tiny.described()))
+    found = inspect(str(path))
+    assert found.kind == "AOTInductor library"
+    assert shown(found)["name"].startswith("colours")
+
+
+def test_a_tensorrt_engine_tells_the_manifest_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "model.engine"
+    path.write_bytes(tensorrt.pack(tiny.manifest.encode(tiny.described()).decode(), b"engine"))
+    found = inspect(str(path))
+    assert found.kind == "TensorRT engine"
+    assert shown(found)["name"].startswith("colours")
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.xml", "model.pt2", "model.aoti.pt2"])
+def test_a_damaged_graph_is_named_by_its_suffix(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"\0damaged")
+    with pytest.raises(ArtifactError, match=r"is not a complete (ONNX file|OpenVINO file|archive)"):
+        inspect(str(tmp_path / name))
+
+
+def test_an_openvino_file_with_entities_is_not_expanded(tmp_path: Path) -> None:
+    bomb = '<?xml version="1.0"?><!DOCTYPE net [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><net name="&b;"/>'
+    (tmp_path / "model.xml").write_text(bomb)
+    with pytest.raises(ArtifactError, match="declares entities of its own"):
+        inspect(str(tmp_path / "model.xml"))
 
 
 def test_a_bundle_is_verified(tmp_path: Path) -> None:

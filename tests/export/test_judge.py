@@ -7,19 +7,21 @@ import pytest
 
 from lit_export.judge import Judge, judge_for
 from lit_export.options import Options
-from lit_export.tasks import Target, image_target
+from lit_export.tasks import Target
 from lit_infer import load
 from lit_infer.errors import GateError, NotFoundError, UsageError
 from lit_infer.manifest import DeploymentFacts
+from lit_infer.progress import Listener, listening
 from tests.export.foreign import Plain
 from tests.inference.tiny import LABELS, STEPS, colour, make_bundle, save
+from tests.support.targets import target_for
 
 FACTS = DeploymentFacts(task="image-classification", preprocess=STEPS, labels=LABELS)
 
 
 @pytest.fixture
 def target() -> Target:
-    return image_target(Plain().eval(), FACTS, static_batch=None, dynamic=())
+    return target_for(Plain().eval(), FACTS)
 
 
 @pytest.fixture
@@ -59,29 +61,32 @@ def test_a_graph_that_loses_more_than_is_allowed_is_refused(judged: Callable[...
 
 
 def test_without_labelled_images_nothing_is_scored(target: Target, tmp_path: Path) -> None:
-    judge = judge_for(target, Options(), note=lambda _: None)
+    judge = judge_for(target, Options())
     assert judge.score(load(make_bundle(tmp_path / "b"))) is None
 
 
 def test_the_module_is_scored_first_and_it_is_said(target: Target, labelled: Path) -> None:
     notes: list[str] = []
-    judge = judge_for(target, Options(data=labelled), note=notes.append)
+    with listening(Listener(note=notes.append)):
+        judge = judge_for(target, Options(data=labelled))
     assert judge.eager is not None
     assert notes == [f"score the eager module on {labelled}"]
 
 
 def test_what_cannot_be_judged_is_refused_before_any_work(target: Target, tmp_path: Path) -> None:
-    tensor = image_target(
-        Plain().eval(), DeploymentFacts(task="image-embedding", preprocess=STEPS), static_batch=None, dynamic=()
-    )
-    static = image_target(Plain().eval(), FACTS, static_batch=4, dynamic=())
+    tensor = target_for(Plain().eval(), DeploymentFacts(task="image-embedding", preprocess=STEPS))
+    static = target_for(Plain().eval(), FACTS, static_batch=4)
     int8 = Options(precisions=("int8",), calibration=tmp_path)
     for wrong, options, message in (
-        (tensor, Options(data=tmp_path), "--data is for task image-classification; this is image-embedding"),
-        (tensor, int8, "--precision int8 is for task image-classification"),
+        (
+            tensor,
+            Options(data=tmp_path),
+            "--data is for tasks whose answers can be right or wrong; this is image-embedding",
+        ),
+        (tensor, int8, "--precision int8 is for tasks whose answers can be right or wrong"),
         (static, int8, "needs a dynamic batch: leave --static-batch out"),
     ):
         with pytest.raises(UsageError, match=message):
-            judge_for(wrong, options, note=lambda _: None)
+            judge_for(wrong, options)
     with pytest.raises(NotFoundError, match="expected a folder with one sub-folder per class"):
-        judge_for(target, Options(data=tmp_path / "nowhere"), note=lambda _: None)
+        judge_for(target, Options(data=tmp_path / "nowhere"))

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from lit_export import Options, diagnosis, export
 from lit_export.checkpoint import open_checkpoint
 from lit_export.find_class import find_class
 from lit_export.hparams import parse_hparam
@@ -18,6 +19,7 @@ from lit_export.tasks import Classifier
 from lit_infer import images
 from lit_infer.errors import ArtifactError, UsageError
 from lit_infer.manifest import DeploymentFacts, Normalize
+from lit_infer.progress import Listener, listening
 from lit_trainer.data import DigitsDataModule
 from tests.export import foreign
 
@@ -83,9 +85,11 @@ def written(path: Path, contents: dict[str, Any]) -> Path:
 def loaded(path: Path, cls: str | None, **options: Any) -> tuple[Any, str]:
     """The module and all that was said, as one text."""
     notes: list[str] = []
-    checkpoint = open_checkpoint(artifact=None, checkpoint=path, note=notes.append)
-    class_path = f"tests.export.foreign:{cls}" if cls else None
-    return load_module(checkpoint, class_path=class_path, note=notes.append, **options), "\n".join(notes)
+    with listening(Listener(note=notes.append)):
+        checkpoint = open_checkpoint(artifact=None, checkpoint=path)
+        class_path = f"tests.export.foreign:{cls}" if cls else None
+        module = load_module(checkpoint, class_path=class_path, **options)
+    return module, "\n".join(notes)
 
 
 def renamed(module: nn.Module, **changes: str) -> dict[str, Any]:
@@ -127,6 +131,31 @@ def test_an_argument_that_is_an_object_needs_a_subclass(tmp_path: Path) -> None:
     path = written(tmp_path / "x.pt", foreign.Needy(2).state_dict())
     with pytest.raises(UsageError, match=r"backbone cannot be given as text: write a subclass"):
         loaded(path, "NeedsAnObject")
+
+
+def test_an_argument_without_annotation_is_an_object_where_the_file_has_weights_of_it() -> None:
+    unknown = {"net": None, "criterion": None, "classes": "<class 'int'>"}
+    said = diagnosis.missing_arguments("x.ckpt", "Net", unknown, weights=["net.conv.weight"])
+    assert "--hparam classes=VALUE" in said
+    assert "--hparam net" not in said
+    assert (
+        "write a subclass of Net whose __init__ builds them and calls super().__init__(net=..., criterion=...)" in said
+    )
+    assert "--hparam net=VALUE --hparam criterion=VALUE" in diagnosis.missing_arguments("x.ckpt", "Net", unknown)
+
+
+def test_a_module_that_takes_nothing_is_refused_with_its_parts() -> None:
+    class Sampler(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.generator = nn.Linear(2, 3)
+
+        def forward(self) -> torch.Tensor:
+            return self.generator(torch.randn(1, 2))
+
+    for options in (Options(), Options(inputs=("2",))):
+        with pytest.raises(UsageError, match=r"Sampler.forward takes no input.*\n.*--submodule.*generator"):
+            export(Sampler(), ["onnx"], options=options)
 
 
 def test_hparams_that_the_class_ignores_are_said(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from onnx import TensorProto, helper
 from lit_export import quantize
 from lit_infer import load
 from lit_infer.errors import GateError, UsageError
+from lit_infer.progress import Listener, listening
 from tests.export import digits_net
 
 Images = NDArray[np.uint8]
@@ -118,7 +119,8 @@ def test_calibration_holds_one_batch_at_a_time(fp32: Path, tmp_path: Path) -> No
 
 def test_few_calibration_images_are_said(fp32: Path, tmp_path: Path) -> None:
     notes: list[str] = []
-    made = quantize.int8(fp32, tmp_path / "int8.onnx", calibration=batches(40), note=notes.append)
+    with listening(Listener(note=notes.append)):
+        made = quantize.int8(fp32, tmp_path / "int8.onnx", calibration=batches(40))
     assert made.calibration_images == 40
     assert len(notes) == 1
     assert "40 images; give at least 128" in notes[0]
@@ -169,7 +171,8 @@ def test_the_worst_layers_are_restored_until_the_file_is_accepted(
         return changes[-1] < 0.95 * changes[0]
 
     notes: list[str] = []
-    made = quantize.int8(fp32, tmp_path / "int8.onnx", calibration=batches(), accept=accept, note=notes.append)
+    with listening(Listener(note=notes.append)):
+        made = quantize.int8(fp32, tmp_path / "int8.onnx", calibration=batches(), accept=accept)
     assert 1 <= len(made.kept) <= 2
     assert float(np.abs(answers(tmp_path / "int8.onnx", held_out[0]) - truth).mean()) < 0.95 * changes[0]
     assert all(name in notes[-1] for name in made.kept)

@@ -24,11 +24,11 @@ def passed(format_: Format, file: str, precision: Precision = "fp32", score: flo
             max_abs=1.8e-7,
             max_rel=1e-5,
             cosine=1.0,
-            top1_agreement=0.995,
+            agreement=0.995,
             atol=1e-5,
             rtol=1e-3,
         ),
-        score=None if score is None else DataScore(value=score, eager=0.7056, images=360),
+        score=None if score is None else DataScore(metric="accuracy", value=score, eager=0.7056, images=360),
         latency=Latency(ms=17.5, batch_size=8, threads=2, cpu="x"),
     )
 
@@ -52,7 +52,7 @@ def shown(*graphs: Graph) -> list[str]:
 def test_the_table_fits_into_80_columns_with_all_that_it_may_hold() -> None:
     lines = shown(passed("openvino", "model.int8.onnx", "int8"), passed("onnx", "model.onnx"), failed())
     assert lines == [
-        "format         status     MB  max diff  top-1   score  ms/input  file",
+        "format         status     MB  max diff  agree   score  ms/input  file",
         "openvino int8  ok      46.83   1.8e-07   100%  0.7000     17.50  model.int8.onnx",
         "onnx           ok      46.83   1.8e-07   100%  0.7000     17.50  model.onnx",
         "torchscript    failed",
@@ -77,6 +77,13 @@ def test_scores_are_told_beside_those_of_the_module_and_of_training() -> None:
         "the checkpoint recorded val_acc 0.7123",
     ]
     assert report.scores(bundle(passed("onnx", "model.onnx", score=None))) == []
+
+
+def test_a_viewer_is_offered_for_the_file_that_is_there() -> None:
+    assert (
+        report.ending(bundle(passed("onnx", "model.int8.onnx", "int8")))[-1] == "view with:    netron b/model.int8.onnx"
+    )
+    assert "netron" not in "".join(report.ending(bundle(passed("torchscript", "model.pt"))))
 
 
 def test_it_ends_with_what_was_made_and_the_next_commands() -> None:

@@ -5,11 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lit_infer.answering import Ask, answer, held_bytes, prepare, recipe, static_batch
+from lit_infer.answering import answer, held_bytes, prepare, recipe
+from lit_infer.batching.sizes import static_batch
 from lit_infer.errors import UsageError
 from lit_infer.images.limits import DEFAULT_LIMITS
 from lit_infer.manifest import Tensor
 from lit_infer.predictions import Prediction
+from lit_infer.tasks import Ask
 from tests.inference.tiny import colour, described, noise
 
 STATIC = (Tensor(name="images", dtype="uint8", shape=(4, 8, 8, 3)),)

@@ -98,7 +98,7 @@ def test_results_go_to_stdout_and_notes_to_stderr() -> None:
 
 
 def test_progress_is_silent_where_nobody_watches() -> None:
-    done = run("exec('with console.progress(\"p\", total=2, quiet=False) as step:\\n step()\\n step()')")
+    done = run("exec('with console.step_progress(\"p\", total=2, quiet=False) as step:\\n step()\\n step()')")
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lit_infer import manifest
+from lit_infer.engines import ENGINES
 from lit_infer.errors import ArtifactError, LitError, NotFoundError, UsageError
 from lit_infer.manifest import (
     CenterCrop,
@@ -77,14 +79,14 @@ parities = st.builds(
     max_rel=floats,
     inputs=st.sampled_from(["noise", "images"]),
     cosine=floats,
-    top1_agreement=st.none() | floats,
+    agreement=st.none() | floats,
     atol=floats,
     rtol=floats,
     eager_error=st.none() | floats,
 )
 graphs = st.builds(
     Graph,
-    format=st.sampled_from(["onnx", "openvino", "pt2", "aotinductor", "torchscript", "tensorrt"]),
+    format=st.sampled_from(sorted(ENGINES)),
     status=st.sampled_from(["ok", "failed"]),
     reason=st.none() | text,
     file=st.none() | text,
@@ -92,7 +94,7 @@ graphs = st.builds(
     bytes=st.none() | st.integers(0, 2**62),
     companions=st.dictionaries(text, text, max_size=2),
     precision=st.sampled_from(["fp32", "fp16", "bf16", "int8"]),
-    score=st.none() | st.builds(DataScore, value=floats, eager=floats, images=sides),
+    score=st.none() | st.builds(DataScore, metric=text, value=floats, eager=floats, images=sides),
     latency=st.none() | st.builds(Latency, ms=floats, batch_size=sides, threads=sides, cpu=text),
     quantization=st.none()
     | st.builds(Quantization, calibration_images=sides, kept=st.lists(text, max_size=2).map(tuple)),
@@ -102,6 +104,11 @@ graphs = st.builds(
     parity=st.none() | parities,
 )
 made_withs = st.builds(MadeWith, versions=st.dictionaries(text, text, max_size=3), command=text, date=st.none() | text)
+
+
+def in_order(found: list[Step]) -> tuple[Step, ...]:
+    """The steps without an orientation anywhere but first, where alone it has a meaning."""
+    return tuple(step for index, step in enumerate(found) if index == 0 or step.kind != "exif_transpose")
 
 
 @st.composite
@@ -114,7 +121,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
         task=draw(st.sampled_from(["image-classification", "image-embedding", "tensor"])),
         source=draw(sources),
         inputs=draw(st.lists(tensors, max_size=2).map(tuple)),
-        preprocess=draw(st.lists(steps, max_size=3).map(tuple)),
+        preprocess=draw(st.lists(steps, max_size=3).map(in_order)),
         normalize=draw(st.none() | normalizes),
         outputs=(Tensor(name=draw(text), dtype="float32", shape=("batch", classes)),),
         labels=labels,
@@ -201,6 +208,22 @@ def test_an_unknown_key_is_refused_by_name() -> None:
     assert str(caught.value).startswith("somewhere/manifest.json: ")
 
 
+def test_a_task_that_is_not_in_the_table_is_refused_and_those_that_are_there_are_named() -> None:
+    with pytest.raises(ArtifactError, match="task 'image-juggling' is not known; use one of image-classification, "):
+        decode(plain(task="image-juggling"))
+
+
+def test_facts_of_answers_that_the_task_does_not_take_are_refused() -> None:
+    with pytest.raises(ArtifactError, match="unknown field `thresholds`"):
+        decode(plain(answers={"thresholds": 0.5}))
+
+
+def test_an_orientation_is_followed_first_or_not_at_all() -> None:
+    steps = [{"resize": {"size": 8}}, {"exif_transpose": {}}, {"center_crop": {"size": 8}}]
+    with pytest.raises(ArtifactError, match="exif_transpose comes first"):
+        decode(plain(preprocess=steps))
+
+
 def test_an_unknown_key_deep_inside_is_refused_with_its_place() -> None:
     data = plain()
     data["source"]["author"] = "me"
@@ -211,7 +234,7 @@ def test_an_unknown_key_deep_inside_is_refused_with_its_place() -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("name", 3), ("task", "image-segmentation"), ("inputs", {}), ("labels", [1, 2, 3]), ("normalize", "imagenet")],
+    [("name", 3), ("task", 7), ("inputs", {}), ("labels", [1, 2, 3]), ("normalize", "imagenet")],
 )
 def test_a_wrong_type_is_refused_with_its_place(key: str, value: object) -> None:
     with pytest.raises(ArtifactError, match=rf"\$\.{key}.*export again"):
@@ -233,6 +256,26 @@ def test_a_newer_schema_says_how_to_upgrade_even_if_nothing_else_is_known() -> N
 
     assert f"schema {manifest.SCHEMA + 1} is newer" in str(caught.value)
     assert "pip install --upgrade lit-deploy" in str(caught.value)
+
+
+def of_format(name: str) -> dict[str, Any]:
+    graph: dict[str, Any] = {"format": name, "status": "failed", "reason": "parity"}
+    return {**json.loads(manifest.encode(described())), "graphs": [graph]}
+
+
+def test_a_format_that_the_table_does_not_have_is_refused_with_those_it_has() -> None:
+    with pytest.raises(ArtifactError) as caught:
+        decode(of_format("tvm"))
+
+    known = "onnx, openvino, pt2, torchscript, aotinductor, tensorrt"
+    assert f"graph format 'tvm' is not known; it is one of {known} - at `$.graphs[0]`" in str(caught.value)
+
+
+def test_a_format_is_known_to_manifests_and_their_schema_once_it_has_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENGINES, "tvm", replace(ENGINES["onnx"], format="tvm", suffix=".tvm"))
+
+    assert decode(of_format("tvm")).graphs[0].format == "tvm"
+    assert "tvm" in manifest.json_schema()["$defs"]["Graph"]["properties"]["format"]["enum"]
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_a_whole_bundle_passes_with_what_was_obtained(folder: Path) -> None:
     assert (onnx.engine, onnx.device) == (load(folder, device="cpu").engine, "cpu")
     assert onnx.max_abs is not None
     assert onnx.max_abs < 1e-6
-    assert onnx.top1_agreement == 1.0
+    assert onnx.agreement == 1.0
     assert onnx.seconds > 0
 
 
@@ -77,7 +77,7 @@ def test_a_graph_that_answers_otherwise_fails_with_how_far_it_is(folder: Path) -
     assert not result.ok
     assert result.graphs[0].status == "failed"
     assert "differs from the eager module by up to 0.4" in result.graphs[0].reason
-    assert result.graphs[0].top1_agreement == 0.75
+    assert result.graphs[0].agreement == 0.75
 
 
 def test_the_tolerance_is_that_under_which_the_graph_was_proven(folder: Path) -> None:
@@ -251,7 +251,7 @@ def test_the_table_has_a_row_per_graph_and_the_lines_say_what_failed() -> None:
 
     text = shown(result)
 
-    assert "1.2e-07   100%     0.41" in text
+    assert "1.2e-07       100%     0.41" in text
     assert lines(result) == [
         "onnx int8 failed: it answers [NaN]",
         "colours@012345678901 is not to be used here as it is: 1 ok, 1 failed",

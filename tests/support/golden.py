@@ -16,7 +16,7 @@ PARITY = Parity(
     max_abs=1e-7,
     max_rel=1e-6,
     cosine=1.0,
-    top1_agreement=1.0,
+    agreement=1.0,
     atol=1e-5,
     rtol=1e-3,
 )

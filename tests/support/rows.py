@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from lit_infer.folder.table import Table
 from lit_infer.folder.tally import Summary, Tally
-from lit_infer.folder.writers import Row
+from lit_infer.tasks import TASKS, Row
 
 
 def good(path: str, label: str = "red", *others: str) -> Row:
@@ -16,8 +17,15 @@ def bad(path: str, code: str = "empty") -> Row:
     return {"path": path, **nothing, "error": "the file is empty", "code": code}
 
 
+def table(labels: Any = None, task: str = "image-classification", **more: Any) -> Table:
+    """The rows of a model with these labels."""
+    spec = TASKS[task]
+    size = len(labels) if labels else None
+    return Table(spec, spec.reading(labels=labels, answers={}, size=size), "m@1", **more)
+
+
 def summary(*rows: Row, seconds: float = 1.0, labels: Any = None, resumed: int = 0) -> Summary:
-    tally = Tally(labels)
+    tally = Tally(table(labels))
     for row in rows:
         tally.add(row)
     tally.resumed = resumed

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import lit_trainer.modules
 from lit_infer.errors import UsageError
 from lit_trainer.modules import GAN, AutoEncoder, CifarCNN, DigitsCNN, ImageClassifier, MnistMLP, SequenceTagger
-from lit_trainer.modules.image_classifier import make_network, replace_head
+from lit_trainer.modules.image_network import make_network, replace_head
 
 Loader = DataLoader[tuple[Tensor, ...]]
 

@@ -15,7 +15,7 @@ from lit_infer import artifacts
 from lit_trainer.callbacks import DeploymentFacts
 from lit_trainer.data import DigitsDataModule
 from lit_trainer.modules import DigitsCNN
-from lit_trainer.tracking import FolderRegistryLogger
+from lit_trainer.tracking import LOGGERS, FolderRegistryLogger
 from lit_trainer.tracking.uploads import how_to_send
 from tests.wandb_double.fixture import environment, wandb_server
 from tests.wandb_double.server import Double
@@ -192,3 +192,7 @@ def test_an_upload_that_arrives_is_complete_when_the_process_ends(wandb_server: 
     (run,) = wandb_server.state.projects["user", "digits"].runs.values()
     assert f"{wandb_server.url}/user/digits/runs/{run.name}" in done.stdout
     assert run.streamed[-1]["exitcode"] == 0
+
+
+def test_there_is_a_logger_for_each_registry() -> None:
+    assert LOGGERS.keys() == artifacts.PROVIDERS.keys()

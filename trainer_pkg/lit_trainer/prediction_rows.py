@@ -8,7 +8,9 @@ from torch import Tensor
 
 from lit_infer import console, files, folder, images
 from lit_infer.errors import InputError
-from lit_infer.predictor import Prediction, top_choices
+from lit_infer.manifest import DeploymentFacts
+from lit_infer.predictor import Prediction
+from lit_infer.tasks import TASKS, Ask, Reading, TaskSpec
 
 OUTPUT = Path("predictions.jsonl")
 
@@ -46,16 +48,22 @@ class PredictionRows(pl.Callback):
             console.note("no rows are written by several processes: use --trainer.devices 1")
             return
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        labels = data.deployment_facts.labels
-        rows = (folder.row(self._prediction(place, path, labels), model=self.model) for place, path in enumerate(paths))
-        folder.write_rows(rows, OUTPUT)
+        table = self._table(data.deployment_facts)
+        rows = (table.row(self._prediction(index, path, table.task, table.reading)) for index, path in enumerate(paths))
+        folder.write_rows(rows, OUTPUT, table.columns)
         console.note(f"{len(paths)} rows written to {OUTPUT}")
 
-    def _prediction(self, place: int, path: Path, labels: tuple[str, ...] | None) -> Prediction:
-        if place not in self._scores:
+    def _table(self, facts: DeploymentFacts) -> folder.Table:
+        size = next((len(row) for row in self._scores.values()), None)
+        task = TASKS[facts.task]
+        reading = task.reading(labels=facts.labels, answers=facts.answers, size=size)
+        return folder.Table(task, reading, self.model)
+
+    def _prediction(self, index: int, path: Path, task: TaskSpec, reading: Reading) -> Prediction:
+        if index not in self._scores:
             return _unreadable(path)
-        top = top_choices(self._scores[place], labels=labels, top_k=5)
-        return Prediction(str(path), label=top[0].label, index=top[0].index, score=top[0].score, top=top)
+        (answer,) = task.read((self._scores[index][None],), [Ask()], reading)
+        return Prediction(str(path), answer)
 
 
 def identity(checkpoint: str | None, *, name: str | None) -> str:

@@ -9,6 +9,7 @@ import torch
 from lit_export import half
 from lit_export.formats.hushed import hushed
 from lit_export.formats.job import Job, Written
+from lit_export.tasks import in_precision
 from lit_infer.engines.opened import MANIFEST_KEY
 from lit_infer.errors import GateError
 from lit_infer.manifest import Manifest, encode
@@ -56,9 +57,9 @@ def write_int8(job: Job, path: Path) -> Written:
 
 
 def _export(job: Job, *to: Path, **how: Any) -> Any:
-    with hushed():
+    with hushed(), torch.no_grad():  # as in inference: a module may ask whether gradients are on
         return torch.onnx.export(
-            job.target.module,
+            in_precision(job.target.module, "fp32"),
             job.examples(),
             *to,
             input_names=job.input_names,

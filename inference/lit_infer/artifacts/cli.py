@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lit_infer import console
+from lit_infer.artifacts.providers import PROVIDERS
 
 if TYPE_CHECKING:
     from lit_infer.artifacts import Reference
@@ -15,10 +16,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     no_args_is_help=True,
-    help="""Look up, promote and upload artifacts.
+    help=f"""Look up, promote and upload artifacts.
 
-    References that begin with local/, and all of them while offline, mean the folder registry below artifacts/; the
-    others mean W&B. The first line on stderr says which it was, and why.""",
+    {" ".join(row.summary for row in PROVIDERS.values())} The first line on stderr says which it was, and why.""",
     epilog="""Examples:
 
 \b
@@ -166,23 +166,22 @@ def push(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Upload a version from the folder registry to W&B.
+    """Upload a version from the folder registry to another registry.
 
     The versions that it was made from go first, so that the lineage is there too. What is there already is not sent
     again.
     """
+    from lit_infer import progress
     from lit_infer.artifacts import folder_registry, parse, registry, report
     from lit_infer.artifacts.push import push as send
 
     asked = parse(reference)
-    entity, project = _destination(asked, to)
-    target = parse(f"{entity}/{project}/{asked.name}")
+    target = _destination(asked, to)
     source = folder_registry()
-    source.resolve(asked)  # a name that does not exist is said before anything is asked of W&B
-    if not quiet:
-        console.note(f"from the folder registry {source.root}")
-    note = (lambda _: None) if quiet else console.note
-    done = send(source, asked, to=registry(target), where=(entity, project), aliases=alias or (), note=note)
+    source.resolve(asked)  # a name that does not exist is said before anything is asked of a server
+    with console.listening(quiet=quiet):
+        progress.note(f"from the folder registry {source.root}")
+        done = send(source, asked, to=registry(target), where=(target.entity, target.project), aliases=alias or ())
     if as_json:
         typer.echo(json.dumps([{"from": str(each.source), **report.plain(each.version)} for each in done], indent=2))
     else:
@@ -207,7 +206,7 @@ def gc(
 
     registry = folder_registry()
     if not quiet:
-        console.note(f"folder registry {registry.root} (W&B keeps what it has)")
+        console.note(f"folder registry {registry.root} (other registries keep what they have)")
     found = collect(registry, dry_run=dry_run)
     if as_json:
         names = {"removed": found.removed, "in_use": found.in_use}
@@ -231,7 +230,8 @@ def _within(pattern: str) -> "Reference | None":
     from lit_infer.artifacts import Reference
 
     parts = pattern.split("/")
-    if parts[0] == "local" or (len(parts) in (2, 3) and not any(set("*?[") & set(part) for part in parts[:2])):
+    is_named = any(parts[0] == row.entity for row in PROVIDERS.values())
+    if is_named or (len(parts) in (2, 3) and not any(set("*?[") & set(part) for part in parts[:2])):
         return Reference(parts[0], parts[1] if len(parts) > 1 else "any", "any", "latest")
     return None
 
@@ -241,26 +241,24 @@ def _matches(name: str, pattern: str) -> bool:
     return any(fnmatchcase(name, each) for each in (pattern, f"{pattern}/*", f"*/{pattern}"))
 
 
-def _destination(asked: "Reference", to: str | None) -> tuple[str, str]:
-    """Where a version is pushed to, as entity and project; refused while offline."""
-    import os
-
-    from lit_infer.artifacts.mode import wandb_mode
+def _destination(asked: "Reference", to: str | None) -> "Reference":
+    """The collection that a version is pushed to; refused where that is the folder registry itself."""
+    from lit_infer.artifacts import provider_for
+    from lit_infer.artifacts.reference import checked, completing, default
     from lit_infer.errors import UsageError
 
-    mode = wandb_mode()
-    if not mode.online:
-        raise UsageError(f"pushing {asked} needs W&B, which is off: {mode.reason}")
-    if to is not None:
-        entity, slash, project = to.partition("/")
-        if not (entity and slash and project) or "/" in project:
-            raise UsageError(f"--to {to!r}: expected entity/project, as in --to acme/digits")
-    else:
-        entity = os.environ.get("WANDB_ENTITY") or asked.entity
-        project = os.environ.get("WANDB_PROJECT") or asked.project
-    if entity == "local":
-        raise UsageError(f"where should {asked} go? Give --to entity/project, or set WANDB_ENTITY")
-    return entity, project
+    entity, slash, project = (to or "").partition("/")
+    if to is not None and (not (entity and slash and project) or "/" in project):
+        raise UsageError(f"--to {to!r}: expected entity/project, as in --to acme/digits")
+    entity, project = entity or default("entity") or asked.entity, project or default("project") or asked.project
+    target = checked(entity, project, asked.name, "latest")
+    if not provider_for(target)[0].is_fallback:
+        return target
+    usual, reason = provider_for()
+    if usual.is_fallback:
+        others = " or ".join(row.name for row in PROVIDERS.values() if not row.is_fallback)
+        raise UsageError(f"pushing {asked} needs {others}, which is off: {reason}")
+    raise UsageError(f"where should {asked} go? Give --to entity/project, or set {' or '.join(completing('entity'))}")
 
 
 def main() -> None:

@@ -1,17 +1,16 @@
 """Upload what was made offline: a version and all that it was made from, the oldest first."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lit_infer import progress
 from lit_infer.artifacts.folder import FolderRegistry
-from lit_infer.artifacts.reference import Reference, parse
+from lit_infer.artifacts.reference import LOCAL, Reference, parse
 from lit_infer.artifacts.registry import Registry, Version
 from lit_infer.errors import NotFoundError, UsageError
 
 DIGEST = "folder_registry_digest"  # in the metadata of what was pushed: W&B's own digests are of another kind
 ORIGIN = "pushed_from"
-
-Note = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,6 @@ def push(
     to: Registry,
     where: tuple[str, str],
     aliases: Sequence[str] = (),
-    note: Note = lambda _: None,
 ) -> list[Pushed]:
     """Publish a version into another registry, under the same name in the entity and project of `where`.
 
@@ -39,7 +37,7 @@ def push(
     version gets the aliases. What was pushed before is found again by its digest and not sent twice.
     """
     done: dict[Reference, Pushed] = {}
-    _push(source, source.resolve(reference), to=to, where=where, done=done, note=note)
+    _push(source, source.resolve(reference), to=to, where=where, done=done)
     last = list(done.values())[-1]
     version = last.version
     for alias in aliases:
@@ -54,7 +52,6 @@ def _push(
     to: Registry,
     where: tuple[str, str],
     done: dict[Reference, Pushed],
-    note: Note,
 ) -> Reference:
     """What a version is called in the other registry, after it and its parents went there."""
     if version.reference in done:
@@ -64,16 +61,16 @@ def _push(
         try:
             found = source.resolve(parent)
         except NotFoundError as error:
-            if parent.entity == "local":
+            if parent.entity == LOCAL:
                 raise NotFoundError(f"{version.reference} was made from {parent}, which is gone: {error}") from None
             parents.append(str(parent))  # it is online already
             continue
         if found.reference == version.reference:
             raise UsageError(f"{version.reference} names itself as its parent")
-        parents.append(str(_push(source, found, to=to, where=where, done=done, note=note)))
+        parents.append(str(_push(source, found, to=to, where=where, done=done)))
     done[version.reference] = _sent(source, version, to, Reference(*where, version.reference.name, "latest"), parents)
     pushed = done[version.reference]
-    note(f"{pushed.source} -> {pushed.version.reference}" + ("" if pushed.is_new else " (was there)"))
+    progress.note(f"{pushed.source} -> {pushed.version.reference}" + ("" if pushed.is_new else " (was there)"))
     return pushed.version.reference
 
 

@@ -1,23 +1,27 @@
 """A reference names a version of an artifact: `entity/project/name:alias`.
 
 The last part is an alias (`best`, `production`), a version (`v3`) or `latest`, and may be left out: `latest`.
-Also read: `project/name:alias` and `name:alias`, completed from WANDB_ENTITY and WANDB_PROJECT; collections of a W&B
-registry, `wandb-registry-<registry>/collection:alias`; and the address of an artifact's page as the browser shows it.
+Also read: `project/name:alias` and `name:alias`, completed from environment variables, and the address of an artifact's
+page as the browser shows it; which variables and which pages, the table of registries says (`PROVIDERS`).
 """
 
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from typing import TYPE_CHECKING
 
-from lit_infer.artifacts.mode import base_url
 from lit_infer.errors import UsageError
+
+if TYPE_CHECKING:
+    from lit_infer.artifacts.registry import Provider
 
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _VERSION = re.compile(r"v(0|[1-9][0-9]*)")
 
-_REGISTRY = "wandb-registry-"  # how W&B begins the name of a registry's project
-_FORM = "entity/project/name:alias, for instance local/digits/digits-cnn:best"
+LOCAL = "local"
+"""The entity of references to the folder registry."""
+FORM = "entity/project/name:alias, for instance local/digits/digits-cnn:best"
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def looks_like_reference(text: str) -> bool:
     if os.path.exists(text) or text.startswith((".", "/", "~")):
         return False
     if "://" in text:
-        return _is_artifact_page(text)
+        return any(row.is_page is not None and row.is_page(text) for row in _providers())
     slashes = text.count("/")
     return slashes == 2 or (slashes < 2 and ":" in text)
 
@@ -63,14 +67,14 @@ def is_version(alias: str) -> bool:
 def parse(text: str) -> Reference:
     """Read a reference; a malformed one is explained with the part at fault."""
     if "://" in text:
-        return _parse_url(text)
+        return _parse_page(text)
     path, colon, alias = text.partition(":")
     if colon and not alias:
         raise UsageError(f"{text!r}: the alias after the colon is empty; use latest, v0 or an alias")
     parts = path.split("/")
     if len(parts) > 3:
-        raise UsageError(f"{text!r} is not a reference: expected {_FORM}, and this has {len(parts)} parts, not 3")
-    return _checked(*_completed(parts, text), alias or "latest")
+        raise UsageError(f"{text!r} is not a reference: expected {FORM}, and this has {len(parts)} parts, not 3")
+    return checked(*_completed(parts, text), alias or "latest")
 
 
 def check_names(reference: Reference) -> None:
@@ -84,75 +88,48 @@ def check_names(reference: Reference) -> None:
             )
 
 
-def _checked(entity: str, project: str, name: str, alias: str) -> Reference:
+def checked(entity: str, project: str, name: str, alias: str) -> Reference:
+    """A reference of valid parts; a part that is not is explained."""
     reference = Reference(entity, project, name, alias)
     check_names(reference)
     return reference
 
 
+def completing(part: str, project: str = "") -> list[str]:
+    """The environment variables that complete a reference without its `entity` or `project`, first choice first."""
+    return [row.variable(part, project) for row in _providers() if row.variable is not None]
+
+
+def default(part: str, project: str = "") -> str | None:
+    """What one of these variables says."""
+    return next((value for name in completing(part, project) if (value := os.environ.get(name))), None)
+
+
 def _completed(parts: list[str], text: str) -> tuple[str, str, str]:
-    """Entity, project and name; what is missing at the front comes from W&B's own variables."""
+    """Entity, project and name; what is missing at the front comes from environment variables."""
     name = parts[-1]
-    project = parts[-2] if len(parts) > 1 else _default("project", "WANDB_PROJECT", text)
-    if len(parts) > 2:
-        return parts[-3], project, name
-    # W&B refuses a team where it expects the organization that a registry belongs to.
-    variable = "WANDB_ORGANIZATION" if project.startswith(_REGISTRY) else "WANDB_ENTITY"
-    return _default("entity", variable, text), project, name
+    project = parts[-2] if len(parts) > 1 else _required("project", "", text)
+    entity = parts[-3] if len(parts) > 2 else _required("entity", project, text)
+    return entity, project, name
 
 
-def _default(part: str, variable: str, text: str) -> str:
-    if value := os.environ.get(variable):
+def _required(part: str, project: str, text: str) -> str:
+    if value := default(part, project):
         return value
-    raise UsageError(f"{text!r} names no {part}: set {variable}, or write it out as {_FORM}")
+    names = " or ".join(completing(part, project))
+    raise UsageError(f"{text!r} names no {part}: set {names}, or write it out as {FORM}")
 
 
-def _parse_url(text: str) -> Reference:
-    url = _split(text)
-    if url.netloc not in _hosts():
-        raise UsageError(f"{text!r} is not on the W&B server in use, {base_url()}. WANDB_BASE_URL names another")
-    query = parse_qs(url.query)
-    steps = _steps(url)
-    if "selectionPath" in query:  # a page of a registry
-        selected = query["selectionPath"][-1].split("/")
-        if len(selected) != 3:
-            raise UsageError(f"{text!r}: its selectionPath should name entity/project/name; copy the address again")
-        return _checked(selected[0], selected[1], selected[2], query.get("version", ["latest"])[-1])
-    if len(steps) >= 5 and steps[2] == "artifacts":
-        return _checked(steps[0], steps[1], steps[4], steps[5] if len(steps) > 5 else "latest")
-    raise UsageError(
-        f"{text!r} is not the page of an artifact. Open the version in the browser and copy its address, "
-        "…/entity/project/artifacts/type/name/version"
-    )
+def _parse_page(text: str) -> Reference:
+    """By whoever has such pages; of a page that is nobody's, the first says what it expected."""
+    readers = [row for row in _providers() if row.read_page is not None]
+    row = next((row for row in readers if row.is_page is not None and row.is_page(text)), readers[0])
+    assert row.read_page is not None  # noqa: S101 - chosen by that
+    return row.read_page(text)
 
 
-def _is_artifact_page(text: str) -> bool:
-    """A page of an artifact on W&B's own servers or the one in use; other URLs may be files to download."""
-    try:
-        url = _split(text)
-    except UsageError:
-        return False
-    wandb = url.netloc in _hosts() or url.netloc == "wandb.ai" or url.netloc.endswith((".wandb.ai", ".wandb.io"))
-    return wandb and not {"artifacts", "registry"}.isdisjoint(_steps(url))
+def _providers() -> "Iterable[Provider]":
+    """The rows of the table; looked at when needed, since registries read references."""
+    from lit_infer.artifacts.providers import PROVIDERS
 
-
-def _split(text: str) -> SplitResult:
-    try:
-        url = urlsplit(text)
-    except ValueError as error:
-        raise UsageError(f"{text!r} is not a URL: {error}") from None
-    if url.scheme not in ("http", "https"):
-        raise UsageError(f"{text!r} is neither {_FORM}, nor the http(s) address of a W&B page")
-    return url
-
-
-def _steps(url: SplitResult) -> list[str]:
-    return [unquote(step) for step in url.path.split("/") if step]
-
-
-def _hosts() -> set[str]:
-    """Where the server in use answers: its API, and the pages it shows to people."""
-    api = urlsplit(base_url()).netloc
-    pages = api.removeprefix("api.") if api == "api.wandb.ai" else re.sub(r"^api\.", "app.", api)
-    own = urlsplit(os.environ.get("WANDB_APP_URL") or "").netloc
-    return {api, pages, own} - {""}
+    return PROVIDERS.values()

@@ -1,6 +1,6 @@
-"""What a registry can do, whoever keeps it: a folder, or W&B's servers."""
+"""What a registry can do, whoever keeps it, and what a row of the table of registries says of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -55,3 +55,37 @@ class Registry(Protocol):
 
     def collections(self) -> list[str]:
         """All collections, as `entity/project/name`, sorted."""
+
+
+@dataclass(frozen=True)
+class Mode:
+    """Whether a registry is used, and the reason in a few words."""
+
+    online: bool
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provider:
+    """A row of the table: all that is known of one kind of registry here."""
+
+    name: str
+    """What people call it."""
+    summary: str
+    """Which references are looked up there, in a sentence for help."""
+    open: Callable[[Reference | None], Registry]
+    """The registry for a reference; without one, for all that it has."""
+    address: Callable[[], str]
+    """Its name, and where it is now."""
+    entity: str | None = None
+    """References that begin with it are always looked up here."""
+    mode: Callable[[], Mode] | None = None
+    """Whether it takes the references that no name decides, and why. None: only those that begin with its entity."""
+    is_fallback: bool = False
+    """Whether it takes them where no other does."""
+    variable: Callable[[str, str], str] | None = None
+    """The environment variable that completes a short reference: of its `entity` or `project`, and its project."""
+    is_page: Callable[[str], bool] | None = None
+    """Whether a URL is that of an artifact's page there, rather than of a file."""
+    read_page: Callable[[str], Reference] | None = None
+    """The reference that a page's address means."""

@@ -3,33 +3,29 @@
 import difflib
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from functools import cache as once
 from pathlib import Path
 from typing import Any
 
+from lit_infer import progress
 from lit_infer.artifacts import cache
-from lit_infer.artifacts.mode import base_url, credentials
-from lit_infer.artifacts.reference import Reference, check_names, is_version, parse
+from lit_infer.artifacts.reference import LOCAL, Reference, check_names, is_version, parse
 from lit_infer.artifacts.registry import Version
 from lit_infer.artifacts.wandb_errors import answer_s, explained, no_key, no_project
 from lit_infer.artifacts.wandb_files import fetch_files
+from lit_infer.artifacts.wandb_mode import base_url, credentials
 from lit_infer.artifacts.wandb_run import log_artifact
 from lit_infer.errors import ArtifactError, NotFoundError, UsageError, require
-from lit_infer.listener import Progress, no_bar
 
 _W_AND_BS_OWN = ("job", "code", "run_table", "wandb-history")  # types that W&B makes by itself
 
 
 class WandbRegistry:
-    """A W&B server's artifacts. `within` is `entity/project`, for `collections()`; `transfer` shows a download."""
+    """A W&B server's artifacts. `within` is `entity/project`, for `collections()`."""
 
-    def __init__(
-        self, within: str | None = None, *, transfer: Callable[[str], AbstractContextManager[Progress]] = no_bar
-    ) -> None:
+    def __init__(self, within: str | None = None) -> None:
         self._within = within
-        self._transfer = transfer
 
     def resolve(self, reference: Reference) -> Version:
         """The facts of the version that a reference means now; NotFoundError names what exists."""
@@ -69,7 +65,7 @@ class WandbRegistry:
             _check_alias(to.at(alias))
         used = [parse(parent) for parent in parents]
         for parent in used:
-            if parent.entity == "local":
+            if parent.entity == LOCAL:
                 raise UsageError(f"{parent} is only in the folder registry; first: lit-registry push {parent}")
         self._connect()
         version = log_artifact(
@@ -151,8 +147,8 @@ class WandbRegistry:
         return NotFoundError(f"{reference.collection} has no {reference.alias!r}; it has {', '.join(near[:8])}")
 
     def _download(self, artifact: Any, pinned: Reference, digest: str) -> Path:
-        with cache.staging() as staged, self._transfer(f"download {pinned}") as progress:
-            fetch_files(artifact, staged / "files", digest=digest, subject=str(pinned), progress=progress)
+        with cache.staging() as staged, progress.transfer(f"download {pinned}") as told:
+            fetch_files(artifact, staged / "files", digest=digest, subject=str(pinned), told=told)
             return cache.keep(staged, digest)
 
     def _usual_project(self) -> str:

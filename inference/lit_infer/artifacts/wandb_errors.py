@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from lit_infer.artifacts.mode import base_url
+from lit_infer.artifacts.wandb_mode import base_url
 from lit_infer.errors import ArtifactError, LitError, NotFoundError, UsageError
 
 _NO_ANSWER = re.compile(

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from lit_infer.artifacts.wandb_errors import answer_s, explained
 from lit_infer.errors import ArtifactError, UsageError, require
-from lit_infer.listener import Progress
+from lit_infer.progress import Transferred
 
 T = TypeVar("T")
 _MAX_BYTES = 64 * 2**30
@@ -26,19 +26,19 @@ def stall_s() -> float:
     return float(os.environ.get("LIT_STALL_TIMEOUT") or 30)
 
 
-def fetch_files(artifact: Any, folder: Path, *, digest: str, subject: str, progress: Progress) -> None:
+def fetch_files(artifact: Any, folder: Path, *, digest: str, subject: str, told: Transferred) -> None:
     """Bring all of an artifact's files and verify them; ArtifactError if a byte differs from what was logged."""
     wanted = checked_sizes(_entries(artifact, digest, subject), subject)
     _check_room(sum(wanted.values()), folder, subject)
     with explained(subject):
         places = {file.name: file.direct_url for file in artifact.files(per_page=1000)}
     total, before = sum(wanted.values()), 0
-    progress(0, total)
+    told(0, total)
     for name, size in wanted.items():
         if name not in places:
             raise ArtifactError(f"{subject}: W&B gives no address for {name}; log the artifact again")
         path = _place(folder, name, subject)
-        _bring(places[name], path, size, subject=subject, told=partial(_told, progress, before, total))
+        _bring(places[name], path, size, subject=subject, told=partial(_of_all, told, before, total))
         before += size
     try:
         artifact.verify(str(folder))
@@ -46,8 +46,8 @@ def fetch_files(artifact: Any, folder: Path, *, digest: str, subject: str, progr
         raise ArtifactError(f"{subject}: arrived damaged ({error})") from None
 
 
-def _told(progress: Progress, before: int, total: int, done: int) -> None:
-    progress(before + done, total)
+def _of_all(told: Transferred, before: int, total: int, done: int) -> None:
+    told(before + done, total)
 
 
 def checked_sizes(entries: Mapping[str, Any], subject: str) -> dict[str, int]:

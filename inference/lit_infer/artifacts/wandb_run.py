@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lit_infer.artifacts.reference import Reference
+from lit_infer.artifacts.root import artifacts_root
 from lit_infer.artifacts.wandb_errors import answer_s, explained
 from lit_infer.errors import ArtifactError, UsageError, require
 
@@ -57,8 +58,6 @@ def upload_s(size: int) -> float:
 @contextmanager
 def _run(wandb: Any, to: Reference, *, seconds: float) -> Iterator[Any]:
     """A run of its own: one that is open in this process, such as a training's, stays open."""
-    from lit_infer.artifacts import artifacts_root
-
     runs = artifacts_root() / "runs"
     runs.mkdir(parents=True, exist_ok=True)
     settings = wandb.Settings(

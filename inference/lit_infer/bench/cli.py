@@ -13,7 +13,6 @@ from lit_infer.bench.tuning.cli import app as tune_app
 from lit_infer.errors import UsageError
 
 if TYPE_CHECKING:
-    from lit_infer.bench.job import Watcher
     from lit_infer.bench.result import Result
     from lit_infer.bench.scenarios import Scenario
     from lit_infer.bench.served.opening import Servers
@@ -120,7 +119,8 @@ def bench(
     old = comparing.read(compare) if compare else None
     _check_plot(plot, scenario)
     with console.says_when_interrupted("what had been measured by then is above, if anything"):
-        result = jobs.run(asked, _watcher(quiet=quiet))
+        with console.listening(quiet=quiet):
+            result = jobs.run(asked)
         _show(result, old, everything=batch_sizes is not None, as_json=as_json, quiet=quiet)
         _draw(result, plot)
         if result.interrupted:
@@ -177,19 +177,6 @@ def _check_plot(plot: Path | None, scenario: str | None) -> None:
     plotting.check(plot)
     if scenario is not None:
         raise UsageError("--plot draws a sweep, which --scenario replaces: give one of the two")
-
-
-def _watcher(*, quiet: bool) -> "Watcher":
-    from lit_infer.bench.job import Watcher
-
-    def nobody(_: str) -> None:
-        pass
-
-    return Watcher(
-        note=console.note,
-        say=nobody if quiet else console.note,
-        progress=lambda task, total: console.progress(task, total=total, quiet=quiet),
-    )
 
 
 def _show(result: "Result", old: Any, *, everything: bool, as_json: bool, quiet: bool) -> None:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from lit_infer import engines
 from lit_infer.errors import UsageError
 
 Found = Mapping[str, Any]
@@ -19,7 +20,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
 """What makes two rows the same measurement."""
 _FIGURES = ("p50_ms", "p99_ms", "latency_ms", "rate", "images_per_s", "total_ms", "peak_rss_mb")
 _MACHINE = ("cpu", "cores", "gpus")
-_VERSIONS = ("lit-deploy", "onnxruntime", "onnxruntime-gpu", "openvino", "torch", "python")
+_VERSIONS = ("lit-deploy", *engines.packages(), "python")
 
 
 @dataclass(frozen=True)

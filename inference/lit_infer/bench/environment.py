@@ -6,9 +6,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from lit_infer import engines
 from lit_infer.hardware import cpu_model, usable_cpus
 
-_PACKAGES = ("lit-deploy", "onnxruntime", "onnxruntime-gpu", "openvino", "torch", "numpy", "pillow", "simplejpeg")
+_PACKAGES = ("lit-deploy", *engines.packages(), "numpy", "pillow", "simplejpeg")
 _FLAGS = (
     "avx2",
     "avx512f",

@@ -59,7 +59,7 @@ def own_inputs(path: Path) -> MakeInputs:
 def golden(graph: GraphFile) -> MakeInputs | None:
     """The bundle's own example inputs, for a tensor model whose manifest leaves sides open."""
     described = graph.manifest
-    if described is None or described.golden is None or described.task != "tensor":
+    if described is None or described.golden is None or described.spec.takes_images:
         return None
     is_open = any(isinstance(side, str) for tensor in described.inputs for side in tensor.shape[1:])
     return own_inputs(graph.path.parent / described.golden) if is_open else None
@@ -69,7 +69,7 @@ def _shape(manifest: Manifest, tensor: Tensor) -> tuple[int, ...]:
     fixed = tuple(side for side in tensor.shape[1:] if isinstance(side, int))
     if len(fixed) == len(tensor.shape) - 1:
         return fixed
-    if manifest.task == "tensor":
+    if not manifest.spec.takes_images:
         sides = list(tensor.shape)
         raise UsageError(f"input {tensor.name} has dynamic sides {sides}. Give arrays for it: --inputs batch.npz")
     return manifest.image_shape

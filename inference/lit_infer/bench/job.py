@@ -1,12 +1,13 @@
 """One run of `lit-bench`: open what is to be measured, take turns or run scenarios, then measure cold starts.
 
-result = run(Job(bundle="my-bundle"), Watcher())
+result = run(Job(bundle="my-bundle"))
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from lit_infer import progress
 from lit_infer.bench import loadgen, scenarios
 from lit_infer.bench.cells import ROUNDS, Cell, Measurable, calls, shared_by
 from lit_infer.bench.cold_start import RUNS, measure_cold
@@ -27,25 +28,6 @@ SWEEP = (1, 2, 4, 8, 16, 32)
 _FLOOR_S = 0.5
 _SCENARIO_CALLERS = 16
 """How many callers the floor is measured with for scenarios: about as many queries as Server and Offline have open."""
-
-Advance = Callable[[], None]
-
-
-@contextmanager
-def _unseen(_: str, __: int) -> Iterator[Advance]:
-    yield lambda: None
-
-
-@dataclass(frozen=True)
-class Watcher:
-    """Who is told about the progress of the work."""
-
-    note: Callable[[str], None] = lambda _: None
-    """A line that matters in any case."""
-    say: Callable[[str], None] = lambda _: None
-    """A line for those who want to know more."""
-    progress: Callable[[str, int], AbstractContextManager[Advance]] = _unseen
-    """Takes the name of a step and how often the function that it gives will be called."""
 
 
 @dataclass(frozen=True)
@@ -89,30 +71,30 @@ class Opened:
         return [*self.own, *self.served]
 
 
-def run(job: Job, to: Watcher) -> Result:
+def run(job: Job) -> Result:
     """Measure. Ctrl-C or an error ends it early, with what has been measured by then, if there is anything."""
-    opened = _open(job, to)
+    opened = _open(job)
     name = job.bundle or ", ".join(dict.fromkeys(model.info.name for model in opened.served))
     manifest = opened.own[0].predictor.manifest if opened.own else None
     result = Result(name, manifest, environment(), served=opened.records)
     if job.scenarios:
-        _run_scenarios(job, opened, result, to)
+        _run_scenarios(job, opened, result)
     else:
-        _sweep(job, opened, result, to)
+        _sweep(job, opened, result)
     if job.cold and not (result.interrupted or result.error):
-        _start_cold(job, opened, result, to)
+        _start_cold(job, opened, result)
     return result
 
 
-def _open(job: Job, to: Watcher) -> Opened:
-    own = _open_own(job, job.bundle, to) if job.bundle is not None else []
+def _open(job: Job) -> Opened:
+    own = _open_own(job, job.bundle) if job.bundle is not None else []
     if job.servers is None:
         return Opened(own, ())
     served = job.servers.open(images=job.images, inputs=job.inputs or (own[0].arrays if own else None))
-    return Opened(own, served, [_looked_at(job, model, own, to) for model in served])
+    return Opened(own, served, [_looked_at(job, model, own) for model in served])
 
 
-def _open_own(job: Job, bundle: str, to: Watcher) -> list[Subject]:
+def _open_own(job: Job, bundle: str) -> list[Subject]:
     own, left_out = open_subjects(
         bundle,
         device=job.device,
@@ -121,40 +103,40 @@ def _open_own(job: Job, bundle: str, to: Watcher) -> list[Subject]:
         images=job.images,
         inputs=job.inputs,
     )
-    to.say(f"model {bundle} ({own[0].predictor.manifest.identity()})")
+    progress.note(f"model {bundle} ({own[0].predictor.manifest.identity()})")
     for reason in left_out:
-        to.note(reason)
+        progress.warn(reason)
     return own
 
 
-def _looked_at(job: Job, model: ServedModel, own: Sequence[Subject], to: Watcher) -> ServedRecord:
+def _looked_at(job: Job, model: ServedModel, own: Sequence[Subject]) -> ServedRecord:
     """Check that it is the model that is here, and measure what an empty request to its server costs."""
     agreement = check_same(model, own) if own else None
     most = job.callers or ([_SCENARIO_CALLERS] if job.scenarios else [])
     found = record(model, callers=most, seconds=min(_FLOOR_S, job.seconds or _FLOOR_S), agreement=agreement)
-    to.say(str(found))
+    progress.note(str(found))
     return found
 
 
-def _sweep(job: Job, opened: Opened, result: Result, to: Watcher) -> None:
-    cells = _cells(job, opened, to)
-    task = to.progress("measure", ROUNDS * len(cells))
+def _sweep(job: Job, opened: Opened, result: Result) -> None:
+    cells = _cells(job, opened)
+    task = progress.steps("measure", ROUNDS * len(cells))
     with _cut_short(result, lambda: any(cell.times for cell in cells)), task as advance:
         take_turns(cells, seconds=job.seconds or 0.5, advance=advance)
     result.rows = [cell.row() for cell in cells if cell.times]
 
 
-def _cells(job: Job, opened: Opened, to: Watcher) -> list[Cell]:
+def _cells(job: Job, opened: Opened) -> list[Cell]:
     sizes: list[tuple[Measurable, Sequence[int]]] = [
         (one, job.batch_sizes or sizes_for(opened.own[0], SWEEP)) for one in opened.own
     ]
-    sizes += [(model, _served_sizes(job, model, to)) for model in opened.served]
+    sizes += [(model, _served_sizes(job, model)) for model in opened.served]
     every = sorted({size for _, own in sizes for size in own})
     found = [calls(subject, size) for size in every for subject, own in sizes if size in own]
     return found + [shared_by(subject, number) for number in job.callers for subject, _ in sizes]
 
 
-def _served_sizes(job: Job, model: ServedModel, to: Watcher) -> list[int]:
+def _served_sizes(job: Job, model: ServedModel) -> list[int]:
     """The batches that one request can hold. A size that was asked for is measured or refused; a sweep skips it."""
     wanted = job.batch_sizes or SWEEP
     sizes, why = model.sizes(wanted)
@@ -162,15 +144,15 @@ def _served_sizes(job: Job, model: ServedModel, to: Watcher) -> list[int]:
     if left_out and (job.batch_sizes or not sizes):
         raise UsageError(f"--batch-sizes {left_out} of {model.name}: {why}")
     if left_out:
-        to.note(f"batch {left_out} of {model.name} is left out: {why}")
+        progress.warn(f"batch {left_out} of {model.name} is left out: {why}")
     return sizes
 
 
-def _run_scenarios(job: Job, opened: Opened, result: Result, to: Watcher) -> None:
+def _run_scenarios(job: Job, opened: Opened, result: Result) -> None:
     driver, seconds = loadgen.driver(), job.seconds or 10.0
-    to.say(f"driven by {driver.name}; official MLPerf runs take 600 s and more, these {seconds:g} s")
+    progress.note(f"driven by {driver.name}; official MLPerf runs take 600 s and more, these {seconds:g} s")
     found = scenarios.run(opened.all, job.scenarios, driver=driver, seconds=seconds, bound=job.bound, rate=job.rate)
-    task = to.progress("scenarios", len(job.scenarios) * len(opened.all))
+    task = progress.steps("scenarios", len(job.scenarios) * len(opened.all))
     with _cut_short(result, lambda: bool(result.scenarios)), task as advance:
         for row in found:
             result.scenarios.append(row)
@@ -189,7 +171,7 @@ def _cut_short(result: Result, has_figures: Callable[[], bool]) -> Iterator[None
         result.error = stop if isinstance(stop, LitError) else None
 
 
-def _start_cold(job: Job, opened: Opened, result: Result, to: Watcher) -> None:
+def _start_cold(job: Job, opened: Opened, result: Result) -> None:
     graphs = list({one.name: one.file for one in opened.own if one.file is not None}.values())
-    with to.progress("cold start", RUNS * len(graphs)) as advance:
+    with progress.steps("cold start", RUNS * len(graphs)) as advance:
         result.cold = measure_cold(graphs, device=job.device, advance=advance)

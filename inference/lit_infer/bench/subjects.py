@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from lit_infer import bundle
-from lit_infer.answering import static_batch
+from lit_infer.batching.sizes import static_batch
 from lit_infer.bench.callers import Caller, Callers
 from lit_infer.bench.inputs import Inputs, MakeInputs, golden, noise
 from lit_infer.bench.target import PredictorTarget, Target, check
@@ -138,7 +138,7 @@ def for_callers(subject: Subject, *, max_batch: int | None = None) -> tuple[Pred
     """
     predictor = subject.predictor
     described = predictor.manifest
-    if described.task == "tensor":
+    if not described.spec.takes_images:
         raise UsageError(f"{described.name} is for task tensor: callers and scenarios are measured on image models")
     images = subject.images
     if not images:

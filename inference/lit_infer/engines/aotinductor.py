@@ -1,8 +1,9 @@
 """AOTInductor libraries (`.aoti.pt2`): native code that torch compiled for one host.
 
 Opening one runs its code with all the rights of this process, and a checksum beside it proves only that the file
-is whole, not who made it. So it is opened only where LIT_ALLOW_NATIVE_CODE=1 says that its maker is trusted, be it
-lone or in a bundle; a signature that verifies (docs/export/signing.md) is a good reason to say so.
+is whole, not who made it. So it is opened only where its maker is said to be trusted, whether it is alone or in a
+bundle: by the user with LIT_ALLOW_NATIVE_CODE=1, for which a signature that verifies (docs/export/signing.md) is a
+good reason, or by a caller that has just compiled it, with `allow_native_code`.
 """
 
 from __future__ import annotations
@@ -18,9 +19,14 @@ from lit_infer.errors import EngineError, require
 ALLOW = "LIT_ALLOW_NATIVE_CODE"
 
 
-def open_graph(path: Path, *, device: str, threads: int) -> OpenGraph:
+def recognises(head: bytes, entries: frozenset[str]) -> bool:  # noqa: ARG001
+    """Whether an archive holds a library."""
+    return any(name.startswith("data/aotinductor/") for name in entries)
+
+
+def open_graph(path: Path, *, device: str, threads: int, allow_native_code: bool = False) -> OpenGraph:
     """Open a library on the kind of device and CPU that it was compiled for, or raise EngineError."""
-    if os.environ.get(ALLOW) != "1":
+    if not (allow_native_code or os.environ.get(ALLOW) == "1"):
         raise EngineError(f"{path} holds native code, which runs when it is opened. If you trust it, set {ALLOW}=1")
     torch = require("torch", extra="torch", purpose=f"Running {path.name}")
     try:

@@ -22,6 +22,11 @@ PROVIDERS = tuple(_NAMES)
 """As in `--engine onnx:tensorrt`."""
 
 
+def recognises(head: bytes, entries: frozenset[str]) -> bool:  # noqa: ARG001
+    """Whether a file begins as an ONNX model does: its IR version, then a field of text."""
+    return len(head) > 2 and head[0] == 8 and 2 < head[1] < 64 and head[2] in (0x12, 0x3A)
+
+
 def open_graph(
     source: Path | bytes, *, device: str, threads: int, provider: Provider = "auto", ort: Any = None
 ) -> OpenGraph:

@@ -18,6 +18,12 @@ PRECISION_KEY = "lit_deploy_precision"
 """Where the file's rt_info says in which precision it was proven: fp32, fp16, bf16 or int8."""
 
 
+def recognises(head: bytes, entries: frozenset[str]) -> bool:  # noqa: ARG001
+    """Whether a file begins as OpenVINO's XML does."""
+    start = head.lstrip()
+    return start.startswith(b"<net") or (start.startswith(b"<?xml") and b"<net " in start)
+
+
 def open_graph(path: Path, *, device: str, threads: int) -> OpenGraph:
     """Open an OpenVINO file and its `.bin`. On the CPU, in the precision that the file was proven in."""
     ov = require("openvino", extra="openvino", purpose=f"Running {path.name}")

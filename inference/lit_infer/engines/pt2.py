@@ -17,9 +17,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lit_infer.engines import pt2_archive, torch_device
+from lit_infer.engines import aotinductor, pt2_archive, torch_device
 from lit_infer.engines.opened import MANIFEST_KEY, OpenGraph
 from lit_infer.errors import EngineError, require
+
+
+def recognises(head: bytes, entries: frozenset[str]) -> bool:
+    """Whether an archive holds a program; one with a native library is AOTInductor's."""
+    is_program = "archive_format" in entries or any(name.startswith("models/") for name in entries)
+    return is_program and not aotinductor.recognises(head, entries)
 
 
 def open_graph(path: Path, *, device: str, threads: int) -> OpenGraph:

@@ -32,6 +32,11 @@ def unpack(data: bytes) -> tuple[str | None, bytes]:
     return data[start:end].decode(), data[end:]
 
 
+def recognises(head: bytes, entries: frozenset[str]) -> bool:  # noqa: ARG001
+    """Whether a file begins as ours do, or as TensorRT's own."""
+    return head.startswith((_MAGIC, b"ftrt"))
+
+
 def open_graph(path: Path, *, device: str, threads: int) -> OpenGraph:  # noqa: ARG001 - the GPU does the work
     """Open an engine on the CUDA device asked for (`auto`: the first), or raise EngineError."""
     if device == "cpu":

@@ -11,6 +11,11 @@ from lit_infer.engines.opened import MANIFEST_KEY, OpenGraph
 from lit_infer.errors import EngineError, require
 
 
+def recognises(head: bytes, entries: frozenset[str]) -> bool:  # noqa: ARG001
+    """Whether an archive holds TorchScript's constants, which no checkpoint has."""
+    return "constants.pkl" in entries
+
+
 def open_graph(path: Path, *, device: str, threads: int) -> OpenGraph:
     """Open a TorchScript file. The device asked for is the device obtained, or an EngineError."""
     torch = require("torch", extra="torch", purpose=f"Running {path.name}")

@@ -43,13 +43,15 @@ const form = document.querySelector("form");
 const cards = Array.from(document.querySelectorAll("figure"));
 const failures = Array.from(document.querySelectorAll("tbody tr"));
 function show() {
-  const { label, least, most, text } = form.elements;
-  const wanted = text.value.toLowerCase();
-  const low = least.value === "" ? 0 : least.value / 100, high = most.value === "" ? 1 : most.value / 100;
+  const chosen = (name) => form.elements[name]?.value ?? "";
+  const share = (name, otherwise) => chosen(name) === "" ? otherwise : chosen(name) / 100;
+  const wanted = chosen("text").toLowerCase(), group = chosen("group");
+  const low = share("least", 0), high = share("most", 1);
   let shown = 0;
   for (const card of cards) {
     const score = Number(card.dataset.score);
-    const fits = (label.value === "" || card.dataset.label === label.value.slice(1)) && score >= low && score <= high
+    const groups = JSON.parse(card.dataset.groups);
+    const fits = (group === "" || groups.includes(group.slice(1))) && score >= low && score <= high
       && (wanted === "" || card.querySelector(".path").textContent.toLowerCase().includes(wanted));
     card.hidden = !fits;
     shown += fits;

@@ -10,6 +10,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import IO
@@ -19,8 +20,9 @@ from PIL import Image
 from lit_infer import files
 from lit_infer.folder import html_page
 from lit_infer.folder.partial import Entry, Growing
-from lit_infer.folder.writers import Row
+from lit_infer.folder.table import Table
 from lit_infer.images import FORMATS
+from lit_infer.tasks import Row, Shown
 
 _SIDE = 200
 _ERRORS = 1000
@@ -72,20 +74,20 @@ class Thumbnails:
                 yield line["row"], line["source"]
 
 
-def write(read_rows: Callable[[], Iterable[Row]], thumbnails: Thumbnails, report: Path, *, model: str) -> None:
+def write(read_rows: Callable[[], Iterable[Row]], thumbnails: Thumbnails, report: Path, *, table: Table) -> None:
     """Write the page; it appears when it is whole."""
-    labels: Counter[str] = Counter()
+    groups: Counter[str] = Counter()
     count = failed = 0
     for row in read_rows():
         count += 1
         failed += row["error"] is not None
         if row["error"] is None:
-            labels[row["label"] or ""] += 1
+            groups.update(table.task.show(row).groups)
     with files.atomic_text(report) as file:
-        file.write(_head(model, count, failed))
-        file.write(_form(labels))
+        file.write(_head(table.model, count, failed))
+        file.write(_form(groups, _KINDS[table.task.kind]))
         file.write('<main><div id="cards">\n')
-        shown = _write_cards(file, read_rows(), thumbnails)
+        shown = _write_cards(file, read_rows(), thumbnails, table)
         file.write("</div>\n")
         if shown < count - failed:
             file.write(
@@ -96,7 +98,7 @@ def write(read_rows: Callable[[], Iterable[Row]], thumbnails: Thumbnails, report
         file.write(f"</main>\n<script>{html_page.SCRIPT}</script>\n</html>\n")
 
 
-def _write_cards(file: IO[str], rows: Iterable[Row], thumbnails: Thumbnails) -> int:
+def _write_cards(file: IO[str], rows: Iterable[Row], thumbnails: Thumbnails, table: Table) -> int:
     shown = 0
     small = thumbnails.read()
     wanted = next(small, None)
@@ -104,23 +106,45 @@ def _write_cards(file: IO[str], rows: Iterable[Row], thumbnails: Thumbnails) -> 
         if wanted is None:
             break
         if number == wanted[0]:
-            file.write(_card(row, wanted[1]))
+            file.write(_card(row["path"], wanted[1], table.task.show(row), _KINDS[table.task.kind]))
             shown += 1
             wanted = next(small, None)
     return shown
 
 
-def _card(row: Row, source: str) -> str:
-    label, score = row["label"] or "", row["score"] or 0.0
-    others = "".join(f"<li>{escape(choice['label'])} {choice['score']:.1%}</li>" for choice in row["top"])
-    name = escape(label) if label else "<i>no label</i>"
+@dataclass(frozen=True)
+class _Drawing:
+    """How answers of a kind are written."""
+
+    number: str
+    """The format of a number beside its name."""
+    groups: str
+    """What the images can be filtered by; empty: nothing."""
+    has_score: bool
+
+
+_KINDS = {
+    "classes": _Drawing("{:.1%}", "class", has_score=True),
+    "labels": _Drawing("{:.1%}", "label", has_score=True),
+    "values": _Drawing("{:.6g}", "", has_score=False),
+    "vector": _Drawing("{:.6g}", "", has_score=False),
+    "tensors": _Drawing("{:.6g}", "", has_score=False),
+}
+
+
+def _card(path: str, source: str, shown: Shown, drawing: _Drawing) -> str:
+    others = "".join(f"<li>{escape(name)} {drawing.number.format(value)}</li>" for name, value in shown.details)
+    title = escape(shown.title) if shown.title else "<i>no label</i>"
+    groups = escape(json.dumps(shown.groups, ensure_ascii=False))
+    score = shown.score or 0.0
+    share = f'<span class="score">{score:.1%}</span>' if drawing.has_score else ""
+    meter = f'<meter value="{score:.4f}" aria-label="confidence"></meter>' if drawing.has_score else ""
+    details = f'<details><summary tabindex="-1">scores</summary><ol>{others}</ol></details>' if others else ""
     return (
-        f'<figure tabindex="0" data-label="{escape(label)}" data-score="{score:.6f}">'
+        f'<figure tabindex="0" data-groups="{groups}" data-score="{score:.6f}">'
         f'<img loading="lazy" alt="" src="{escape(source)}">'
-        f'<figcaption><span class="score">{score:.1%}</span><b>{name}</b>'
-        f'<meter value="{score:.4f}" aria-label="confidence"></meter>'
-        f'<span class="path">{escape(row["path"])}</span>'
-        f'<details><summary tabindex="-1">scores</summary><ol>{others}</ol></details></figcaption></figure>\n'
+        f"<figcaption>{share}<b>{title}</b>{meter}"
+        f'<span class="path">{escape(path)}</span>{details}</figcaption></figure>\n'
     )
 
 
@@ -136,19 +160,25 @@ def _head(model: str, count: int, failed: int) -> str:
     )
 
 
-def _form(labels: Counter[str]) -> str:
-    def option(label: str, count: int) -> str:
+def _form(groups: Counter[str], drawing: _Drawing) -> str:
+    def option(group: str, count: int) -> str:
         # The first character tells the empty label from no choice.
-        return f'<option value="={escape(label)}">{escape(label) or "(no label)"} ({count:,})</option>'
+        return f'<option value="={escape(group)}">{escape(group) or "(no label)"} ({count:,})</option>'
 
-    options = "".join(option(label, count) for label, count in sorted(labels.items()))
-    return (
-        f'<form><label>class<select name="label"><option value="">all</option>{options}</select></label>'
-        '<label>least %<input name="least" type="number" min="0" max="100" step="any" inputmode="decimal"></label>'
-        '<label>most %<input name="most" type="number" min="0" max="100" step="any" inputmode="decimal"></label>'
-        '<label>path<input name="text" type="search"></label>'
-        '<button type="reset">Reset</button><output></output></form>\n'
+    options = "".join(option(group, count) for group, count in sorted(groups.items()))
+    by_group = (
+        f'<label>{drawing.groups}<select name="group"><option value="">all</option>{options}</select></label>'
+        if drawing.groups
+        else ""
     )
+    return f"<form>{by_group}{_BY_SCORE if drawing.has_score else ''}{_BY_PATH}</form>\n"
+
+
+_BY_SCORE = (
+    '<label>least %<input name="least" type="number" min="0" max="100" step="any" inputmode="decimal"></label>'
+    '<label>most %<input name="most" type="number" min="0" max="100" step="any" inputmode="decimal"></label>'
+)
+_BY_PATH = '<label>path<input name="text" type="search"></label><button type="reset">Reset</button><output></output>'
 
 
 def _write_errors(file: IO[str], rows: Iterable[Row], failed: int) -> None:

@@ -43,7 +43,7 @@ class Job:
     """Images per run of the graph; None: the predictor's own."""
     limits: Limits = field(default_factory=Limits)
     threshold: float | None = None
-    """Below this score an image gets no label."""
+    """Below this score an image gets no label; None: as the model's facts say."""
     timings: bool = False
     """Whether rows have the milliseconds of each stage."""
     output: Path | None = None

@@ -12,9 +12,10 @@ from lit_infer.folder.job import Job, identity
 from lit_infer.folder.partial import Entry, Part, Partial
 from lit_infer.folder.sorting import Sorter, check_empty
 from lit_infer.folder.sources import Inputs, Item
+from lit_infer.folder.table import Table
 from lit_infer.folder.vectors import Vectors, width
-from lit_infer.folder.writers import Row
 from lit_infer.predictor import Predictor
+from lit_infer.tasks import Row
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -48,14 +49,15 @@ def _check_sort_into(folder: Path, job: Job, inputs: Inputs) -> None:
 class Outputs:
     """What is made of the results, and what an earlier run had made of them already."""
 
-    def __init__(self, job: Job, inputs: Inputs, predictor: Predictor, folder: Path | None) -> None:
+    def __init__(self, job: Job, inputs: Inputs, predictor: Predictor, table: Table, folder: Path | None) -> None:
         self._job = job
-        self._model = predictor.manifest.identity()
+        self._table = table
         self._batch_size = job.batch_size or predictor.batch_size
         self._finished = False
         self._sorter = None
         if job.sort_into is not None:
-            self._sorter = Sorter(job.sort_into, root=inputs.root(), hard_links=job.hard_links)
+            by = table.task.sorts_by or ""  # _check_task refused a task without
+            self._sorter = Sorter(job.sort_into, by=by, root=inputs.root(), hard_links=job.hard_links)
         self._partial = self._vectors = self._thumbnails = None
         if folder is not None:
             parts: list[Part] = []
@@ -106,7 +108,7 @@ class Outputs:
         rows = self._partial.rows
         if job.report is not None and self._thumbnails is not None:
             page = self._partial.folder / "report.html"  # not beside its place, where a kill would leave half of it
-            html_report.write(rows.read, self._thumbnails, page, model=self._model)
+            html_report.write(rows.read, self._thumbnails, page, table=self._table)
             writers.publish(page, job.report)
         if job.embeddings is not None and self._vectors is not None:
             writers.publish(self._vectors.finish(), job.embeddings)
@@ -114,29 +116,39 @@ class Outputs:
             made = rows.file.path
             if job.output.suffix != ".jsonl":
                 made = made.with_suffix(job.output.suffix)
-                writers.writer(job.output)(rows.read(), made)
+                writers.writer(job.output)(rows.read(), made, self._table.columns)
             writers.publish(made, job.output)
         self._finished = True
 
 
 @contextmanager
-def opened(job: Job, inputs: Inputs, predictor: Predictor) -> Iterator[Outputs]:
+def opened(job: Job, inputs: Inputs, predictor: Predictor, table: Table) -> Iterator[Outputs]:
     """The outputs of a job. A run that ends early keeps what it has done beside the output."""
     check(job, inputs)
-    if predictor.manifest.task == "image-embedding" and job.embeddings is None:
-        raise UsageError(f"{predictor.manifest.name} gives embeddings: name a file for them with --embeddings out.npy")
+    _check_task(job, table, name=predictor.manifest.name)
     beside = job.output or job.embeddings or job.report
     if beside is None:
-        yield Outputs(job, inputs, predictor, None)
+        yield Outputs(job, inputs, predictor, table, None)
         return
     facts = json.loads(json.dumps(identity(job, inputs, predictor)))
     place = resume.folder_for(beside)
     with _full_disk_is_told(place), resume.locked(place, identity=facts, resume=job.resume) as folder:
-        outputs = Outputs(job, inputs, predictor, folder)
+        outputs = Outputs(job, inputs, predictor, table, folder)
         try:
             yield outputs
         finally:
             outputs.close()
+
+
+def _check_task(job: Job, table: Table, *, name: str) -> None:
+    """Whether the model's answers can be put to what was asked for."""
+    task = table.task
+    if task.needs_vectors and job.embeddings is None:
+        raise UsageError(f"{name} gives embeddings: name a file for them with --embeddings out.npy")
+    if job.threshold is not None and not task.takes_threshold:
+        raise UsageError(f"--threshold is for labels, and {name} ({task.name}) gives none: leave it out")
+    if job.sort_into is not None and task.sorts_by is None:
+        raise UsageError(f"--sort-into needs one label for each image, and {name} ({task.name}) gives none")
 
 
 @contextmanager

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Protocol
 
 from lit_infer.folder.loading import Loaded
-from lit_infer.folder.writers import Row, encoded
+from lit_infer.folder.writers import encoded
 from lit_infer.predictions import Prediction
+from lit_infer.tasks import Row
 
 COMMIT_SECONDS = 2.0
 

@@ -9,18 +9,19 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from lit_infer.errors import NotFoundError, UsageError
-from lit_infer.folder import loading, vectors
+from lit_infer.folder import loading
 from lit_infer.folder.job import Job
 from lit_infer.folder.loading import Loaded
 from lit_infer.folder.outputs import opened
 from lit_infer.folder.partial import Entry
 from lit_infer.folder.search import Search, suffixes
 from lit_infer.folder.sources import File, Inputs, Item
+from lit_infer.folder.table import Table
 from lit_infer.folder.tally import Summary, Tally
-from lit_infer.folder.writers import STAGES, Row
 from lit_infer.images import ImageInput
 from lit_infer.predictions import Prediction
 from lit_infer.predictor import Predictor
+from lit_infer.tasks import Row
 
 
 def list_images(paths: Sequence[Path]) -> list[Path]:
@@ -64,17 +65,16 @@ def run_job(
     same job with `resume` goes on from there. Raises GateError where too many images failed.
     """
     started = time.perf_counter()
-    tally = Tally(predictor.manifest.labels)
-    model = predictor.manifest.identity()
-    items = iter(inputs)
-    with opened(job, inputs, predictor) as outputs:
+    table = Table.of(predictor.manifest, timings=job.timings)
+    tally, items = Tally(table), iter(inputs)
+    with opened(job, inputs, predictor, table) as outputs:
         for item, line in outputs.resumed(items):
             tally.add(line, truth=item.truth)
             each(line)
         tally.resumed = tally.count
         for loaded, prediction in _predictions(predictor, items, job, goes_on=tally.count > 0):
             made = time.perf_counter()
-            line = _line(prediction, job, model=model)
+            line = table.row(prediction)
             outputs.add(Entry(tally.count, line, prediction, loaded))
             tally.add(line, truth=loaded.item.truth)
             tally.add_time(prediction.timings, read_ms=loaded.read_ms, write=time.perf_counter() - made)
@@ -83,33 +83,6 @@ def run_job(
                 job.max_errors.check(failed=tally.failed, count=tally.count)
         outputs.finish()
     return tally.summary(seconds=time.perf_counter() - started)
-
-
-def row(prediction: Prediction, *, model: str) -> Row:
-    """A prediction as plain data, in the order of COLUMNS; `model` says which weights made it."""
-    top = [{"label": choice.label, "index": choice.index, "score": choice.score} for choice in prediction.top]
-    return {
-        "path": prediction.path,
-        "label": prediction.label,
-        "index": prediction.index,
-        "score": prediction.score,
-        "top": top,
-        "error": prediction.error,
-        "code": prediction.code,
-        "model": model,
-    }
-
-
-def _line(prediction: Prediction, job: Job, *, model: str) -> Row:
-    """The row as the job wants it."""
-    line = row(prediction, model=model)
-    line["top"] = line["top"][: job.top_k]
-    if job.threshold is not None and prediction.score is not None and prediction.score < job.threshold:
-        line["label"] = line["index"] = None
-    if job.timings:
-        taken = prediction.timings
-        line["ms"] = taken and {stage: round(getattr(taken, f"{stage}_ms"), 3) for stage in STAGES}
-    return line
 
 
 def _predictions(
@@ -131,11 +104,17 @@ def _predictions(
             waiting.append(loaded)
             yield loaded.image
 
-    top_k = job.top_k
-    if job.embeddings is not None and predictor.manifest.task == "image-classification":
-        top_k = max(top_k, vectors.width(predictor.manifest))  # all scores are wanted
     answer = predictor.predict if is_short and not goes_on else predictor.stream
-    for prediction in answer(images(), top_k=top_k, batch_size=size, timings=True, limits=job.limits):
+    found = answer(
+        images(),
+        top_k=job.top_k,
+        threshold=job.threshold,
+        batch_size=size,
+        timings=True,
+        output=job.embeddings is not None,
+        limits=job.limits,
+    )
+    for prediction in found:
         loaded = waiting.popleft()
         name, error = loaded.item.name, loaded.error
         if error is None:

@@ -23,8 +23,10 @@ _LONGEST = 200  # bytes; file systems take 255
 class Sorter:
     """Puts images into folders as they are predicted."""
 
-    def __init__(self, folder: Path, *, root: str, hard_links: bool) -> None:
+    def __init__(self, folder: Path, *, by: str, root: str, hard_links: bool) -> None:
+        """`by`: the column that has the label."""
         self._folder = folder
+        self._by = by
         self._root = root
         self._hard_links = hard_links
         self._part = folder / ".part"
@@ -43,7 +45,7 @@ class Sorter:
             self._link(image)
         else:
             shutil.copy2(image, self._part)
-        self._move(folder_name(entry.row), entry.row["path"])
+        self._move(folder_name(entry.row, by=self._by), entry.row["path"])
 
     def finish(self) -> None:
         """Remove the temporary file."""
@@ -72,11 +74,11 @@ class Sorter:
         return safe_path(path.removeprefix(f"{self._root}/") if self._root else path)
 
 
-def folder_name(row: dict[str, object]) -> str:
+def folder_name(row: dict[str, object], *, by: str) -> str:
     """The folder for a row: its label, made safe, or `_failed` or `_unknown`."""
     if row["error"] is not None:
         return FAILED
-    label = row["label"]
+    label = row[by]
     if label is None:
         return UNKNOWN
     text = str(label)

@@ -1,19 +1,17 @@
 """What a run comes to, counted while it runs: the memory it takes does not grow with the images."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
 
-from lit_infer.folder.writers import STAGES, Row
+from lit_infer.folder.table import STAGES, Table
 from lit_infer.predictions import Timings
+from lit_infer.tasks import Row, Shown
+from lit_infer.tasks import Tally as AnswerTally
 
 SHOWN = 10  # rows of the table; the file has all
-
-# Where an image's class may be known from, the surer first.
-TRUTHS = {"cls": "the .cls members have the labels", "folder": "the folders' names are the labels"}
 
 
 @dataclass(frozen=True)
@@ -25,32 +23,29 @@ class Summary:
     seconds: float
     resumed: int
     """Images of `count` that an earlier, interrupted run had done."""
-    labels: Mapping[str, int]
-    """Images per class."""
-    unlabelled: int
-    """Images below the threshold."""
+    answers: AnswerTally
+    """What the answers came to, as the model's task counts them."""
     codes: Mapping[str, int]
     """Failed images per code."""
-    accuracy: tuple[int, int] | None
-    """(right, all) where the class of each image is known, from its folder's name or its `.cls`; else None."""
-    truth: str
-    """Where the classes of `accuracy` come from, in words."""
     stages: Mapping[str, float]
     """Seconds of work in each stage, summed over the threads."""
+    table: Table
     first: Sequence[Row]
     first_failed: Sequence[Row]
+
+    def show(self, row: Row) -> Shown:
+        """One of the rows as people see it."""
+        return self.table.task.show(row)
 
 
 class Tally:
     """Counts rows."""
 
-    def __init__(self, labels: Sequence[str] | None) -> None:
+    def __init__(self, table: Table) -> None:
         self.count = self.failed = self.resumed = 0
-        self._labels: Counter[str] = Counter()
+        self._table = table
+        self._answers = table.task.tally(table.reading)
         self._codes: Counter[str] = Counter()
-        self._classes = tuple(labels or ())
-        self._right: dict[str, int | None] = dict.fromkeys(TRUTHS, 0 if self._classes else None)
-        self._unlabelled = 0
         self._stages = dict.fromkeys((*STAGES, "write"), 0.0)
         self._first: list[Row] = []
         self._first_failed: list[Row] = []
@@ -65,18 +60,7 @@ class Tally:
             self.failed += 1
             self._codes[row["code"]] += 1
             return
-        if row["label"] is not None:
-            self._labels[row["label"]] += 1
-        elif row["score"] is not None:
-            self._unlabelled += 1
-        folder = _name(row["path"].rpartition("/")[0])
-        self._compare(row, "cls", meant(truth, self._classes))
-        self._compare(row, "folder", folder if folder in self._classes else None)
-
-    def _compare(self, row: Row, source: str, truth: str | None) -> None:
-        right = self._right[source]
-        # Where one image's class is not known, nothing can be said of all.
-        self._right[source] = None if right is None or truth is None else right + (row["label"] == truth)
+        self._answers.add(row, {"cls": truth, "folder": _name(row["path"].rpartition("/")[0])})
 
     def add_time(self, timings: Timings | None, *, read_ms: float, write: float) -> None:
         """Count the work that one image was."""
@@ -88,19 +72,15 @@ class Tally:
 
     def summary(self, *, seconds: float) -> Summary:
         """What it came to so far."""
-        read = self.count - self.failed
-        known = [(source, right) for source, right in self._right.items() if read and right is not None]
         return Summary(
             count=self.count,
             failed=self.failed,
             seconds=seconds,
             resumed=self.resumed,
-            labels=self._labels,
-            unlabelled=self._unlabelled,
+            answers=self._answers,
             codes=self._codes,
-            accuracy=(known[0][1], read) if known else None,
-            truth=TRUTHS[known[0][0]] if known else "",
             stages=self._stages,
+            table=self._table,
             first=self._first,
             first_failed=self._first_failed,
         )
@@ -109,12 +89,3 @@ class Tally:
 @lru_cache(maxsize=64)  # neighbours have the same, and to take a path apart costs more than all else here
 def _name(folder: str) -> str:
     return PurePosixPath(folder).name
-
-
-def meant(truth: str | None, labels: Sequence[str]) -> str | None:
-    """The label that a `.cls` means: a label itself or its index; None for neither, and where it could be both."""
-    if truth is None:
-        return None
-    by_index = labels[int(truth)] if re.fullmatch(r"[0-9]{1,9}", truth) and int(truth) < len(labels) else None
-    by_name = truth if truth in labels else None
-    return by_index or by_name if None in (by_index, by_name) or by_index == by_name else None

@@ -13,7 +13,7 @@ from lit_infer.predictions import Prediction
 
 
 def width(manifest: Manifest) -> int:
-    """Numbers in a row of the model's output: its embedding, or its classes' scores."""
+    """Numbers in a row of the model's first output."""
     sizes = [size for size in manifest.outputs[0].shape[1:] if isinstance(size, int)]
     if len(sizes) != len(manifest.outputs[0].shape) - 1 or not sizes:
         raise UsageError(f"--embeddings: the size of {manifest.name}'s output is not fixed")
@@ -62,13 +62,10 @@ class Vectors:
 
 
 def vector(prediction: Prediction, size: int) -> NDArray[np.float32]:
-    """The embedding, or all classes' scores in index order (which takes all of them in `top`)."""
-    row = np.full(size, np.nan, dtype=np.float32)
-    if prediction.embedding is not None:
-        row[:] = prediction.embedding.ravel()
-    for choice in prediction.top:
-        row[choice.index] = choice.score
-    return row
+    """The image's row of the graph's first output; NaN for an image that failed."""
+    if prediction.output is None:
+        return np.full(size, np.nan, dtype=np.float32)
+    return np.asarray(prediction.output, dtype=np.float32).ravel()
 
 
 def _header(rows: int, size: int) -> bytes:

@@ -6,17 +6,14 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from lit_infer import files
 from lit_infer.errors import UsageError, require
-
-Row = dict[str, Any]
-
-COLUMNS = ("path", "label", "index", "score", "top", "error", "code", "model")
-STAGES = ("read", "decode", "resize", "infer")
+from lit_infer.folder.table import STAGES, Columns
+from lit_infer.tasks import Row
 
 _ROW_GROUP = 10_000
 _to_json = json.JSONEncoder(ensure_ascii=False).encode  # `json.dumps` would make an encoder for each row
@@ -41,19 +38,19 @@ def check_place(output: Path, *, option: str) -> None:
         raise UsageError(f"{option} {output}: cannot write in {folder}")
 
 
-def writer(output: Path) -> Callable[[Iterable[Row], Path], None]:
-    """What writes a file of this suffix: a function of rows and a path."""
+def writer(output: Path) -> Callable[[Iterable[Row], Path, Columns], None]:
+    """What writes a file of this suffix: a function of rows, a path and the columns."""
     writers = {".jsonl": write_jsonl, ".csv": write_csv, ".parquet": write_parquet}
     if output.suffix not in writers:
         raise UsageError(f"--output {output}: the name must end in .jsonl, .csv or .parquet")
     return writers[output.suffix]
 
 
-def write_rows(rows: Iterable[Row], output: Path) -> None:
+def write_rows(rows: Iterable[Row], output: Path, columns: Columns) -> None:
     """Write rows as the file's suffix says; the file appears when every row is in it."""
     write = writer(output)
     with files.staging_folder(output.parent) as staging:
-        write(rows, staging / output.name)
+        write(rows, staging / output.name, columns)
         publish(staging / output.name, output)
 
 
@@ -77,43 +74,44 @@ def encoded(row: Row) -> bytes:
     return (_to_json(row) + "\n").encode(errors="backslashreplace")
 
 
-def write_jsonl(rows: Iterable[Row], path: Path) -> None:
+def write_jsonl(rows: Iterable[Row], path: Path, _: Columns) -> None:
     """One JSON object a line."""
     with path.open("wb") as file:
         file.writelines(map(encoded, rows))
 
 
-def write_csv(rows: Iterable[Row], path: Path) -> None:
-    """A table; `top` and `ms` are JSON in their cell."""
+def write_csv(rows: Iterable[Row], path: Path, columns: Columns) -> None:
+    """A table; what is not one value is JSON in its cell."""
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-        source = iter(rows)
-        first = next(source, None)
-        table = csv.DictWriter(file, first or COLUMNS, lineterminator="\n")
+        table = csv.DictWriter(file, columns, lineterminator="\n")
         table.writeheader()
-        for row in chain([first] if first else [], source):
+        for row in rows:
             table.writerow({name: _cell(value) for name, value in row.items()})
 
 
-def write_parquet(rows: Iterable[Row], path: Path) -> None:
-    """Columns of fixed types, `top` a list of structs."""
+def write_parquet(rows: Iterable[Row], path: Path, columns: Columns) -> None:
+    """Columns of fixed types; choices are a list of structs."""
     pyarrow = require("pyarrow", extra="parquet", purpose=f"Writing {path.name}")
     parquet = require("pyarrow.parquet", extra="parquet", purpose=f"Writing {path.name}")
     source = iter(rows)
     group = list(islice(source, _ROW_GROUP))
-    schema = _schema(pyarrow, timings=bool(group) and "ms" in group[0])
+    schema = _schema(pyarrow, columns)
     with parquet.ParquetWriter(path, schema, compression="zstd") as file:
         while group:
             file.write_table(pyarrow.Table.from_pylist([_texts(row) for row in group], schema=schema))
             group = list(islice(source, _ROW_GROUP))
 
 
-def _schema(pyarrow: Any, *, timings: bool) -> Any:
+def _schema(pyarrow: Any, columns: Columns) -> Any:
     text, number, real = pyarrow.string(), pyarrow.int64(), pyarrow.float64()
-    choice = pyarrow.struct([("label", text), ("index", number), ("score", real)])
-    types = dict.fromkeys(COLUMNS, text) | {"index": number, "score": real, "top": pyarrow.list_(choice)}
-    if timings:
-        types["ms"] = pyarrow.struct([(stage, real) for stage in STAGES])
-    return pyarrow.schema(list(types.items()))
+    types = {
+        "text": text,
+        "integer": number,
+        "number": real,
+        "choices": pyarrow.list_(pyarrow.struct([("label", text), ("index", number), ("score", real)])),
+        "stages": pyarrow.struct([(stage, real) for stage in STAGES]),
+    }
+    return pyarrow.schema([(name, types[kind]) for name, kind in columns.items()])
 
 
 def _texts(row: Row) -> Row:

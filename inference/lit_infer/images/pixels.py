@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 import simplejpeg
-from msgspec import UNSET
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from lit_infer.errors import InputError
-from lit_infer.images import steps as transforms
 from lit_infer.images.limits import DEFAULT_LIMITS, FORMATS, Limits
-from lit_infer.manifest import Step
+from lit_infer.images.preprocess import Step
+from lit_infer.images.steps import apply
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -82,14 +81,14 @@ def decode(
     """An image with its pixels in memory. `steps` tell whether its EXIF block is of interest."""
     if isinstance(item, bytes):
         limits.check_bytes(len(item))
-        keeps_exif = any(step.exif_transpose is not UNSET for step in steps)
+        keeps_exif = any(step.kind == "exif_transpose" for step in steps)
         return _decode(item, limits=limits, keep_exif=keeps_exif)
     return _loaded(item, limits) if isinstance(item, Image.Image) else _from_array(item, limits)
 
 
 def transform(image: Image.Image, *, steps: Sequence[Step], channels: int, limits: Limits = DEFAULT_LIMITS) -> Pixels:
     """The steps, and the result as an array. It may be read-only."""
-    done = transforms.apply(steps, image, channels=channels, limits=limits)
+    done = apply(steps, image, channels=channels, limits=limits)
     return np.asarray(done).reshape(done.height, done.width, channels)
 
 

@@ -1,15 +1,18 @@
-"""The preprocessing steps on PIL images, in torchvision's arithmetic: resize, centre crop, EXIF orientation."""
+"""The preprocessing steps on PIL images, in the arithmetic of the library that training used: a table, `APPLY`.
+
+Its twin is `lit_export.proof.reference.REFERENCE`: the same steps by training's own library, sharing no code with it.
+"""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from typing import Any
 
-from msgspec import UNSET
 from PIL import Image, ImageOps
 
-from lit_infer.errors import InputError
+from lit_infer.errors import InputError, UsageError
 from lit_infer.images.limits import Limits
-from lit_infer.manifest import CenterCrop, Resize, Step
+from lit_infer.images.preprocess import CenterCrop, ExifTranspose, Resize, Step
 
 _MODES = {1: "L", 3: "RGB"}
 _RESAMPLING = {
@@ -23,32 +26,30 @@ _SMALLEST = 64  # pixels; below it one pixel of rounding is a ratio of its own
 
 def apply(steps: Sequence[Step], image: Image.Image, *, channels: int, limits: Limits) -> Image.Image:
     """All steps in order. The image becomes L or RGB where training's loader made it so: before resize and crop."""
-    place = 0
-    while place < len(steps):
-        step, after = steps[place], steps[place + 1] if place + 1 < len(steps) else None
-        place += 1
-        if step.exif_transpose is not UNSET:
-            image = _upright(image)
-            continue
-        image = converted(image, channels)
-        if step.center_crop is not UNSET:
-            image = _center_crop(image, step.center_crop)
-        elif step.resize is not UNSET and after is not None and after.center_crop is not UNSET:
-            image = _resize_and_crop(image, step.resize, after.center_crop, limits)
-            place += 1
-        elif step.resize is not UNSET:
-            image = _resize(image, step.resize, limits)
+    index = 0
+    while index < len(steps):
+        step, after = steps[index], steps[index + 1] if index + 1 < len(steps) else None
+        index += 1
+        if step.kind not in _ON_FILE:
+            image = converted(image, channels)
+        if after is not None and (together := _TOGETHER.get((step.kind, after.kind))) is not None:
+            image = together(image, step.value, after.value, limits)
+            index += 1
+        else:
+            image = row_of(APPLY, step)(image, step.value, limits)
     return converted(image, channels)
 
 
-def keep(steps: Sequence[Step], *, width: int, height: int) -> bool:
+def row_of(table: Mapping[str, Any], step: Step) -> Any:
+    """A table's row for a step. One that the table does not know is never passed over."""
+    if step.kind not in table:
+        raise UsageError(f"preprocessing step {step.kind} is not known here; known are {', '.join(table)}")
+    return table[step.kind]
+
+
+def is_identity(steps: Sequence[Step], *, width: int, height: int) -> bool:
     """Whether the steps leave an image of this size as it is, if it has no EXIF block."""
-    for step in steps:
-        if step.center_crop is not UNSET and step.center_crop.height_width != (height, width):
-            return False
-        if step.resize is not UNSET and _new_size((width, height), step.resize) != (width, height):
-            return False
-    return True
+    return all(step.value.output_size(width, height) == (width, height) for step in steps)
 
 
 def converted(image: Image.Image, channels: int) -> Image.Image:
@@ -62,7 +63,7 @@ def converted(image: Image.Image, channels: int) -> Image.Image:
     return image.convert(mode)
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _upright(image: Image.Image, _: ExifTranspose, __: Limits) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
     except Exception as error:
@@ -70,12 +71,20 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _resize(image: Image.Image, resize: Resize, limits: Limits) -> Image.Image:
+    """A resize in the arithmetic of its library."""
+    return _BY_LIBRARY[resize.library](image, resize, limits)
+
+
+def _resize_by_pillow(image: Image.Image, resize: Resize, limits: Limits) -> Image.Image:
     """`torchvision.transforms.v2.functional.resize` of a PIL image."""
     size = _resized_size(image, resize, limits)
     return image if size == image.size else image.resize(size, resample=_RESAMPLING[resize.interpolation])
 
 
-def _center_crop(image: Image.Image, crop: CenterCrop) -> Image.Image:
+_BY_LIBRARY: dict[str, Callable[[Image.Image, Resize, Limits], Image.Image]] = {"pil": _resize_by_pillow}
+
+
+def _center_crop(image: Image.Image, crop: CenterCrop, _: Limits) -> Image.Image:
     """`torchvision.transforms.v2.functional.center_crop` of a PIL image: padded with zeros, then cut."""
     return image.crop(_crop_box(image.size, crop))
 
@@ -90,7 +99,7 @@ def _resize_and_crop(image: Image.Image, resize: Resize, crop: CenterCrop, limit
     size = _resized_size(image, resize, limits)
     box = _crop_box(size, crop)
     if not _passes_can_be_cut(image, resize, size, box):
-        return _center_crop(_resize(image, resize, limits), crop)
+        return _center_crop(_resize(image, resize, limits), crop, limits)
     left, top, right, bottom = box
     resample = _RESAMPLING[resize.interpolation]
     rows = image.resize((size[0], image.height), resample=resample)
@@ -104,7 +113,8 @@ def _passes_can_be_cut(
     """Where Pillow is known to do rows first: since version 13 it does not for tall images, nor for odd ratios."""
     inside = min(box[:2]) >= 0 and box[2] <= size[0] and box[3] <= size[1]
     lies = image.width >= image.height >= _SMALLEST and min(size) >= _SMALLEST and size[1] != image.height
-    return inside and lies and isinstance(resize.size, int) and resize.interpolation in _FILTERED and _rows_first()
+    is_pillow = resize.library == "pil" and resize.interpolation in _FILTERED
+    return inside and lies and isinstance(resize.size, int) and is_pillow and _rows_first()
 
 
 @cache
@@ -117,20 +127,10 @@ def _rows_first() -> bool:
 
 def _resized_size(image: Image.Image, resize: Resize, limits: Limits) -> tuple[int, int]:
     """(width, height) after the resize, if that is within the limits."""
-    size = _new_size(image.size, resize)
+    size = resize.output_size(*image.size)
     if size != image.size:
         limits.check_pixels(*size)
     return size
-
-
-def _new_size(size: tuple[int, int], resize: Resize) -> tuple[int, int]:
-    """(width, height) after the resize."""
-    if isinstance(resize.size, tuple):
-        height, width = resize.size
-        return width, height
-    short, long = sorted(size)
-    longer = int(resize.size * long / short)
-    return (resize.size, longer) if size[0] <= size[1] else (longer, resize.size)
 
 
 def _crop_box(size: tuple[int, int], crop: CenterCrop) -> tuple[int, int, int, int]:
@@ -141,3 +141,21 @@ def _crop_box(size: tuple[int, int], crop: CenterCrop) -> tuple[int, int, int, i
     left = -pad_left if width > image_width else round((image_width - width) / 2.0)
     top = -pad_top if height > image_height else round((image_height - height) / 2.0)
     return left, top, left + width, top + height
+
+
+Apply = Callable[[Image.Image, Any, Limits], Image.Image]
+
+APPLY: dict[str, Apply] = {
+    "exif_transpose": _upright,
+    "resize": _resize,
+    "center_crop": _center_crop,
+}
+"""By the step's name in the manifest."""
+
+_TOGETHER: dict[tuple[str, str], Callable[[Image.Image, Any, Any, Limits], Image.Image]] = {
+    ("resize", "center_crop"): _resize_and_crop,
+}
+"""Steps that cost less in one go, with the same result."""
+
+_ON_FILE = frozenset({"exif_transpose"})
+"""Steps on the image as it lies in its file, in whatever mode."""

@@ -1,7 +1,8 @@
 """`lit-serve`: the runtime's predictor and batcher behind the Open Inference Protocol v2.
 
-    cli -> opening (load, golden check, warm up) -> repository -> app -> run
-    a request: sockets (uvicorn) -> edge (id, key, log, errors) -> rest -> protocol -> inference -> runner -> answers
+    cli -> models (load, golden check, warm up) -> app -> run
+    a request: http or grpc (id, key, log, errors) -> oip (what it asks) -> models (batched, run) -> oip (the answer)
 
-`app.create_app(repository, settings)` is the whole service without its sockets.
+`app.create_app(repository, settings)` is the whole service without its sockets. `errors`, `results`, `settings`,
+`auth` and `listeners` belong to all; `telemetry` logs and traces.
 """

@@ -1,4 +1,4 @@
-"""The service without its sockets: an ASGI app that a test client can drive."""
+"""The HTTP service without its sockets: an ASGI app that a test client can drive."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 from starlette.routing import Router
 from starlette.types import ASGIApp
 
-from lit_infer.server.access_log import Access
-from lit_infer.server.edge import Edge
-from lit_infer.server.metrics import Metrics
-from lit_infer.server.page import Page
-from lit_infer.server.people import People
-from lit_infer.server.repository import Repository
-from lit_infer.server.rest import Rest
+from lit_infer.server.http.edge import Edge
+from lit_infer.server.http.page import Page
+from lit_infer.server.http.predict import PredictRoute
+from lit_infer.server.http.rest import Rest
+from lit_infer.server.models.metrics import Metrics
+from lit_infer.server.models.repository import Repository
 from lit_infer.server.settings import Settings
+from lit_infer.server.telemetry.access_log import Access
 
 if TYPE_CHECKING:
-    from lit_infer.server.tracing import Tracing
+    from lit_infer.server.telemetry.tracing import Tracing
 
 
 def create_app(
@@ -27,8 +27,8 @@ def create_app(
     metrics: Metrics | None = None,
     tracing: "Tracing | None" = None,
 ) -> ASGIApp:
-    """The ASGI app over open models. `access` is told of every request. The caller closes repository and tracing."""
+    """The ASGI app over open models. `access` is called per request. The caller closes repository and tracing."""
     settings = settings or Settings()
     rest = Rest(repository, settings, metrics or Metrics())
-    routes = Router([*People(rest).routes(), *rest.routes(), *Page(repository).routes()], redirect_slashes=False)
+    routes = Router([*PredictRoute(rest).routes(), *rest.routes(), *Page(repository).routes()], redirect_slashes=False)
     return Edge(routes, keys=settings.keys, access=access, tracing=tracing)

@@ -6,21 +6,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lit_infer.errors import LitError, NotFoundError, UsageError
-from lit_infer.server import page_files
 
 VARIABLE = "LIT_API_KEY"
-OPEN_PATHS = frozenset({"/v2/health/live", "/v2/health/ready"}) | page_files.NAMES.keys()
-"""What needs no key: probes, and the page, which holds no data and asks for the key itself."""
 
 
 class UnauthorizedError(LitError):
-    """The request carries no key that opens this server: HTTP 401."""
+    """The request carries no valid API key: HTTP 401."""
 
     status = 401
 
 
 def read_keys(file: Path | None) -> tuple[bytes, ...]:
-    """The keys of a file, one a line, else of $LIT_API_KEY. A file without any is an error."""
+    """The keys in a file, one per line; without a file, the one in $LIT_API_KEY. A file without keys is an error."""
     if file is None:
         value = os.environ.get(VARIABLE, "").strip()
         return (value.encode(),) if value else ()
@@ -32,7 +29,7 @@ def read_keys(file: Path | None) -> tuple[bytes, ...]:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from None
     keys = tuple(line.strip() for line in lines if line.strip() and not line.startswith(b"#"))
     if not keys:
-        raise UsageError(f"{file} holds no key: write one a line")
+        raise UsageError(f"{file} holds no key: write one per line")
     return keys
 
 
@@ -40,6 +37,10 @@ def check(headers: Mapping[bytes, bytes], keys: Sequence[bytes]) -> None:
     """Raise UnauthorizedError unless `Authorization: Bearer KEY` or `X-API-Key: KEY` is one of the keys."""
     scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
     given = token.strip() if scheme.lower() == b"bearer" else headers.get(b"x-api-key", b"")
-    matches = [hmac.compare_digest(given, key) for key in keys]  # all of them: time must not tell which
+    matches = [
+        hmac.compare_digest(given, key) for key in keys
+    ]  # all of them, so that the time taken does not reveal which one matched
     if not any(matches):
-        raise UnauthorizedError("this server asks for a key: send it as Authorization: Bearer KEY, or as X-API-Key")
+        raise UnauthorizedError(
+            "this server requires an API key: send it as Authorization: Bearer KEY or as X-API-Key: KEY"
+        )

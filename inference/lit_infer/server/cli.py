@@ -11,12 +11,12 @@ from lit_infer import console
 from lit_infer.errors import UsageError, require
 
 if TYPE_CHECKING:
-    from lit_infer.server.access_log import AccessLog
-    from lit_infer.server.repository import Repository
-    from lit_infer.server.run import Doors
+    from lit_infer.server.listeners import Listeners
+    from lit_infer.server.models.repository import Repository
+    from lit_infer.server.models.sources import Source
     from lit_infer.server.settings import Settings
-    from lit_infer.server.sources import Source
-    from lit_infer.server.tracing import Tracing
+    from lit_infer.server.telemetry.access_log import AccessLog
+    from lit_infer.server.telemetry.tracing import Tracing
 
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -30,15 +30,17 @@ _EXAMPLES = """Examples:
   lit-serve a=first-bundle b=second-bundle --host 0.0.0.0 --api-key-file keys
 """
 
-_MODELS = "Bundle, graph file or reference; name=MODEL gives it a name. Else $LIT_MODEL, else the newest bundle."
+_MODELS = "Bundle, graph file or reference; name=MODEL names it. Default: $LIT_MODEL, or the newest bundle."
 _HOST = "Address to listen on; 0.0.0.0 for all."
-_GRPC_PORT = "0: any free one. Without it the one after --port, so 8001."
-_DELAY = "How long a batch waits to fill up, as in 2ms; 0: not at all."
-_PROCESSES = "Run each model in so many processes of their own; what crashes there is not the server."
-_WATCH = "Look so often, as in 30s, whether aliases have moved; the new version takes over."
-_CANARY = "It answers so much of the requests that name no version; NAME=MODEL=10% where several models are served."
-_TRACE = "Send OpenTelemetry traces, as the OTEL_* variables say; setting those is enough."
-_KEYS = "Keys that clients must send, one a line; else $LIT_API_KEY."
+_GRPC_PORT = "0: any free port. Default: the one after --port."
+_DELAY = "How long a batch waits to fill up, such as 2ms; 0: not at all."
+_PROCESSES = "Run each model in N processes of its own, so that a crash does not take the server down."
+_WATCH = "How often to check whether aliases have moved, such as 30s; the server switches to the new version."
+_CANARY = (
+    "Answer this share of the requests without a version with another version; NAME=MODEL=10% with several models."
+)
+_TRACE = "Send OpenTelemetry traces as the OTEL_* variables say; setting those is enough."
+_KEYS = "Keys that clients must send, one per line. Default: $LIT_API_KEY."
 _GRPC = ("grpc", "grpc_health", "grpc_reflection", "google.protobuf")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "": 1.0}
@@ -48,18 +50,20 @@ _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "": 1.0}
 def serve(
     models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help=_MODELS)] = None,
     host: Annotated[str, typer.Option(help=_HOST)] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 8000,
     grpc_port: Annotated[int | None, typer.Option(min=0, max=65535, help=_GRPC_PORT)] = None,
     no_grpc: Annotated[bool, typer.Option("--no-grpc", help="HTTP only.")] = False,
-    max_batch: Annotated[str, typer.Option(metavar="N|auto", help="Rows of one run of the graph.")] = "auto",
+    max_batch: Annotated[str, typer.Option(metavar="N|auto", help="The most rows of one run of the graph.")] = "auto",
     max_delay: Annotated[str, typer.Option(metavar="TIME", help=_DELAY)] = "0",
-    timeout: Annotated[str, typer.Option(metavar="TIME", help="In which an inference must have begun.")] = "10s",
-    max_queue: Annotated[int, typer.Option(min=1, help="Items that may wait; more get 503 at once.")] = 1024,
-    max_body: Annotated[int, typer.Option(min=1, metavar="MIB", help="Of a request's body, in MiB.")] = 16,
-    max_connections: Annotated[int, typer.Option(min=1, help="Open at once.")] = 1024,
+    timeout: Annotated[
+        str, typer.Option(metavar="TIME", help="How long a request may wait for its inference to begin.")
+    ] = "10s",
+    max_queue: Annotated[int, typer.Option(min=1, help="Items that may wait; further ones get 503 at once.")] = 1024,
+    max_body: Annotated[int, typer.Option(min=1, metavar="MIB", help="The largest request body, in MiB.")] = 16,
+    max_connections: Annotated[int, typer.Option(min=1, help="Connections that may be open at once.")] = 1024,
     device: Annotated[str, typer.Option(help=console.DEVICE_HELP)] = "auto",
-    engine: Annotated[str, typer.Option(help="auto, or the format to run, as in onnx.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="Cores to use; else all there are.")] = None,
+    engine: Annotated[str, typer.Option(help="auto, or the format to run, such as onnx.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="Cores to use. Default: all.")] = None,
     processes: Annotated[int | None, typer.Option(min=1, metavar="N", help=_PROCESSES)] = None,
     watch: Annotated[str | None, typer.Option(metavar="TIME", help=_WATCH)] = None,
     canary: Annotated[list[str] | None, typer.Option(metavar="MODEL=10%", help=_CANARY)] = None,
@@ -67,29 +71,31 @@ def serve(
         Literal["none", "explicit"], typer.Option(help="explicit: clients may load and unload models.")
     ] = "none",
     api_key_file: Annotated[Path | None, typer.Option(metavar="FILE", help=_KEYS)] = None,
-    tls_cert: Annotated[Path | None, typer.Option(metavar="FILE", help="Certificate, PEM.")] = None,
-    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its key, PEM.")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(metavar="FILE", help="TLS certificate, PEM.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its private key, PEM.")] = None,
     trace: Annotated[bool, typer.Option("--trace", help=_TRACE)] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No access log.")] = False,
     _: Annotated[
         bool, typer.Option("--version", callback=console.show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Serve models by the Open Inference Protocol v2, which clients of Triton and KServe speak.
+    """Serve models over the Open Inference Protocol v2, as clients of Triton and KServe expect.
 
-    Every model is opened, checked against its golden answers and warmed up before the first request. SIGTERM
-    and Ctrl-C answer what was accepted, then exit 0.
+    Every model is opened, checked against its golden answers and warmed up before the first request. On SIGTERM
+    and Ctrl-C the server answers the requests it has accepted, then exits with 0.
     """
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # read at import; the lines of its core fit no log of ours
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # read at import; its core's lines do not fit our log's format
     for module in ("starlette", "uvicorn", "httptools", "prometheus_client", *(() if no_grpc else _GRPC)):
         require(module, extra="serve", purpose="lit-serve")
-    from lit_infer.server import auth, log_setup, run, trace_setup
-    from lit_infer.server import canary as canaries
-    from lit_infer.server import watch as watching
-    from lit_infer.server.access_log import AccessLog
-    from lit_infer.server.opening import Opening
-    from lit_infer.server.repository import Repository
+    from lit_infer.server import auth
+    from lit_infer.server.listeners import open_listeners, read_tls
+    from lit_infer.server.models import canary as canaries
+    from lit_infer.server.models import watch as watching
+    from lit_infer.server.models.opening import Opening
+    from lit_infer.server.models.repository import Repository
     from lit_infer.server.settings import MIB, Settings
+    from lit_infer.server.telemetry import log_setup, trace_setup
+    from lit_infer.server.telemetry.access_log import AccessLog
 
     settings = Settings(
         max_body=max_body * MIB,
@@ -108,22 +114,24 @@ def serve(
         processes=processes or 0,
     )
     every = None if watch is None else seconds(watch, "--watch")
-    tls, second_port = run.tls(tls_cert, tls_key), _second_port(port, grpc_port, no_grpc=no_grpc)
+    tls, second_port = read_tls(tls_cert, tls_key), _second_port(port, grpc_port, no_grpc=no_grpc)
     asked = _sources(models, canary)
     if every is not None and not any(source.moves for source in asked):
-        raise UsageError("--watch needs a model named by an alias, such as local/digits/digits-cnn-export:production")
+        raise UsageError(
+            "--watch needs a model referred to by an alias, such as local/digits/digits-cnn-export:production"
+        )
     if host not in _LOOPBACK and not settings.keys:
-        console.note(f"note: no API key is asked for; whoever reaches {host} is served. See --api-key-file")
+        console.note(f"note: no API key is required, so anyone who can reach {host} is served. See --api-key-file")
     log_setup.start(console.err)
     tracing = trace_setup.start(asked=trace)
-    doors = run.open_doors(host, port, second_port, tls=tls)
+    listeners = open_listeners(host, port, second_port, tls=tls)
     repository = Repository(asked, opening)
     try:
         for slot in repository.slots:
-            console.note(f"{slot.name} version {slot.version} is ready: {canaries.told(slot.source)}")
+            console.note(f"{slot.name} version {slot.version} is ready: {canaries.describe(slot.source)}")
         if every is not None:
             watching.start(repository, every=every)
-        _serve(repository, settings, doors, access=None if quiet else AccessLog(), tracing=tracing)
+        _serve(repository, settings, listeners, access=None if quiet else AccessLog(), tracing=tracing)
     finally:
         repository.close()
         if tracing is not None:
@@ -132,8 +140,8 @@ def serve(
 
 def _sources(models: list[str] | None, canary: list[str] | None) -> "tuple[Source, ...]":
     from lit_infer import bundle
-    from lit_infer.server import canary as canaries
-    from lit_infer.server import sources
+    from lit_infer.server.models import canary as canaries
+    from lit_infer.server.models import sources
 
     asked = sources.parse(models or [bundle.default_model()])
     return asked + canaries.parse(canary or (), asked)
@@ -142,25 +150,25 @@ def _sources(models: list[str] | None, canary: list[str] | None) -> "tuple[Sourc
 def _serve(
     repository: "Repository",
     settings: "Settings",
-    doors: "Doors",
+    listeners: "Listeners",
     *,
     access: "AccessLog | None",
     tracing: "Tracing | None",
 ) -> None:
-    """Until a signal ends it."""
+    """Serve until a signal arrives."""
     from lit_infer.server import run
     from lit_infer.server.app import create_app
-    from lit_infer.server.metrics import Metrics
+    from lit_infer.server.models.metrics import Metrics
 
     metrics = Metrics()
     service = create_app(repository, settings, access=access, metrics=metrics, tracing=tracing)
     grpc = None
-    if doors.grpc is not None:
+    if listeners.grpc is not None:
         from lit_infer.server.grpc.server import create_server
 
-        grpc = create_server(repository, settings, doors, access=access, metrics=metrics, tracing=tracing)
+        grpc = create_server(repository, settings, listeners, access=access, metrics=metrics, tracing=tracing)
     try:
-        run.serve(service, repository, settings, doors, grpc=grpc, started=lambda: _say_started(doors))
+        run.serve(service, repository, settings, listeners, grpc=grpc, started=lambda: _say_started(listeners))
     finally:
         if access is not None:
             access.flush()
@@ -168,7 +176,7 @@ def _serve(
 
 def _second_port(port: int, grpc_port: int | None, *, no_grpc: bool) -> int | None:
     if no_grpc and grpc_port is not None:
-        raise UsageError("--no-grpc and --grpc-port do not go together: leave one of them out")
+        raise UsageError("--no-grpc and --grpc-port contradict each other: leave one of them out")
     if no_grpc:
         return None
     if grpc_port is not None:
@@ -176,16 +184,16 @@ def _second_port(port: int, grpc_port: int | None, *, no_grpc: bool) -> int | No
     return port + 1 if port else 0
 
 
-def _say_started(doors: "Doors") -> None:
-    where = doors.http_address
-    if doors.grpc is not None:
-        console.note(f"serving gRPC on {doors.grpc_address}")
+def _say_started(listeners: "Listeners") -> None:
+    where = listeners.http_address
+    if listeners.grpc is not None:
+        console.note(f"serving gRPC on {listeners.grpc_address}")
     console.note(f"serving on {where}")
     console.note(f"next: curl --data-binary @IMAGE {where}/predict   or open {where}/ in a browser")
 
 
 def seconds(text: str, option: str) -> float:
-    """A time as `30s`, `2ms`, `500us`, `5m`, or plain seconds."""
+    """Parse a time such as `30s`, `2ms`, `500us`, `5m`, or plain seconds. Raises UsageError."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(us|ms|s|m|)", text.strip())
     if not found:
         raise UsageError(f"{option} {text!r} is not a time: write 2ms, 30s or 5m")
@@ -193,7 +201,7 @@ def seconds(text: str, option: str) -> float:
 
 
 def batch_size(text: str) -> int | None:
-    """`auto`, or a number."""
+    """Parse `auto` (None) or a number. Raises UsageError."""
     if text == "auto":
         return None
     if not re.fullmatch(r"[1-9]\d{0,3}", text):

@@ -1,24 +1,21 @@
-"""Serve on sockets until a signal: not ready first, then no new connections, then the rest is answered."""
+"""Serve until a signal arrives: then report "not ready", stop accepting connections, and answer the rest."""
 
 import asyncio
 import gc
 import logging
 import signal
 import socket
-import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
 from uvicorn import Config, Server
 
-from lit_infer.errors import UsageError
-from lit_infer.server import sockets as guards
-from lit_infer.server.repository import Repository
+from lit_infer.server.http import sockets as guards
+from lit_infer.server.listeners import Listeners
+from lit_infer.server.models.repository import Repository
 from lit_infer.server.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,68 +26,16 @@ _TICKS_PER_LOOK = 5  # of 0.1 s
 log = logging.getLogger("lit_serve")
 
 
-@dataclass(frozen=True)
-class Tls:
-    """Files for HTTPS."""
-
-    certificate: Path
-    key: Path
-
-
-@dataclass(frozen=True)
-class Doors:
-    """Where clients come in: addresses that are held, on which nobody listens yet."""
-
-    http: socket.socket
-    grpc: socket.socket | None = None
-    tls: Tls | None = None
-
-    @property
-    def http_address(self) -> str:
-        """The URL."""
-        return f"{'https' if self.tls else 'http'}://{_address(self.http)}"
-
-    @property
-    def grpc_address(self) -> str:
-        """Host and port."""
-        return _address(self.grpc) if self.grpc else ""
-
-
-def open_doors(host: str, port: int, grpc_port: int | None, *, tls: Tls | None = None) -> Doors:
-    """Take the addresses. `grpc_port` None: no gRPC. Raises UsageError."""
-    http = bind(host, port)
-    try:
-        return Doors(http, None if grpc_port is None else bind(host, grpc_port, option="--grpc-port"), tls)
-    except UsageError:
-        http.close()
-        raise
-
-
-def bind(host: str, port: int, *, option: str = "--port") -> socket.socket:
-    """Take an address, or say why it cannot be had: before models are opened, which takes longer."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((host, port))
-    except (OSError, OverflowError) as error:
-        sock.close()
-        reason = getattr(error, "strerror", None) or str(error).rstrip(".")
-        raise UsageError(f"cannot listen on {host} port {port}: {reason}. {option} 0 takes any free one") from None
-    sock.set_inheritable(True)
-    return sock
-
-
 def serve(
     app: ASGIApp,
     repository: Repository,
     settings: Settings,
-    doors: Doors,
+    listeners: Listeners,
     *,
     grpc: "GrpcServer | None" = None,
     started: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run until SIGTERM or SIGINT, and return when all that was accepted is answered.
+    """Run until SIGTERM or SIGINT, and return once every accepted request is answered.
 
     `grpc` runs beside the app. `started` is called when clients can connect.
     """
@@ -105,20 +50,20 @@ def serve(
         proxy_headers=False,
         server_header=False,
         backlog=_BACKLOG,
-        timeout_keep_alive=max(1, int(settings.idle_timeout) + 1),  # the sockets' own deadlines come first
+        timeout_keep_alive=max(1, int(settings.idle_timeout) + 1),  # our own deadlines on sockets come first
         timeout_graceful_shutdown=max(1, int(settings.grace)),
-        ssl_certfile=doors.tls.certificate if doors.tls else None,
-        ssl_keyfile=doors.tls.key if doors.tls else None,
+        ssl_certfile=listeners.tls.certificate if listeners.tls else None,
+        ssl_keyfile=listeners.tls.key if listeners.tls else None,
     )
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a client that leaves must not end the process
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a client that disconnects must not end the process
     try:
-        _Server(config, repository, settings, grpc, started).run(sockets=[doors.http])
+        _Server(config, repository, settings, grpc, started).run(sockets=[listeners.http])
     finally:
-        gc.unfreeze()  # libraries that look for leaks at the end would find what is frozen
+        gc.unfreeze()  # leak checkers that run at exit would report frozen objects
 
 
 class _Server(Server):
-    """uvicorn's server with a slower goodbye, an eye on its sockets, and gRPC beside it."""
+    """uvicorn's server with a graceful stop, deadlines on sockets, and gRPC beside it."""
 
     def __init__(
         self,
@@ -136,11 +81,11 @@ class _Server(Server):
         self._ticks_left = -1
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and say so."""
+        """Listen, then call `started`."""
         if self._grpc is not None:
             await self._grpc.start()
         await super().startup(sockets)
-        # All that is loaded now stays. Each time the garbage collector went through it, requests waited for 20 ms.
+        # What is loaded now stays loaded. Without this, each full garbage collection delayed requests by 20 ms.
         gc.collect()
         gc.freeze()
         self._tell_started()
@@ -148,7 +93,7 @@ class _Server(Server):
     async def on_tick(self, counter: int) -> bool:
         """Every 0.1 s."""
         if counter % _TICKS_PER_LOOK == 0:
-            guards.close_late(self.server_state.connections)
+            guards.close_overdue(self.server_state.connections)
         if self._ticks_left >= 0:
             self._ticks_left -= 1
             if self._ticks_left < 0:
@@ -156,11 +101,11 @@ class _Server(Server):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn's, with those who have connected already, and slow clients are still closed meanwhile."""
-        background = [asyncio.ensure_future(self._close_late())]
+        """As uvicorn does, but serve connections that are still in the backlog, and keep closing slow ones."""
+        background = [asyncio.ensure_future(self._close_overdue())]
         grpc_end = asyncio.ensure_future(self._stop_grpc())
         for listener in sockets or []:
-            # What the kernel has accepted is reset when the listener closes: take it first, then close at once.
+            # The kernel resets connections in the backlog when the listener closes: accept them first.
             background += [asyncio.ensure_future(self._take(sock)) for sock in _connected(listener)]
         try:
             await super().shutdown(sockets)
@@ -187,23 +132,23 @@ class _Server(Server):
 
         await asyncio.get_running_loop().connect_accepted_socket(protocol, sock, ssl=self.config.ssl)
 
-    async def _close_late(self) -> None:
+    async def _close_overdue(self) -> None:
         while True:
-            guards.close_late(self.server_state.connections)
+            guards.close_overdue(self.server_state.connections)
             await asyncio.sleep(0.5)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of handlers
-        """The first signal starts the goodbye, a second Ctrl-C cuts it short."""
+        """The first signal starts a graceful stop; a second Ctrl-C stops at once."""
         if not self._repository.draining:
             self._repository.drain()
             self._ticks_left = int(self._settings.accept_delay * 10)
-            log.info("%s: not ready any more; answering what was accepted", signal.Signals(sig).name)
+            log.info("%s: stopping; requests that were accepted are still answered", signal.Signals(sig).name)
         elif sig == signal.SIGINT:
             self.should_exit = self.force_exit = True
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """As uvicorn's, but a stop that was asked for is no failure: the process exits 0."""
+        """As uvicorn does, without raising the signal again: a requested stop is no failure and exits 0."""
         before = {sig: signal.signal(sig, self.handle_exit) for sig in (signal.SIGTERM, signal.SIGINT)}
         try:
             yield
@@ -213,30 +158,12 @@ class _Server(Server):
 
 
 def _connected(listener: socket.socket) -> list[socket.socket]:
-    """Connections that nobody has taken from the listener yet. From then on it refuses new ones."""
+    """The connections in the listener's backlog. Afterwards it refuses new ones."""
     listener.setblocking(False)
     found = []
     with suppress(BlockingIOError):
         while True:
             found.append(listener.accept()[0])
-    with suppress(OSError):  # not every system lets go of a listener so; there it is closed a little later
+    with suppress(OSError):  # not possible on every system; there the listener closes a little later
         listener.shutdown(socket.SHUT_RDWR)
     return found
-
-
-def _address(sock: socket.socket) -> str:
-    host, port = sock.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def tls(certificate: Path | None, key: Path | None) -> Tls | None:
-    """Both files, readable, or neither."""
-    if certificate is None and key is None:
-        return None
-    if certificate is None or key is None:
-        raise UsageError("--tls-cert and --tls-key go together")
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
-    except (OSError, ssl.SSLError) as error:
-        raise UsageError(f"{certificate} and {key} are not a certificate and its key: {error}") from None
-    return Tls(certificate, key)

@@ -1,4 +1,4 @@
-"""What a server allows and how long it waits. Everything has a limit by default."""
+"""What a server allows and how long it waits. Everything is limited by default."""
 
 from dataclasses import dataclass
 
@@ -12,29 +12,29 @@ class Settings:
     """Limits of one server. Times are in seconds, sizes in bytes."""
 
     max_body: int = 16 * MIB
-    """Of a request's body, before and after decompression."""
+    """Of a request's body, both before and after decompression."""
     max_header: int = 16 * 1024
-    """Of a request line and its headers together."""
+    """Of the request line and the headers together."""
     header_timeout: float = 5.0
-    """From the first byte, or from the connection's start, to the end of the headers."""
+    """From the first byte, or the start of the connection, to the end of the headers."""
     body_timeout: float = 30.0
-    """From the end of the headers to the end of the body; also for a client that does not read its answer."""
+    """From the end of the headers to the end of the body; also how long a client may leave its answer unread."""
     idle_timeout: float = 75.0
-    """Of a connection on which nothing is under way."""
+    """Of a connection without a request."""
     stream_timeout: float = 600.0
-    """From a gRPC stream's message to its next one."""
+    """From one message of a gRPC stream to the next."""
     max_connections: int = 1024
-    """That are served; over HTTP as many more are told that there is no room."""
+    """Connections that are served. Over HTTP, as many again are told that the server is full."""
     timeout: float = 10.0
-    """In which an inference must have begun. A client can shorten it, not lengthen it."""
+    """The time within which inference must begin. A client can shorten it, but not extend it."""
     accept_delay: float = 1.0
-    """After SIGTERM: how long new connections are still taken, until load balancers have seen "not ready"."""
+    """After SIGTERM: how long new connections are still accepted, so that load balancers can notice "not ready"."""
     next_request: float = 5.0
-    """After that: for how long a client that was at work until now is believed to be sending its next request."""
+    """After that: how long to wait for the next request of a client that was active until now."""
     grace: float = 20.0
-    """Also after that: how long what was accepted may take."""
+    """Also after that: how long accepted requests may still take."""
     keys: tuple[bytes, ...] = ()
-    """Any of them opens everything; none: no key is asked for. The health routes are always open."""
+    """Each of them grants access to everything; without any, no key is required. Health routes never need one."""
     explicit_control: bool = False
     """Whether clients may load and unload models."""
 

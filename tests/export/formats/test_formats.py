@@ -1,5 +1,7 @@
 """lit_export.formats: what is in the finished files, and what is not."""
 
+import re
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -8,9 +10,12 @@ import pytest
 import torch
 
 from lit_export import export
+from lit_export.checkpoint import open_checkpoint
 from lit_export.formats import FORMATS, file_name
+from lit_export.inspection import inspect
 from lit_infer import manifest
-from lit_infer.engines import ENGINES, engine_for_file
+from lit_infer.engines import ENGINES, HEAD_BYTES, engine_for_content, engine_for_file
+from lit_infer.errors import ArtifactError
 
 ALL: list[manifest.Format] = ["onnx", "torchscript", "pt2", "openvino"]
 
@@ -64,6 +69,42 @@ def test_every_file_carries_the_bundles_own_facts(bundle: Path, name: str) -> No
     opened = engine_for_file(bundle / name).open_graph(bundle / name, device="cpu", threads=1)
     assert opened.embedded is not None
     assert manifest.decode(opened.embedded, where=name) == manifest.read(bundle).embedded()
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("model.onnx", "ONNX graph"),
+        ("model.xml", "OpenVINO graph"),
+        ("model.pt2", "torch.export graph (.pt2)"),
+        ("model.pt", "TorchScript graph"),
+    ],
+)
+def test_a_file_is_known_by_its_content_and_tells_its_manifest_unopened(
+    bundle: Path, tmp_path: Path, name: str, title: str
+) -> None:
+    renamed = shutil.copyfile(bundle / name, tmp_path / "renamed.bin")
+    found = inspect(str(renamed))
+    assert found.kind == title
+    assert ("name", f"{manifest.read(bundle).name} (image-classification)") in found.rows
+    with pytest.raises(ArtifactError, match=re.escape(f"{title}, which is an export already. See: lit-export inspect")):
+        open_checkpoint(artifact=None, checkpoint=renamed)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.xml", "model.pt2", "model.pt"])
+def test_no_other_engine_takes_it_for_its_own(bundle: Path, name: str) -> None:
+    head = (bundle / name).read_bytes()[:HEAD_BYTES]
+    entries: frozenset[str] = frozenset()
+    if head.startswith(b"PK"):
+        with zipfile.ZipFile(bundle / name) as archive:
+            entries = frozenset(entry.partition("/")[2] for entry in archive.namelist())
+    engine = engine_for_file(bundle / name)
+    assert [row for row in ENGINES.values() if row.recognises(head, entries)] == [engine]
+
+
+def test_a_checkpoint_is_no_engines(digits_checkpoint: Path) -> None:
+    with zipfile.ZipFile(digits_checkpoint) as archive:
+        assert engine_for_content(digits_checkpoint.read_bytes()[:HEAD_BYTES], archive.namelist()) is None
 
 
 def test_the_same_export_gives_the_same_bytes(bundle: Path, digits_checkpoint: Path, tmp_path: Path) -> None:

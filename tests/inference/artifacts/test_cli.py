@@ -37,7 +37,7 @@ def bundles(registry: FolderRegistry, publish: Publisher, tmp_path: Path) -> Non
 
 def said(*arguments: str) -> tuple[str, str]:
     """What a command wrote to stdout and stderr."""
-    with console.told_of_references(quiet="-q" in arguments or "--quiet" in arguments):
+    with console.listening(quiet="-q" in arguments or "--quiet" in arguments):
         result = CliRunner().invoke(app, arguments, env={"COLUMNS": "80"})
     if isinstance(result.exception, LitError):
         raise result.exception

@@ -25,16 +25,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from lit_infer import artifacts
 from lit_infer.errors import LitError
-from lit_infer.listener import Listener, current
+from lit_infer.progress import Listener, listening
 told = []
 @contextmanager
 def transfer(name):
     yield lambda done, total: told.append([done, total])
-current.set(Listener(transfer=transfer))
 reference = artifacts.parse({reference!r})
 registry = artifacts.registry(reference)
 try:
-    found = {call}
+    with listening(Listener(transfer=transfer)):
+        found = {call}
 except LitError as error:
     print(json.dumps({{"error": type(error).__name__, "message": str(error)}}))
 else:

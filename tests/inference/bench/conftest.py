@@ -8,8 +8,8 @@ import pytest
 from lit_infer.bench.served.model import ServedModel
 from lit_infer.bench.served.opening import Servers
 from tests.inference.bench.servers import KEY, WAIT_S, make_other, url_of
-from tests.inference.server.process import Server, command, serving
-from tests.inference.server.proven import make_proven
+from tests.support.server.process import Server, command, serving
+from tests.support.server.proven import make_proven
 
 
 @pytest.fixture(scope="session")

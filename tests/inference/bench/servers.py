@@ -7,9 +7,9 @@ import msgspec
 import numpy as np
 
 from lit_infer import manifest
-from tests.inference.server.process import Server
-from tests.inference.server.proven import expected, make_proven
 from tests.inference.tiny import listed, rewrite
+from tests.support.server.process import Server
+from tests.support.server.proven import expected, make_proven
 
 KEY = "a secret"
 WAIT_S = 0.05

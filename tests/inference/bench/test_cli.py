@@ -13,8 +13,8 @@ import pytest
 from lit_infer import manifest
 from tests.conftest import BIN, run_command
 from tests.inference.bench.servers import KEY
-from tests.inference.server.process import Server, serving
 from tests.inference.tiny import listed, make_bundle, rewrite, without
+from tests.support.server.process import Server, serving
 
 QUICK = ("--seconds", "0.05", "--batch-sizes", "1,2")
 

@@ -1,11 +1,14 @@
 """Libraries of AOTInductor: native code, opened only where that is allowed, and where it can run."""
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lit_infer import load, manifest
+from lit_infer.bundle import GraphFile
 from lit_infer.engines.aotinductor import ALLOW, open_graph
 from lit_infer.engines.opened import MANIFEST_KEY
 from lit_infer.errors import EngineError
@@ -54,6 +57,22 @@ def test_native_code_is_not_run_unless_that_is_allowed(tmp_path: Path) -> None:
 
     with pytest.raises(EngineError, match=rf"holds native code.*If you trust it, set {ALLOW}=1"):
         open_graph(path, device="auto", threads=1)
+
+
+def test_who_compiled_a_library_opens_it_without_a_word_to_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model.aoti.pt2"
+    path.write_bytes(b"anything")
+    monkeypatch.delenv(ALLOW, raising=False)
+    ours = GraphFile(path, manifest=None, listed=None, allow_native_code=True)
+    before = dict(os.environ)
+
+    with pytest.raises(EngineError, match="torch cannot open it"):  # it was tried
+        ours.open(device="cpu", threads=1)
+    assert dict(os.environ) == before
+    with pytest.raises(EngineError, match="holds native code"):
+        replace(ours, allow_native_code=False).open(device="cpu", threads=1)
 
 
 @pytest.mark.parametrize("content", [b"", b"anything"])

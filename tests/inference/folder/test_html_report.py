@@ -1,5 +1,6 @@
 import base64
 import io
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -46,7 +47,7 @@ def test_each_image_has_a_thumbnail_a_label_and_a_confidence(
 ) -> None:
     page = report(predictor, tmp_path, colours)
 
-    assert [card["data-label"] for card in page.all("figure")] == [
+    assert [json.loads(card["data-groups"])[0] for card in page.all("figure")] == [
         name for name in ("blue", "green", "red") for _ in range(4)
     ]
     assert all(0 < float(card["data-score"] or 0) <= 1 for card in page.all("figure"))
@@ -90,7 +91,7 @@ def test_a_label_is_escaped_in_its_attributes(tmp_path: Path, bundle_folder: Pat
 
     page = report(predictor, tmp_path, tmp_path / "red.png")
 
-    assert page.all("figure")[0]["data-label"] == labels[0]
+    assert json.loads(page.all("figure")[0]["data-groups"]) == [labels[0]]
     assert len(page.all("img")) == 1
     assert not any("onerror" in attributes for _, attributes in page.tags)
 

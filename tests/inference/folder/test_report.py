@@ -4,7 +4,7 @@ from rich.console import Console
 
 from lit_infer.folder.report import predictions_table, summary_lines
 from lit_infer.folder.tally import Summary, Tally
-from tests.support.rows import bad, good, summary
+from tests.support.rows import bad, good, summary, table
 
 
 def lines(found: Summary, rows: int) -> list[str]:
@@ -34,12 +34,10 @@ def test_brackets_in_names_are_text_and_no_markup() -> None:
     assert found.split() == ["[red]a[/red].png", "[b]", "0.900", "[/i]", "0.450"]
 
 
-def test_an_embedding_and_an_image_below_the_threshold_have_no_label() -> None:
-    embedded = {**good("a.png"), "label": None, "score": None, "top": []}
+def test_an_image_below_the_threshold_has_no_label() -> None:
+    found = lines(summary({**good("b.png"), "label": None}), rows=2)
 
-    found = lines(summary(embedded, {**good("b.png"), "label": None}), rows=2)
-
-    assert [line.split() for line in found[1:]] == [["a.png", "-"], ["b.png", "-", "0.900"]]
+    assert [line.split() for line in found[1:]] == [["b.png", "-", "0.900"]]
 
 
 def test_the_summary_says_how_many_how_quickly_what_and_where_to() -> None:
@@ -68,7 +66,7 @@ def test_what_an_earlier_run_did_does_not_count_as_speed() -> None:
 
 
 def test_the_shares_of_the_work_are_told() -> None:
-    tally = Tally(None)
+    tally = Tally(table())
     tally.add_time(None, read_ms=750.0, write=0.25)
 
     assert "work: read 75%, decode 0%, resize 0%, infer 0%, write 25%" in summary_lines(

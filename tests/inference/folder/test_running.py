@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from lit_infer.errors import GateError, NotFoundError, UsageError
-from lit_infer.folder import COLUMNS, list_images, row, run, run_job
+from lit_infer.folder import Table, list_images, run, run_job
 from lit_infer.folder.arguments import parse
 from lit_infer.folder.job import ErrorLimit, Job
 from lit_infer.folder.tally import Summary
@@ -91,10 +91,11 @@ def test_the_rows_of_a_jsonl_file_are_the_predictions(predictor: Predictor, colo
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [line["path"] for line in lines] == [path.as_posix() for path in paths]
     assert [line["label"] for line in lines] == [path.parent.name for path in paths]
-    assert all(tuple(line) == COLUMNS for line in lines)
+    table = Table.of(predictor.manifest)
+    assert all(tuple(line) == tuple(table.columns) for line in lines)
     assert all(len(line["top"]) == 2 and line["model"] == "colours@0123456789ab" for line in lines)
     made = predictor.predict(paths, top_k=2, batch_size=4)
-    assert lines == [row(prediction, model="colours@0123456789ab") for prediction in made]
+    assert lines == [table.row(prediction) for prediction in made]
     assert summary.count == 12
 
 
@@ -107,7 +108,7 @@ def test_a_csv_file_says_the_same_as_a_jsonl_file(predictor: Predictor, colours:
     with (tmp_path / "out.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
-    assert tuple(table[0]) == COLUMNS
+    assert tuple(table[0]) == tuple(Table.of(predictor.manifest).columns)
     for cells, line in zip(table, lines, strict=True):
         assert json.loads(cells.pop("top")) == line.pop("top")
         assert cells == {name: "" if value is None else str(value) for name, value in line.items()}
@@ -147,7 +148,7 @@ def test_any_name_that_a_file_may_have_can_be_written(
 
     summary = predict(predictor, [path], tmp_path / f"out{suffix}")
 
-    assert summary.labels == {"green": 1}
+    assert summary.answers.lines()[0] == "classes: green 1"
     with (tmp_path / f"out{suffix}").open(newline="", encoding="utf-8", errors="surrogateescape") as file:
         found = next(csv.DictReader(file)) if suffix == ".csv" else json.loads(file.readline())
     written, meant = (text.encode(errors="backslashreplace") for text in (found["path"], path.as_posix()))

@@ -106,7 +106,7 @@ def test_a_folder_with_something_in_it_or_below_the_input_is_refused(predictor: 
 @given(st.lists(st.text(alphabet="ab./\\%\0_-", max_size=8), unique=True, min_size=2))
 def test_no_two_paths_and_no_two_labels_meet(texts: list[str]) -> None:
     paths = [safe_path(text) for text in texts]
-    labels = [folder_name({"error": None, "label": text}) for text in [*texts, "_failed", "_unknown"]]
+    labels = [folder_name({"error": None, "label": text}, by="label") for text in [*texts, "_failed", "_unknown"]]
 
     assert len(set(paths)) == len(paths)
     assert len(set(labels)) == len({*texts, "_failed", "_unknown"})
@@ -118,5 +118,5 @@ def test_no_two_paths_and_no_two_labels_meet(texts: list[str]) -> None:
 
 def test_ordinary_labels_and_paths_are_kept() -> None:
     assert str(safe_path("a b/ü.png")) == "a b/ü.png"
-    assert folder_name({"error": None, "label": "tench, Tinca tinca"}) == "tench, Tinca tinca"
-    assert folder_name({"error": None, "label": "AC/DC"}) == "AC%2FDC"
+    assert folder_name({"error": None, "label": "tench, Tinca tinca"}, by="label") == "tench, Tinca tinca"
+    assert folder_name({"error": None, "label": "AC/DC"}, by="label") == "AC%2FDC"

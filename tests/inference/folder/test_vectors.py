@@ -9,7 +9,7 @@ from lit_infer.folder.arguments import parse
 from lit_infer.folder.job import Job
 from lit_infer.folder.vectors import vector, width
 from lit_infer.manifest import Tensor
-from lit_infer.predictions import Choice, Prediction
+from lit_infer.predictions import Prediction
 from lit_infer.predictor import Predictor
 from tests.inference.tiny import described
 
@@ -41,13 +41,11 @@ def test_the_header_is_as_long_for_any_number_of_rows() -> None:
     assert len({len(vectors._header(rows, 512)) for rows in (0, 9, 10**6, 10**12)}) == 1
 
 
-def test_an_embedding_is_taken_as_it_is() -> None:
-    embedding = np.arange(4, dtype=np.float32)
+def test_the_graphs_row_is_taken_as_it_is() -> None:
+    output = np.arange(4, dtype=np.float32).reshape(2, 2)
 
-    np.testing.assert_array_equal(vector(Prediction("a", embedding=embedding), 4), embedding)
-    np.testing.assert_array_equal(
-        vector(Prediction("a", top=(Choice("b", 1, 0.75), Choice("a", 0, 0.25))), 2), [0.25, 0.75]
-    )
+    np.testing.assert_array_equal(vector(Prediction("a", output=output), 4), output.ravel())
+    assert np.isnan(vector(Prediction("a", error="no", code="empty"), 4)).all()
 
 
 def test_an_output_without_a_fixed_size_is_refused() -> None:

@@ -2,17 +2,30 @@ import csv
 import errno
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lit_infer.errors import UsageError
-from lit_infer.folder.writers import COLUMNS, Row, check, publish, write_rows
+from lit_infer.folder.table import Columns
+from lit_infer.folder.writers import check, publish
+from lit_infer.folder.writers import write_rows as write_with_columns
+from lit_infer.tasks import Row
 from tests.conftest import run_command
 from tests.inference.tiny import without
+from tests.support.rows import table
 
 TOP = [{"label": "red", "index": 0, "score": 0.1 + 0.2}, {"label": "a,b", "index": 1, "score": 1e-9}]
+
+
+COLUMNS = table().columns
+TIMED = table(timings=True).columns
+
+
+def write_rows(rows: Iterable[Row], output: Path, columns: Columns = COLUMNS) -> None:
+    write_with_columns(rows, output, columns)
 
 
 def rows(count: int = 3, **more: Any) -> list[Row]:
@@ -26,7 +39,7 @@ def test_all_formats_hold_the_same(more: Row, tmp_path: Path) -> None:
     import pyarrow.parquet
 
     for suffix in (".jsonl", ".csv", ".parquet"):
-        write_rows(iter(rows(**more)), tmp_path / f"out{suffix}")
+        write_rows(iter(rows(**more)), tmp_path / f"out{suffix}", TIMED if more else COLUMNS)
 
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     with (tmp_path / "out.csv").open(newline="") as file:

@@ -26,7 +26,7 @@ STEPS = st.lists(
 def test_steps_that_are_said_to_keep_an_image_do(steps: list[Step], width: int, height: int) -> None:
     image = Image.fromarray(noise(width, height))
 
-    if transforms.keep(steps, width=width, height=height):
+    if transforms.is_identity(steps, width=width, height=height):
         done = transforms.apply(steps, image, channels=3, limits=DEFAULT_LIMITS)
         assert np.array_equal(np.asarray(done), np.asarray(image))
 
@@ -44,4 +44,4 @@ def test_steps_that_are_said_to_keep_an_image_do(steps: list[Step], width: int, 
     ],
 )
 def test_an_image_of_the_wanted_size_is_kept(step: Step, kept: bool) -> None:
-    assert transforms.keep([step], width=9, height=7) == kept
+    assert transforms.is_identity([step], width=9, height=7) == kept

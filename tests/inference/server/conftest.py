@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from lit_infer.server.app import create_app
-from lit_infer.server.opening import Opening
-from lit_infer.server.repository import Repository
-from lit_infer.server.sources import parse
-from tests.inference.server.client import Client
-from tests.inference.server.proven import make_proven
+from lit_infer.server.models.opening import Opening
+from lit_infer.server.models.repository import Repository
+from lit_infer.server.models.sources import parse
+from tests.support.server.client import Client
+from tests.support.server.proven import make_proven
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,9 @@ import pytest
 from lit_infer.errors import NotFoundError, UsageError
 from lit_infer.server import auth
 from lit_infer.server.app import create_app
-from lit_infer.server.repository import Repository
+from lit_infer.server.models.repository import Repository
 from lit_infer.server.settings import Settings
-from tests.inference.server.client import Client
+from tests.support.server.client import Client
 
 
 @pytest.mark.parametrize(

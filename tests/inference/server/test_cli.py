@@ -1,8 +1,6 @@
 """`lit-serve` as a user meets it."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -10,20 +8,9 @@ import pytest
 
 from lit_infer.errors import UsageError
 from lit_infer.server.cli import batch_size, seconds
-from tests.inference.server.process import command
-from tests.inference.server.proven import png
 from tests.inference.tiny import without
-
-
-def refused(*arguments: str, **environment: str) -> tuple[int, str]:
-    import os
-
-    code = "from lit_infer.server.cli import main; main()"
-    line = [sys.executable, "-c", code, *arguments]
-    done = subprocess.run(line, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    return done.returncode, done.stderr
+from tests.support.server.process import command, refused
+from tests.support.server.requests import png
 
 
 def test_a_bundle_is_served_until_sigterm(proven: Path, tmp_path: Path) -> None:
@@ -35,7 +22,7 @@ def test_a_bundle_is_served_until_sigterm(proven: Path, tmp_path: Path) -> None:
 
     assert answer.json()["label"] == "blue"
     assert [line["status"] for line in lines if "status" in line] == [200]
-    assert any("not ready any more" in line.get("message", "") for line in lines)
+    assert any("stopping; requests that were accepted" in line.get("message", "") for line in lines)
 
 
 def test_mistakes_are_said_in_a_line(tmp_path: Path, proven: Path) -> None:
@@ -46,13 +33,13 @@ def test_mistakes_are_said_in_a_line(tmp_path: Path, proven: Path) -> None:
     assert (code, "--watch 'often' is not a time: write 2ms, 30s or 5m" in said) == (2, True)
 
     code, said = refused(str(proven), "--watch", "30s")
-    assert (code, "--watch needs a model named by an alias" in said) == (2, True)
+    assert (code, "--watch needs a model referred to by an alias" in said) == (2, True)
 
     code, said = refused(str(proven), "--api-key-file", str(tmp_path / "none"))
     assert (code, "no key file at" in said) == (2, True)
 
     code, said = refused(str(proven), "--no-grpc", "--grpc-port", "0")
-    assert (code, "--no-grpc and --grpc-port do not go together" in said) == (2, True)
+    assert (code, "--no-grpc and --grpc-port contradict each other" in said) == (2, True)
 
 
 def test_a_missing_extra_is_named(tmp_path: Path, proven: Path) -> None:

@@ -1,4 +1,4 @@
-"""Five times more requests than a server can answer: each gets exactly one answer, and afterwards all is calm.
+"""Five times more requests than a server can answer: each gets exactly one answer, and afterwards none waits.
 
 $LIT_OVERLOAD_SECONDS is how long it lasts. The load is open: requests come when they come, whether or not the server
 has answered the ones before, each over a connection of its own that is read to its end.
@@ -21,9 +21,10 @@ import pytest
 from msgspec.structs import replace
 from onnx import TensorProto, helper
 
-from tests.inference.server.process import Server, serving
-from tests.inference.server.proven import PARITY, expected, make_proven, tensor
 from tests.inference.tiny import LABELS, colour, listed, rewrite
+from tests.support.server.process import Server, serving
+from tests.support.server.proven import PARITY, expected, make_proven
+from tests.support.server.requests import tensor
 
 SECONDS = float(os.environ.get("LIT_OVERLOAD_SECONDS", "8"))
 TIMES = 5
@@ -142,7 +143,7 @@ def test_each_request_gets_exactly_one_answer_and_the_right_one(server: Server) 
         before, small = client.get("/metrics").text, memory(server)
 
         asked, largest = asyncio.run(overload(server, TIMES * rate))
-        calm = asyncio.run(ask(server, 1))
+        later = asyncio.run(ask(server, 1))
         after = client.get("/metrics").text
 
     by_status = Counter(one.answer[0] for one in asked)
@@ -157,7 +158,7 @@ def test_each_request_gets_exactly_one_answer_and_the_right_one(server: Server) 
             answer = json.loads(body)
             assert answer["id"] == str(one.number)
             assert np.allclose(answer["outputs"][0]["data"], expected(image(one.number)[None])[0], atol=1e-6)
-    assert calm.answer[0] == 200
+    assert later.answer[0] == 200
     assert metric(after, "nv_inference_pending_request_count") == 0
     succeeded, failed = (
         metric(after, name) - metric(before, name)

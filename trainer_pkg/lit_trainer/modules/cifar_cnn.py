@@ -46,9 +46,9 @@ class CifarCNN(ClassifierModule):
         log_probabilities: Tensor = self.classifier(self.features(images))
         return log_probabilities
 
-    def loss(self, outputs: Tensor, classes: Tensor) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Negative log-likelihood: the softmax is in the network already."""
-        return functional.nll_loss(outputs, classes)
+        return functional.nll_loss(outputs, targets)
 
     def configure_optimizers(self) -> Adam:
         """Adam at one learning rate."""

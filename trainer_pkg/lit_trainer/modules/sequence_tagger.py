@@ -99,7 +99,7 @@ class SequenceTagger(pl.LightningModule):
 
     def _log(self, stage: str, loss: Tensor, logits: Tensor, tags: Tensor, accuracy: MulticlassAccuracy) -> None:
         accuracy(logits.flatten(0, 1), tags.flatten())
-        log_step(self, stage, loss, accuracy, batch_size=len(tags))
+        log_step(self, stage, loss, {"acc": accuracy}, batch_size=len(tags))
 
 
 def _loss(logits: Tensor, tags: Tensor) -> Tensor:

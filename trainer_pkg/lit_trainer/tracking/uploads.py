@@ -86,7 +86,7 @@ def first_line(error: Exception) -> str:
 def how_to_send(entity: str, project: str, name: str) -> str:
     """How a checkpoint gets there after all. Not by `wandb sync`: that sends the artifacts of offline runs alone."""
     try:
-        found = artifacts.folder_registry().resolve(artifacts.Reference("local", project, name, "best"))
+        found = artifacts.folder_registry().resolve(artifacts.Reference(artifacts.LOCAL, project, name, "best"))
     except LitError:
         return f"Log it again: wandb artifact put --type model --name {entity}/{project}/{name} model.ckpt"
     return f"Send the best with: lit-registry push {found.reference} --to {entity}/{project} --alias best"

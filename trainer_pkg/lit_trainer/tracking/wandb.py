@@ -10,7 +10,7 @@ from lightning.pytorch import loggers
 from lightning.pytorch.utilities import rank_zero_only
 
 from lit_infer import console
-from lit_infer.artifacts.mode import wandb_mode
+from lit_infer.artifacts.wandb_mode import wandb_mode
 from lit_infer.errors import UsageError
 from lit_trainer.tracking.uploads import Uploads, first_line, short
 

@@ -7,18 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_infer.answering import static_batch
+from lit_infer.batching.sizes import static_batch
 from lit_infer.bench.served.model import ServedModel
 from lit_infer.bench.subjects import Subject
 from lit_infer.errors import GateError
 from lit_infer.predictor import Predictor
+from lit_infer.proof import difference, same_weights
 
 _ROWS = 4
-_ALLOWED = {"fp32": 1e-3}
-_ALLOWED_ELSE = 2e-2
-"""As a share of the largest answer. The same weights agree across engines to about 1e-5 in float32 and to 1e-2 in
-smaller types; other weights do not."""
-
 Outputs = Mapping[str, NDArray[Any]]
 
 
@@ -47,7 +43,7 @@ def check_same(served: ServedModel, subjects: Sequence[Subject]) -> Agreement:
 
 def _allowed(subject: Subject) -> float:
     listed = subject.file.listed if subject.file is not None else None
-    return _ALLOWED.get(listed.precision if listed is not None else "fp32", _ALLOWED_ELSE)
+    return same_weights(listed.precision if listed is not None else None)
 
 
 def _difference(served: ServedModel, predictor: Predictor) -> float:
@@ -56,7 +52,7 @@ def _difference(served: ServedModel, predictor: Predictor) -> float:
     theirs = served.ask(served.samples.rows(range(rows)), rows).outputs
     if ours.keys() != theirs.keys() or any(ours[name].shape != theirs[name].shape for name in ours):
         return float("inf")
-    return max(_share(ours[name].astype(np.float64), theirs[name].astype(np.float64)) for name in ours)
+    return max(difference(theirs[name], ours[name]).share for name in ours)
 
 
 def _ours(served: ServedModel, predictor: Predictor) -> tuple[Outputs, int]:
@@ -67,7 +63,3 @@ def _ours(served: ServedModel, predictor: Predictor) -> tuple[Outputs, int]:
         for name, array in asked.items()
     }
     return predictor.run(prepared), rows
-
-
-def _share(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
-    return float(np.abs(ours - theirs).max(initial=0) / max(np.abs(ours).max(initial=0), np.finfo(np.float32).tiny))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lit_infer.bench.served.address import Address
 from lit_infer.errors import EngineError, LitError, NotFoundError, OverloadedError, UsageError
-from lit_infer.server.tensors import DATATYPES
+from lit_infer.server.oip.tensors import DATATYPES
 
 DTYPES = {datatype: dtype for dtype, datatype in DATATYPES.items()}
 """numpy's names for the protocol's datatypes."""

@@ -61,7 +61,7 @@ def tune(
     total = tuning.steps(offered.subjects, wanted, batch_sizes=sizes)
     with (
         console.says_when_interrupted("nothing was written"),
-        console.progress("tune", total=total, quiet=quiet) as advance,
+        console.step_progress("tune", total=total, quiet=quiet) as advance,
     ):
         found = tuning.tune(offered.subjects, wanted, batch_sizes=sizes, seconds=seconds, advance=advance)
     kept = None if dry_run else settings.write(offered.manifest, found.settings(offered.precision))

@@ -26,7 +26,7 @@ def loaded(
     """Latency for callers of `submit`, when there are enough of them to fill a batch on every thread."""
     cells = [
         shared_by(subject, size * subject.predictor.threads, max_batch=size)
-        if subject.predictor.manifest.task != "tensor"
+        if subject.predictor.manifest.spec.takes_images
         else calls(subject, size)
         for subject, size in settings
     ]
@@ -38,7 +38,7 @@ def streamed(
     subjects: Sequence[Subject], sizes: Sequence[int], seconds: float, advance: Callable[[], None]
 ) -> list[Tried]:
     """Images/s through `stream`: the median of several turns. Task tensor has no stream and is called instead."""
-    if subjects[0].predictor.manifest.task == "tensor":
+    if not subjects[0].predictor.manifest.spec.takes_images:
         return [from_row(row, None) for row in measure(subjects, sizes, seconds=seconds, advance=advance)]
     streams = [_Stream(subject, size) for subject in subjects for size in sizes]
     try:

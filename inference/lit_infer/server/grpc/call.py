@@ -1,4 +1,4 @@
-"""One call of gRPC, and how what becomes of it is told: to the client as a code, to the log, to a trace."""
+"""One gRPC call, and how its outcome is reported: to the client as a code, in the log, in a trace."""
 
 import logging
 import time
@@ -11,11 +11,11 @@ from urllib.parse import unquote
 import grpc
 
 from lit_infer.errors import ExpiredError, LitError, OverloadedError
-from lit_infer.server import edge
-from lit_infer.server.access_log import Access
+from lit_infer.server.errors import status_of, text_of
+from lit_infer.server.telemetry.access_log import Access
 
 if TYPE_CHECKING:
-    from lit_infer.server.tracing import RequestSpan, Tracing
+    from lit_infer.server.telemetry.tracing import RequestSpan, Tracing
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -32,23 +32,23 @@ log = logging.getLogger("lit_serve")
 
 
 class SlowError(LitError):
-    """A message did not come, or was not taken, in time: HTTP 408."""
+    """A message was not sent or not received in time: HTTP 408."""
 
     status = 408
 
 
 def code_of(error: Exception) -> grpc.StatusCode:
-    """The code that gRPC has for an error."""
+    """The gRPC code for an error."""
     if isinstance(error, OverloadedError):
         return grpc.StatusCode.RESOURCE_EXHAUSTED
     if isinstance(error, ExpiredError):
         return grpc.StatusCode.DEADLINE_EXCEEDED
-    return _CODES.get(edge.status_of(error), grpc.StatusCode.INTERNAL)
+    return _CODES.get(status_of(error), grpc.StatusCode.INTERNAL)
 
 
 @dataclass(slots=True)
 class Call:
-    """One request and what has become of it."""
+    """One request and its outcome."""
 
     path: str
     context: Context
@@ -56,22 +56,22 @@ class Call:
     started: float = field(default_factory=time.perf_counter)
     code: grpc.StatusCode = grpc.StatusCode.OK
     status: int = 200
-    """The code's equal over HTTP."""
-    told: str = ""
-    """What the client is told of an error."""
+    """The equivalent HTTP status."""
+    error: str = ""
+    """The message for the client, if the call failed."""
     sent: int = 0
     model: str = ""
     span: "RequestSpan | None" = None
 
     def failed(self, error: Exception) -> None:
-        """Note what went wrong."""
-        self.told, self.code, self.status = edge.text_of(error, self.id), code_of(error), edge.status_of(error)
+        """Record an error."""
+        self.error, self.code, self.status = text_of(error, self.id), code_of(error), status_of(error)
         if self.status == 500 and not isinstance(error, LitError):
             log.error("request %s: %s", self.id, type(error).__name__, exc_info=error)
         if self.span is not None:
             self.span.failed(error)
             if self.status >= 500:
-                self.span.is_ours(self.told)
+                self.span.is_ours(self.error)
 
 
 @contextmanager
@@ -89,7 +89,7 @@ def traced(tracing: "Tracing", call: Call) -> Iterator[None]:
 
 
 def access_line(call: Call) -> Access:
-    """The line of the access log."""
+    """The call's line in the access log."""
     return Access(
         id=call.id,
         client=_host(call.context.peer()),
@@ -99,11 +99,11 @@ def access_line(call: Call) -> Access:
         ms=(time.perf_counter() - call.started) * 1e3,
         bytes_out=call.sent,
         model=call.model,
-        error=f"{call.code.name}: {call.told}" if call.told else "",
+        error=f"{call.code.name}: {call.error}" if call.error else "",
         trace_id=call.span.trace_id if call.span else "",
     )
 
 
 def _host(peer: str) -> str:
-    """Of gRPC's `ipv4:127.0.0.1:50000` or `ipv6:%5B::1%5D:50000` the address."""
+    """The address in gRPC's `ipv4:127.0.0.1:50000` or `ipv6:%5B::1%5D:50000`."""
     return unquote(peer.partition(":")[2].rpartition(":")[0]).strip("[]")

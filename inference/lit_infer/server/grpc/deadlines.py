@@ -1,4 +1,4 @@
-"""By when a call must have got on. All are looked at twice a second, which costs a call nothing but a note."""
+"""Deadlines of calls. All are checked twice a second, so a call pays only for setting its own."""
 
 import asyncio
 import time
@@ -11,39 +11,39 @@ _LOOK_S = 0.5
 
 
 class Deadlines:
-    """Of the tasks of one event loop."""
+    """The deadlines of one event loop's tasks."""
 
     def __init__(self) -> None:
-        self._moments: dict[asyncio.Task[Any], float] = {}
-        self._late: set[asyncio.Task[Any]] = set()
+        self._deadlines: dict[asyncio.Task[Any], float] = {}
+        self._overdue: set[asyncio.Task[Any]] = set()
 
     async def meet(self, awaitable: Awaitable[T], within: float) -> T:
-        """What it gives. Raises TimeoutError, up to half a second late."""
+        """Await it. Raises TimeoutError, up to half a second late."""
         task = asyncio.current_task()
         assert task is not None, "called from a coroutine"  # noqa: S101
-        self._moments[task] = time.monotonic() + within
+        self._deadlines[task] = time.monotonic() + within
         try:
             return await awaitable
         except asyncio.CancelledError:
-            if task not in self._late:
+            if task not in self._overdue:
                 raise
             task.uncancel()
             raise TimeoutError from None
         finally:
-            self._late.discard(task)
-            self._moments.pop(task, None)
+            self._overdue.discard(task)
+            self._deadlines.pop(task, None)
 
     def pass_now(self, task: asyncio.Task[Any]) -> None:
-        """The moment of a task that is in `meet` has come."""
-        if task in self._moments:
-            self._late.add(task)
+        """Let the deadline of a task that is in `meet` pass now."""
+        if task in self._deadlines:
+            self._overdue.add(task)
             task.cancel()
 
     async def watch(self) -> None:
-        """For as long as calls are taken."""
+        """Check the deadlines for as long as calls are accepted."""
         while True:
             await asyncio.sleep(_LOOK_S)
             now = time.monotonic()
-            for task, moment in list(self._moments.items()):
-                if moment < now:
+            for task, deadline in list(self._deadlines.items()):
+                if deadline < now:
                     self.pass_now(task)

@@ -1,4 +1,4 @@
-"""Calls that come thick are begun together, as network cards do with packets: alone, each would wake a worker."""
+"""Calls in quick succession start together, as network cards group packets: each alone would wake a worker."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ _LONG_S = 0.01
 
 
 class Gate:
-    """Calls pass at once while they are rare, and each millisecond together while more than two come in one."""
+    """Lets rare calls pass at once; while more than two arrive per millisecond, lets them pass once per millisecond."""
 
     def __init__(self) -> None:
         self._waiting: list[asyncio.Future[None]] = []
@@ -17,7 +17,7 @@ class Gate:
         """The time from a call to the next one, smoothed."""
 
     async def passed(self) -> None:
-        """When a call may begin."""
+        """Return when the call may begin."""
         loop = asyncio.get_running_loop()
         now = loop.time()
         self._gap += _WEIGHT * (min(now - self._last, _LONG_S) - self._gap)
@@ -33,5 +33,5 @@ class Gate:
     def _open(self) -> None:
         waiting, self._waiting = self._waiting, []
         for turn in waiting:
-            if not turn.done():  # else its client has left
+            if not turn.done():  # otherwise its client has left
                 turn.set_result(None)

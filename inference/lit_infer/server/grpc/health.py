@@ -1,7 +1,7 @@
 """grpc.health.v1: the state of the server ("" or the protocol's service) and of each model by its name.
 
-The library's own servicer has to be told of every change, and lets anyone watch as often as they like; this one asks
-the repository, and its watchers are few.
+The library's own servicer must be notified of every change and accepts any number of watchers; this one asks the
+repository and limits them.
 """
 
 import asyncio
@@ -12,27 +12,27 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from lit_infer.errors import NotFoundError, OverloadedError, UsageError
 from lit_infer.server.grpc.call import Call
 from lit_infer.server.grpc.calls import Calls, Handler, parsed
-from lit_infer.server.repository import Repository
+from lit_infer.server.models.repository import Repository
 
 SERVICE = "grpc.health.v1.Health"
 
 _LOOK_S = 0.5
 _MOST_WATCHERS = 64
-"""They need no key, and each is a call under way, of which a server has a limited number."""
+"""They need no key, and each occupies one of the calls that a server can handle at once."""
 
 
 class Health:
-    """Its two calls."""
+    """The two methods of the service."""
 
     def __init__(self, repository: Repository, calls: Calls, names: frozenset[str]) -> None:
-        """`names`: what means the whole server."""
+        """`names`: the services that stand for the whole server."""
         self._repository = repository
         self._calls = calls
         self._names = names
         self._watchers = 0
 
     def handlers(self) -> dict[str, Handler]:
-        """By method."""
+        """The handlers by method."""
         return {
             "Check": self._calls.unary(f"/{SERVICE}/Check", HealthCheckRequest, self.check, is_open=True),
             "Watch": self._calls.stream(f"/{SERVICE}/Watch", self.watch, is_open=True),
@@ -42,17 +42,17 @@ class Health:
         """The state now. Raises NotFoundError."""
         status = self._status(request.service)
         if status == HealthCheckResponse.SERVICE_UNKNOWN:
-            raise NotFoundError(f"no service {request.service} here")
+            raise NotFoundError(f"there is no service {request.service} here")
         return HealthCheckResponse(status=status)
 
     async def watch(self, call: Call) -> None:
-        """The state now, and again whenever it has changed, until the server stops."""
+        """The state now, and again after every change, until the server stops."""
         raw = await self._calls.read(call, within=self._calls.settings.body_timeout)
         if raw is None:
-            raise UsageError("Watch takes a message; none came")
+            raise UsageError("Watch takes one message; none was sent")
         service = parsed(HealthCheckRequest, raw).service
         if self._watchers >= _MOST_WATCHERS:
-            raise OverloadedError(f"{_MOST_WATCHERS} watch already")
+            raise OverloadedError(f"{_MOST_WATCHERS} clients are watching already: try again later")
         self._watchers += 1
         try:
             await self._tell(call, service)
@@ -60,11 +60,11 @@ class Health:
             self._watchers -= 1
 
     async def _tell(self, call: Call, service: str) -> None:
-        told = None
+        sent = None
         while not self._calls.is_stopping:
             status = self._status(service)
-            if status != told:
-                told = status
+            if status != sent:
+                sent = status
                 await self._calls.write(call, HealthCheckResponse(status=status).SerializeToString())
             await asyncio.sleep(_LOOK_S)
 

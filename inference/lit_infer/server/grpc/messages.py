@@ -1,4 +1,4 @@
-"""Between the protocol's messages and what a model takes and gives. Pure functions."""
+"""From the protocol's messages to a model's inputs, and from its outputs back. Pure functions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from lit_infer.errors import UsageError
 from lit_infer.manifest import Manifest
-from lit_infer.server import protocol
-from lit_infer.server.answers import raw_output
 from lit_infer.server.grpc.inference_pb2 import InferParameter, ModelInferRequest, ModelInferResponse
-from lit_infer.server.opening import Served
-from lit_infer.server.protocol import InferJson, InferRequest, OutputTensor
-from lit_infer.server.tensors import DATATYPES, MOST_IMAGES, WIRE, InputTensor, join_bytes
+from lit_infer.server.models.opening import Served
+from lit_infer.server.oip import protocol
+from lit_infer.server.oip.answers import raw_output
+from lit_infer.server.oip.protocol import InferJson, OutputTensor
+from lit_infer.server.oip.tensors import DATATYPES, MOST_IMAGES, WIRE, InputTensor, join_bytes
+from lit_infer.server.results import InferRequest
 
 _DTYPES = {datatype: dtype for dtype, datatype in DATATYPES.items()}
 _FIELDS = {
@@ -28,9 +29,9 @@ _FIELDS = {
     "BYTES": "bytes_contents",
 }
 _AT_ONCE = 65_536
-_MOST_PARAMETERS, _MOST_SIDES = 64, 64
+_MOST_PARAMETERS, _MOST_DIMENSIONS = 64, 64
 _RAW = {"binary_data": True}
-"""Answers travel as raw bytes, whatever is asked: it is what clients of this protocol expect."""
+"""Answers are always raw bytes: that is what clients of this protocol expect."""
 
 
 def fitted(request: ModelInferRequest, manifest: Manifest) -> InferRequest:
@@ -48,7 +49,7 @@ def fitted(request: ModelInferRequest, manifest: Manifest) -> InferRequest:
 
 
 def response(request: InferRequest, outputs: Sequence[NDArray[Any]], served: Served) -> ModelInferResponse:
-    """The outputs that were asked for, as raw bytes."""
+    """The requested outputs, as raw bytes."""
     answer = ModelInferResponse(model_name=served.name, model_version=served.version, id=request.id)
     by_name = {tensor.name: array for tensor, array in zip(served.manifest.outputs, outputs, strict=True)}
     for wanted in request.wanted:
@@ -59,20 +60,20 @@ def response(request: InferRequest, outputs: Sequence[NDArray[Any]], served: Ser
 
 
 def _check_sizes(request: ModelInferRequest, manifest: Manifest) -> None:
-    """A message of 16 MiB can hold millions of tensors, sides or parameters: no work for them before this."""
+    """To be called first: a message of 16 MiB can hold millions of tensors, dimensions or parameters."""
     for what, have, most in (
         ("inputs", request.inputs, len(manifest.inputs)),
         ("outputs", request.outputs, len(manifest.outputs)),
         ("parameters", request.parameters, _MOST_PARAMETERS),
     ):
         if len(have) > most:
-            raise UsageError(f"{len(have):,} {what}, and {manifest.name} takes at most {most}")
+            raise UsageError(f"{len(have):,} {what}, but {manifest.name} takes at most {most}")
     for output in request.outputs:
         if len(output.parameters) > _MOST_PARAMETERS:
             raise UsageError(f"output {output.name[:100]}: {len(output.parameters):,} parameters are too many")
     for tensor in request.inputs:
-        if len(tensor.parameters) > _MOST_PARAMETERS or len(tensor.shape) > _MOST_SIDES:
-            many = f"{len(tensor.shape):,} sides or {len(tensor.parameters):,} parameters"
+        if len(tensor.parameters) > _MOST_PARAMETERS or len(tensor.shape) > _MOST_DIMENSIONS:
+            many = f"{len(tensor.shape):,} dimensions or {len(tensor.parameters):,} parameters"
             raise UsageError(f"input {tensor.name[:100]}: {many} are too many")
 
 
@@ -91,12 +92,12 @@ def _parameters(parameters: Mapping[str, InferParameter]) -> dict[str, Any]:
 
 
 def _blobs(request: ModelInferRequest) -> list[memoryview]:
-    """The bytes of each input, from whichever of the two places has them."""
+    """The bytes of each input, whichever of the two fields holds them."""
     inputs, raw = request.inputs, request.raw_input_contents
     if not raw:
         return [_typed(tensor) for tensor in inputs]
     if len(raw) != len(inputs):
-        raise UsageError(f"{len(inputs)} inputs, and {len(raw)} raw_input_contents")
+        raise UsageError(f"{len(inputs)} inputs, but {len(raw)} raw_input_contents")
     for tensor in inputs:
         if tensor.HasField("contents"):
             raise UsageError(f"input {tensor.name[:100]} has both contents and raw_input_contents")
@@ -106,11 +107,13 @@ def _blobs(request: ModelInferRequest) -> list[memoryview]:
 def _typed(tensor: ModelInferRequest.InferInputTensor) -> memoryview:
     name, field = tensor.name[:100], _FIELDS.get(tensor.datatype)
     if field is None:
-        raise UsageError(f"input {name}: there are no contents for {tensor.datatype[:16]}; use raw_input_contents")
+        raise UsageError(f"input {name}: {tensor.datatype[:16]} has no typed contents; use raw_input_contents")
     given = [one.name for one, _ in tensor.contents.ListFields()]
     if given != [field]:
-        told = ", ".join(given) or "none"
-        raise UsageError(f"input {name}: {tensor.datatype} is in {field} or in raw_input_contents, not in {told}")
+        found = " and ".join(given) or "neither"
+        raise UsageError(
+            f"input {name}: {tensor.datatype} belongs in {field} or in raw_input_contents; {found} was set"
+        )
     values = getattr(tensor.contents, field)
     if tensor.datatype == "BYTES":
         if len(values) > MOST_IMAGES:
@@ -120,7 +123,7 @@ def _typed(tensor: ModelInferRequest.InferInputTensor) -> memoryview:
 
 
 def _array(values: Sequence[Any], dtype: str, name: str) -> NDArray[Any]:
-    """By parts: a conversion of millions of numbers lets no other thread run."""
+    """Converted in parts: converting millions of numbers at once would block all other threads."""
     array = np.empty(len(values), WIRE[dtype])
     try:
         for first in range(0, len(values), _AT_ONCE):

@@ -1,4 +1,4 @@
-"""The calls of inference.GRPCInferenceService, thin: find the model, ask another file, send what it says."""
+"""The methods of inference.GRPCInferenceService. Thin: find the model, call another module, send the result."""
 
 import asyncio
 import functools
@@ -9,27 +9,28 @@ from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
 
 from lit_infer.manifest import Manifest
-from lit_infer.server import control, describe
 from lit_infer.server.grpc import inference_pb2 as pb
 from lit_infer.server.grpc import messages, stream
 from lit_infer.server.grpc.call import Call
 from lit_infer.server.grpc.calls import Calls, Handler, Request
 from lit_infer.server.grpc.gathering import Gate
-from lit_infer.server.inference import Result, answer, counted, infer
-from lit_infer.server.metrics import Metrics
-from lit_infer.server.opening import Served
-from lit_infer.server.protocol import InferRequest
-from lit_infer.server.repository import Repository
+from lit_infer.server.models import control
+from lit_infer.server.models.inference import answer, counted, infer
+from lit_infer.server.models.metrics import Metrics
+from lit_infer.server.models.opening import Served
+from lit_infer.server.models.repository import Repository
+from lit_infer.server.oip import describe
+from lit_infer.server.results import InferRequest, Result
 
 SERVICE = "inference.GRPCInferenceService"
 
 _LARGE, _MANY = 256 * 1024, 50_000
-"""More bytes of typed contents in, or numbers to classify out, are worked on by a thread: nobody else's call waits."""
+"""Requests with more bytes of typed contents, and answers that classify more numbers, are handled in a thread."""
 _SOON_S = 1e-3
 
 
 class Service:
-    """The calls over one repository."""
+    """The methods over one repository."""
 
     def __init__(self, repository: Repository, calls: Calls, metrics: Metrics) -> None:
         self._repository = repository
@@ -39,7 +40,7 @@ class Service:
         self._gate = Gate()
 
     def handlers(self) -> dict[str, Handler]:
-        """By method."""
+        """The handlers by method."""
         talk = functools.partial(stream.answer, self._calls, self.infer)
         return {
             "ServerLive": self._unary("ServerLive", pb.ServerLiveRequest, self.live, is_open=True),
@@ -67,11 +68,11 @@ class Service:
         return self._calls.unary(f"/{SERVICE}/{name}", kind, answer, is_open=is_open)
 
     async def live(self, _: pb.ServerLiveRequest, __: Call) -> pb.ServerLiveResponse:
-        """The process answers."""
+        """Whether the process is alive."""
         return pb.ServerLiveResponse(live=True)
 
     async def ready(self, _: pb.ServerReadyRequest, __: Call) -> pb.ServerReadyResponse:
-        """Requests for every model will be answered."""
+        """Whether every model is ready."""
         return pb.ServerReadyResponse(ready=self._repository.is_ready())
 
     async def model_ready(self, request: pb.ModelReadyRequest, _: Call) -> pb.ModelReadyResponse:
@@ -95,7 +96,7 @@ class Service:
             return ParseDict({"config": describe.config(served)}, pb.ModelConfigResponse())
 
     async def statistics(self, request: pb.ModelStatisticsRequest, _: Call) -> pb.ModelStatisticsResponse:
-        """What a model has done, or all."""
+        """The statistics of one model or of all."""
         found = describe.all_statistics(self._repository, request.name, request.version)
         return ParseDict({"model_stats": found}, pb.ModelStatisticsResponse())
 
@@ -133,7 +134,7 @@ class Service:
         return response
 
     def _time_left(self, call: Call) -> float:
-        """The client's deadline shortens the server's limit."""
+        """The server's limit, or the client's deadline if that is sooner."""
         left: float | None = call.context.time_remaining()
         return self._settings.timeout if left is None else min(self._settings.timeout, max(left, _SOON_S))
 

@@ -1,4 +1,4 @@
-"""`ModelStreamInfer`: requests of one client that are under way together and answered in their order."""
+"""`ModelStreamInfer`: requests of one client that run concurrently and are answered in order."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,11 +11,11 @@ Infer = Callable[[ModelInferRequest, Call], Awaitable[ModelInferResponse]]
 Queue = asyncio.Queue[asyncio.Task[bytes] | None]
 
 _AHEAD = 32
-"""Requests of one stream that are under way at once; more are not read yet."""
+"""Requests of one stream that run at once; further ones are not read until then."""
 
 
 async def answer(calls: Calls, infer: Infer, call: Call) -> None:
-    """Answer one stream until the client has no more. Raises what else ended it, after what was read is answered."""
+    """Answer one stream to its end. If something else ends it, answer what was read, then raise that."""
     room, under_way = asyncio.Semaphore(_AHEAD), Queue()
     reader = asyncio.create_task(_read_all(calls, infer, call, room, under_way))
     try:
@@ -42,7 +42,7 @@ async def _read_all(calls: Calls, infer: Infer, call: Call, room: asyncio.Semaph
 
 
 async def _answer_one(calls: Calls, infer: Infer, raw: bytes, call: Call) -> bytes:
-    """An answer; for an error its text, and of which request it is."""
+    """The serialized answer; for an error, its message and the request that it belongs to."""
     request, made = ModelInferRequest(), ModelStreamInferResponse()
     response = made.infer_response
     try:
@@ -50,8 +50,8 @@ async def _answer_one(calls: Calls, infer: Infer, raw: bytes, call: Call) -> byt
             request = parsed(ModelInferRequest, raw)
             response.CopyFrom(await infer(request, call))
             call.sent = made.ByteSize()
-    except Exception:  # it is in the log already
-        made.error_message = call.told
+    except Exception:  # already logged
+        made.error_message = call.error
         response.id, response.model_name = request.id, request.model_name
         response.model_version = request.model_version
     response.parameters["triton_final_response"].bool_param = True

@@ -14,7 +14,7 @@ from lit_infer.bench.served.address import parse
 from lit_infer.bench.served.http_connection import HttpConnection
 from lit_infer.bench.served.opening import Servers
 from lit_infer.errors import EngineError, LitError, UsageError
-from tests.inference.server.process import Server
+from tests.support.server.process import Server
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 

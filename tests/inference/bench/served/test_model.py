@@ -17,7 +17,7 @@ from lit_infer.bench.served.model import ServedModel
 from lit_infer.bench.served.opening import Servers
 from lit_infer.errors import EngineError, UsageError
 from tests.inference.bench.servers import WAIT_S, counted
-from tests.inference.server.process import Server
+from tests.support.server.process import Server
 
 
 @pytest.fixture

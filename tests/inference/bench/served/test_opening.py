@@ -9,7 +9,7 @@ from lit_infer.bench.inputs import own_inputs
 from lit_infer.bench.served.opening import Servers
 from lit_infer.errors import NotFoundError, UsageError
 from tests.inference.bench.servers import url_of
-from tests.inference.server.process import Server
+from tests.support.server.process import Server
 
 
 def test_the_only_model_is_found_and_the_version_that_answers_is_kept(url: str) -> None:
@@ -59,7 +59,7 @@ def test_a_key_is_asked_for_and_sent(
     for protocol in ("http", "grpc"):
         url = url_of(narrow, protocol)
         for wrong in (None, tmp_path / "wrong"):
-            with pytest.raises(UsageError, match=r"asks for a key.*--api-key-file FILE, or \$LIT_API_KEY"):
+            with pytest.raises(UsageError, match=r"requires an API key.*--api-key-file FILE, or \$LIT_API_KEY"):
                 Servers([url], "other", wrong).open()
         assert Servers([url], "other", key_file).open()[0].info.name == "other"
     monkeypatch.setenv("LIT_API_KEY", key_file.read_text().split("\n")[1])
@@ -74,5 +74,5 @@ def test_own_arrays_are_what_is_sent(server: Server, tmp_path: Path) -> None:
     (model,) = Servers([server.url]).open(inputs=own_inputs(tmp_path / "right.npz"))
 
     assert np.array_equal(model.samples.rows(range(3))["images"], images)
-    with pytest.raises(UsageError, match="images is UINT8, not FP32"):
+    with pytest.raises(UsageError, match="images must be UINT8, not FP32"):
         Servers([server.url]).open(inputs=own_inputs(tmp_path / "wrong.npz"))

@@ -6,7 +6,7 @@ from lit_infer.bench.served.address import parse
 from lit_infer.bench.served.client import Access
 from lit_infer.bench.served.over_grpc import GrpcClient
 from lit_infer.errors import EngineError, MissingExtraError
-from tests.inference.server.process import Server
+from tests.support.server.process import Server
 
 
 def test_without_grpc_the_extra_that_brings_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from lit_infer.bench.scenarios import SCENARIOS, Driver, ScenarioRow, run
 from lit_infer.bench.served.model import ServedModel
 from lit_infer.bench.served.opening import Servers
 from tests.inference.bench.servers import counted, url_of
-from tests.inference.server.process import Server
+from tests.support.server.process import Server
 
 
 def driver(name: str) -> Driver:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from lit_infer.server.repository import Repository
-from tests.inference.server.grpc.rig import Rig
+from lit_infer.server.models.repository import Repository
+from tests.support.server.rig import Rig
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -12,17 +12,17 @@ import grpc
 import numpy as np
 import pytest
 
-from lit_infer.server import describe
 from lit_infer.server.grpc import inference_pb2 as pb
-from lit_infer.server.opening import Opening
-from lit_infer.server.repository import Repository
+from lit_infer.server.models.opening import Opening
+from lit_infer.server.models.repository import Repository
+from lit_infer.server.models.sources import Source, parse
+from lit_infer.server.oip import describe
 from lit_infer.server.settings import Settings
-from lit_infer.server.sources import Source, parse
-from lit_infer.server.tracing import Tracing
-from tests.inference.server.grpc.rig import Rig, asked, probabilities, until
-from tests.inference.server.proven import expected
-from tests.inference.server.test_repository import CPU, Engine
+from lit_infer.server.telemetry.tracing import Tracing
 from tests.inference.tiny import colour
+from tests.support.server.engine import CPU, Engine
+from tests.support.server.proven import expected
+from tests.support.server.rig import Rig, asked, probabilities, until
 
 BLUE = colour("blue")[None]
 ONE_BY_ONE = Opening(device="cpu", max_batch=1)
@@ -67,9 +67,9 @@ class Busy:
         ("ModelMetadata", pb.ModelMetadataRequest(), "NOT_FOUND", "no model"),
         ("ModelReady", pb.ModelReadyRequest(name="none"), "NOT_FOUND", "no model none"),
         ("ModelStatistics", pb.ModelStatisticsRequest(name="none"), "NOT_FOUND", "no model none"),
-        ("ModelInfer", asked(BLUE[0]), "INVALID_ARGUMENT", "images is"),
-        ("ModelInfer", b"\xff\xff\xff", "INVALID_ARGUMENT", "the message is no ModelInferRequest"),
-        ("ServerLive", b"\x08", "INVALID_ARGUMENT", "the message is no ServerLiveRequest"),
+        ("ModelInfer", asked(BLUE[0]), "INVALID_ARGUMENT", "images must be"),
+        ("ModelInfer", b"\xff\xff\xff", "INVALID_ARGUMENT", "the message is not a valid ModelInferRequest"),
+        ("ServerLive", b"\x08", "INVALID_ARGUMENT", "the message is not a valid ServerLiveRequest"),
     ],
 )
 def test_codes(rig: Rig, method: str, request_: Any, code: str, said: str) -> None:
@@ -293,7 +293,7 @@ def test_a_message_that_does_not_come_is_not_waited_for(small: Rig, path: str) -
         call = small.channel.stream_stream(f"/{path}")()  # no message, and no end of them
         return await call.code(), await call.details()
 
-    assert small.run(story()) == (grpc.StatusCode.DEADLINE_EXCEEDED, "no message came in 0.1 s")
+    assert small.run(story()) == (grpc.StatusCode.DEADLINE_EXCEEDED, "no message arrived within 0.1 s")
 
 
 def test_a_call_without_a_message_is_told_so(small: Rig) -> None:
@@ -304,7 +304,7 @@ def test_a_call_without_a_message_is_told_so(small: Rig) -> None:
     code, said = small.run(story())
 
     assert code == grpc.StatusCode.INVALID_ARGUMENT
-    assert "one message of at most 100,000 bytes; none came" in said
+    assert "one message of at most 100,000 bytes; none was sent" in said
 
 
 def test_a_call_is_a_span_below_its_callers(repository: Repository) -> None:

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lit_infer.server.grpc import inference_pb2 as pb
-from lit_infer.server.opening import Opening
-from lit_infer.server.repository import Repository
-from lit_infer.server.sources import parse
-from tests.inference.server.grpc.rig import Rig, asked, until
+from lit_infer.server.models.opening import Opening
+from lit_infer.server.models.repository import Repository
+from lit_infer.server.models.sources import parse
 from tests.inference.tiny import LABELS, colour
+from tests.support.server.rig import Rig, asked, until
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, SETTINGS, PING, UNKNOWN = 0, 1, 4, 6, 0xFA
@@ -87,7 +87,7 @@ def test_an_answer_on_its_way_to_a_slow_client_is_not_lost_when_the_server_stops
     repository = Repository(parse([str(proven)]), Opening(device="cpu", max_batch=64, max_delay=0.8))
     rig, slot = Rig(repository), repository.slots[0]
     request = asked(colour(LABELS[0], 60)[None], id="i" * 60_000)  # the answer repeats it
-    client = SlowClient(rig.doors.grpc_address, "ModelInfer", request.SerializeToString())
+    client = SlowClient(rig.listeners.grpc_address, "ModelInfer", request.SerializeToString())
 
     async def story() -> list[tuple[int, int, bytes]]:
         reading = asyncio.ensure_future(asyncio.to_thread(lambda: list(client.frames())))

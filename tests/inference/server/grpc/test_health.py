@@ -10,10 +10,10 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from lit_infer.server.grpc import health
 from lit_infer.server.grpc.service import SERVICE
-from lit_infer.server.opening import Opening
-from lit_infer.server.repository import Repository
-from lit_infer.server.sources import parse
-from tests.inference.server.grpc.rig import Rig
+from lit_infer.server.models.opening import Opening
+from lit_infer.server.models.repository import Repository
+from lit_infer.server.models.sources import parse
+from tests.support.server.rig import Rig
 
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
 NAMES = ("", SERVICE, "colours")

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from lit_infer.errors import UsageError
 from lit_infer.manifest import Manifest, Tensor
+from lit_infer.server.errors import UnsupportedError
 from lit_infer.server.grpc import inference_pb2 as pb
 from lit_infer.server.grpc import messages
-from lit_infer.server.protocol import UnsupportedError
-from lit_infer.server.tensors import DATATYPES
-from tests.inference.server.proven import png
-from tests.inference.server.test_protocol import model, some, two_d
+from lit_infer.server.oip.tensors import DATATYPES
 from tests.inference.tiny import described
+from tests.support.server.requests import png
+from tests.support.server.tensor_models import model, some, two_d
 
 FIELDS = {"INT8": "int", "INT16": "int", "INT32": "int", "UINT8": "uint"}
 
@@ -97,7 +97,7 @@ def test_inputs_and_outputs_come_in_any_order_and_each_once() -> None:
     other.name = "a"
     made.outputs.add(name="a")
     made.outputs.add(name="a")
-    with pytest.raises(UsageError, match="an output is asked for twice"):
+    with pytest.raises(UsageError, match="an output is requested twice"):
         messages.fitted(made, manifest)
 
 
@@ -138,33 +138,36 @@ def typed(contents: str) -> str:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (f"inputs {{ {X} }}", "x: INT8 is in int_contents or in raw_input_contents, not in none"),
+        (f"inputs {{ {X} }}", "x: INT8 belongs in int_contents or in raw_input_contents; neither was set"),
         (typed("int_contents: [1, 1, 1, 1, 1, 1]") + RAW, "x has both contents and raw_input_contents"),
-        (typed("int64_contents: [1, 1, 1, 1, 1, 1]"), "not in int64_contents"),
-        (typed("int_contents: [1, 1, 1, 1, 1, 1] fp32_contents: 1"), "not in int_contents, fp32_contents"),
+        (typed("int64_contents: [1, 1, 1, 1, 1, 1]"), "; int64_contents was set"),
+        (typed("int_contents: [1, 1, 1, 1, 1, 1] fp32_contents: 1"), "; int_contents and fp32_contents was set"),
         (typed("int_contents: [1, 1, 1, 128, 1, 1]"), "x: Python integer 128 out of bounds for int8"),
         (typed("int_contents: [1, 1, 1, 1, 1]"), r"x: INT8 \[2, 3\] is 6 bytes, not 5"),
-        (f"{OK} {RAW}", "1 inputs, and 2 raw_input_contents"),
+        (f"{OK} {RAW}", "1 inputs, but 2 raw_input_contents"),
         (OK.replace("123456", "12345"), r"x: INT8 \[2, 3\] is 6 bytes, not 5"),
-        (f"{OK} {OK}", "2 inputs, and colours takes at most 1"),
-        (f"{OK} {OK}" * 10_000, "20,000 inputs, and colours takes at most 1"),
-        (OK.replace("[2, 3]", str([1] * 65)), "x: 65 sides or 0 parameters are too many"),
+        (f"{OK} {OK}", "2 inputs, but colours takes at most 1"),
+        (f"{OK} {OK}" * 10_000, "20,000 inputs, but colours takes at most 1"),
+        (OK.replace("[2, 3]", str([1] * 65)), "x: 65 dimensions or 0 parameters are too many"),
         (OK.replace("[2, 3]", "[2, 4]"), r"not \[2, 4\]"),
         (OK.replace("[2, 3]", "[-2, 3]"), r"not \[-2, 3\]"),
         (OK.replace("[2, 3]", "[]"), r"not \[\]"),
-        (OK.replace("INT8", "FP32"), "x is INT8, not FP32"),
+        (OK.replace("INT8", "FP32"), "x must be INT8, not FP32"),
         (OK.replace('"x"', '"y"'), "takes x, not y"),
         ("", "takes x, not nothing"),
         (f'{OK} outputs {{ name: "y" }}', "answers x, not y"),
-        (f'{OK} outputs {{ name: "x" }} outputs {{ name: "x" }}', "2 outputs, and colours takes at most 1"),
-        (f"{OK} {MANY}", "65 parameters, and colours takes at most 64"),
+        (f'{OK} outputs {{ name: "x" }} outputs {{ name: "x" }}', "2 outputs, but colours takes at most 1"),
+        (f"{OK} {MANY}", "65 parameters, but colours takes at most 64"),
         (f'{OK} outputs {{ name: "x" {MANY} }}', "output x: 65 parameters are too many"),
-        (f"inputs {{ {X} {MANY} }} {RAW}", "input x: 2 sides or 65 parameters are too many"),
+        (f"inputs {{ {X} {MANY} }} {RAW}", "input x: 2 dimensions or 65 parameters are too many"),
         (
             f'{OK} outputs {{ name: "x" parameters {{ key: "classification" value {{ int64_param: -1 }} }} }}',
-            "classification is a number of classes, not -1",
+            "classification must be a number of classes, not -1",
         ),
-        (f'{OK} parameters {{ key: "timeout" value {{ double_param: 1.5 }} }}', "timeout is a whole number, not 1.5"),
+        (
+            f'{OK} parameters {{ key: "timeout" value {{ double_param: 1.5 }} }}',
+            "timeout must be a non-negative whole number, not 1.5",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(text: str, said: str) -> None:
@@ -178,9 +181,9 @@ REGION = 'parameters { key: "shared_memory_region" value { string_param: "r" } }
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (f"inputs {{ {X} {REGION} }}", "input x: this server has no shared memory"),
-        (f'{OK} outputs {{ name: "x" {REGION} }}', "output x: this server has no shared memory"),
-        (f'{OK} parameters {{ key: "sequence_id" value {{ int64_param: 3 }} }}', "no sequences"),
+        (f"inputs {{ {X} {REGION} }}", "input x: this server does not support shared memory"),
+        (f'{OK} outputs {{ name: "x" {REGION} }}', "output x: this server does not support shared memory"),
+        (f'{OK} parameters {{ key: "sequence_id" value {{ int64_param: 3 }} }}', "does not support sequences"),
     ],
 )
 def test_what_is_not_here_is_named(text: str, said: str) -> None:
@@ -192,7 +195,7 @@ def test_fp16_and_unknown_datatypes_have_no_contents() -> None:
     for datatype in ("FP16", "BF16", "uint8", ""):
         made = request(some("int8"), raw=False)
         made.inputs[0].datatype = datatype
-        with pytest.raises(UsageError, match=f"no contents for {datatype}; use raw_input_contents"):
+        with pytest.raises(UsageError, match=f"{datatype} has no typed contents; use raw_input_contents"):
             messages.fitted(made, model(two_d("float16")))
 
 

@@ -13,22 +13,22 @@ import pytest
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from lit_infer.errors import UsageError
-from lit_infer.server import run
 from lit_infer.server.grpc import inference_pb2 as pb
 from lit_infer.server.grpc.server import create_server
-from lit_infer.server.repository import Repository
+from lit_infer.server.listeners import Tls, open_listeners, read_tls
+from lit_infer.server.models.repository import Repository
 from lit_infer.server.settings import Settings
-from tests.inference.server.grpc.rig import Rig, asked, probabilities
-from tests.inference.server.process import read_all, serving
-from tests.inference.server.proven import expected
 from tests.inference.tiny import LABELS, colour
+from tests.support.server.process import read_all, serving
+from tests.support.server.proven import expected
+from tests.support.server.rig import Rig, asked, probabilities
 
 SERVICES = ("grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection", "inference.GRPCInferenceService")
 
 
 def test_reflection_tells_of_all_services(rig: Rig) -> None:
     def ask() -> tuple[tuple[str, ...], list[str]]:
-        with grpc.insecure_channel(rig.doors.grpc_address) as channel:
+        with grpc.insecure_channel(rig.listeners.grpc_address) as channel:
             database = ProtoReflectionDescriptorDatabase(channel)
             names = tuple(database.get_services())
             return names, [database.FindFileContainingSymbol(name).name for name in names]
@@ -42,24 +42,24 @@ def test_reflection_tells_of_all_services(rig: Rig) -> None:
 def test_an_address_that_is_taken_is_said(repository: Repository) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(UsageError, match=rf"port {port}: Address already in use\. --grpc-port 0 takes any free"):
-            run.open_doors("127.0.0.1", 0, port)
+        with pytest.raises(UsageError, match=rf"port {port}: Address already in use\. --grpc-port 0 picks a free"):
+            open_listeners("127.0.0.1", 0, port)
 
 
 def test_one_that_is_taken_while_models_are_opened_is_said(
     repository: Repository, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    doors = run.open_doors("127.0.0.1", 0, 0)
-    assert doors.grpc is not None
-    told = f"cannot listen on {doors.grpc_address} for gRPC"
-    with socket.create_server(doors.grpc.getsockname()), pytest.raises(UsageError, match=told):
-        asyncio.run(create_server(repository, Settings(), doors).start())
-    for sock in (doors.http, doors.grpc):
+    listeners = open_listeners("127.0.0.1", 0, 0)
+    assert listeners.grpc is not None
+    told = f"cannot listen on {listeners.grpc_address} for gRPC"
+    with socket.create_server(listeners.grpc.getsockname()), pytest.raises(UsageError, match=told):
+        asyncio.run(create_server(repository, Settings(), listeners).start())
+    for sock in (listeners.http, listeners.grpc):
         sock.close()
     capfd.readouterr()  # gRPC's core says so too
 
 
-def self_signed(folder: Path) -> run.Tls:
+def self_signed(folder: Path) -> Tls:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -71,21 +71,21 @@ def self_signed(folder: Path) -> run.Tls:
     (folder / "cert.pem").write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
     kind = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     (folder / "key.pem").write_bytes(key.private_bytes(*kind))
-    found = run.tls(folder / "cert.pem", folder / "key.pem")
+    found = read_tls(folder / "cert.pem", folder / "key.pem")
     assert found is not None
     return found
 
 
 def test_tls_is_that_of_http(repository: Repository, tmp_path: Path) -> None:
     tls = self_signed(tmp_path)
-    doors = run.open_doors("localhost", 0, 0, tls=tls)
-    rig = Rig(repository, doors=doors, credentials=grpc.ssl_channel_credentials(tls.certificate.read_bytes()))
+    listeners = open_listeners("localhost", 0, 0, tls=tls)
+    rig = Rig(repository, listeners=listeners, credentials=grpc.ssl_channel_credentials(tls.certificate.read_bytes()))
 
     async def without_tls() -> None:
-        async with grpc.aio.insecure_channel(doors.grpc_address) as channel:
+        async with grpc.aio.insecure_channel(listeners.grpc_address) as channel:
             await channel.unary_unary("/inference.GRPCInferenceService/ServerLive")(b"")
 
-    rig.channel = rig.run(opened(f"localhost:{doors.grpc_address.rpartition(':')[2]}", rig.credentials))
+    rig.channel = rig.run(opened(f"localhost:{listeners.grpc_address.rpartition(':')[2]}", rig.credentials))
     assert rig.ask("ServerLive", pb.ServerLiveRequest()).live
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         rig.run(without_tls())
@@ -99,7 +99,7 @@ async def opened(where: str, credentials: Any) -> Any:
 
 def test_clients_that_say_nothing_or_are_too_many_are_closed(repository: Repository) -> None:
     rig = Rig(repository, Settings(header_timeout=0.2, max_connections=2))
-    where = rig.doors.grpc_address.split(":")
+    where = rig.listeners.grpc_address.split(":")
 
     def silent() -> bytes:
         with socket.create_connection((where[0], int(where[1])), timeout=10) as sock:

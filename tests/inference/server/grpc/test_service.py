@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 
 from lit_infer.server.grpc import inference_pb2 as pb
-from lit_infer.server.metrics import Metrics
-from lit_infer.server.opening import Opening
-from lit_infer.server.repository import Repository
+from lit_infer.server.models.metrics import Metrics
+from lit_infer.server.models.opening import Opening
+from lit_infer.server.models.repository import Repository
+from lit_infer.server.models.sources import parse
+from lit_infer.server.oip.tensors import split_bytes
 from lit_infer.server.settings import Settings
-from lit_infer.server.sources import parse
-from lit_infer.server.tensors import split_bytes
-from tests.inference.server.grpc.rig import Rig, asked, probabilities
-from tests.inference.server.proven import expected, png
 from tests.inference.tiny import LABELS, colour
+from tests.support.server.proven import expected
+from tests.support.server.requests import png
+from tests.support.server.rig import Rig, asked, probabilities
 
 BLUE = colour("blue")[None]
 

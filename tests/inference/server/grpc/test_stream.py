@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from lit_infer.server.grpc import inference_pb2 as pb
-from lit_infer.server.opening import Opening
-from lit_infer.server.repository import Repository
+from lit_infer.server.models.opening import Opening
+from lit_infer.server.models.repository import Repository
+from lit_infer.server.models.sources import parse
 from lit_infer.server.settings import Settings
-from lit_infer.server.sources import parse
-from tests.inference.server.grpc.rig import Rig, asked, probabilities, until
-from tests.inference.server.proven import expected
 from tests.inference.tiny import LABELS, colour
+from tests.support.server.proven import expected
+from tests.support.server.rig import Rig, asked, probabilities, until
 
 METHOD = "ModelStreamInfer"
 
@@ -111,7 +111,7 @@ def test_when_the_server_stops_what_was_read_is_answered_and_the_stream_ends(slo
         await stopping
         return [one.infer_response.id for one in found], *told
 
-    assert rig.run(story()) == (["0", "1", "2"], grpc.StatusCode.UNAVAILABLE, "the server stops")
+    assert rig.run(story()) == (["0", "1", "2"], grpc.StatusCode.UNAVAILABLE, "the server is stopping")
     rig.close()
 
 
@@ -123,5 +123,5 @@ def test_a_stream_on_which_nothing_comes_is_ended(repository: Repository) -> Non
         answer = await call.read()
         return answer.error_message, await call.code(), await call.details()
 
-    assert rig.run(story()) == ("", grpc.StatusCode.DEADLINE_EXCEEDED, "no message came in 0.2 s")
+    assert rig.run(story()) == ("", grpc.StatusCode.DEADLINE_EXCEEDED, "no message arrived within 0.2 s")
     rig.close()

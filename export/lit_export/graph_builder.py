@@ -1,0 +1,194 @@
+"""Where graphs are made: written to a scratch folder, compared with the eager module there, measured and judged.
+
+Each is made once; those that others are made from (int8 from float32, OpenVINO from ONNX) are shared.
+"""
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from msgspec.structs import replace as changed
+
+from lit_export import latency
+from lit_export.bundle_folder import Key
+from lit_export.formats import FORMATS, STANDARD, file_name
+from lit_export.formats.job import Job, Writer, Written
+from lit_export.judge import Judge
+from lit_export.options import Options
+from lit_export.proof import parity
+from lit_export.proof.samples import Sample
+from lit_export.tasks import Target
+from lit_infer import files, manifest, progress
+from lit_infer.bundle import GraphFile
+from lit_infer.errors import GateError, LitError, UsageError
+from lit_infer.hardware import DEFAULT_BATCH_SIZE
+from lit_infer.manifest import Graph, Latency, Manifest, Precision
+from lit_infer.predictor import Predictor, open_predictor
+
+_SECONDS = 0.25
+"""Spent on timing one graph: enough to tell formats apart, and no more of an export's time."""
+
+
+@dataclass(frozen=True)
+class GraphBuilder:
+    """Makes graphs of one target."""
+
+    target: Target
+    described: Manifest
+    options: Options
+    folder: Path
+    """The scratch folder. A graph that did not pass leaves no file in it."""
+    expected: Sequence[Sample]
+    judge: Judge
+    _made: dict[Key, tuple[Graph, Written | None]] = field(default_factory=dict)
+
+    def graph(self, name: manifest.Format, precision: Precision) -> Graph:
+        """Make one graph, unless it is made already. A failed one has its reason and no file."""
+        return self._graph(name, precision)[0]
+
+    def deliver(self, graphs: Sequence[Graph], to: Path) -> None:
+        """Move the files of proven graphs into a bundle's staging folder."""
+        for graph in graphs:
+            for name in (graph.file, *graph.companions):
+                if name:
+                    shutil.move(self.folder / name, to / name)
+
+    def _graph(self, name: manifest.Format, precision: Precision) -> tuple[Graph, Written | None]:
+        key = name, precision
+        if key not in self._made:
+            self._made[key] = self._make(name, precision)
+        return self._made[key]
+
+    def _make(self, name: manifest.Format, precision: Precision) -> tuple[Graph, Written | None]:
+        plan = Graph(format=name, status="failed", precision=precision)
+        path = self.folder / file_name(name, precision)
+        reasons: list[str] = []
+        for writer in FORMATS[name].writers_of(precision):
+            started = time.perf_counter()
+            try:
+                written = self._written(writer, plan, path, reasons)
+                graph = self._compared(plan, written)
+            except UsageError:  # the user's to mend, and then every format's
+                raise
+            except Exception as error:  # an exporter, and an engine on its file, may raise anything
+                self._remove(path)
+                reasons.append(f"{writer.__name__.removeprefix('write_')}: {reason_of(error)}")
+                continue
+            return self._judged(graph, written, seconds=time.perf_counter() - started)
+        progress.note(f"{plan.label}: failed")
+        reason = "; ".join(reasons) if len(reasons) > 1 else reasons[0].partition(": ")[2]
+        return changed(plan, reason=reason), None
+
+    def _written(self, writer: Writer, plan: Graph, path: Path, reasons: Sequence[str]) -> Written:
+        progress.note(f"{plan.label}: write" + (f", another way ({reasons[-1]})" if reasons else ""))
+        job = Job(
+            target=self.target,
+            described=self.described,
+            precision=plan.precision,
+            options=self.options,
+            onnx=self._onnx,
+            quantize=self._quantize,
+        )
+        written = writer(job, path)
+        if reasons:
+            written = replace(written, exporter=f"{written.exporter} ({'; '.join(reasons)})")
+        return written
+
+    def _onnx(self, precision: Precision) -> Written:
+        graph, written = self._graph(STANDARD, precision)
+        if written is None:
+            raise GateError(f"it is made from {graph.label}, and that failed: {graph.reason}")
+        return written
+
+    def _quantize(self, fp32: Path, out: Path) -> manifest.Quantization:
+        return self.judge.quantize(fp32, out, self.options.int8_keep)
+
+    def _compared(self, plan: Graph, written: Written) -> Graph:
+        """Compare the finished file, opened as a user would find it: alone, its manifest inside."""
+        batches = ", ".join(str(len(sample.inputs[0])) for sample in self.expected)
+        progress.note(f"{plan.label}: compare with the eager module on batches of {batches}")
+        allowed = parity.tolerance(plan.precision, self.options)
+        measured = parity.parity(
+            open_lone(written.path),
+            self.expected,
+            precision=plan.precision,
+            tolerance=allowed,
+            own_error=lambda: self._eager_error,
+        )
+        return changed(
+            plan,
+            status="ok",
+            file=written.path.name,
+            sha256=files.sha256(written.path),
+            bytes=sum(path.stat().st_size for path in (written.path, *written.companions)),
+            companions={path.name: files.sha256(path) for path in written.companions},
+            opset=written.opset,
+            ir_version=written.ir_version,
+            exporter=written.exporter,
+            quantization=written.quantization,
+            parity=measured,
+        )
+
+    @cached_property
+    def _eager_error(self) -> list[float]:
+        progress.note("compare the eager module with itself in float64")
+        return parity.rounding_error(self.target, self.expected)
+
+    def _judged(self, graph: Graph, written: Written, *, seconds: float) -> tuple[Graph, Written | None]:
+        """Measure its score and its speed; one that does not pass leaves no file."""
+        assert graph.parity is not None  # noqa: S101 - _compared measured it
+        progress.note(f"{graph.label}: proven, max difference {graph.parity.max_abs:.1e}, in {seconds:.1f} s")
+        predictor = open_lone(written.path)
+        right = False
+        try:
+            scored = changed(graph, score=self.judge.score(predictor))
+            right = True
+            return changed(scored, latency=self._latency(graph, predictor)), written
+        except GateError as error:
+            progress.note(f"{graph.label}: failed")
+            failed = Graph(format=graph.format, precision=graph.precision, status="failed", reason=str(error))
+        if right:  # and too slow, on its own engine: another format may be made from it
+            return failed, written
+        self._remove(written.path)
+        return failed, None
+
+    def _latency(self, graph: Graph, predictor: Predictor) -> Latency | None:
+        """Beside float32 for int8, which is kept where it is the faster one here, on the same engine."""
+        size = self.target.batch or DEFAULT_BATCH_SIZE
+        if any(isinstance(side, str) for tensor in self.target.inputs for side in tensor.shape[1:]):
+            return None  # there is no one size to time it at
+        if graph.precision != "int8":
+            return latency.compare({graph.label: predictor}, batch_size=size, seconds=_SECONDS)[graph.label]
+        fp32, _ = self._graph(graph.format, "fp32")
+        if fp32.file is None:
+            raise GateError(f"it cannot be measured against {fp32.label}, which failed: {fp32.reason}")
+        found = latency.compare({"fp32": open_lone(self.folder / fp32.file), "int8": predictor}, batch_size=size)
+        if not (latency.earns(found["fp32"], found["int8"]) or self.options.keep_anyway):
+            raise GateError(
+                f"it is not faster here: {found['int8'].ms:.2f} ms an image, and float32 takes "
+                f"{found['fp32'].ms:.2f} ms. --keep-anyway keeps it"
+            )
+        return found["int8"]
+
+    def _remove(self, path: Path) -> None:
+        for leftover in self.folder.glob(f"{path.name.partition('.')[0]}*"):
+            if leftover not in self._kept_paths():
+                leftover.unlink()
+
+    def _kept_paths(self) -> set[Path]:
+        written = [written for _, written in self._made.values() if written]
+        return {path for one in written for path in (one.path, *one.companions)}
+
+
+def open_lone(path: Path) -> Predictor:
+    """A graph file of our own making by itself, on the CPU; native code too, since we compiled it."""
+    return open_predictor(GraphFile(path, manifest=None, listed=None, allow_native_code=True), device="cpu")
+
+
+def reason_of(error: Exception) -> str:
+    """Why a graph failed, in one line."""
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return first if isinstance(error, LitError) else f"{type(error).__name__}: {first}"

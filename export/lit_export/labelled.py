@@ -1,0 +1,150 @@
+"""Labelled images: which are behind `--data`, and what is true of each.
+
+Classes come from a folder with one sub-folder per class; labels and values from a table beside the images
+(`metadata.csv` or `metadata.jsonl`, as Hugging Face's ImageFolder reads it); all from a lit-train configuration too.
+"""
+
+import csv
+import difflib
+import json
+import math
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lit_export import data
+from lit_infer.errors import NotFoundError, UsageError
+from lit_infer.folder import list_images
+from lit_infer.images import ImageInput
+
+Labelled = Iterable[tuple[ImageInput, Any]]
+"""Images and what is true of them, as the task has it; it can be gone through several times."""
+
+TABLES = ("metadata.csv", "metadata.jsonl")
+_FILE_NAME = "file_name"
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which labelled images are wanted."""
+
+    source: Path
+    """A folder, or a lit-train configuration."""
+    labels: Sequence[str] | None
+    """The model's, in its order."""
+    size: int
+    """Numbers in a row of the model's answer."""
+    option: str = "--data"
+    """Who asks, for messages."""
+    trust: Collection[str] = ()
+
+    def __str__(self) -> str:
+        return f"{self.option} {self.source}"
+
+
+def classes(question: Question) -> Labelled:
+    """Images and the index of the class of each. Raises UsageError where it is not certain which that is."""
+    if data.is_configuration(question.source):
+        return _of_configuration(question)
+    if not question.source.is_dir():
+        raise NotFoundError(f"{question}: expected a folder with one sub-folder per class, or a lit-train config.yaml")
+    folders = sorted(path for path in question.source.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if not folders:
+        raise UsageError(f"{question} has no sub-folders: expected one per class, named after it")
+    indices = _indices([path.name for path in folders], question)
+    return [(path, index) for folder, index in zip(folders, indices, strict=True) for path in list_images([folder])]
+
+
+def values(question: Question) -> Labelled:
+    """Images and a number for each of the model's labels, float [size]: 0 or 1 where a label is there or not.
+
+    From the columns of a table, by name; without names the columns in order. A cell that is not a number is an error.
+    """
+    if data.is_configuration(question.source):
+        return _of_configuration(question)
+    tables = [path for name in TABLES if (path := question.source / name).is_file()]
+    if len(tables) != 1:
+        raise (UsageError if tables else NotFoundError)(
+            f"{question}: expected a folder of images with one of {' or '.join(TABLES)}, which has the column "
+            f"{_FILE_NAME} and one for each of the model's labels; or a lit-train config.yaml"
+        )
+    return [(question.source / name, row) for name, row in _rows(tables[0], question)]
+
+
+def _rows(table: Path, question: Question) -> Iterator[tuple[str, tuple[float, ...]]]:
+    rows = list(_read(table))
+    if not rows:
+        raise UsageError(f"{table} has no rows")
+    names = question.labels or [name for name in rows[0] if name != _FILE_NAME]
+    if len(names) != question.size:
+        raise UsageError(f"{table} has {len(names)} columns beside {_FILE_NAME}, and the model answers {question.size}")
+    for number, row in enumerate(rows, start=1):
+        for name in (_FILE_NAME, *names):
+            if name not in row:
+                raise UsageError(f"{table} has no column {name}; it has {', '.join(map(str, row))}")
+        yield str(row[_FILE_NAME]), tuple(_number(row[name], name, table, number) for name in names)
+
+
+def _read(table: Path) -> Iterator[dict[str, Any]]:
+    try:
+        with table.open(encoding="utf-8", newline="") as file:
+            yield from csv.DictReader(file) if table.suffix == ".csv" else map(json.loads, file)
+    except (OSError, ValueError, csv.Error) as error:
+        raise UsageError(f"{table} cannot be read: {error}") from None
+
+
+def _number(cell: Any, name: str, table: Path, row: int) -> float:
+    try:
+        number = float(cell)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise UsageError(f"{table}, row {row}: {name} is {cell!r}, not a number")
+    return number
+
+
+def _of_configuration(question: Question) -> Labelled:
+    found, labels = data.stored(question.source, "val", trust=question.trust), question.labels
+    if labels is not None and tuple(labels) != found.labels:
+        raise UsageError(
+            f"{question}: its classes are not the model's, in the model's order: "
+            f"{', '.join(found.labels[:5])} ... against {', '.join(labels[:5])} ..."
+        )
+    return found
+
+
+def _indices(names: Sequence[str], question: Question) -> list[int]:
+    """The class that each sub-folder stands for."""
+    labels = question.labels
+    if labels is None:
+        return _unnamed(names, question)
+    for name in names:
+        if labels.count(name) > 1:
+            raise UsageError(f"{question}: {labels.count(name)} of the model's classes are called {name}")
+        if name not in labels:
+            nearest = ", ".join(difflib.get_close_matches(name, labels, n=3, cutoff=0.0))
+            raise UsageError(f"{question}: {name}/ is not a class of the model; nearest: {nearest}")
+    return [labels.index(name) for name in names]
+
+
+def _unnamed(names: Sequence[str], question: Question) -> list[int]:
+    """Classes without names: by number where the folders are numbers, else by the folders' order if all are there."""
+    count = len(names)
+    if all(name.isdecimal() for name in names):
+        numbers = [int(name) for name in names]
+        # torchvision numbers folders in the order of their names: 1, 10, 2. Where that differs, only labels can tell.
+        if (numbers == list(range(count)) and question.size == count) or _same_either_way(names, question.size):
+            return numbers
+    elif question.size == count:
+        return list(range(count))
+    raise UsageError(
+        f"{question}: the model's classes have no names, so it is not certain which its {count} folders are. "
+        "Give labels, in the order of training (labels: in --spec FILE)"
+    )
+
+
+def _same_either_way(names: Sequence[str], classes: int) -> bool:
+    """Whether the classes 0, 1, 2, ... are in the same order as names and as numbers, and these are some of them."""
+    every = [str(number) for number in range(classes)]
+    return every == sorted(every) and set(names) <= set(every)

@@ -1,0 +1,50 @@
+"""What can be exported: a row of `TASKS` each, the twin of `lit_infer.tasks.TASKS`.
+
+A row has the module around the user's, and how its answers are scored on labelled data.
+"""
+
+from torch import nn
+
+from lit_export.tasks import image_classification, image_embedding, image_multilabel, tensor
+from lit_export.tasks.spec import ExportTask, Score, Tuned
+from lit_export.tasks.target import BATCH, Arrays, Target, answers, dtype_of, in_precision
+
+__all__ = [
+    "BATCH",
+    "TASKS",
+    "Arrays",
+    "ExportTask",
+    "Score",
+    "Target",
+    "Tuned",
+    "answers",
+    "doubts",
+    "dtype_of",
+    "in_precision",
+]
+
+TASKS = {
+    task.name: task
+    for task in (
+        image_classification.TASK,
+        image_multilabel.TASK,
+        image_embedding.TASK,
+        tensor.TASK,
+    )
+}
+
+
+def doubts(module: nn.Module, name: str) -> list[str]:
+    """What in the module speaks for another task than the one that was named: its losses and metrics."""
+    classes = {type(part).__name__ for part in module.modules()}
+
+    def marks_of(task: ExportTask) -> list[str]:
+        return sorted(one for one in classes if task.marks and one.startswith(task.marks))
+
+    if not TASKS[name].marks or marks_of(TASKS[name]):
+        return []
+    others = {task.name: found for task in TASKS.values() if (found := marks_of(task))}
+    return [
+        f"the module holds {', '.join(found)}: it looks like task {other}, and is exported as {name}"
+        for other, found in others.items()
+    ]

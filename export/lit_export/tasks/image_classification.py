@@ -1,0 +1,68 @@
+"""Task `image-classification`: probabilities, and the share of images whose best class is right."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lit_export import labelled
+from lit_export.tasks.images import ImageModule, image_target
+from lit_export.tasks.spec import ExportTask, Score
+from lit_infer.errors import UsageError
+from lit_infer.manifest import DeploymentFacts
+from lit_infer.tasks import Reading, image_embedding, image_multilabel
+from lit_infer.tasks.image_classification import TASK as RUNTIME
+
+
+class Classifier(ImageModule):
+    """Probabilities float32 [batch, classes], each row summing to 1; logits and log-probabilities become these here."""
+
+    output = "probabilities"
+    answers_probabilities = False
+
+    def forward(self, images: Tensor) -> Tensor:
+        """A softmax, unless the module ends in one of its own: another would level its answers."""
+        scores = self.scores(images)
+        return scores if self.answers_probabilities else torch.softmax(scores, dim=-1)
+
+    def find_out(self, scores: Tensor, facts: DeploymentFacts) -> Sequence[str]:
+        """Whether the scores are probabilities already."""
+        del facts
+        are_shares = scores.ndim == 2 and bool(((scores >= 0) & (scores <= 1 + 1e-5)).all())
+        self.answers_probabilities = are_shares and bool(((scores.sum(-1) - 1).abs() < 1e-5).all())
+        if not are_shares or self.answers_probabilities:
+            return ()
+        return (
+            "the module answers values from 0 to 1 that do not sum to 1, and a softmax is put on them. If each is a "
+            f"label's own probability, this is task {image_multilabel.TASK.name}",
+        )
+
+    def check(self, answer: NDArray[Any]) -> None:
+        """Rows of at least two classes."""
+        super().check(answer)
+        if answer.shape[1] == 1:
+            raise UsageError(
+                "the module answers one value for each image, and the softmax of one value is always 1. "
+                f"Export it as task {image_embedding.TASK.name}, which gives the value as it is"
+            )
+
+
+def _best(rows: NDArray[np.float32]) -> NDArray[np.int64]:
+    best: NDArray[np.int64] = rows.argmax(-1)
+    return best
+
+
+def _accuracy(found: NDArray[Any], truths: Sequence[Any], _: Reading) -> dict[str, float]:
+    return {"accuracy": float((found == np.asarray(truths)).mean())}
+
+
+TASK = ExportTask(
+    name=RUNTIME.name,
+    target=partial(image_target, wrapper=Classifier),
+    score=Score(labelled=labelled.classes, condensed=_best, values=_accuracy),
+    marks=("CrossEntropyLoss", "NLLLoss", "Multiclass", "MultiClass"),
+)

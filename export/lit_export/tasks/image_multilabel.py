@@ -1,0 +1,110 @@
+"""Task `image-multilabel`: a probability for each label, macro F1 and mAP, and the thresholds with the best F1."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lit_export import labelled
+from lit_export.tasks.images import ImageModule, image_target
+from lit_export.tasks.spec import ExportTask, Score, Tuned
+from lit_infer.errors import UsageError
+from lit_infer.manifest import DeploymentFacts
+from lit_infer.tasks import Reading, image_classification
+from lit_infer.tasks.image_multilabel import TASK as RUNTIME
+from lit_infer.tasks.image_multilabel import USUAL, above
+
+
+class Multilabel(ImageModule):
+    """Probabilities float32 [batch, labels], each of its own; logits become these here."""
+
+    output = "probabilities"
+    answers_probabilities = False
+
+    def forward(self, images: Tensor) -> Tensor:
+        """A sigmoid for each label, unless the module ends in one of its own."""
+        scores = self.scores(images)
+        return scores if self.answers_probabilities else torch.sigmoid(scores)
+
+    def find_out(self, scores: Tensor, facts: DeploymentFacts) -> Sequence[str]:
+        """Whether the scores are probabilities already: what lies within 0 and 1 and comes from a sigmoid is."""
+        stated = facts.answers.get("scores")
+        within = bool(((scores >= 0) & (scores <= 1)).all())
+        if stated == "probabilities" and not within:
+            raise UsageError(
+                f"answers: scores are said to be probabilities, and the module answers from {float(scores.min()):.3g} "
+                f"to {float(scores.max()):.3g}"
+            )
+        if stated is None and within and not self.ends_in_sigmoid:
+            raise UsageError(
+                "the module answers values from 0 to 1 that come from no sigmoid, so that they may be probabilities or "
+                "small logits. Say which in --spec: answers: {scores: probabilities} or answers: {scores: logits}"
+            )
+        self.answers_probabilities = stated == "probabilities" or (stated is None and within)
+        if scores.ndim == 2 and scores.shape[1] > 1 and bool(((scores.sum(-1) - 1).abs() < 1e-5).all()) and within:
+            other = image_classification.TASK.name
+            return (f"the module's answers sum to 1 for each image: this looks like task {other}",)
+        return ()
+
+
+def _values(rows: NDArray[Any], truths: Sequence[Any], reading: Reading) -> dict[str, float]:
+    """Macro F1 at the thresholds, and the mean average precision, over the labels that were seen or said."""
+    truth = np.asarray(truths) > USUAL
+    said = above(rows, reading)
+    scores = [_f1(said[:, label], truth[:, label]) for label in range(truth.shape[1]) if _is_told(said, truth, label)]
+    precisions = [_average_precision(rows[:, label], truth[:, label]) for label in np.flatnonzero(truth.any(0))]
+    return {
+        "macro F1": float(np.mean(scores)) if scores else 0.0,
+        "mAP": float(np.mean(precisions)) if precisions else 0.0,
+    }
+
+
+def _is_told(said: NDArray[np.bool_], truth: NDArray[np.bool_], label: int) -> bool:
+    return bool(said[:, label].any() or truth[:, label].any())
+
+
+def _f1(said: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
+    total = int(said.sum() + truth.sum())
+    return 2 * int((said & truth).sum()) / total if total else 0.0
+
+
+def _average_precision(scores: NDArray[Any], truth: NDArray[np.bool_]) -> float:
+    """The area under precision over recall, in steps; images of one score count together."""
+    order = np.argsort(-scores, kind="stable")
+    right, ends = np.cumsum(truth[order]), np.flatnonzero(np.diff(scores[order], append=np.nan))
+    precision, recall = right[ends] / (ends + 1), right[ends] / right[-1]
+    return float((np.diff(recall, prepend=0) * precision).sum())
+
+
+def tuned(rows: NDArray[np.float32], truths: Sequence[Any], reading: Reading) -> Tuned:
+    """For each label the threshold with the best F1, halfway between two scores; the usual one where nothing tells."""
+    truth = np.asarray(truths) > USUAL
+    thresholds = tuple(_best_threshold(rows[:, label], truth[:, label]) for label in range(truth.shape[1]))
+    names = reading.labels or tuple(map(str, range(truth.shape[1])))
+    unseen = [names[label] for label in np.flatnonzero(~truth.any(0))]
+    warnings = (f"no image has the label {', '.join(unseen[:5])}: its threshold stays {USUAL}",) if unseen else ()
+    return Tuned(answers={"thresholds": list(thresholds)}, warnings=warnings)
+
+
+def _best_threshold(scores: NDArray[np.float32], truth: NDArray[np.bool_]) -> float:
+    if not truth.any():
+        return USUAL
+    levels = np.unique(scores)
+    between = (levels[1:].astype(np.float64) + levels[:-1]) / 2
+    candidates = [USUAL, *between.tolist(), float(levels[0]) / 2]
+    # The best; of equals the nearest to the usual one.
+    best = max(candidates, key=lambda one: (_f1(scores >= np.float32(one), truth), -abs(one - USUAL)))
+    return round(float(best), 6)
+
+
+TASK = ExportTask(
+    name=RUNTIME.name,
+    target=partial(image_target, wrapper=Multilabel),
+    score=Score(labelled=labelled.values, condensed=lambda rows: rows, values=_values),
+    marks=("BCEWithLogitsLoss", "BCELoss", "MultiLabel", "Multilabel"),
+    tuned=tuned,
+)

@@ -1,0 +1,51 @@
+"""What a task is to the exporter: one frozen `ExportTask` each, the twin of `lit_infer.tasks.TaskSpec`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from lit_export.labelled import Labelled, Question
+from lit_export.options import Options
+from lit_export.tasks.target import Target
+from lit_infer.manifest import DeploymentFacts
+from lit_infer.tasks import Reading
+
+
+@dataclass(frozen=True)
+class Score:
+    """How the answers for labelled images are scored: the number is `TaskSpec.metric`."""
+
+    labelled: Callable[[Question], Labelled]
+    """The labelled images behind `--data`. Raises UsageError where it is not certain what is true of one."""
+    condensed: Callable[[NDArray[np.float32]], NDArray[Any]]
+    """Rows of answers as what of them has to be kept until all are there."""
+    values: Callable[[NDArray[Any], Sequence[Any], Reading], dict[str, float]]
+    """From all that was kept, and all truths: the task's metric first, and what else is worth knowing."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """Better facts, found on labelled images."""
+
+    answers: dict[str, Any]
+    """For `DeploymentFacts.answers`."""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportTask:
+    """All that the exporter knows of a task."""
+
+    name: str
+    target: Callable[[nn.Module, DeploymentFacts, Options], Target]
+    """The module around the user's, and its sides."""
+    score: Score | None = None
+    """None: there is nothing to be right or wrong about."""
+    marks: tuple[str, ...] = ()
+    """How the class names of losses and metrics begin that modules of this task hold."""
+    tuned: Callable[[NDArray[np.float32], Sequence[Any], Reading], Tuned] | None = None
+    """From the eager module's answers for labelled images and the truths: better facts of how answers are read."""

@@ -1,0 +1,53 @@
+"""Rows against a graph: filled up to the batch that it takes, run, and cut again. Used wherever a graph is run.
+
+Nothing here knows what rows mean; a joined batch is only right where rows do not depend on each other.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lit_infer.engines import Run
+
+Arrays = Sequence[NDArray[Any]]
+
+
+def full(count: int, size: int | None) -> int:
+    """Rows to run for `count` of them: whole batches of `size`, or, where the graph takes any (None), just those."""
+    return count if size is None else -(-count // size) * size
+
+
+def filled(array: NDArray[Any], rows: int) -> NDArray[Any]:
+    """The array with zeros after its rows until there are that many."""
+    if len(array) >= rows:
+        return array
+    blank = np.zeros((rows - len(array), *array.shape[1:]), dtype=array.dtype)
+    return np.concatenate([array, blank])
+
+
+def run(graph: Run, arrays: Arrays, *, count: int, size: int | None) -> tuple[NDArray[Any], ...]:
+    """The graph's outputs for the first `count` rows of the arrays, in batches of `size` where it takes no other."""
+    rows = full(count, size)
+    arrays = [filled(array, rows) for array in arrays]
+    if rows == (size or rows):
+        return tuple(output[:count] for output in graph(arrays))
+    parts = [graph([array[start : start + rows_of] for array in arrays]) for start, rows_of in _batches(rows, size)]
+    return tuple(np.concatenate(outputs)[:count] for outputs in zip(*parts, strict=True))
+
+
+def _batches(rows: int, size: int | None) -> list[tuple[int, int]]:
+    step = size or rows
+    return [(start, step) for start in range(0, rows, step)]
+
+
+def joined(parts: Sequence[Arrays]) -> tuple[NDArray[Any], ...]:
+    """Several items' arrays as one batch's."""
+    return tuple(parts[0]) if len(parts) == 1 else tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+
+
+def split(outputs: Arrays, counts: Sequence[int]) -> list[tuple[NDArray[Any], ...]]:
+    """A batch's outputs as those of items with so many rows each."""
+    ends = np.cumsum(counts).tolist()
+    return [tuple(output[end - count : end] for output in outputs) for count, end in zip(counts, ends, strict=True)]

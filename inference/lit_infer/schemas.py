@@ -1,0 +1,31 @@
+"""Manifests of released schemas that are not the newest: their plain data, translated step by step.
+
+A released schema stays readable for ever: tests/fixtures holds bundles of each.
+"""
+
+from typing import Any
+
+
+def translated(data: dict[str, Any], schema: int, *, newest: int) -> dict[str, Any]:
+    """The plain data of a manifest as the newest schema has them. Raises ValueError for what was never released."""
+    for older in range(schema, newest):
+        if older not in _TRANSLATIONS:
+            raise ValueError(f"schema {schema} was never released")
+        data = {**_TRANSLATIONS[older](data), "schema": older + 1}
+    return data
+
+
+def _from_1(data: dict[str, Any]) -> dict[str, Any]:
+    """Agreement was of the best class only, and the score an accuracy."""
+    graphs = []
+    for graph in data.get("graphs", ()):
+        changed = dict(graph)
+        if parity := changed.get("parity"):
+            changed["parity"] = {("agreement" if k == "top1_agreement" else k): v for k, v in parity.items()}
+        if score := changed.get("score"):
+            changed["score"] = {"metric": "accuracy", **score}
+        graphs.append(changed)
+    return {**data, "graphs": graphs}
+
+
+_TRANSLATIONS = {1: _from_1}

@@ -1,0 +1,101 @@
+"""`POST /predict`: an image in, the prediction out. For people and small scripts.
+
+curl --data-binary @cat.jpg localhost:8000/predict
+"""
+
+import functools
+import time
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from lit_infer.errors import UsageError
+from lit_infer.server.http import bodies
+from lit_infer.server.http.rest import Endpoint, Rest, json_response
+from lit_infer.server.models.inference import answer, counted, infer
+from lit_infer.server.models.opening import Served
+from lit_infer.server.results import InferRequest, Result
+from lit_infer.tasks import Ask, plain_answer
+
+_MOST_CLASSES = 10_000
+
+
+class PredictRoute:
+    """The predict route, over the same service as the protocol's routes."""
+
+    def __init__(self, rest: Rest) -> None:
+        self._rest = rest
+
+    def routes(self) -> list[Route]:
+        """The only route."""
+        return [Route("/predict", Endpoint(self.predict), methods=["POST"])]
+
+    async def predict(self, request: Request) -> Response:
+        """Answer for the image in the body; `?model=NAME&version=V&top_k=K&threshold=T`."""
+        rest, query = self._rest, request.query_params
+        wanted = Ask(top_k=_top_k(query.get("top_k", "5")), threshold=_threshold(query.get("threshold")))
+        name = query.get("model") or rest.repository.slots[0].name
+        image = await bodies.read(request.scope, request.receive, limit=rest.settings.max_body)
+        ask = functools.partial(self._predict, request, image, wanted)
+        return await answer(rest.repository, name, query.get("version"), ask)
+
+    async def _predict(self, request: Request, image: bytes, wanted: Ask, served: Served) -> Response:
+        exchange = request.scope["lit"]
+        exchange.model = f"{served.name}/{served.version}"
+        with counted(served.stats, exchange.span) as succeeded:
+            _check(served, wanted)
+            asked = InferRequest("", (image,), (), (), None)
+            result = await infer(served, asked, timeout=self._rest.settings.timeout, gone=request.receive)
+            started = time.perf_counter()
+            response = json_response(_described(served, result, wanted, exchange.started))
+            succeeded(result, time.perf_counter() - started)
+        self._rest.observe(request, served, result)
+        return response
+
+
+def _top_k(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _MOST_CLASSES and len(text) < 9):
+        raise UsageError(f"top_k must be a number from 1 to {_MOST_CLASSES:,}, not {text[:30]!r}")
+    return int(text)
+
+
+def _threshold(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise UsageError(f"threshold is a number from 0 to 1, not {text[:30]!r}")
+    return number
+
+
+class _Ms(msgspec.Struct):
+    """Milliseconds."""
+
+    queue: float
+    prepare: float
+    infer: float
+    total: float
+
+
+def _check(served: Served, wanted: Ask) -> None:
+    task = served.manifest.spec
+    if not task.takes_images:
+        raise UsageError(f"{served.name} takes tensors, not images: POST /v2/models/{served.name}/infer")
+    if wanted.threshold is not None and not task.takes_threshold:
+        raise UsageError(f"a threshold is for labels, and {served.name} ({task.name}) gives none: leave it out")
+
+
+def _described(served: Served, result: Result, wanted: Ask, started: float) -> dict[str, Any]:
+    """The answer's own fields, and whose it is. `kind` tells how it can be drawn."""
+    task = served.manifest.spec
+    (found,) = task.read(result.outputs, [wanted], served.manifest.reading)
+    total = time.perf_counter() - started
+    ms = _Ms(*(round(s * 1e3, 3) for s in (result.queue, result.compute_input, result.compute_infer, total)))
+    own = {"kind": task.kind, "model": served.name, "version": served.version, "ms": ms}
+    return {**plain_answer(found), **own}

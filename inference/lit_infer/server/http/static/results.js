@@ -1,0 +1,191 @@
+// The results: a card per image, in the order given. A few requests run at once, and each fails on its own.
+
+import { byId, count, make, milliseconds, percent, short, tell } from "./dom.js";
+import { chosen, predictPath } from "./choice.js";
+import { ask, Refused } from "./server.js";
+
+const AT_ONCE = 3;
+const MOST = 100; // for more there is lit-infer, and a page could not show them
+const FIRST = 8; // numbers of an embedding that are shown
+const STAGES = [["queue", "queue"], ["prepare", "prepare"], ["infer", "graph"], ["rest", "other"]];
+
+const list = byId("results");
+const status = byId("status");
+const entries = [];
+let waiting = [];
+let running = 0;
+let leftOut = 0;
+
+/** Predict these files. */
+export function add(files) {
+  const room = Math.max(0, MOST - entries.length);
+  const taken = [...files].slice(0, room);
+  for (const file of taken) {
+    const entry = { file, body: make("div", { className: "body" }), url: URL.createObjectURL(file), stop: null };
+    entries.push(entry);
+    list.append(make("li", {}, thumbnail(entry), entry.body));
+  }
+  leftOut += files.length - taken.length;
+  askFor(entries.slice(entries.length - taken.length));
+}
+
+/** Predict all images again, with the current choice. */
+export function again() {
+  stopAll();
+  askFor(entries);
+}
+
+/** Remove all images and cancel running requests. */
+export function clear() {
+  stopAll();
+  for (const { url } of entries) URL.revokeObjectURL(url);
+  entries.length = leftOut = 0;
+  list.replaceChildren();
+  tell(status, "No image yet.");
+  showButtons();
+}
+
+function askFor(some) {
+  const choice = chosen();
+  for (const entry of some) {
+    entry.state = "waiting";
+    entry.choice = choice;
+    entry.body.replaceChildren(heading(entry), make("p", { className: "soft" }, "waiting …"));
+  }
+  waiting.push(...some);
+  showButtons();
+  tell(status, counts());
+  startMore();
+}
+
+function stopAll() {
+  waiting = [];
+  for (const entry of entries) entry.stop?.abort();
+}
+
+function startMore() {
+  while (running < AT_ONCE && waiting.length) {
+    running += 1;
+    predict(waiting.shift()).finally(() => {
+      running -= 1;
+      startMore();
+    });
+  }
+}
+
+async function predict(entry) {
+  const stop = new AbortController();
+  entry.stop = stop;
+  try {
+    const body = await bytes(entry.file);
+    const headers = { "Content-Type": "application/octet-stream" };
+    const path = predictPath(entry.choice);
+    const found = await (await ask(path, { method: "POST", body, headers, signal: stop.signal })).json();
+    if (!stop.signal.aborted) finish(entry, "done", answer(found), said(found));
+  } catch (error) {
+    if (stop.signal.aborted) return;
+    const text = error instanceof Refused ? failure(error, entry.file) : `this page failed: ${error.message}`;
+    finish(entry, "failed", [make("p", { className: "bad" }, text)], text);
+  }
+}
+
+function finish(entry, state, nodes, text) {
+  entry.state = state;
+  entry.body.replaceChildren(heading(entry), ...nodes);
+  tell(status, `${counts()} ${entry.file.name}: ${text}`);
+}
+
+function counts() {
+  const [done, failed] = ["done", "failed"].map((state) => entries.filter((entry) => entry.state === state).length);
+  const bad = failed ? `, ${failed} failed` : "";
+  const left = leftOut ? ` ${leftOut} left out: this page shows at most ${MOST}. For folders, use lit-infer.` : "";
+  return `${done} of ${count(entries.length, "image")} answered${bad}.${left}`;
+}
+
+async function bytes(file) {
+  try {
+    return await file.arrayBuffer();
+  } catch {
+    throw new Refused("this file cannot be read: is it a folder, or was it moved?", 0);
+  }
+}
+
+function failure(error, file) {
+  if (error.status !== 0 || file.size < 2 ** 20) return error.message;
+  return `${error.message}; perhaps ${(file.size / 2 ** 20).toFixed(0)} MiB are more than it accepts`;
+}
+
+function showButtons() {
+  for (const id of ["again", "clear"]) byId(id).hidden = entries.length === 0;
+}
+
+const heading = ({ file }) => make("h3", { className: "file" }, make("bdi", {}, file.name));
+
+function thumbnail({ url }) {
+  const image = make("img", { src: url, alt: "", decoding: "async" });
+  image.addEventListener("error", () => image.replaceWith(make("div", { className: "blank", "aria-hidden": "true" })));
+  return image;
+}
+
+/** How answers of a kind are summarised in a line and drawn. */
+const KINDS = {
+  classes: { said: (found) => `${found.label ?? "no label"}, ${percent(found.score)}`, drawn: (found) => [bars(found.top)] },
+  labels: { said: saidLabels, drawn: (found) => [bars(found.top, new Set(found.labels.map(({ index }) => index)))] },
+  values: { said: (found) => found.values.map(value).join(", "), drawn: (found) => [values(found.values)] },
+  vector: { said: saidVector, drawn: drawVector },
+};
+
+const said = (found) => KINDS[found.kind].said(found);
+
+function answer(found) {
+  const by = make("p", { className: "soft" }, `${found.model} version ${found.version}`);
+  return [...KINDS[found.kind].drawn(found), stages(found.ms), by];
+}
+
+const saidLabels = ({ labels }) => labels.map(({ label }) => label).join(", ") || "no label";
+
+const value = ({ name, value: number, unit }) => `${name} ${short(number)}${unit ? ` ${unit}` : ""}`;
+
+function values(all) {
+  const rows = all.flatMap(({ name, value: number, unit }) => [
+    make("dt", {}, make("bdi", {}, name)), make("dd", {}, `${short(number)}${unit ? ` ${unit}` : ""}`),
+  ]);
+  return make("dl", { "aria-label": "Values" }, ...rows);
+}
+
+/** Bars of scores; `above`: the indices that are labels of the image, where only some are. */
+function bars(top, above = null) {
+  const bar = ({ label, index, score }) => {
+    const meter = make("meter", { min: 0, max: 1, value: score ?? 0, "aria-label": `${label}: ${percent(score)}` });
+    const isLabel = above === null || above.has(index);
+    const name = make(above !== null && isLabel ? "b" : "bdi", { className: "label" }, label);
+    return make("li", { className: isLabel ? "" : "soft" }, name, make("span", {}, percent(score)), meter);
+  };
+  return make("ol", { className: "bars", "aria-label": "Best classes" }, ...top.map(bar));
+}
+
+function saidVector(found) {
+  const numbers = [found.embedding].flat(Infinity);
+  const norm = Math.sqrt(numbers.reduce((sum, one) => sum + one * one, 0));
+  return `an embedding of ${count(numbers.length, "number")}, of norm ${short(numbers.includes(null) ? null : norm)}`;
+}
+
+function drawVector(found) {
+  const numbers = [found.embedding].flat(Infinity);
+  const first = numbers.slice(0, FIRST).map(short).join(", ");
+  const more = numbers.length > FIRST ? ", …" : "";
+  return [make("p", {}, said(found)), make("p", { className: "numbers" }, `[${first}${more}]`)];
+}
+
+function stages(ms) {
+  const times = { ...ms, rest: Math.max(0, ms.total - ms.queue - ms.prepare - ms.infer) };
+  const parts = STAGES.map(([name, text]) => {
+    const part = make("span", { className: name });
+    part.style.flexGrow = (1000 * times[name]) / times.total || 0;
+    return { part, text: `${text} ${milliseconds(times[name])}`, name };
+  });
+  const bar = make("div", { className: "stages", "aria-hidden": "true" }, ...parts.map(({ part }) => part));
+  const legend = parts.map(({ name, text }) => make("li", { className: name }, text));
+  return make("div", { className: "times" },
+    make("p", {}, `${milliseconds(times.total)} in the server`), bar, make("ul", { "aria-label": "Time by stage" }, ...legend));
+}

@@ -1,0 +1,154 @@
+"""Instances of an open model, as Triton calls them: each answers one batch at a time. Here: threads of this process.
+
+Instances in processes of their own are in `processes`.
+"""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import chain, repeat
+from pathlib import Path
+from typing import Protocol
+
+from PIL import Image
+
+from lit_infer.engines import engine_for_file
+from lit_infer.errors import ArtifactError, EngineError, InputError, LitError
+from lit_infer.manifest import Manifest
+from lit_infer.predictor import Predictor, load
+from lit_infer.self_test import self_test
+from lit_infer.server.models.batches import Answered, Batches, Work
+
+_BACK_OFF = (0.0, 0.1, 0.3, 1.0, 3.0)
+_SELDOM_S = 10.0
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How to open a model; the same as for `lit_infer.load`."""
+
+    device: str = "auto"
+    engine: str = "auto"
+    threads: int | None = None
+    max_batch: int | None = None
+    """None: the number of rows that `lit-bench tune` found best, otherwise 8."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A description of an open model."""
+
+    manifest: Manifest
+    engine: str
+    device: str
+    file: str | None
+    """The graph's file, if it has one."""
+    batch_size: int
+    """The number that `lit-bench tune` found, otherwise the default."""
+    count: int
+    """The number of batches that can run at once."""
+
+
+class Instances(Protocol):
+    """An open model."""
+
+    @property
+    def opened(self) -> Opened:
+        """The model's description."""
+
+    def answer(self, works: Sequence[Work]) -> Answered:
+        """Answer a batch; one thread per instance may call it at once. Raises EngineError when an instance is lost."""
+
+    def watch(self, on_loss: Callable[[Exception], None]) -> None:
+        """Have `on_loss` called, from any thread, once all instances are lost."""
+
+    def close(self) -> None:
+        """Release threads, processes and memory. A second call does nothing."""
+
+
+class InThreads:
+    """Instances in this process: they run in the threads that call `answer`."""
+
+    def __init__(self, predictor: Predictor, batches: Batches, *, count: int) -> None:
+        self._predictor = predictor
+        self.answer = batches.answer
+        self.opened = Opened(
+            manifest=predictor.manifest,
+            engine=predictor.engine,
+            device=predictor.device,
+            file=predictor.path.name if predictor.path else None,
+            batch_size=predictor.batch_size,
+            count=count,
+        )
+
+    def watch(self, on_loss: Callable[[Exception], None]) -> None:
+        """Does nothing: instances in this process cannot be lost."""
+
+    def close(self) -> None:
+        """Release the graph."""
+        self._predictor.close()
+
+
+def pauses() -> Iterator[float]:
+    """Seconds to wait before each attempt to reopen what was lost; endless."""
+    return chain(_BACK_OFF, repeat(_SELDOM_S))
+
+
+def open_here(path: Path, options: LoadOptions, *, alone: bool = False) -> InThreads:
+    """Open a model, check it against its golden answers and warm it up.
+
+    One instance per thread; `alone`: a single one that uses all threads.
+    Raises ArtifactError, EngineError, NotFoundError, MissingExtraError, UsageError.
+    """
+    found = load(path, device=options.device, engine=options.engine, threads=options.threads)
+    with _closed_on_failure(found) as predictor:
+        _check_golden(path, predictor)
+        run = predictor.sessions.for_one() if alone else predictor.sessions.for_many()
+        max_batch = options.max_batch or predictor.batch_size
+        batches = Batches(predictor.manifest, run, predictor.prepare, max_batch=max_batch)
+        _warm_up(batches)
+        _load_decoders(predictor)
+        return InThreads(predictor, batches, count=1 if alone else predictor.threads)
+
+
+@contextmanager
+def _closed_on_failure(predictor: Predictor) -> Iterator[Predictor]:
+    try:
+        yield predictor
+    except BaseException:
+        predictor.close()
+        raise
+
+
+def _check_golden(path: Path, predictor: Predictor) -> None:
+    """Raise ArtifactError unless the graph answers as the eager module did. A lone graph file cannot be checked."""
+    if path.is_file() or predictor.path is None:
+        return
+    engine = engine_for_file(predictor.path).format
+    tested = self_test(path, device=predictor.device, engine=engine)
+    own = [graph for graph in tested.graphs if graph.file == predictor.path.name]
+    if not own or own[0].status != "ok":
+        reason = own[0].reason if own else "it was not tested"
+        raise ArtifactError(f"{path}: {predictor.path.name} must not be served: {reason}")
+
+
+def _warm_up(batches: Batches) -> None:
+    try:
+        batches.warm_up()
+    except LitError:
+        raise
+    except Exception as error:  # an engine may raise anything
+        raise EngineError(f"{batches.manifest.name} cannot run here: {type(error).__name__}: {error}") from error
+
+
+def _load_decoders(predictor: Predictor) -> None:
+    """Decode an image of each format: loading the decoders takes 0.1 s, which no client should wait for."""
+    if not predictor.manifest.spec.takes_images:
+        return
+    height, width, _ = predictor.manifest.image_shape
+    for format_ in ("JPEG", "PNG"):
+        file = io.BytesIO()
+        Image.new("RGB", (width, height)).save(file, format_)
+        with suppress(InputError):
+            predictor.prepare(file.getvalue())

@@ -1,0 +1,102 @@
+"""From a source to a model that may be served, and until when it stays open."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lit_infer.batching.batcher import BatchPolicy
+from lit_infer.manifest import Manifest
+from lit_infer.server.models import sources
+from lit_infer.server.models.instances import Instances, LoadOptions, Opened, open_here
+from lit_infer.server.models.runner import Runner
+from lit_infer.server.models.sources import Located, Source
+from lit_infer.server.models.stats import Stats
+
+
+@dataclass(frozen=True)
+class Opening(LoadOptions):
+    """How models are opened, and how their requests are queued."""
+
+    max_delay: float = 0.0
+    max_items: int = 1024
+    max_bytes: int = 256 * 2**20
+    processes: int = 0
+    """The number of processes per model; 0: threads of this process."""
+
+    def instances(self, path: Path) -> Instances:
+        """Open a model. Raises what `open_here` raises."""
+        if not self.processes:
+            return open_here(path, self)
+        from lit_infer.server.models import processes  # most servers do not need it
+
+        return processes.open_isolated(path, self, self.processes)
+
+    def policy(self, opened: Opened) -> BatchPolicy:
+        """How the model's requests are batched."""
+        size = self.max_batch or opened.batch_size
+        return BatchPolicy(size, self.max_delay, max_items=self.max_items, max_bytes=self.max_bytes)
+
+
+class Served:
+    """One version of one model, open and proven. Requests `hold` it; `close` waits for them."""
+
+    def __init__(self, name: str, located: Located, instances: Instances, runner: Runner) -> None:
+        self.name = name
+        self.version = located.version
+        self.digest = located.digest
+        self.opened = instances.opened
+        self.runner = runner
+        self.stats = runner.stats
+        self._instances = instances
+        self._holders = 0
+        self._closing = False
+        self._changed = threading.Condition()
+
+    @property
+    def manifest(self) -> Manifest:
+        """The model's manifest."""
+        return self.opened.manifest
+
+    def count_in(self, stats: Stats) -> None:
+        """Continue the statistics of this version's previous opening. To be called before the first request."""
+        self.stats = self.runner.stats = stats
+
+    def hold(self) -> bool:
+        """Keep the model open until `release`; False if it is being closed already."""
+        with self._changed:
+            if self._closing:
+                return False
+            self._holders += 1
+            return True
+
+    def release(self) -> None:
+        """The inverse of `hold`."""
+        with self._changed:
+            self._holders -= 1
+            if self._closing:
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """Wait until nobody holds the model, then release threads, processes and memory."""
+        with self._changed:
+            self._closing = True
+            self._changed.wait_for(lambda: self._holders == 0)
+        self.runner.close()
+        self._instances.close()
+
+
+OnDeath = Callable[[Exception], None]
+
+
+def open_model(source: Source, opening: Opening, *, stats: Stats, on_death: OnDeath) -> Served:
+    """Open a model for requests. Raises ArtifactError, EngineError, NotFoundError, MissingExtraError."""
+    located = sources.fetch(source)
+    instances = opening.instances(located.path)
+    try:
+        name = sources.check_name(source.name or instances.opened.manifest.name)
+        runner = Runner(instances, policy=opening.policy(instances.opened), stats=stats, on_death=on_death)
+        return Served(name, located, instances, runner)
+    except BaseException:
+        instances.close()
+        raise

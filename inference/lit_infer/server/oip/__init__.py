@@ -1,0 +1,1 @@
+"""The Open Inference Protocol v2, for HTTP and gRPC: inwards protocol and tensors, outwards answers and describe."""

@@ -1,0 +1,69 @@
+"""What a graph can be for: a row of `TASKS` each, which is the only place that knows the task.
+
+To add one: a file with its `TaskSpec` here, one with its module and score in lit_export/tasks, and a row in each.
+"""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from lit_infer.tasks import image_classification, image_embedding, image_multilabel, tensor
+from lit_infer.tasks.choices import Choice
+from lit_infer.tasks.spec import Agreement, Ask, Metric, Outputs, Reading, Row, Shown, Tally, TaskSpec
+
+__all__ = [
+    "TASKS",
+    "Agreement",
+    "Ask",
+    "Choice",
+    "Metric",
+    "Outputs",
+    "Reading",
+    "Row",
+    "Shown",
+    "Tally",
+    "TaskSpec",
+    "answer_schemas",
+    "find",
+    "plain_answer",
+]
+
+TASKS = {
+    task.name: task
+    for task in (
+        image_classification.TASK,
+        image_multilabel.TASK,
+        image_embedding.TASK,
+        tensor.TASK,
+    )
+}
+
+
+def find(name: str) -> TaskSpec:
+    """The task of that name. Raises ValueError for one that is not in the table."""
+    if name not in TASKS:
+        raise ValueError(f"task {name!r} is not known; use one of {', '.join(TASKS)}")
+    return TASKS[name]
+
+
+def plain_answer(answer: msgspec.Struct) -> dict[str, Any]:
+    """An answer as JSON has it, arrays as lists."""
+    plain: dict[str, Any] = msgspec.to_builtins(answer, enc_hook=_listed)
+    return plain
+
+
+def answer_schemas() -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """JSON schemas of the answers for images, as OpenAPI refers to them, and the components they are made of."""
+    found, components = msgspec.json.schema_components(
+        [task.answer for task in TASKS.values() if task.takes_images],
+        schema_hook=lambda _: {"type": "array"},  # of numbers, nested as the array is
+        ref_template="#/components/schemas/{name}",
+    )
+    return list(found), components
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise NotImplementedError(type(value).__name__)

@@ -1,0 +1,138 @@
+"""Task `image-classification`: one of several classes, as probabilities that sum to 1."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from lit_infer.tasks.choices import Choice, batch_choices, most_common, pairs, plain
+from lit_infer.tasks.spec import Agreement, Ask, Metric, Outputs, Reading, Row, Shown, TaskSpec
+
+# Where an image's class may be known from, the surer first.
+TRUTHS = {"cls": "the .cls members have the labels", "folder": "the folders' names are the labels"}
+
+
+class Classes(msgspec.Struct, frozen=True, gc=False):
+    """The best class, and those behind it."""
+
+    label: str | None
+    """None where the best class's score is below the threshold that was asked for."""
+    index: int | None
+    score: float
+    """Probability of the best class, 0 to 1."""
+    top: tuple[Choice, ...]
+    """The `top_k` best classes, best first."""
+
+
+def read(outputs: Outputs, asks: Sequence[Ask], reading: Reading) -> list[Classes]:
+    """Probabilities [batch, classes] as classes."""
+    wanted = {ask.top_k for ask in asks}
+    found = batch_choices(outputs[0], labels=reading.labels, top_k=max(wanted, default=1))
+    if len(wanted) > 1:
+        found = [top[: ask.top_k] for top, ask in zip(found, asks, strict=True)]
+    return [_classes(top, ask.threshold) for top, ask in zip(found, asks, strict=True)]
+
+
+def _classes(top: tuple[Choice, ...], threshold: float | None) -> Classes:
+    best = top[0]
+    if threshold is not None and best.score < threshold:
+        return Classes(None, None, best.score, top)
+    return Classes(best.label, best.index, best.score, top)
+
+
+def row(answer: Classes) -> Row:
+    """An answer as columns."""
+    return {"label": answer.label, "index": answer.index, "score": answer.score, "top": plain(answer.top)}
+
+
+def show(line: Row) -> Shown:
+    """A row as people see it."""
+    label = line["label"]
+    return Shown(label or "", line["score"], pairs(line["top"]), told=1, groups=(label or "",))
+
+
+class ClassTally:
+    """Counts classes; and, where the true class of every image is known, how many are right."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.labels: Counter[str] = Counter()
+        self.unlabelled = 0
+        """Images below the threshold."""
+        self._count = 0
+        self._classes = tuple(reading.labels or ())
+        self._right: dict[str, int | None] = dict.fromkeys(TRUTHS, 0 if self._classes else None)
+
+    @property
+    def accuracy(self) -> tuple[int, int, str] | None:
+        """(right, all, where the true classes are known from); None where one image's is not known."""
+        known = [(source, right) for source, right in self._right.items() if self._count and right is not None]
+        return (known[0][1], self._count, TRUTHS[known[0][0]]) if known else None
+
+    def add(self, line: Row, truths: Mapping[str, str | None]) -> None:
+        """Count a row; `truths` are a class's index or label, or the name of the image's folder."""
+        self._count += 1
+        if line["label"] is None:
+            self.unlabelled += 1
+        else:
+            self.labels[line["label"]] += 1
+        folder = truths.get("folder")
+        self._compare(line, "cls", meant(truths.get("cls"), self._classes))
+        self._compare(line, "folder", folder if folder in self._classes else None)
+
+    def _compare(self, line: Row, source: str, truth: str | None) -> None:
+        right = self._right[source]
+        # Where one image's class is not known, nothing can be said of all.
+        self._right[source] = None if right is None or truth is None else right + (line["label"] == truth)
+
+    def lines(self) -> list[str]:
+        """Classes, and those below the threshold."""
+        lines = [f"classes: {most_common(self.labels)}"] if self.labels else []
+        if self.unlabelled:
+            lines.append(f"below the threshold: {self.unlabelled}")
+        return lines
+
+    def verdict(self) -> str:
+        """The accuracy."""
+        if not self.accuracy:
+            return ""
+        right, total, source = self.accuracy
+        return f"accuracy {right / total:.4f} ({right} of {total}; {source})"
+
+
+def meant(truth: str | None, labels: Sequence[str]) -> str | None:
+    """The label that a `.cls` means: a label itself or its index; None for neither, and where it could be both."""
+    if truth is None:
+        return None
+    by_index = labels[int(truth)] if re.fullmatch(r"[0-9]{1,9}", truth) and int(truth) < len(labels) else None
+    by_name = truth if truth in labels else None
+    return by_index or by_name if None in (by_index, by_name) or by_index == by_name else None
+
+
+def same_class(one: NDArray[np.floating], other: NDArray[np.floating], _: Reading) -> NDArray[np.bool_]:
+    """For each row [classes], whether the best class is the same."""
+    same: NDArray[np.bool_] = one.argmax(-1) == other.argmax(-1)
+    return same
+
+
+TASK = TaskSpec(
+    name="image-classification",
+    does="classifies images",
+    kind="classes",
+    answer=Classes,
+    read=read,
+    columns=lambda _: {"label": "text", "index": "integer", "score": "number", "top": "choices"},
+    row=row,
+    show=show,
+    headings=("label", "score", "next"),
+    tally=ClassTally,
+    agreement=Agreement("top-1 agreement", same_class),
+    metric=Metric("accuracy", better="max"),
+    takes_top_k=True,
+    takes_threshold=True,
+    sorts_by="label",
+    pipeline_tag="image-classification",
+    cautions=("It answers with one of its classes for every image, also for one that shows none of them.",),
+)

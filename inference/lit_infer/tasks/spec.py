@@ -1,0 +1,165 @@
+"""What a task is to the runtime: one frozen `TaskSpec` each, and the few types that all of them share."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
+
+import msgspec
+from numpy.typing import NDArray
+
+from lit_infer.images.limits import DEFAULT_LIMITS, Limits
+
+Row = dict[str, Any]
+Outputs = Sequence[NDArray[Any]]
+"""The graph's outputs in the manifest's order, each [batch, …]."""
+
+Kind = Literal["classes", "labels", "values", "vector", "tensors"]
+"""How an answer is drawn: the report and the page know kinds, and no task."""
+
+Column = Literal["text", "integer", "number", "choices"]
+"""The type of a column in a table of rows; `choices` is a list of label, index and score."""
+
+
+class Ask(msgspec.Struct, frozen=True, gc=False):
+    """What is wanted of an item."""
+
+    top_k: int = 5
+    timings: bool = False
+    limits: Limits = DEFAULT_LIMITS
+    threshold: float | None = None
+    """Below this score there is no label; None: as the deployment facts say."""
+    output: bool = False
+    """Whether the graph's bare row is wanted as well."""
+
+
+class NoFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A task whose answers need no further facts to be read."""
+
+    def check(self, labels: tuple[str, ...] | None, size: int | None) -> None:
+        """Nothing can be wrong."""
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What reading the outputs takes from a manifest, worked out once."""
+
+    labels: tuple[str, ...] | None
+    facts: Any
+    """The task's own struct, `TaskSpec.facts`."""
+    size: int | None
+    """Numbers in a row of the first output; None where that is not fixed."""
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """A row as people see it, in a terminal, a report or a page."""
+
+    title: str
+    score: float | None = None
+    """0 to 1."""
+    details: tuple[tuple[str, float], ...] = ()
+    """Names and numbers, the most important first."""
+    told: int = 0
+    """How many of the details the title has told already."""
+    groups: tuple[str, ...] = ()
+    """What a report can be filtered by."""
+
+
+class Tally(Protocol):
+    """Counts the answers of a run while it runs: its memory does not grow with the images."""
+
+    def add(self, row: Row, truths: Mapping[str, str | None]) -> None:
+        """Count the row of one image that could be read; `truths` is what its sources say that it shows."""
+
+    def lines(self) -> list[str]:
+        """What the answers came to, in a few lines."""
+
+    def verdict(self) -> str:
+        """How many are right, where that is known; else empty."""
+
+
+class NoTally:
+    """Nothing is counted."""
+
+    def __init__(self, reading: Reading) -> None:
+        del reading
+
+    def add(self, row: Row, truths: Mapping[str, str | None]) -> None:
+        """Nothing to count."""
+
+    def lines(self) -> list[str]:
+        """Nothing to say."""
+        return []
+
+    def verdict(self) -> str:
+        """Nothing is known."""
+        return ""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What it means that two graphs answer alike, beyond their numbers being close."""
+
+    name: str
+    """As in "top-1 agreement"."""
+    same: Callable[[NDArray[Any], NDArray[Any], Reading], NDArray[Any]]
+    """From two arrays of rows [batch, …]: for each row, whether the answers are the same."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """The one number that says how good answers are on labelled data."""
+
+    name: str
+    better: Literal["max", "min"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec:
+    """All that the runtime knows of a task. Its twin in lit_export has the module around the user's, and the score."""
+
+    name: str
+    does: str
+    """What a model of this task does, after "This model"."""
+    kind: Kind
+    takes_images: bool = True
+    """Whether items are images; else the graph is given bare arrays."""
+    facts: type[Any] = NoFacts
+    """The struct of what deployment says of its answers, under `answers`; it has a `check(labels, size)`."""
+    answer: type[msgspec.Struct]
+    """What `Prediction.answer` is."""
+    read: Callable[[Outputs, Sequence[Ask], Reading], Sequence[msgspec.Struct]]
+    """A batch of outputs as answers, one for each of the asks."""
+    columns: Callable[[Reading], dict[str, Column]]
+    """The columns of its rows, in order."""
+    row: Callable[[Any], Row]
+    """An answer as those columns."""
+    show: Callable[[Row], Shown]
+    headings: tuple[str, str, str] = ("answer", "score", "next")
+    """Of a table that shows the title, the score and what comes next."""
+    tally: Callable[[Reading], Tally] = NoTally
+    agreement: Agreement | None = None
+    metric: Metric | None = None
+    takes_top_k: bool = False
+    takes_threshold: bool = False
+    sorts_by: str | None = None
+    """The column that names the folder an image can be sorted into."""
+    needs_vectors: bool = False
+    """Whether the answer itself has no place in a row, so that a run needs a file for the vectors."""
+    nouns: tuple[str, str] = ("class", "classes")
+    """What its labels are called, one and several."""
+    pipeline_tag: str | None = None
+    """Hugging Face's name for the task."""
+    cautions: tuple[str, ...] = ()
+    """What the model card warns of."""
+
+    RESERVED: ClassVar[frozenset[str]] = frozenset({"path", "error", "code", "model", "ms"})
+    """Columns that every row has, whatever the task."""
+
+    def reading(self, *, labels: tuple[str, ...] | None, answers: Mapping[str, Any], size: int | None) -> Reading:
+        """What reading takes. Raises ValueError, also as msgspec's ValidationError, for facts that it does not take."""
+        facts = msgspec.convert(dict(answers), self.facts, strict=True)
+        facts.check(labels, size)
+        return Reading(labels=labels, facts=facts, size=size)
+
+    def empty_row(self, reading: Reading) -> Row:
+        """The columns of an image that could not be read."""
+        return {name: [] if kind == "choices" else None for name, kind in self.columns(reading).items()}

@@ -1,0 +1,50 @@
+"""How the server describes itself and the tiny model."""
+
+import pytest
+
+import lit_infer
+from lit_infer.errors import NotFoundError
+from lit_infer.server.models.repository import Repository
+from lit_infer.server.oip import describe
+from tests.inference.tiny import SIDE
+
+
+def test_the_server_has_its_name_version_and_extensions() -> None:
+    found = describe.server()
+
+    assert (found["name"], found["version"]) == ("lit-serve", lit_infer.__version__)
+    assert found["extensions"] == list(describe.EXTENSIONS)
+
+
+def test_a_dimension_of_unknown_length_is_minus_1_in_the_metadata(repository: Repository) -> None:
+    with repository.held("colours") as served:
+        found = describe.metadata(served, ["1"])
+
+    assert (found["name"], found["versions"]) == ("colours", ["1"])
+    assert found["inputs"] == [{"name": "images", "datatype": "UINT8", "shape": [-1, SIDE, SIDE, 3]}]
+    assert " " not in found["platform"]
+
+
+def test_the_batch_is_not_among_the_dims_of_the_configuration(repository: Repository) -> None:
+    with repository.held("colours") as served:
+        found = describe.config(served)
+        assert found["max_batch_size"] == served.runner.largest
+
+    assert found["input"] == [{"name": "images", "data_type": "TYPE_UINT8", "dims": [SIDE, SIDE, 3]}]
+    assert found["instance_group"][0]["kind"] == "KIND_CPU"
+
+
+def test_statistics_are_those_of_a_version_a_model_or_all(repository: Repository) -> None:
+    (one,) = describe.all_statistics(repository, "colours", "1")
+
+    assert (one["name"], one["version"]) == ("colours", "1")
+    assert set(one["inference_stats"]) >= {"success", "fail", "queue", "compute_input", "compute_infer"}
+    assert describe.all_statistics(repository) == describe.all_statistics(repository, "colours") == [one]
+    with pytest.raises(NotFoundError, match="no version 9 of model colours here"):
+        describe.all_statistics(repository, "colours", "9")
+
+
+def test_the_index_lists_states(repository: Repository) -> None:
+    ready = {"name": "colours", "version": "1", "state": "READY", "reason": ""}
+
+    assert describe.index(repository, ready_only=False) == describe.index(repository, ready_only=True) == [ready]
