@@ -22,7 +22,7 @@ _HOMES = {"Bundle": "bundle_folder", "Options": "options", "export": "pipeline",
 
 
 def __getattr__(name: str) -> Any:
-    """Imported when first used: `lit-export --help` needs no torch."""
+    """Imported when first used: `lit-export --help` does not need torch."""
     if name in _HOMES:
         return getattr(importlib.import_module(f"lit_export.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'lit_export' has no attribute {name!r}")

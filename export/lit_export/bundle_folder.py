@@ -44,14 +44,14 @@ class Bundle:
 
 
 def default_folder(described: Manifest) -> Path:
-    """Below `artifacts/bundles/`: the name, and the version or digest that tells it from its namesakes."""
+    """Below `artifacts/bundles/`: the name, and the version or digest that tells it from others of that name."""
     source = described.source
     version = artifacts.parse(source.reference).alias if source.reference else source.digest[:12]
     return artifacts.artifacts_root() / "bundles" / f"{described.name}-{version}"
 
 
-def kept(folder: Path, described: Manifest, made: Sequence[Key]) -> tuple[Graph, ...]:
-    """The graphs of an earlier export into the same folder that stay, when `made` are made anew.
+def graphs_that_stay(folder: Path, described: Manifest, made: Sequence[Key]) -> tuple[Graph, ...]:
+    """The graphs of an earlier export into the same folder that stay when `made` are made again.
 
     Raises UsageError where the folder holds something else: no bundle, another checkpoint, or graphs whose embedded
     facts are not those of this export.
@@ -65,8 +65,8 @@ def kept(folder: Path, described: Manifest, made: Sequence[Key]) -> tuple[Graph,
     if different:
         stay = ", ".join(graph.label for graph in graphs)
         raise UsageError(
-            f"the bundle's {stay} was exported with other {', '.join(different)}. "
-            "Export all formats anew (lit-export all), or name another folder with --out"
+            f"the bundle's {stay} was exported with different {', '.join(different)}. "
+            "Export all formats again (lit-export all), or name another folder with --out"
         )
     return graphs
 
@@ -76,7 +76,7 @@ def _existing(folder: Path, described: Manifest) -> Manifest | None:
         return None
     if not (folder / manifest.FILE_NAME).is_file():
         if not folder.is_dir() or any(folder.iterdir()):
-            raise UsageError(f"{folder} is not a bundle and not an empty folder; name another with --out")
+            raise UsageError(f"{folder} is neither a bundle nor an empty folder. Name another with --out")
         return None
     found = manifest.read(folder)
     if found.source.digest != described.source.digest:
@@ -96,7 +96,7 @@ def finish(
     options: Options,
 ) -> Bundle:
     """Give proven graphs, which lie in the staged folders, their final names, write the manifest, and publish."""
-    stay = kept(folder, described, [(graph.format, graph.precision) for graph in made])
+    stay = graphs_that_stay(folder, described, [(graph.format, graph.precision) for graph in made])
     complete = _completed(described, (*made, *stay), golden=_golden([*staged, folder]))
     if not complete.ok_graphs():
         return Bundle(None, complete, tuple(made), None)
@@ -118,9 +118,9 @@ def write_golden(staged: Path, arrays: dict[str, NDArray[Any]]) -> None:
                 np.lib.format.write_array(entry, np.ascontiguousarray(array), allow_pickle=False)
 
 
-def _golden(places: Sequence[Path]) -> str | None:
-    """The digest of the golden answers, from the first place that has them."""
-    return next((files.sha256(place / GOLDEN) for place in places if (place / GOLDEN).is_file()), None)
+def _golden(folders: Sequence[Path]) -> str | None:
+    """The digest of the golden answers, from the first folder that has them."""
+    return next((files.sha256(folder / GOLDEN) for folder in folders if (folder / GOLDEN).is_file()), None)
 
 
 def _completed(described: Manifest, graphs: Sequence[Graph], *, golden: str | None) -> Manifest:
@@ -137,7 +137,7 @@ def _completed(described: Manifest, graphs: Sequence[Graph], *, golden: str | No
 def _move(staged: Sequence[Path], folder: Path, complete: Manifest) -> None:
     """Give the staged files their final names, the manifest last: it alone says what belongs to the bundle."""
     folder.mkdir(parents=True, exist_ok=True)
-    for stage in reversed([stage for stage in staged if stage.is_dir()]):  # of several golden files the first one stays
+    for stage in reversed([stage for stage in staged if stage.is_dir()]):  # of several golden files, the first stays
         files.sync_tree(stage)
         for name in (*_graph_files(complete), GOLDEN):
             if (stage / name).is_file():
@@ -146,7 +146,7 @@ def _move(staged: Sequence[Path], folder: Path, complete: Manifest) -> None:
         file.write(manifest.encode(complete).decode())
     with files.atomic_text(folder / CARD) as file:
         file.write(card(complete))
-    for path in folder.glob("model.*"):  # of an earlier export, replaced by nothing; a signature no longer fits either
+    for path in folder.glob("model.*"):  # of an earlier export, and not replaced; a signature no longer matches
         if path.name not in _graph_files(complete):
             path.unlink()
 
@@ -156,7 +156,7 @@ def _graph_files(complete: Manifest) -> list[str]:
 
 
 def _publish(folder: Path, complete: Manifest, source: artifacts.Reference) -> artifacts.Reference:
-    """Log the bundle beside its checkpoint, as `<name>-export`, with the checkpoint as its parent."""
+    """Publish the bundle next to its checkpoint, as `<name>-export`, with the checkpoint as its parent."""
     to = artifacts.Reference(source.entity, source.project, f"{source.name}-export", "latest")
     graphs = complete.ok_graphs()
     score = complete.source.score

@@ -24,8 +24,8 @@ class Checkpoint:
     """A checkpoint's contents, loaded with `weights_only=True`, and where it came from."""
 
     path: Path
-    """Its file; for a URL only the file's name, for the download is gone."""
-    place: str
+    """Its file; for a URL only the file's name, since the download is gone."""
+    where: str
     """What it is called in messages: the path, the URL or the reference."""
     digest: str
     """sha256 of the file, in hex."""
@@ -45,7 +45,7 @@ class Checkpoint:
 
     @property
     def hparams(self) -> dict[str, Any]:
-        """The hyperparameters, in older checkpoints' places too."""
+        """The hyperparameters, also where older checkpoints have them."""
         return recorded.hparams(self.contents)
 
 
@@ -66,14 +66,14 @@ def open_checkpoint(
         registry = artifacts.registry(parsed)
         reference = registry.resolve(parsed).reference
         path = _only_checkpoint(registry.fetch(reference))
-        return _opened(path, place=str(reference), reference=reference, weights=weights)
-    place = os.fspath(checkpoint) if checkpoint is not None else ""
-    if not download.is_url(place):
-        return _opened(Path(place), place=place, reference=None, weights=weights)
-    progress.note(f"download {place}")
+        return _opened(path, where=str(reference), reference=reference, weights=weights)
+    where = os.fspath(checkpoint) if checkpoint is not None else ""
+    if not download.is_url(where):
+        return _opened(Path(where), where=where, reference=None, weights=weights)
+    progress.note(f"download {where}")
     with tempfile.TemporaryDirectory(prefix="lit-export-") as folder:
-        path = download.download(place, Path(folder))
-        return _opened(path, place=place, reference=None, weights=weights)
+        path = download.download(where, Path(folder))
+        return _opened(path, where=where, reference=None, weights=weights)
 
 
 def _only_checkpoint(folder: Path) -> Path:
@@ -84,61 +84,61 @@ def _only_checkpoint(folder: Path) -> Path:
     return found[0]
 
 
-def _opened(path: Path, *, place: str, reference: artifacts.Reference | None, weights: Weights | None) -> Checkpoint:
-    with container.open_file(path, place=place) as file:
-        container.read_outline(file, place=place)
+def _opened(path: Path, *, where: str, reference: artifacts.Reference | None, weights: Weights | None) -> Checkpoint:
+    with container.open_file(path, where=where) as file:
+        container.read_outline(file, where=where)
         file.seek(0)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-        contents, chosen, its_own = _with_weights(_load(file, place), weights, place)
+        contents, chosen, its_own = _with_weights(_load(file, where), weights, where)
     return Checkpoint(
-        path=path if path.exists() and not download.is_url(place) else Path(path.name),
-        place=place,
+        path=path if path.exists() and not download.is_url(where) else Path(path.name),
+        where=where,
         digest=digest,
         contents=contents,
         reference=reference,
-        record=recorded.record(contents, place),
+        record=recorded.record(contents, where),
         score=recorded.score(contents) if its_own else None,
         weights=chosen,
     )
 
 
-def _load(file: IO[bytes], place: str) -> dict[str, Any]:
+def _load(file: IO[bytes], where: str) -> dict[str, Any]:
     file.seek(0)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's remark on a pickle's protocol; it loads or it is refused
             contents = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise ArtifactError(f"{place} needs more than plain data to load, and is refused: {_telling(error)}") from None
-    except Exception as error:  # on bytes that are no checkpoint torch's reader stumbles in any way
-        raise ArtifactError(f"{place} is not a whole checkpoint: {_telling(error)}") from None
+        raise ArtifactError(f"{where} needs more than plain data to load, and is refused: {_telling(error)}") from None
+    except Exception as error:  # torch's reader may raise anything on bytes that are not a checkpoint
+        raise ArtifactError(f"{where} is not a complete checkpoint: {_telling(error)}") from None
     if not isinstance(contents, dict):
-        raise ArtifactError(f"{place} is not a checkpoint: it holds a {type(contents).__name__}")
+        raise ArtifactError(f"{where} is not a checkpoint: it holds a {type(contents).__name__}")
     return contents
 
 
 def _telling(error: Exception) -> str:
-    """The line of torch's several that names the trouble."""
+    """Of the lines of torch's message, the one that names the problem."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if line.startswith("WeightsUnpickler error")]
     return (telling or lines or [type(error).__name__])[0]
 
 
-def _with_weights(contents: dict[Any, Any], asked: Weights | None, place: str) -> tuple[dict[str, Any], Weights, bool]:
-    """The contents with the chosen weights as `state_dict`, which these are, and whether the score was theirs."""
+def _with_weights(contents: dict[Any, Any], asked: Weights | None, where: str) -> tuple[dict[str, Any], Weights, bool]:
+    """The contents with the chosen weights as `state_dict`, which weights they are, and whether the score is theirs."""
     if "state_dict" not in contents and contents and all(_is_weight(*item) for item in contents.items()):
-        progress.note("a plain state_dict: --class and --hparam say what it is the weights of")
+        progress.note("a plain state_dict: --class and --hparam say whose weights these are")
         contents = {"state_dict": contents}
     if "state_dict" not in contents:
-        raise ArtifactError(diagnosis.no_weights(place, contents))
+        raise ArtifactError(diagnosis.no_weights(where, contents))
     averaged = next((key for key in recorded.AVERAGED if recorded.table(contents, key)), None)
     key, chosen = _choice(
-        asked, averaged=averaged, raw_beside=bool(recorded.table(contents, recorded.RAW)), place=place
+        asked, averaged=averaged, raw_beside=bool(recorded.table(contents, recorded.RAW)), where=where
     )
-    return {**contents, "state_dict": _state(contents[key], place, key)}, chosen, key == "state_dict"
+    return {**contents, "state_dict": _state(contents[key], where, key)}, chosen, key == "state_dict"
 
 
-def _choice(asked: Weights | None, *, averaged: str | None, raw_beside: bool, place: str) -> tuple[str, Weights]:
+def _choice(asked: Weights | None, *, averaged: str | None, raw_beside: bool, where: str) -> tuple[str, Weights]:
     """The key of the weights to take, and which they are. By default those that Lightning itself would load."""
     if raw_beside:
         if asked == "model":
@@ -148,7 +148,7 @@ def _choice(asked: Weights | None, *, averaged: str | None, raw_beside: bool, pl
         return "state_dict", "ema"
     if asked == "ema":
         if averaged is None:
-            raise UsageError(f"{place} holds no EMA weights; leave --weights out")
+            raise UsageError(f"{where} holds no EMA weights; leave --weights out")
         progress.note(f"using the EMA weights, {averaged}")
         return averaged, "ema"
     if averaged is not None:
@@ -160,10 +160,10 @@ def _is_weight(key: object, value: object) -> bool:
     return isinstance(key, str) and isinstance(value, torch.Tensor)
 
 
-def _state(found: Any, place: str, key: str) -> dict[str, Any]:
+def _state(found: Any, where: str, key: str) -> dict[str, Any]:
     """A state_dict of plain tensors: a pickle may give a tensor attributes that hide its methods."""
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
-        raise ArtifactError(f"{place}: its {key} is not a table of named tensors")
+        raise ArtifactError(f"{where}: its {key} is not a table of named tensors")
     plain: Any = type(found)()
     for name, value in found.items():
         plain[name] = torch.Tensor.detach(value) if isinstance(value, torch.Tensor) else value

@@ -74,7 +74,9 @@ Hparam = Annotated[
 Submodule = Annotated[
     str | None, typer.Option(metavar="PATH", help="Export this part of the module, as in encoder.backbone.")
 ]
-Weights = Annotated[str | None, typer.Option(metavar="ema|model", help="Which, where the checkpoint holds both.")]
+Weights = Annotated[
+    str | None, typer.Option(metavar="ema|model", help="Which weights, where the checkpoint holds both.")
+]
 Spec = Annotated[
     str | None,
     typer.Option(
@@ -105,14 +107,14 @@ Dynamic = Annotated[
     str | None,
     typer.Option(metavar="SIDES", help="More dynamic sides, with commas: height,width or NAME=AXIS, as in length=1."),
 ]
-Opset = Annotated[int, typer.Option(help="The ONNX opset; another in the file is a failure.")]
+Opset = Annotated[int, typer.Option(help="The ONNX opset; the export fails if the file has another.")]
 Int8Keep = Annotated[
     Many,
     typer.Option(
         "--int8-keep", metavar="PATTERN", help="Node, operator or pattern that int8 leaves in float. Repeatable."
     ),
 ]
-Images = Annotated[Path | None, typer.Option(help="Compare on these images too. Else on seeded noise.")]
+Images = Annotated[Path | None, typer.Option(help="Images to compare on. Else seeded noise.")]
 Calibration = Annotated[
     Path | None, typer.Option(help="Images, or a training configuration, for int8; at least 128 images.")
 ]
@@ -141,7 +143,7 @@ Aot = Annotated[bool, typer.Option("--aot", help="With pt2: also pack a native l
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="The bundle's folder. Else one below artifacts/bundles/.")
 ]
-License = Annotated[str | None, typer.Option(help="Of the weights, for the model card: an SPDX identifier.")]
+License = Annotated[str | None, typer.Option(help="The weights' licence, for the model card: an SPDX identifier.")]
 TimeLimit = Annotated[float, typer.Option(min=1, help="Seconds for each format, where there are several.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")]
 

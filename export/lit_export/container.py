@@ -23,30 +23,30 @@ _PICKLE_LIMIT = 64 << 20
 """A checkpoint's pickle takes about 200 bytes per tensor; the tensors' values are in other records."""
 
 
-def read_outline(file: IO[bytes], *, place: str) -> Any:
-    """The checkpoint's contents as `outline.read` gives them. Raises ArtifactError for what is no checkpoint."""
+def read_outline(file: IO[bytes], *, where: str) -> Any:
+    """The checkpoint's contents as `outline.read` gives them. Raises ArtifactError for what is not a checkpoint."""
     head = file.read(64)
     size = file.seek(0, 2)
     file.seek(0)
-    if (other := file_kind.other_kind(head, place)) is not None:
+    if (other := file_kind.other_kind(head, where)) is not None:
         raise ArtifactError(other)
     try:
-        contents = _archive(file, size, place) if head.startswith(b"PK") else _older(file, size, place)
+        contents = _archive(file, size, where) if head.startswith(b"PK") else _older(file, size, where)
         found = list(itertools.islice(outline.foreign(contents), 20))
     except NotPlainError as error:
-        raise ArtifactError(f"{place} is not as torch.save writes it, and is refused: {error}") from None
+        raise ArtifactError(f"{where} is not as torch.save writes it, and is refused: {error}") from None
     except (EOFError, ValueError, LookupError, AttributeError, struct.error, zipfile.BadZipFile, OSError) as error:
         if isinstance(error, ArtifactError):
             raise
-        raise ArtifactError(file_kind.damaged(place, size, error)) from None
+        raise ArtifactError(file_kind.damaged(where, size, error)) from None
     except (TypeError, NotImplementedError, RecursionError, MemoryError) as error:
-        raise ArtifactError(file_kind.damaged(place, size, error)) from None
+        raise ArtifactError(file_kind.damaged(where, size, error)) from None
     if found:
-        raise ArtifactError(diagnosis.foreign(place, found))
+        raise ArtifactError(diagnosis.foreign(where, found))
     return contents
 
 
-def open_file(path: Path, *, place: str) -> BufferedReader:
+def open_file(path: Path, *, where: str) -> BufferedReader:
     """The checkpoint's file: opened once, so that what is checked, hashed and loaded are the same bytes."""
     try:
         if path.is_dir():
@@ -54,14 +54,14 @@ def open_file(path: Path, *, place: str) -> BufferedReader:
         if (found := file_kind.shard(path)) is not None and path.exists():
             raise UsageError(found)
         if path.exists() and not path.is_file():
-            raise UsageError(f"{place} is not a file")
+            raise UsageError(f"{where} is not a file")
         return path.open("rb")
     except FileNotFoundError:
-        raise NotFoundError(f"no checkpoint at {place}{_beside(path)}") from None
+        raise NotFoundError(f"no checkpoint at {where}{_beside(path)}") from None
     except (OSError, ValueError) as error:
         if isinstance(error, UsageError):
             raise
-        raise UsageError(f"{place} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise UsageError(f"{where} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _beside(path: Path) -> str:
@@ -86,9 +86,9 @@ def scalar(file: IO[bytes], tensor: Any) -> float | None:
         return float(struct.unpack(form, archive.read(f"{folder}/data/{tensor.storage.key}"))[0])
 
 
-def _archive(file: IO[bytes], size: int, place: str) -> Any:
+def _archive(file: IO[bytes], size: int, where: str) -> Any:
     with zipfile.ZipFile(file) as archive:
-        if (found := file_kind.other_archive(archive.namelist(), place)) is not None:
+        if (found := file_kind.other_archive(archive.namelist(), where)) is not None:
             raise ArtifactError(found)
         records = _records(archive, size)
         if records["data.pkl"] > _PICKLE_LIMIT:
@@ -123,11 +123,11 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
         raise NotPlainError(f"record {entry.filename!r} points elsewhere")
 
 
-def _older(file: IO[bytes], size: int, place: str) -> Any:
+def _older(file: IO[bytes], size: int, where: str) -> Any:
     """Magic number, version, a word on the machine, the contents, the storages' keys; then the storages."""
     first = outline.read(file, records={}, limit=size)
     if first != _MAGIC:
-        raise ArtifactError(file_kind.raw_pickle(place, first))
+        raise ArtifactError(file_kind.raw_pickle(where, first))
     for _ in ("version", "machine"):
         outline.read(file, records={}, limit=size)
     contents = outline.read(file, records=None, limit=size)

@@ -23,13 +23,11 @@ _TRUSTED = "lit_trainer"
 
 @dataclass(frozen=True)
 class Stored:
-    """A part of a data set, read image by image: (the raw image, its class, or what its class stands for)."""
+    """A part of a data set, read image by image: (the raw image, its class or the numbers that are true of it)."""
 
     items: Any
     indices: Collection[int]
     labels: tuple[str, ...]
-    targets: Sequence[Sequence[float]] | None = None
-    """By class: the labels or values that are true of its images; None: the class itself."""
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -37,7 +35,7 @@ class Stored:
     def __iter__(self) -> Iterator[tuple[ImageInput, Any]]:
         for index in self.indices:
             image, label = self.items[index]
-            yield image, int(label) if self.targets is None else tuple(self.targets[int(label)])
+            yield image, tuple(label) if isinstance(label, Sequence) else int(label)
 
 
 def is_configuration(source: Path) -> bool:
@@ -59,7 +57,7 @@ def stored(config: Path, split: Split, *, trust: Collection[str] = ()) -> Stored
             f"{config}: {described['class_path']} does not give its images without their transform, as an "
             "ImageDataModule of lit_trainer does. Give a folder with one sub-folder per class instead"
         )
-    return Stored(part.items, part.indices, tuple(module.labels), getattr(part, "targets", None))
+    return Stored(part.items, part.indices, tuple(module.labels))
 
 
 def _described(config: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What is wrong with a checkpoint, and the cure, in one or two lines. Pure: nothing here raises or reads much."""
+"""What is wrong with a checkpoint, and the remedy, in one or two lines. Pure: nothing here raises or reads much."""
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -23,11 +23,11 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
     return f" Did you mean {' or '.join(found)}?" if found else ""
 
 
-def foreign(place: str, found: Sequence[tuple[str, Foreign]]) -> str:
+def foreign(where: str, found: Sequence[tuple[str, Foreign]]) -> str:
     """For values that would need code to exist: which, where, and how to train without them."""
     where = found[0][0]
     listed = names(f"{where or 'it'} ({value.path})" for where, value in found)
-    refused = f"{place} holds more than plain data, which could run code, and is refused: {listed}."
+    refused = f"{where} holds more than plain data, which could run code, and is refused: {listed}."
     if any(value.path.startswith("torch.distributed.") for _, value in found):
         return f"{refused} It is one shard of a distributed model: save the whole with state_dict_type='full'"
     if where.startswith("hyper_parameters."):
@@ -36,18 +36,18 @@ def foreign(place: str, found: Sequence[tuple[str, Foreign]]) -> str:
     return f"{refused}\nSave plain values instead: numbers, text, lists, dicts, tensors"
 
 
-def no_weights(place: str, contents: Mapping[Any, Any]) -> str:
+def no_weights(where: str, contents: Mapping[Any, Any]) -> str:
     """For a dict without a state_dict: where the weights seem to be."""
     for key, value in contents.items():
         if isinstance(value, dict) and value and isinstance(key, str) and key not in ("hyper_parameters", "callbacks"):
             return (
-                f"{place} holds no state_dict; {key!r} may be it. In Python: "
-                f'torch.save(torch.load({place!r}, weights_only=True)[{key!r}], "weights.ckpt")'
+                f"{where} holds no state_dict; {key!r} may be it. In Python: "
+                f'torch.save(torch.load({where!r}, weights_only=True)[{key!r}], "weights.ckpt")'
             )
-    return f"{place} is not a Lightning checkpoint: it holds no state_dict, only {names(contents) or 'nothing'}"
+    return f"{where} is not a Lightning checkpoint: it holds no state_dict, only {names(contents) or 'nothing'}"
 
 
-def missing_arguments(place: str, cls: str, missing: Mapping[str, str | None], weights: Iterable[str] = ()) -> str:
+def missing_arguments(where: str, cls: str, missing: Mapping[str, str | None], weights: Iterable[str] = ()) -> str:
     """`missing`: the arguments' names with what they are annotated as; `weights`: the keys that the file has."""
     parts = {key.partition(".")[0] for key in weights}
     objects = {name for name, kind in missing.items() if name in parts or "Module" in (kind or "")}
@@ -55,7 +55,7 @@ def missing_arguments(place: str, cls: str, missing: Mapping[str, str | None], w
     if objects:  # where one is built, those of unknown kind are built beside it
         objects |= {name for name, kind in missing.items() if kind is None}
     plain = [name for name in missing if name not in objects]
-    lines = f"{cls} needs {', '.join(missing)}, and {place} does not hold {'it' if len(missing) == 1 else 'them'}."
+    lines = f"{cls} needs {', '.join(missing)}, and {where} does not hold {'it' if len(missing) == 1 else 'them'}."
     if plain:
         lines += f"\nAdd: {' '.join(f'--hparam {name}=VALUE' for name in plain)}"
     if objects:
@@ -70,7 +70,7 @@ def missing_arguments(place: str, cls: str, missing: Mapping[str, str | None], w
 
 def mismatch(
     *,
-    place: str,
+    where: str,
     cls: str,
     missing: Sequence[str],
     unexpected: Sequence[str],
@@ -85,7 +85,7 @@ def mismatch(
         parts.append(f"{cls} expects what the file lacks: {names(_with_nearest(missing, unexpected))}")
     if unexpected:
         parts.append(f"the file holds what {cls} lacks: {names(_with_nearest(unexpected, missing))}")
-    return f"{place} does not fit {cls}. " + "\n".join(parts)
+    return f"{where} does not fit {cls}. " + "\n".join(parts)
 
 
 def _with_nearest(keys: Sequence[str], others: Collection[str]) -> list[str]:

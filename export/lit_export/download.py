@@ -1,4 +1,4 @@
-"""Fetch one file by URL, whole or not at all, bounded in size and time."""
+"""Fetch one file by URL, completely or not at all, bounded in size and time."""
 
 import time
 from pathlib import Path
@@ -15,9 +15,9 @@ _STALL_SECONDS = 60
 _CHUNK = 4 << 20
 
 
-def is_url(place: str) -> bool:
+def is_url(text: str) -> bool:
     """Whether this is a URL rather than a path or a reference."""
-    return "://" in place
+    return "://" in text
 
 
 def file_name(url: str) -> str:
@@ -61,17 +61,17 @@ def _opened(url: str, scheme: str) -> Any:
 def _copy(source: Any, target: IO[bytes], *, url: str, max_bytes: int, deadline: float) -> None:
     expected = getattr(source, "size", None)
     if expected is not None and expected > max_bytes:
-        raise ArtifactError(f"{url} has {expected:,} bytes, more than the {max_bytes:,} that are taken")
+        raise ArtifactError(f"{url} has {expected:,} bytes, more than the limit of {max_bytes:,}")
     done = 0
     while chunk := source.read(_CHUNK):
         done += len(chunk)
         if done > max_bytes:
-            raise ArtifactError(f"{url} has more than the {max_bytes:,} bytes that are taken")
+            raise ArtifactError(f"{url} has more bytes than the limit of {max_bytes:,}")
         if time.monotonic() > deadline:
-            raise ArtifactError(f"{url} took too long: {done:,} bytes came in time. Download it with another tool")
+            raise ArtifactError(f"{url} took too long: {done:,} bytes arrived in time. Download it with another tool")
         target.write(chunk)
     if expected is not None and done != expected:
-        raise ArtifactError(f"{url} is not whole: {done:,} of {expected:,} bytes came. Try again")
+        raise ArtifactError(f"{url} is incomplete: {done:,} of {expected:,} bytes arrived. Try again")
 
 
 def _is_missing(cause: BaseException | None) -> bool:
@@ -79,7 +79,7 @@ def _is_missing(cause: BaseException | None) -> bool:
 
 
 def _explained(url: str, error: Exception) -> LitError:
-    cause = error.__cause__  # fsspec calls a server that fails or does not answer not found, too
+    cause = error.__cause__  # fsspec says "not found" of a server that fails or does not answer, too
     if isinstance(error, FileNotFoundError) and _is_missing(cause):
         return NotFoundError(f"no file at {url}")
     if isinstance(error, ImportError):  # the scheme's own package

@@ -23,7 +23,7 @@ _HEADS: Sequence[tuple[bytes, str]] = (
 )
 
 
-def other_kind(head: bytes, place: str) -> str | None:
+def other_kind(head: bytes, where: str) -> str | None:
     """What a file is whose first bytes show that it is not a checkpoint; None if it may be one."""
     text = head.lstrip().lower()
     found = next((what for start, what in _HEADS if head.startswith(start)), None)
@@ -42,37 +42,37 @@ def other_kind(head: bytes, place: str) -> str | None:
         )
     elif head.isascii() and head.replace(b"\n", b" ").decode().isprintable():
         found = "a text file"
-    return f"{place} is {found}" if found else None
+    return f"{where} is {found}" if found else None
 
 
-def _export(engine: Engine, place: str) -> str:
-    return f"{engine.article} {engine.title}, which is an export already. See: lit-export inspect {place}"
+def _export(engine: Engine, where: str) -> str:
+    return f"{engine.article} {engine.title}, which is an export already. See: lit-export inspect {where}"
 
 
-def other_archive(entries: Sequence[str], place: str) -> str | None:
+def other_archive(entries: Sequence[str], where: str) -> str | None:
     """What an archive is that torch.save did not write; None if it may have written it."""
     below = {name.partition("/")[2] for name in entries}
     if (engine := engine_for_content(b"", entries)) is not None:
-        return f"{place} is {_export(engine, place)}"
+        return f"{where} is {_export(engine, where)}"
     if "data.pkl" in below:
         return None
     if any(name.endswith((".ckpt", ".pt", ".pth")) for name in entries):
-        return f"{place} is a zip archive with a checkpoint in it ({names(entries)}): unpack it first"
-    return f"{place} is a zip archive ({names(entries) or 'empty'}) and not a checkpoint"
+        return f"{where} is a zip archive with a checkpoint in it ({names(entries)}): unpack it first"
+    return f"{where} is a zip archive ({names(entries) or 'empty'}) and not a checkpoint"
 
 
-def damaged(place: str, size: int, error: Exception) -> str:
-    """For bytes at which a reader stumbles."""
+def damaged(where: str, size: int, error: Exception) -> str:
+    """For bytes that cannot be read."""
     reason = (str(error).splitlines() or [""])[0].strip()[:120] or type(error).__name__
-    what = f"{place} ({size:,} bytes) is truncated, damaged or not a checkpoint at all ({reason})"
+    what = f"{where} ({size:,} bytes) is truncated, damaged or not a checkpoint at all ({reason})"
     return f"{what}. Copy or download it again"
 
 
-def raw_pickle(place: str, first: Any) -> str:
-    """For a pickle that does not open as torch.save's do."""
+def raw_pickle(where: str, first: Any) -> str:
+    """For a pickle that does not begin as those of torch.save."""
     if isinstance(first, dict):
-        return f"{place} was written by pickle, not by torch.save. Load it where you made it, and torch.save it again"
-    return f"{place} is a pickle, not a checkpoint"
+        return f"{where} was written by pickle, not by torch.save. Load it where you made it, and torch.save it again"
+    return f"{where} is a pickle, not a checkpoint"
 
 
 _DEEPSPEED = ("_model_states.pt", "_optim_states.pt")

@@ -15,7 +15,7 @@ from msgspec.structs import replace as changed
 from lit_export import latency
 from lit_export.bundle_folder import Key
 from lit_export.formats import FORMATS, STANDARD, file_name
-from lit_export.formats.job import Job, Writer, Written
+from lit_export.formats.job import WriteJob, Writer, Written
 from lit_export.judge import Judge
 from lit_export.options import Options
 from lit_export.proof import parity
@@ -46,7 +46,7 @@ class GraphBuilder:
     _made: dict[Key, tuple[Graph, Written | None]] = field(default_factory=dict)
 
     def graph(self, name: manifest.Format, precision: Precision) -> Graph:
-        """Make one graph, unless it is made already. A failed one has its reason and no file."""
+        """Make one graph, unless it is made already. A failed one has a reason instead of a file."""
         return self._graph(name, precision)[0]
 
     def deliver(self, graphs: Sequence[Graph], to: Path) -> None:
@@ -71,7 +71,7 @@ class GraphBuilder:
             try:
                 written = self._written(writer, plan, path, reasons)
                 graph = self._compared(plan, written)
-            except UsageError:  # the user's to mend, and then every format's
+            except UsageError:  # only the user can fix it, and it concerns every format
                 raise
             except Exception as error:  # an exporter, and an engine on its file, may raise anything
                 self._remove(path)
@@ -84,7 +84,7 @@ class GraphBuilder:
 
     def _written(self, writer: Writer, plan: Graph, path: Path, reasons: Sequence[str]) -> Written:
         progress.note(f"{plan.label}: write" + (f", another way ({reasons[-1]})" if reasons else ""))
-        job = Job(
+        job = WriteJob(
             target=self.target,
             described=self.described,
             precision=plan.precision,
@@ -150,18 +150,18 @@ class GraphBuilder:
         except GateError as error:
             progress.note(f"{graph.label}: failed")
             failed = Graph(format=graph.format, precision=graph.precision, status="failed", reason=str(error))
-        if right:  # and too slow, on its own engine: another format may be made from it
+        if right:  # but too slow on its own engine; another format may be made from it
             return failed, written
         self._remove(written.path)
         return failed, None
 
     def _latency(self, graph: Graph, predictor: Predictor) -> Latency | None:
-        """Beside float32 for int8, which is kept where it is the faster one here, on the same engine."""
+        """For int8, measured against float32 on the same engine: it stays only where it is the faster one here."""
         size = self.target.batch or DEFAULT_BATCH_SIZE
         if any(isinstance(side, str) for tensor in self.target.inputs for side in tensor.shape[1:]):
-            return None  # there is no one size to time it at
+            return None  # there is no single size to time it at
         if graph.precision != "int8":
-            return latency.compare({graph.label: predictor}, batch_size=size, seconds=_SECONDS)[graph.label]
+            return self._timed(graph, predictor, size)
         fp32, _ = self._graph(graph.format, "fp32")
         if fp32.file is None:
             raise GateError(f"it cannot be measured against {fp32.label}, which failed: {fp32.reason}")
@@ -173,12 +173,24 @@ class GraphBuilder:
             )
         return found["int8"]
 
+    def _timed(self, graph: Graph, predictor: Predictor, size: int) -> Latency | None:
+        """Alone, on inputs that it was compared on: a graph may refuse others, such as words that it does not know."""
+        proven = max((sample.inputs for sample in self.expected), key=lambda inputs: len(inputs[0]))
+        names = [tensor.name for tensor in self.target.inputs]
+        inputs = dict(zip(names, proven, strict=True))
+        try:
+            found = latency.compare({graph.label: predictor}, batch_size=size, seconds=_SECONDS, inputs=inputs)
+        except Exception as error:  # a graph that has been proven is not lost for it
+            progress.note(f"{graph.label}: not timed: {reason_of(error)}")
+            return None
+        return found[graph.label]
+
     def _remove(self, path: Path) -> None:
         for leftover in self.folder.glob(f"{path.name.partition('.')[0]}*"):
-            if leftover not in self._kept_paths():
+            if leftover not in self._paths_in_use():
                 leftover.unlink()
 
-    def _kept_paths(self) -> set[Path]:
+    def _paths_in_use(self) -> set[Path]:
         written = [written for _, written in self._made.values() if written]
         return {path for one in written for path in (one.path, *one.companions)}
 

@@ -28,7 +28,7 @@ def parse_hparam(text: str) -> tuple[str, Any]:
     try:
         return key, yaml.safe_load(value)
     except yaml.YAMLError:
-        raise UsageError(f"--hparam {text}: the value is no YAML; quote it, as in '{key}=\"text\"'") from None
+        raise UsageError(f"--hparam {text}: the value is not YAML; quote it, as in '{key}=\"text\"'") from None
 
 
 def is_trusted(path: str, packages: Sequence[str]) -> bool:
@@ -39,7 +39,7 @@ def is_trusted(path: str, packages: Sequence[str]) -> bool:
 def arguments(
     cls: "type[nn.Module]", checkpoint: "Checkpoint", *, hparams: Mapping[str, Any], trust: Sequence[str]
 ) -> dict[str, Any]:
-    """What the class is made with; each difference between what is there and what it takes is said."""
+    """What the class is made with; each difference between what is there and what it takes is reported."""
     taken = list(inspect.signature(cls.__init__).parameters.values())[1:]
     known = {item.name: item for item in taken if item.kind in (item.POSITIONAL_OR_KEYWORD, item.KEYWORD_ONLY)}
     recorded = _recorded(checkpoint, trust)
@@ -63,7 +63,7 @@ def arguments(
     if missing:
         raise UsageError(
             diagnosis.missing_arguments(
-                checkpoint.place, cls.__qualname__, missing, table(checkpoint.contents, "state_dict")
+                checkpoint.where, cls.__qualname__, missing, table(checkpoint.contents, "state_dict")
             )
         )
     return given
@@ -89,13 +89,13 @@ def _recorded(checkpoint: "Checkpoint", trust: Sequence[str]) -> dict[str, Any]:
     found.pop("_class_path", None)
     if instantiator is not None and instantiator not in _CLI:
         raise ArtifactError(
-            f"{checkpoint.place} asks for an instantiator of its own, {str(instantiator)[:80]!r}, and is refused. "
+            f"{checkpoint.where} asks for an instantiator of its own, {str(instantiator)[:80]!r}, and is refused. "
             "Train with LightningCLI(load_from_checkpoint_support=False), or with lit-train"
         )
     for key, value in found.items():
         if (named := _named_code(value, trust)) is not None:
             raise ArtifactError(
-                f"{checkpoint.place}: its hparam {key} names code to run ({named}), and is refused. "
+                f"{checkpoint.where}: its hparam {key} names code to run ({named}), and is refused. "
                 f"Trust it: --trust-package {named.partition('.')[0]}, or give the value: --hparam {key}=VALUE"
             )
     if instantiator is not None:

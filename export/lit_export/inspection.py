@@ -69,7 +69,7 @@ def _local(path: Path, target: str) -> Description:
         raise UsageError(file_kind.folder(path))
     if path.name == manifest.FILE_NAME:
         return _bundle(path.parent, target)
-    with container.open_file(path, place=target) as file:
+    with container.open_file(path, where=target) as file:
         head = file.read(HEAD_BYTES)
     engine = engine_for_content(head, _entries(path) if head.startswith(b"PK") else ()) or engine_for_suffix(path)
     if engine is not None:
@@ -87,11 +87,11 @@ def _fetched(folder: Path, target: str) -> Description:
     raise UsageError(f"{target} is neither a bundle nor one checkpoint; it holds {listed}")
 
 
-def _checkpoint(path: Path, place: str) -> Rows:
-    with container.open_file(path, place=place) as file:
-        contents = container.read_outline(file, place=place)
+def _checkpoint(path: Path, where: str) -> Rows:
+    with container.open_file(path, where=where) as file:
+        contents = container.read_outline(file, where=where)
         if not isinstance(contents, dict):
-            raise ArtifactError(f"{place} is not a checkpoint: it holds a {type(contents).__name__}")
+            raise ArtifactError(f"{where} is not a checkpoint: it holds a {type(contents).__name__}")
         for state in recorded.table(contents, "callbacks").values():
             if isinstance(state, dict) and (value := container.scalar(file, state.get("current_score"))) is not None:
                 state["current_score"] = value
@@ -102,7 +102,7 @@ def _checkpoint(path: Path, place: str) -> Rows:
     if (score := recorded.score(contents)) is not None:
         yield "score", f"{score.monitor} {score.value:.6g} ({score.mode})"
     yield from _weights(contents)
-    yield from _facts(contents, place)
+    yield from _facts(contents, where)
     yield from titled("hparams", [f"{key}: {short(value)}" for key, value in recorded.hparams(contents).items()])
     others = sorted(str(key)[:40] for key in contents if key not in ("state_dict", "hyper_parameters"))
     yield "keys", ", ".join(others[:40])
@@ -124,9 +124,9 @@ def _weights(contents: dict[Any, Any]) -> Rows:
         yield "EMA", f"{averaged[0]} holds the averaged weights, state_dict the raw ones (--weights ema|model)"
 
 
-def _facts(contents: dict[Any, Any], place: str) -> Rows:
+def _facts(contents: dict[Any, Any], where: str) -> Rows:
     try:
-        record = recorded.record(contents, place)
+        record = recorded.record(contents, where)
     except LitError as error:
         yield "deployment", str(error)
         return
@@ -139,10 +139,16 @@ def _facts(contents: dict[Any, Any], place: str) -> Rows:
     yield "class", facts.class_path or "not recorded: to export it give --class pkg.mod:Cls"
     yield "task", facts.task
     yield from _preprocessing(facts.preprocess, facts.normalize, facts.labels)
+    yield from titled("batch", [_seen(tensor) for tensor in record.batch or ()])
+    yield from titled("forward", [_seen(tensor) for tensor in record.inputs or ()])
     if record.run:
         yield "run", record.run
     if record.git_commit:
         yield "git commit", record.git_commit
+
+
+def _seen(tensor: manifest.BatchTensor) -> str:
+    return f"{tensor.name}: {tensor.dtype} {list(tensor.shape)}"
 
 
 def _preprocessing(steps: Any, normalize: Any, labels: tuple[str, ...] | None) -> Rows:
@@ -171,12 +177,12 @@ def _entries(path: Path) -> list[str]:
         return []  # read as a checkpoint, where the message says what is wrong
 
 
-def _embedded(raw: bytes | str | None, place: str) -> Rows:
+def _embedded(raw: bytes | str | None, where: str) -> Rows:
     if raw is None:
         yield "manifest", "none embedded: not made by lit-export"
         return
     try:
-        found = manifest.decode(raw, where=place)
+        found = manifest.decode(raw, where=where)
     except LitError as error:
         yield "manifest", f"unreadable: {error}"
         return

@@ -26,8 +26,8 @@ from lit_infer import artifacts, errors, files, manifest, progress
 from lit_infer.errors import GateError, LitError, UsageError
 from lit_infer.manifest import Graph, Manifest
 
-Source = artifacts.Reference | Path | str
-_LAST_LINES_S = 5.0  # for what a child told before it ended; a process that it lost may hold the pipe
+CheckpointName = artifacts.Reference | Path | str
+_LAST_LINES_S = 5.0  # for the last lines of a child that has ended; a process that it left behind may hold the pipe
 # -P: not from the current folder, where any file may be called as a module is.
 _CHILD = ("-P", "-c", "from lit_export.isolated import child; child()")
 
@@ -36,14 +36,14 @@ _CHILD = ("-P", "-c", "from lit_export.isolated import child; child()")
 class Request:
     """What a child is asked for. It is pickled: it goes from us to our own child, and hparams may be any objects."""
 
-    source: Source
+    source: CheckpointName
     format: manifest.Format
     out: Path
     options: Options
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a child found: its graphs, or the error that kept it from trying."""
+    """What a child found: its graphs, or the error that stopped it before it could try."""
 
     manifest: Manifest | None = None
     graphs: tuple[Graph, ...] = ()
@@ -52,15 +52,15 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def export_isolated(
-    source: Source,
+    source: CheckpointName,
     formats: Sequence[manifest.Format],
     *,
     out: Path | None = None,
     options: Options = Options(),  # noqa: B008 - frozen
 ) -> Bundle:
-    """As `pipeline.export`, with a child process for each format. What a child tells of its work is told here.
+    """As `pipeline.export`, with a child process for each format. What a child reports is reported here.
 
-    A format is made in those of the precisions that it can have; of the others a line tells.
+    A format is made in those of the precisions that it can have; a line names the others.
     """
     wanted = _wanted(formats, options)
     parent = (out.absolute().parent if out else artifacts.artifacts_root() / "bundles").absolute()
@@ -76,7 +76,7 @@ def export_isolated(
                 described = answer.manifest.embedded()
                 folder = out or bundle_folder.default_folder(described)
                 keys = [(name, precision) for name in wanted for precision in precisions]
-                bundle_folder.kept(folder, described, keys)  # says now what would say no in the end
+                bundle_folder.graphs_that_stay(folder, described, keys)  # refused now rather than in the end
         if described is None:
             raise GateError("no format could be exported: " + "; ".join(f"{one.label}: {one.reason}" for one in made))
         stages = [staged / name for name in wanted]
@@ -92,9 +92,9 @@ def _wanted(
         able = FORMATS[name].writers
         wanted[name] = tuple(one for one in dict.fromkeys(options.precisions) if one in able)
         if left_out := ", ".join(one for one in options.precisions if one not in able):
-            progress.note(f"{name}: not in {left_out}, which it cannot be; it can be {', '.join(able)}")
+            progress.note(f"{name}: not in {left_out}, which it does not support; it supports {', '.join(able)}")
     if not any(wanted.values()):
-        raise UsageError(f"none of {', '.join(formats)} can be {', '.join(options.precisions)}")
+        raise UsageError(f"none of {', '.join(formats)} supports {', '.join(options.precisions)}")
     return {name: precisions for name, precisions in wanted.items() if precisions}
 
 
@@ -116,7 +116,7 @@ def _ask(request: Request) -> Answer:
         return _failed(name, options.precisions, f"it took longer than {options.time_limit:g} s (--time-limit)")
     if returncode < 0:
         why = f"its process was ended by {signal.Signals(-returncode).name}"
-        killed = ", perhaps for want of memory" if -returncode == signal.SIGKILL else ""
+        killed = ", perhaps because memory ran out" if -returncode == signal.SIGKILL else ""
         return _failed(name, options.precisions, why + killed)
     try:
         return msgspec.json.decode(answer, type=Answer)

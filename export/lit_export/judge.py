@@ -49,7 +49,7 @@ class Judge:
         images = sum(1 for _ in self.labelled)
         return DataScore(metric=metric.name, value=value, eager=eager, images=images, also=found)
 
-    def quantize(self, fp32: Path, out: Path, keep: Sequence[str]) -> Quantization:
+    def quantize(self, fp32: Path, out: Path, in_float: Sequence[str]) -> Quantization:
         """Write an int8 graph that is as accurate as was asked; layers go back to float until it is."""
         truth = None if self.eager is not None else self._rows(fp32)
 
@@ -61,7 +61,7 @@ class Judge:
             except GateError:
                 return False
 
-        return quantize.int8(fp32, out, calibration=self._calibration, keep=keep, accept=accept)
+        return quantize.int8(fp32, out, calibration=self._calibration, in_float=in_float, accept=accept)
 
     def _rows(self, path: Path) -> NDArray[np.float32]:
         """A graph's answers for the calibration images."""

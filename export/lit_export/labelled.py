@@ -4,25 +4,19 @@ Classes come from a folder with one sub-folder per class; labels and values from
 (`metadata.csv` or `metadata.jsonl`, as Hugging Face's ImageFolder reads it); all from a lit-train configuration too.
 """
 
-import csv
 import difflib
-import json
-import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lit_export import data
 from lit_infer.errors import NotFoundError, UsageError
-from lit_infer.folder import list_images
+from lit_infer.folder import list_images, metadata
 from lit_infer.images import ImageInput
 
 Labelled = Iterable[tuple[ImageInput, Any]]
 """Images and what is true of them, as the task has it; it can be gone through several times."""
-
-TABLES = ("metadata.csv", "metadata.jsonl")
-_FILE_NAME = "file_name"
 
 
 @dataclass(frozen=True)
@@ -63,45 +57,11 @@ def values(question: Question) -> Labelled:
     """
     if data.is_configuration(question.source):
         return _of_configuration(question)
-    tables = [path for name in TABLES if (path := question.source / name).is_file()]
-    if len(tables) != 1:
-        raise (UsageError if tables else NotFoundError)(
-            f"{question}: expected a folder of images with one of {' or '.join(TABLES)}, which has the column "
-            f"{_FILE_NAME} and one for each of the model's labels; or a lit-train config.yaml"
-        )
-    return [(question.source / name, row) for name, row in _rows(tables[0], question)]
-
-
-def _rows(table: Path, question: Question) -> Iterator[tuple[str, tuple[float, ...]]]:
-    rows = list(_read(table))
-    if not rows:
-        raise UsageError(f"{table} has no rows")
-    names = question.labels or [name for name in rows[0] if name != _FILE_NAME]
-    if len(names) != question.size:
-        raise UsageError(f"{table} has {len(names)} columns beside {_FILE_NAME}, and the model answers {question.size}")
-    for number, row in enumerate(rows, start=1):
-        for name in (_FILE_NAME, *names):
-            if name not in row:
-                raise UsageError(f"{table} has no column {name}; it has {', '.join(map(str, row))}")
-        yield str(row[_FILE_NAME]), tuple(_number(row[name], name, table, number) for name in names)
-
-
-def _read(table: Path) -> Iterator[dict[str, Any]]:
     try:
-        with table.open(encoding="utf-8", newline="") as file:
-            yield from csv.DictReader(file) if table.suffix == ".csv" else map(json.loads, file)
-    except (OSError, ValueError, csv.Error) as error:
-        raise UsageError(f"{table} cannot be read: {error}") from None
-
-
-def _number(cell: Any, name: str, table: Path, row: int) -> float:
-    try:
-        number = float(cell)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise UsageError(f"{table}, row {row}: {name} is {cell!r}, not a number")
-    return number
+        table = metadata.table_of(question.source)
+    except NotFoundError as error:
+        raise NotFoundError(f"{question}: {error}, or a lit-train config.yaml") from None
+    return list(metadata.read(table, names=question.labels, size=question.size))
 
 
 def _of_configuration(question: Question) -> Labelled:

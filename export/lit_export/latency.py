@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from lit_infer.bench.inputs import Inputs, repeated
 from lit_infer.bench.measure import ROUNDS, Subject, measure
 from lit_infer.hardware import DEFAULT_BATCH_SIZE, cpu_model
 from lit_infer.manifest import Latency
@@ -13,10 +14,18 @@ MARGIN = 1.05
 
 
 def compare(
-    predictors: Mapping[str, Predictor], *, batch_size: int = DEFAULT_BATCH_SIZE, seconds: float = SECONDS
+    predictors: Mapping[str, Predictor],
+    *,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+    seconds: float = SECONDS,
+    inputs: Inputs | None = None,
 ) -> dict[str, Latency]:
-    """Time graphs on prepared input, about `seconds` each, in turns: what else the machine does hurts all alike."""
-    subjects = [Subject(name, predictor) for name, predictor in predictors.items()]
+    """Time graphs on prepared input, about `seconds` each, in turns: what else the machine does hurts all alike.
+
+    `inputs`: arrays whose rows they are fed, by name; None: noise, which indices into a table do not survive.
+    """
+    made = None if inputs is None else repeated(inputs)
+    subjects = [Subject(name, predictor, made) for name, predictor in predictors.items()]
     rounds = ROUNDS if len(subjects) > 1 else 2  # a graph alone has nobody to take turns with
     rows = measure(subjects, [batch_size], seconds=seconds, rounds=rounds)
     cpu = cpu_model()

@@ -15,7 +15,7 @@ from lit_infer import artifacts
 from lit_infer.errors import UsageError
 from lit_infer.manifest import CheckpointRecord, Score
 
-Source = artifacts.Reference | Path | str | nn.Module
+Exportable = artifacts.Reference | Path | str | nn.Module
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Loaded:
     weights: Literal["model", "ema"]
 
 
-def load(source: Source, options: Options) -> Loaded:
+def load(source: Exportable, options: Options) -> Loaded:
     """Load what `source` names. Nothing in a checkpoint runs code."""
     if isinstance(source, nn.Module):
         return _in_memory(source, options)

@@ -42,7 +42,7 @@ def load_module(
     with _explained(f"{cls.__qualname__}.__init__"):
         module: nn.Module = cls(**given)
     state = _hooked(module, checkpoint)
-    _load_weights(module, state, place=checkpoint.place)
+    _load_weights(module, state, where=checkpoint.where)
     _unwrap_compiled(module)
     # a module is made in training mode, and dropout would be exported
     return module.cpu().eval()
@@ -80,10 +80,10 @@ def _recorded_class(checkpoint: Checkpoint, trust: Sequence[str]) -> type[nn.Mod
         return find_class(recorded)
     if recorded:
         raise UsageError(
-            f"{checkpoint.place} names {recorded}, a class outside lit_trainer. If you trust that code, add: "
+            f"{checkpoint.where} names {recorded}, a class outside lit_trainer. If you trust that code, add: "
             f"--class {recorded} or --trust-package {recorded.partition('.')[0]}"
         )
-    raise UsageError(f"{checkpoint.place} does not name its class. Add: --class pkg.mod:Cls")
+    raise UsageError(f"{checkpoint.where} does not name its class. Add: --class pkg.mod:Cls")
 
 
 def _hooked(module: nn.Module, checkpoint: Checkpoint) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def _hooked(module: nn.Module, checkpoint: Checkpoint) -> dict[str, Any]:
     return table(contents, "state_dict")
 
 
-def _load_weights(module: nn.Module, state: dict[str, Any], *, place: str) -> None:
+def _load_weights(module: nn.Module, state: dict[str, Any], *, where: str) -> None:
     name, strict = type(module).__qualname__, getattr(module, "strict_loading", True)
     state = keys.aligned(state, module.state_dict().keys())
     before = module.state_dict()
@@ -106,10 +106,10 @@ def _load_weights(module: nn.Module, state: dict[str, Any], *, place: str) -> No
     except (RuntimeError, TypeError, AttributeError, LookupError) as error:
         found = keys.difference(state, before)
         if not (found.missing or found.unexpected or found.shapes):
-            raise ArtifactError(f"{place} does not fit {name}: {' '.join(str(error).split())[:300]}") from None
+            raise ArtifactError(f"{where} does not fit {name}: {' '.join(str(error).split())[:300]}") from None
         raise ArtifactError(
             diagnosis.mismatch(
-                place=place, cls=name, missing=found.missing, unexpected=found.unexpected, shapes=found.shapes
+                where=where, cls=name, missing=found.missing, unexpected=found.unexpected, shapes=found.shapes
             )
         ) from None
     if not strict and result is not None:

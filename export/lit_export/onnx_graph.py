@@ -45,7 +45,7 @@ def save(made: Any, out: Path, *, like: Any) -> None:
     for part in ("input", "output"):
         before, after = ([(entry.name, entry.type) for entry in getattr(model.graph, part)] for model in (like, made))
         if before != after:
-            raise GateError(f"the converted graph has other {part}s than the float32 graph")
+            raise GateError(f"the converted graph does not have the {part}s of the float32 graph")
     try:
         onnx.checker.check_model(made, full_check=True)
     except Exception as error:  # onnx's checker and its shape inference share no base but Exception
@@ -69,7 +69,7 @@ def _sort(graph: Any) -> None:
             else:
                 late.append(node)
         if len(late) == len(waiting):
-            raise GateError(f"the converted graph reads what nothing makes: {late[0].name}")
+            raise GateError(f"the converted graph reads a value that nothing produces: {late[0].name}")
         waiting = late
     copies = [type(node).FromString(node.SerializeToString()) for node in ordered]
     del graph.node[:]
@@ -119,4 +119,4 @@ def _describe(made: Any, like: Any) -> None:
     made.producer_name, made.producer_version = like.producer_name, like.producer_version
     del made.metadata_props[:]
     made.metadata_props.extend(like.metadata_props)
-    del made.graph.value_info[:]  # what was inferred on the way; every engine infers it anew
+    del made.graph.value_info[:]  # what was inferred on the way; every engine infers it again

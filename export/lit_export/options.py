@@ -1,4 +1,4 @@
-"""What can be asked of an export: one frozen record, with a reason beside each default."""
+"""What can be asked of an export: one frozen record, with a reason for each default."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -61,7 +61,7 @@ class Options:
     license: str | None = None
     command: str = "lit_export.export()"
     publish: bool = True
-    """Log the bundle beside its checkpoint, where that came from a registry."""
+    """Publish the bundle next to its checkpoint, if that came from a registry."""
     time_limit: float = 1800.0
     """Seconds for one format, where each has a process of its own (`export_isolated`)."""
 
@@ -69,9 +69,9 @@ class Options:
         if self.static_batch is not None and self.static_batch < 1:
             raise UsageError(f"--static-batch {self.static_batch}: expected at least 1")
         if not 7 <= self.opset <= 30:
-            raise UsageError(f"--opset {self.opset}: ONNX opsets from 7 to 30 are known")
+            raise UsageError(f"--opset {self.opset}: expected an ONNX opset from 7 to 30")
         if not 0 <= self.max_drop <= 1:
-            raise UsageError(f"--max-drop {self.max_drop}: a share of the score, 0 to 1")
+            raise UsageError(f"--max-drop {self.max_drop}: expected a share of the score, 0 to 1")
         if "int8" in self.precisions and self.calibration is None:
             raise UsageError(
                 "--precision int8 needs --calibration FOLDER: at least 128 images like those of production"

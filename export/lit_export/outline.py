@@ -18,7 +18,7 @@ _DEPTH = 100
 
 
 def read(file: IO[bytes], *, records: Mapping[str, int] | None, limit: int) -> Any:
-    """One pickle's value, from where the file stands. Raises NotPlainError, or ValueError and the like on damage.
+    """One pickle's value, from the file's current position. Raises NotPlainError, or ValueError and the like on damage.
 
     `records`: the sizes of the archive's records by name, for a storage must be one of them. None: the old format,
     whose storages follow the pickles; `limit` is then the size of the file.
@@ -27,12 +27,12 @@ def read(file: IO[bytes], *, records: Mapping[str, int] | None, limit: int) -> A
 
 
 def foreign(contents: Any) -> Iterator[tuple[str, Foreign]]:
-    """Each value that is no plain data, with its place: `hyper_parameters.root`."""
-    for place, value in walk(contents):
+    """Each value that is not plain data, with its path: `hyper_parameters.root`."""
+    for path, value in walk(contents):
         if isinstance(value, Foreign):
-            yield place, value
+            yield path, value
         elif isinstance(value, Named) and not is_constant(value.path):
-            yield place, Foreign(value.path)
+            yield path, Foreign(value.path)
 
 
 def storages(contents: Any) -> set[Storage]:
@@ -42,11 +42,11 @@ def storages(contents: Any) -> set[Storage]:
 
 
 def walk(contents: Any) -> Iterator[tuple[str, Any]]:
-    """Every value below, each object once, with its place. Raises NotPlainError for what is nested without end."""
+    """Every value below, each object once, with its path. Raises NotPlainError for what is nested without end."""
     seen: set[int] = set()
     waiting: list[tuple[str, int, Any]] = [("", 0, contents)]
     while waiting:
-        place, depth, value = waiting.pop()
+        path, depth, value = waiting.pop()
         if isinstance(value, dict | list | tuple):
             if depth > _DEPTH:
                 raise NotPlainError(f"values nested more than {_DEPTH} deep")
@@ -54,13 +54,13 @@ def walk(contents: Any) -> Iterator[tuple[str, Any]]:
                 continue
             seen.add(id(value))
             below = value.items() if isinstance(value, dict) else enumerate(value)
-            waiting += [(_join(place, key), depth + 1, inner) for key, inner in below]
-        yield place, value
+            waiting += [(_join(path, key), depth + 1, inner) for key, inner in below]
+        yield path, value
 
 
-def _join(place: str, key: object) -> str:
+def _join(path: str, key: object) -> str:
     text = str(key) if isinstance(key, str | int) else type(key).__name__
-    return f"{place}.{text[:80]}" if place else text[:80]
+    return f"{path}.{text[:80]}" if path else text[:80]
 
 
 class _Reader:
@@ -98,11 +98,11 @@ class _Reader:
         self.marked.append(self.stack)
         self.stack = []
 
-    def put(self, place: int) -> None:
-        self.memo[place] = self.stack[-1]
+    def put(self, index: int) -> None:
+        self.memo[index] = self.stack[-1]
 
-    def get(self, place: int) -> None:
-        self.stack.append(self.memo[place])
+    def get(self, index: int) -> None:
+        self.stack.append(self.memo[index])
 
     def name(self, argument: str) -> None:
         module, _, name = argument.partition(" ")
@@ -117,13 +117,13 @@ class _Reader:
     def extend(self, items: list[Any]) -> None:
         target = self.stack[-1]
         if not isinstance(target, list):
-            raise NotPlainError("appends to what is no list")
+            raise NotPlainError("appends to something that is not a list")
         target.extend(items)
 
     def set_items(self, items: list[Any]) -> None:
         target = self.stack[-1]
         if not isinstance(target, dict):
-            raise NotPlainError("sets a key of what is no dict")
+            raise NotPlainError("sets a key of something that is not a dict")
         for key, value in zip(items[::2], items[1::2], strict=True):
             target[key_of(key)] = value
 

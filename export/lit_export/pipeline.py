@@ -12,7 +12,7 @@ from lit_export.bundle_folder import Bundle, Key
 from lit_export.formats import FORMATS, STANDARD, writing_packages
 from lit_export.graph_builder import GraphBuilder
 from lit_export.judge import judge_for, tuned
-from lit_export.loaded import Loaded, Source, load
+from lit_export.loaded import Exportable, Loaded, load
 from lit_export.module import require_input
 from lit_export.options import Options
 from lit_export.proof import parity, samples
@@ -27,7 +27,7 @@ _PACKAGES = (*_TRAINING, *writing_packages(), *engines.packages(), "pillow", "si
 
 
 def export(
-    source: Source,
+    source: Exportable,
     formats: Sequence[manifest.Format] = (STANDARD,),
     *,
     out: Path | None = None,
@@ -48,14 +48,14 @@ def export(
     target = tuned(target, options)
     described = _describe(loaded, target, options)
     folder = out or bundle_folder.default_folder(described)
-    bundle_folder.kept(folder, described, wanted)  # says now what would say no in the end
+    bundle_folder.graphs_that_stay(folder, described, wanted)  # refused now rather than in the end
 
     with files.staging_folder(folder.absolute().parent) as scratch, files.staging_folder(scratch) as staged:
         progress.note("ask the eager module for the answers")
         expected = samples.samples(target, images=options.images, scratch=scratch)
         if parity.is_constant(expected):
             progress.note(
-                "warning: the module answers the same to every input. Is it trained? Comparing it can show little"
+                "warning: the module gives every input the same answer. Is it trained? Comparing it shows little"
             )
         builder = GraphBuilder(target, described, options, scratch, expected, judge_for(target, options))
         graphs = [builder.graph(name, precision) for name, precision in wanted]

@@ -19,7 +19,7 @@ _ITEM = (str, int, float, bool, bytes, type(None))
 
 
 class NotPlainError(ArtifactError):
-    """The pickle does what no torch.save does."""
+    """The pickle does something that torch.save never does."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def storage(kind: Any, key: Any, location: Any, count: Any) -> Storage:
     """The storage that a pickle refers to."""
     name = kind.path.rpartition(".")[2].removesuffix("Storage") if isinstance(kind, Named) else ""
     if name not in _ELEMENT or not (isinstance(key, str) and isinstance(location, str) and _is_count(count)):
-        raise NotPlainError("a storage of no known kind or size")
+        raise NotPlainError("a storage of unknown kind or size")
     return Storage(key, name, count)
 
 

@@ -39,7 +39,7 @@ class FloatGraph:
         original = onnx.load(fp32)
         opset = next(entry.version for entry in original.opset_import if entry.domain in ("", "ai.onnx"))
         if opset < 13:
-            raise GateError(f"int8 by channel needs opset 13 or newer; {fp32.name} is of opset {opset}")
+            raise GateError(f"int8 by channel needs opset 13 or newer; {fp32.name} has opset {opset}")
         path = staged / "simplified.onnx"
         # Symbolic shapes are for transformers of many inputs, and need sympy; onnx infers what is needed here.
         quant_pre_process(fp32, path, skip_symbolic_shape=True)
@@ -90,15 +90,15 @@ class FloatGraph:
             found.update(dict.fromkeys(nodes))
         weighted = {node.name for node in self.model.graph.node if node.op_type in onnx_graph.WEIGHTED}
         if not weighted - found.keys():
-            raise UsageError(f"int8 has nothing left to quantize: {', '.join(patterns)} keep every layer in float")
+            raise UsageError(f"int8 has nothing left to quantize: {', '.join(patterns)} leave every layer in float")
         return list(found)
 
-    def write(self, to: Path, ranges: Any, *, kept: Sequence[str]) -> None:
-        """Quantize all but `kept`, and write it as a file that is otherwise as the float32 one."""
-        onnx_graph.save(self.quantized(ranges, kept=kept), to, like=self.original)
+    def write(self, to: Path, ranges: Any, *, in_float: Sequence[str]) -> None:
+        """Quantize all but `in_float`, and write it as a file that is otherwise as the float32 one."""
+        onnx_graph.save(self.quantized(ranges, in_float=in_float), to, like=self.original)
 
-    def quantized(self, ranges: Any, *, kept: Sequence[str] = (), only: Sequence[str] = ()) -> Any:
-        """The graph with all quantized but `kept`, or nothing but `only`. `ranges` are those of the calibration."""
+    def quantized(self, ranges: Any, *, in_float: Sequence[str] = (), only: Sequence[str] = ()) -> Any:
+        """The graph with all quantized but `in_float`, or nothing but `only`. `ranges` are those of the calibration."""
         import onnx
         from onnxruntime.quantization import QuantType
         from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
@@ -113,7 +113,7 @@ class FloatGraph:
             activation_qType=QuantType.QUInt8,
             tensors_range=ranges,
             nodes_to_quantize=list(only),
-            nodes_to_exclude=sorted({*self.exact, *kept}),
+            nodes_to_exclude=sorted({*self.exact, *in_float}),
             op_types_to_quantize=list(OPERATORS),
             extra_options={},
         )

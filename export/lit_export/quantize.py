@@ -29,35 +29,34 @@ def int8(
     out: Path,
     *,
     calibration: Iterable[Images],
-    keep: Sequence[str] = (),
+    in_float: Sequence[str] = (),
     accept: Callable[[Path], bool] | None = None,
 ) -> Quantization:
     """Write `out`, the int8 form of an ONNX file whose one input is images, uint8 [batch, height, width, channels].
 
-    `calibration` gives batches of prepared images, read once, one batch in memory at a time. `keep` leaves layers in
-    float: names or patterns of nodes, of PyTorch modules (`network.layer4.*`), or operators (`Gemm`). `accept` judges a
-    candidate file; while it says no, the layers that lose most are restored, fewest first. Raises GateError where half
-    of them are not enough.
+    `calibration` gives batches of prepared images, read once, one batch in memory at a time. `in_float` are layers to
+    leave in float: names or patterns of nodes, of PyTorch modules (`network.layer4.*`), or operators (`Gemm`). `accept`
+    judges a candidate file; while it says no, the layers that lose most are restored, fewest first. Raises GateError
+    where half of them are not enough.
     """
     require("onnxruntime.quantization", extra="export", purpose="Exporting to int8")
     out.parent.mkdir(parents=True, exist_ok=True)
     with files.staging_folder(out.absolute().parent) as staged:
         float_graph = FloatGraph.read(fp32, staged)
-        asked = float_graph.named(keep)
+        asked = float_graph.named(in_float)
         ranges, images, sample = _calibrate(float_graph, calibration, staged)
         if images < ENOUGH_IMAGES:
-            progress.note(
-                f"int8 is calibrated on {images} images; give at least {ENOUGH_IMAGES}, of every kind that will come"
-            )
+            enough = f"at least {ENOUGH_IMAGES}, of all kinds that production sees"
+            progress.note(f"int8 is calibrated on {images} images; give {enough}")
         candidate = staged / out.name
 
         def good(restored: Sequence[str]) -> bool:
-            float_graph.write(candidate, ranges, kept=[*asked, *restored])
+            float_graph.write(candidate, ranges, in_float=[*asked, *restored])
             return accept is None or accept(candidate)
 
         restored = [] if good([]) else _restore(float_graph, ranges, sample, asked=asked, good=good)
         if restored:
-            float_graph.write(candidate, ranges, kept=[*asked, *restored])
+            float_graph.write(candidate, ranges, in_float=[*asked, *restored])
         os.replace(candidate, out)
     return Quantization(
         calibration_images=images, kept=tuple(sorted(float_graph.title(name) for name in {*asked, *restored}))

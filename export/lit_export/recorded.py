@@ -8,7 +8,7 @@ from lit_infer.manifest import CHECKPOINT_KEY, CheckpointRecord, Score
 
 _MONITOR = "ModelCheckpoint"
 AVERAGED = ("ema_state_dict", "state_dict_ema")
-"""Where others than Lightning keep averaged weights, beside the raw ones in `state_dict`."""
+"""Where tools other than Lightning store averaged weights, next to the raw ones in `state_dict`."""
 RAW = "current_model_state"
 """Where Lightning's WeightAveraging keeps the raw weights; `state_dict` then holds the averaged ones."""
 
@@ -20,19 +20,19 @@ def table(contents: Any, key: str) -> dict[Any, Any]:
 
 
 def hparams(contents: dict[str, Any]) -> dict[str, Any]:
-    """The hyperparameters, in older checkpoints' places too."""
+    """The hyperparameters, also where older checkpoints have them."""
     found: dict[Any, Any] = {}
     for key in ("hparams", "module_arguments", "hyper_parameters"):
         found.update(table(contents, key))
     return {key: value for key, value in found.items() if isinstance(key, str)}
 
 
-def record(contents: dict[str, Any], place: str) -> CheckpointRecord | None:
+def record(contents: dict[str, Any], where: str) -> CheckpointRecord | None:
     """What lit_trainer's DeploymentFacts stored."""
     stored = contents.get(CHECKPOINT_KEY)
     if stored is None:
         return None
-    return manifest.convert(stored, CheckpointRecord, where=f"{place}: {CHECKPOINT_KEY}")
+    return manifest.convert(stored, CheckpointRecord, where=f"{where}: {CHECKPOINT_KEY}")
 
 
 def score(contents: dict[str, Any]) -> Score | None:

@@ -1,4 +1,4 @@
-"""What a child process tells of its work, told again by its parent: a JSON line on a pipe for each thing said."""
+"""What a child process reports, reported again by its parent: a JSON line on a pipe for each report."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from lit_infer.progress import Advance, Listener, Transferred
 
 
 def listener(pipe: int) -> Listener:
-    """In the child: writes down whatever is told. What the child starts must not hold the pipe."""
+    """In the child: writes every report to the pipe, which must not be inherited by what the child starts."""
     os.set_inheritable(pipe, False)
     stream = os.fdopen(pipe, "w", encoding="utf-8")
 
@@ -45,9 +45,9 @@ def listener(pipe: int) -> Listener:
 
 
 def retell(pipe: int, name: str) -> None:
-    """In the parent: tell all that comes through the pipe, until nobody holds its other end.
+    """In the parent: report everything that comes through the pipe, until nobody holds its other end.
 
-    A line is said to be of `name`, unless it begins with that already or holds for all that goes on.
+    A line is prefixed with `name`, unless it begins with it already or is true of all the work.
     """
     with os.fdopen(pipe, encoding="utf-8") as stream, ExitStack() as open_now:
         _retell(stream, name, open_now)

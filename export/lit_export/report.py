@@ -12,7 +12,7 @@ from lit_infer.manifest import Graph
 
 
 def graphs_table(graphs: Sequence[Graph]) -> Table:
-    """One row per graph: status, size, parity, score, speed. A score column stands only where scores were measured."""
+    """One row per graph: status, size, parity, score, speed. Scores have a column where they were measured."""
     scored = any(graph.score for graph in graphs)
     table = Table("format", "status", box=None, pad_edge=False)
     for name in ("MB", "max diff", "agree", *(("score",) if scored else ()), "ms/input"):
@@ -35,12 +35,12 @@ def graphs_table(graphs: Sequence[Graph]) -> Table:
 
 
 def failures(bundle: Bundle) -> list[str]:
-    """Why each graph failed that did; its file is gone."""
+    """Why each failed graph failed; its file is gone."""
     return [f"{graph.label} failed, no file is kept: {graph.reason}" for graph in bundle.failed]
 
 
 def scores(bundle: Bundle) -> list[str]:
-    """The scores that a graph's own stands beside: the eager module's on the same images, and the recorded one."""
+    """The scores to compare a graph's own with: the eager module's on the same images, and the recorded one."""
     lines = []
     measured = next((graph.score for graph in bundle.attempted if graph.score), None)
     if measured:
@@ -67,7 +67,7 @@ def ending(bundle: Bundle) -> list[str]:
 
 
 def _viewer(folder: Path, graphs: Sequence[Graph]) -> list[str]:
-    """The command that draws the first graph for which there is one."""
+    """The command that displays the first graph for which there is one."""
     drawn = ((FORMATS[graph.format].viewer, graph.file) for graph in graphs)
     return [f"view with:    {viewer} {folder / file}" for viewer, file in drawn if viewer and file][:1]
 

@@ -117,4 +117,4 @@ def _prepared(prepare: Callable[[ImageInput], Pixels], image: ImageInput) -> Pix
 
 
 def _unreadable(what: str, why: str) -> GateError:
-    return GateError(f"labelled data must be whole; {what} cannot be used: {why}")
+    return GateError(f"labelled data must be complete; {what} cannot be used: {why}")

@@ -50,7 +50,7 @@ def _signer(private_key: Path, password: str | None) -> Any:
     except FileNotFoundError:
         raise NotFoundError(f"no private key at {private_key}. docs/export/signing.md shows how to make one") from None
     except TypeError:
-        wrong = "is not encrypted, and a password is given" if password else "is encrypted: give its password"
+        wrong = "is not encrypted, but a password was given" if password else "is encrypted: give its password"
         raise UsageError(f"{private_key} {wrong}") from None
     except (ValueError, AttributeError, UnsupportedAlgorithm):  # AttributeError: a key on no curve at all (RSA)
         reason = ", or the password is wrong" if password else ""

@@ -55,7 +55,7 @@ def _of_torchvision(name: str) -> DeploymentFacts:
         weights = models.get_weight(name)
     except (ValueError, KeyError, AttributeError):
         raise UsageError(
-            f"--spec {_TORCHVISION}{name}: torchvision knows no such weights; an example is "
+            f"--spec {_TORCHVISION}{name}: torchvision has no such weights; an example is "
             f"{_TORCHVISION}ResNet18_Weights.IMAGENET1K_V1"
         ) from None
     try:

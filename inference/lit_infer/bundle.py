@@ -1,4 +1,4 @@
-"""Find a model, whatever names it: a bundle folder, a lone graph file, a reference, or nothing at all."""
+"""Find a model, whatever names it: a bundle folder, a graph file on its own, a reference, or nothing at all."""
 
 import os
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from lit_infer.manifest import Graph, Manifest, Precision
 
 @dataclass(frozen=True)
 class GraphFile:
-    """A graph file of known format. `listed` is its entry in the bundle's manifest; None: a lone file."""
+    """A graph file of known format. `listed` is its entry in the bundle's manifest; None for a file on its own."""
 
     path: Path
     manifest: Manifest | None
@@ -21,7 +21,7 @@ class GraphFile:
     provider: str = "auto"
     """The part of onnxruntime that is to run it; other engines have none."""
     allow_native_code: bool = False
-    """For who compiled the file. Of everybody else's files it is $LIT_ALLOW_NATIVE_CODE that decides."""
+    """For a caller that has compiled the file itself. For all other files, $LIT_ALLOW_NATIVE_CODE decides."""
 
     @property
     def engine(self) -> Engine:
@@ -39,12 +39,12 @@ class GraphFile:
         return opened, embedded_manifest(opened, where=str(self.path))
 
     def _choices(self) -> dict[str, Any]:
-        """What only some engines ask for."""
+        """Arguments that only some engines take."""
         chosen: dict[str, Any] = {} if self.provider == "auto" else {"provider": self.provider}
         return chosen | ({"allow_native_code": self.allow_native_code} if self.engine.holds_native_code else {})
 
     def _digests(self) -> dict[Path, str | None]:
-        """The sha256 of the graph and of the files that belong to it, as listed; of a lone file nothing is known."""
+        """The sha256 of the graph and of the files that belong to it, as listed; {} for a file on its own."""
         if self.listed is None:
             return {}
         companions = {self.path.with_name(Path(name).name): digest for name, digest in self.listed.companions.items()}
@@ -59,7 +59,7 @@ def embedded_manifest(opened: OpenGraph, *, where: str) -> Manifest:
 
 
 def find(model: str | os.PathLike[str]) -> list[GraphFile]:
-    """The graph files that a bundle folder, a lone file or a reference offers; never an empty list."""
+    """The graph files that a bundle folder, a file on its own or a reference offers; never an empty list."""
     path = Path(model)
     if path.is_dir():
         return _in_folder(path)
@@ -71,7 +71,7 @@ def find(model: str | os.PathLike[str]) -> list[GraphFile]:
         folder = artifacts.registry(reference).fetch(reference)
         if not (folder / manifest.FILE_NAME).is_file():
             raise NotFoundError(
-                f"{model} is not a bundle; a checkpoint is made one by: lit-export onnx --artifact {model}"
+                f"{model} is not a bundle. To make one of a checkpoint, run: lit-export onnx --artifact {model}"
             )
         return _in_folder(folder)
     raise NotFoundError(
@@ -117,7 +117,7 @@ def _preference(graph: GraphFile) -> tuple[bool, bool, int]:
 
 def _not_offered(graphs: list[GraphFile], engine: str, precision: str) -> UsageError:
     if precision != "auto" and graphs[0].listed is None:
-        return UsageError(f"{graphs[0].path}: a lone file does not say its precision. Name its bundle")
+        return UsageError(f"{graphs[0].path}: a graph file on its own does not say its precision. Name its bundle")
     asked = "graph" if precision == "auto" else f"{precision} graph"
     by = "" if engine == "auto" else f" for the engine {engine}"
     here = ", ".join(sorted({graph.listed.label if graph.listed else graph.engine.format for graph in graphs}))
@@ -132,7 +132,7 @@ def default_model() -> str:
     manifests = [path for path in root.rglob(manifest.FILE_NAME) if _is_offered(path.relative_to(root))]
     if not manifests:
         raise NotFoundError(
-            f"no model named and no bundle below {root}/. Give --model, set LIT_MODEL, or make one: "
+            f"no model was named, and there is no bundle below {root}/. Give --model, set LIT_MODEL, or make one: "
             "lit-export onnx --artifact local/digits/digits-cnn:best"
         )
     return str(max(manifests, key=lambda path: path.stat().st_mtime_ns).parent)

@@ -25,7 +25,7 @@ _interrupt_is_told = False
 out = Console(highlight=False, soft_wrap=True, emoji=False)
 err = Console(highlight=False, soft_wrap=True, stderr=True, emoji=False)
 if not out.is_terminal:
-    out.width = 10_000  # a pipe has no edge at which a path must be cut
+    out.width = 10_000  # a pipe has no edge at which to cut a path
 
 
 def note(text: str) -> None:
@@ -87,7 +87,7 @@ def image_progress(count: Callable[[], int | None], *, quiet: bool) -> Iterator[
 
 @contextmanager
 def listening(*, quiet: bool) -> Iterator[None]:
-    """What work tells of itself in the block is shown here; to who asked for quiet, only what matters in any case."""
+    """Show what the work in the block reports; with `quiet`, only its warnings."""
     said = set[str]()
 
     def note_once(text: str) -> None:
@@ -129,7 +129,7 @@ def run(app: Callable[..., Any]) -> None:
     """Run a command: a user's mistake becomes one or two lines and an exit code, never a traceback."""
     # Pillow only warns of an image that is too large; here it is an error of that image.
     warnings.filterwarnings("error", message="Image size .* exceeds limit")
-    for stream in (sys.stdout, sys.stderr):  # a file's name may hold bytes that are no text
+    for stream in (sys.stdout, sys.stderr):  # a file name may hold bytes that are not text
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     if isinstance(app, typer.Typer):
         # `| head` ends the command quietly. Not for training, which must outlive a socket that closes.

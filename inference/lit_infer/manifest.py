@@ -115,6 +115,15 @@ class DeploymentFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return height_width(self.preprocess)
 
 
+class BatchTensor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A tensor as training saw it."""
+
+    name: str
+    """Its argument's name, or where it was in the batch: `0`, `input_ids`, `1.mask`."""
+    dtype: str
+    shape: tuple[int, ...]
+
+
 class CheckpointRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What training stores in a checkpoint, as plain data under CHECKPOINT_KEY."""
 
@@ -122,6 +131,10 @@ class CheckpointRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     run: str | None = None
     """The tracked run that made it, as `project/id`."""
     git_commit: str | None = None
+    batch: tuple[BatchTensor, ...] | None = None
+    """The tensors of a validation batch; None where there was no batch before the checkpoint."""
+    inputs: tuple[BatchTensor, ...] | None = None
+    """What `forward` was called with for that batch; None where it was not, or with other things than tensors."""
 
 
 class Score(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,4 +1,4 @@
-"""How work tells of itself: whoever does it calls `note`, `transfer` or `steps`, and a listener hears it.
+"""How work reports its progress: it calls `note`, `transfer` or `steps`, and the current listener hears it.
 
     with progress.listening(Listener(note=print)):
         export("last.ckpt")
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 Say = Callable[[str], None]
 Transferred = Callable[[int, int], None]
-"""Told after each piece: bytes so far, bytes in all."""
+"""Called after each piece: bytes so far, bytes in all."""
 Advance = Callable[[], None]
-"""Told after each step."""
+"""Called after each step."""
 
 
 def _nothing(_: str) -> None:
@@ -35,18 +35,18 @@ def _no_steps(_: str, __: int) -> Iterator[Advance]:
 
 @dataclass(frozen=True)
 class Listener:
-    """What is done with that which is told."""
+    """What is done with each report."""
 
     note: Say = _nothing
     """A line about the work."""
     note_once: Say | None = None
-    """A line that stays true for the rest of the work, so that it need not be shown again. None: as any other."""
+    """A line that stays true for the rest of the work, so that it need not be repeated. None: treated as any other."""
     warn: Say = _nothing
-    """A line that matters to those, too, who want to hear nothing of the work."""
+    """A line that is shown even to those who asked for quiet."""
     transfer: Callable[[str], AbstractContextManager[Transferred]] = _no_bytes
-    """Around a transfer: its name gives what is told of its bytes."""
+    """Around a transfer of this name; gives a function to call with its bytes."""
     steps: Callable[[str, int], AbstractContextManager[Advance]] = _no_steps
-    """Around work in steps: its name and their number give what is told of each."""
+    """Around work of this name in so many steps; gives a function to call after each."""
 
 
 _NOBODY = Listener()
@@ -55,7 +55,7 @@ _current: ContextVar[Listener] = ContextVar("listener", default=_NOBODY)
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Let a listener hear what is told in the block, in place of whoever heard it before."""
+    """Let a listener hear the reports of the block, in place of the one before."""
     before = _current.set(listener)
     try:
         yield
@@ -64,23 +64,23 @@ def listening(listener: Listener) -> Iterator[None]:
 
 
 def note(text: str) -> None:
-    """Tell a line about the work."""
+    """Report a line about the work."""
     _current.get().note(text)
 
 
 def note_once(text: str) -> None:
-    """Tell a line that stays true for the rest of the work."""
+    """Report a line that stays true for the rest of the work."""
     hears = _current.get()
     (hears.note_once or hears.note)(text)
 
 
 def warn(text: str) -> None:
-    """Tell a line that matters in any case."""
+    """Report a line that is shown even to those who asked for quiet."""
     _current.get().warn(text)
 
 
 def transfer(task: str) -> AbstractContextManager[Transferred]:
-    """Around a transfer; the block tells what it is given the bytes so far and those in all."""
+    """Around a transfer; the block calls what it is given with the bytes so far and in all."""
     return _current.get().transfer(task)
 
 

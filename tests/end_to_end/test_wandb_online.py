@@ -80,7 +80,7 @@ def test_the_demo_runs_online_with_a_key_and_a_server(online: Online) -> None:
     assert "tracking: W&B online (WANDB_API_KEY is set)" in online.demo
     assert "registry: folder registry artifacts/registry: the name begins with local/" in online.demo
     assert "tracking: uploading what is left of " in online.demo
-    assert "has not got" not in online.demo
+    assert "does not have" not in online.demo
     assert "Traceback" not in online.demo
 
 

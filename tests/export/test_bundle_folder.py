@@ -62,16 +62,16 @@ def test_a_bundle_is_its_graphs_and_what_describes_them(bundle: Path) -> None:
     ],
 )
 def test_graphs_of_other_facts_do_not_join(bundle: Path, changes: dict[str, Any], named: str) -> None:
-    with pytest.raises(UsageError, match=f"the bundle's onnx was exported with other {named}. Export all formats anew"):
-        bundle_folder.kept(bundle, described(**changes), [("torchscript", "fp32")])
+    with pytest.raises(UsageError, match=f"onnx was exported with different {named}. Export all formats again"):
+        bundle_folder.graphs_that_stay(bundle, described(**changes), [("torchscript", "fp32")])
     # Made anew, it is what is asked for now; nothing of before would stay.
-    assert bundle_folder.kept(bundle, described(**changes), [("onnx", "fp32")]) == ()
+    assert bundle_folder.graphs_that_stay(bundle, described(**changes), [("onnx", "fp32")]) == ()
 
 
 def test_another_checkpoint_does_not_join(bundle: Path) -> None:
     other = described(source=replace(described().source, digest="f" * 64))
     with pytest.raises(UsageError, match=r"another checkpoint than colours@ffffffffffff\. Name another folder"):
-        bundle_folder.kept(bundle, other, [("onnx", "fp32")])
+        bundle_folder.graphs_that_stay(bundle, other, [("onnx", "fp32")])
 
 
 def test_a_graph_of_another_format_or_precision_stays(bundle: Path, tmp_path: Path) -> None:
@@ -134,15 +134,15 @@ def test_what_is_no_bundle_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "empty").mkdir()
     for name in ("thesis", "file"):
-        with pytest.raises(UsageError, match=f"{name} is not a bundle and not an empty folder"):
-            bundle_folder.kept(tmp_path / name, described(), [])
-    assert bundle_folder.kept(tmp_path / "empty", described(), []) == ()
+        with pytest.raises(UsageError, match=f"{name} is neither a bundle nor an empty folder"):
+            bundle_folder.graphs_that_stay(tmp_path / name, described(), [])
+    assert bundle_folder.graphs_that_stay(tmp_path / "empty", described(), []) == ()
 
 
 def test_a_damaged_manifest_is_not_written_over(bundle: Path) -> None:
     (bundle / "manifest.json").write_text(json.dumps({"schema": 1}))
     with pytest.raises(ArtifactError, match=r"manifest\.json"):
-        bundle_folder.kept(bundle, described(), [("onnx", "fp32")])
+        bundle_folder.graphs_that_stay(bundle, described(), [("onnx", "fp32")])
 
 
 def test_golden_answers_are_plain_arrays_of_any_name_and_always_the_same_bytes(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_without_torch_the_extra_is_named(tmp_path: Path) -> None:
     [
         (["--checkpoint", "nowhere.ckpt"], "no checkpoint at nowhere.ckpt"),
         (["--artifact", "local/p/none:best"], "no local/p/none in the registry"),
-        (["--artifact", "best"], "'best' names no project"),
+        (["--artifact", "best"], "'best' does not say which project"),
     ],
 )
 def test_a_users_mistake_is_one_or_two_lines_and_exit_2(tmp_path: Path, arguments: list[str], message: str) -> None:

@@ -102,5 +102,5 @@ def test_a_checkpoint_is_opened_by_its_url(server: _Server, tmp_path: Path) -> N
     torch.save({"state_dict": {"w": torch.ones(1)}}, tmp_path / "x.ckpt")
     server.body = (tmp_path / "x.ckpt").read_bytes()
     found = open_checkpoint(artifact=None, checkpoint=url(server, "best.ckpt"))
-    assert (found.name, found.place) == ("best", url(server, "best.ckpt"))
+    assert (found.name, found.where) == ("best", url(server, "best.ckpt"))
     assert found.contents["state_dict"]["w"].item() == 1

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from torch import nn
 
@@ -135,3 +136,31 @@ def test_a_library_that_was_just_compiled_is_opened_to_be_proven(
     assert outcome(bundle) == {"aotinductor": "ok"}
     with pytest.raises(EngineError, match="holds native code"):
         load(tmp_path / "b")
+
+
+class Lookup(nn.Module):
+    """A small vocabulary: noise of any integers is none of its words."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(5, 3)
+        self.example_input_array = torch.tensor([[0, 4]])
+
+    def forward(self, words: torch.Tensor) -> torch.Tensor:
+        return self.embed(words).mean(1)
+
+
+def test_a_graph_is_timed_on_what_it_was_compared_on(tmp_path: Path) -> None:
+    (graph,) = export(Lookup(), ["onnx"], out=tmp_path / "b").attempted
+    assert graph.latency is not None
+    assert graph.latency.ms > 0
+
+
+def test_a_proven_graph_is_not_lost_where_it_cannot_be_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def compare(*_: object, **__: object) -> None:
+        raise RuntimeError("the clock has stopped")
+
+    monkeypatch.setattr(latency, "compare", compare)
+    (graph,) = export(Lookup(), ["onnx"], out=tmp_path / "b").attempted
+    assert (graph.status, graph.latency) == ("ok", None)
+    assert (tmp_path / "b" / "model.onnx").is_file()

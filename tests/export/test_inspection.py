@@ -31,6 +31,8 @@ def test_a_checkpoint_tells_what_training_recorded(digits_checkpoint: Path) -> N
     assert rows["score"].startswith("val_loss ")
     assert rows["task"] == "image-classification"
     assert rows["labels"].startswith("10: 0, 1")
+    assert rows["batch"].startswith("0: float32 [")
+    assert rows["forward"].endswith(", 1, 16, 16]")
     assert "tensors" in rows["state_dict"]
     assert "width: 8" in [value for _, value in found.rows]
 

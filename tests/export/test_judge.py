@@ -38,7 +38,7 @@ def judged(target: Target, labelled: Path) -> Callable[..., Judge]:
     def make(*, eager: float, max_drop: float) -> Judge:
         options = Options(data=labelled, max_drop=max_drop)
         items = [(path, LABELS.index(path.parent.name)) for path in sorted(labelled.rglob("*.png"))]
-        return Judge(target, options, items, eager)
+        return Judge(target, options, items, {"accuracy": eager})
 
     return make
 
@@ -53,9 +53,9 @@ def test_a_graph_that_loses_more_than_is_allowed_is_refused(judged: Callable[...
     wrong = load(make_bundle(tmp_path / "b"))
     judge = judged(eager=1.0, max_drop=0.2)
     items = [(path, (truth + 1) % 3 if place == 0 else truth) for place, (path, truth) in enumerate(judge.labelled)]
-    one_wrong = Judge(judge.target, judge.options, items, eager=1.0)
+    one_wrong = Judge(judge.target, judge.options, items, eager={"accuracy": 1.0})
     assert one_wrong.score(wrong) is not None  # 5 of 6
-    stricter = Judge(judge.target, Options(max_drop=0.1), items, eager=1.0)
+    stricter = Judge(judge.target, Options(max_drop=0.1), items, eager={"accuracy": 1.0})
     with pytest.raises(GateError, match=r"fell from 100\.00% \(eager\) to 83\.33%, by 16\.67 points; 10 are allowed"):
         stricter.score(wrong)
 

@@ -105,7 +105,7 @@ def test_a_table_says_what_is_true_of_each_image_in_the_models_order(suffix: str
     ("rows", "labels", "size", "message"),
     [
         (ROWS, ["rain", "fog"], 2, "has no column fog; it has file_name, night, rain"),
-        (ROWS, None, 3, "has 2 columns beside file_name, and the model answers 3"),
+        (ROWS, None, 3, "has 2 columns beside file_name, and 3 are needed"),
         (({"file_name": "a.png", "night": "yes"},), ["night"], 1, "row 1: night is 'yes', not a number"),
         (({"file_name": "a.png", "night": None},), ["night"], 1, "row 1: night is None, not a number"),
         (({"name": "a.png", "night": 1},), ["night"], 1, "has no column file_name"),
@@ -121,7 +121,10 @@ def test_a_table_that_does_not_fit_is_refused(
 
 
 def test_a_folder_without_a_table_is_told_what_is_expected(tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError, match=r"--data .*: expected a folder of images with one of metadata\.csv or"):
+    with pytest.raises(
+        NotFoundError,
+        match=r"--data .*: expected a folder of images with metadata\.csv or .*, or a lit-train config\.yaml",
+    ):
         labelled.values(Question(tmp_path, ["night"], 1))
     (tmp_path / "metadata.csv").write_text("")
     with pytest.raises(UsageError, match="has no rows"):

@@ -75,7 +75,7 @@ def test_graphs_of_other_facts_do_not_share_a_bundle(save: Save, spec: Path, tmp
     export(checkpoint, ["onnx"], out=tmp_path / "b", options=options)
     before = manifest.read(tmp_path / "b")
     spec.write_text(spec.read_text().replace("0.25, 0.25, 0.25", "0.5, 0.5, 0.5").replace("owl", "fox"))
-    with pytest.raises(UsageError, match="onnx was exported with other normalize, labels"):
+    with pytest.raises(UsageError, match="onnx was exported with different normalize, labels"):
         export(checkpoint, ["torchscript"], out=tmp_path / "b", options=options)
     assert manifest.read(tmp_path / "b") == before
     again = export(checkpoint, BOTH, out=tmp_path / "b", options=options)
@@ -86,7 +86,7 @@ def test_graphs_of_other_facts_do_not_share_a_bundle(save: Save, spec: Path, tmp
 def test_a_folder_with_other_things_in_it_is_left_alone(digits_checkpoint: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1.txt").write_text("dear reader")
-    with pytest.raises(UsageError, match="not a bundle"):
+    with pytest.raises(UsageError, match="is neither a bundle nor an empty folder"):
         export(digits_checkpoint, out=tmp_path / "thesis")
     assert [path.name for path in (tmp_path / "thesis").iterdir()] == ["chapter1.txt"]
 
@@ -176,7 +176,7 @@ def test_where_the_first_exporter_gets_it_wrong_the_second_is_tried_and_the_mani
     """pytorch#169178: an exporter may write a graph that loads, runs and answers something else."""
     right = formats.onnx.write_dynamo
 
-    def wrong(job: formats.job.Job, path: Path) -> Written:
+    def wrong(job: formats.job.WriteJob, path: Path) -> Written:
         module = copy.deepcopy(job.target.module)
         with torch.no_grad():
             next(module.parameters()).mul_(1.1)

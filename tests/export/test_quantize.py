@@ -144,7 +144,7 @@ def test_no_calibration_images_are_refused(fp32: Path, tmp_path: Path) -> None:
 def test_layers_are_kept_by_module_node_or_operator(
     fp32: Path, tmp_path: Path, keep: list[str], float_weights: set[str], kept: tuple[str, ...]
 ) -> None:
-    made = quantize.int8(fp32, tmp_path / "int8.onnx", calibration=batches(8), keep=keep)
+    made = quantize.int8(fp32, tmp_path / "int8.onnx", calibration=batches(8), in_float=keep)
     assert made.kept == kept
     entries = onnx.load(tmp_path / "int8.onnx").graph.initializer
     assert {entry.name for entry in entries if entry.name.endswith(".weight")} == float_weights
@@ -152,12 +152,12 @@ def test_layers_are_kept_by_module_node_or_operator(
 
 def test_a_name_that_keeps_nothing_is_refused(fp32: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no layer is called conv9; nearest: conv"):
-        quantize.int8(fp32, tmp_path / "int8.onnx", calibration=batches(8), keep=["conv9"])
+        quantize.int8(fp32, tmp_path / "int8.onnx", calibration=batches(8), in_float=["conv9"])
 
 
 def test_keeping_every_layer_is_refused(fp32: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"nothing left to quantize: Conv, fc keep every layer"):
-        quantize.int8(fp32, tmp_path / "int8.onnx", calibration=batches(8), keep=["Conv", "fc"])
+    with pytest.raises(UsageError, match=r"nothing left to quantize: Conv, fc leave every layer"):
+        quantize.int8(fp32, tmp_path / "int8.onnx", calibration=batches(8), in_float=["Conv", "fc"])
 
 
 def test_the_worst_layers_are_restored_until_the_file_is_accepted(

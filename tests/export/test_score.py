@@ -46,8 +46,8 @@ def labelled(tmp_path: Path) -> Path:
 def test_folders_are_classes_by_their_names(labelled: Path, predictor: Predictor) -> None:
     items = of_colours(labelled)
     assert len(list(items)) == 7
-    assert score.of_graph(predictor, items, ACCURACY) == pytest.approx(6 / 7)
-    assert score.of_graph(predictor, items, ACCURACY, batch_size=2) == pytest.approx(6 / 7)
+    assert score.of_graph(predictor, items, ACCURACY) == {"accuracy": pytest.approx(6 / 7)}
+    assert score.of_graph(predictor, items, ACCURACY, batch_size=2) == {"accuracy": pytest.approx(6 / 7)}
 
 
 def test_labelled_data_must_be_whole(labelled: Path, predictor: Predictor) -> None:

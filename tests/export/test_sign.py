@@ -91,7 +91,7 @@ def test_keys_that_cannot_sign_are_usage_errors(bundle: Path, keys: tuple[Path, 
 
     with pytest.raises(NotFoundError, match="no private key at"):
         sign(bundle, private_key=tmp_path / "nothing.pem")
-    with pytest.raises(UsageError, match="is not encrypted, and a password is given"):
+    with pytest.raises(UsageError, match="is not encrypted, but a password was given"):
         sign(bundle, private_key=keys[0], password=PASSWORD)
     for path in (rsa, keys[1]):
         with pytest.raises(UsageError, match="is not an elliptic-curve private key"):

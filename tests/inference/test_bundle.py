@@ -78,7 +78,7 @@ def test_an_unknown_reference_is_not_found() -> None:
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.ckpt").touch()
 
-    with pytest.raises(UsageError, match="not a graph file"):
+    with pytest.raises(UsageError, match="is neither a graph file"):
         bundle.find(tmp_path / "model.ckpt")
 
 
@@ -322,7 +322,7 @@ def test_a_precision_that_is_not_there_is_refused_with_what_is(
 
 
 def test_a_lone_file_does_not_say_its_precision(bundle_folder: Path) -> None:
-    with pytest.raises(UsageError, match=r"a lone file does not say its precision\. Name its bundle"):
+    with pytest.raises(UsageError, match=r"a graph file on its own does not say its precision\. Name its bundle"):
         load(bundle_folder / "model.onnx", precision="fp32")
 
 

@@ -19,6 +19,9 @@ CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("*.yaml"))
 CLASSIFIERS = {"cifar10", "digits", "folder", "mnist"}
 ON_DISK = {"autoencoder", "cifar10", "folder", "gan", "mnist"}
 
+INPUTS = {"autoencoder": ["--input", "1x28x28"], "gan": ["--input", "100"], "sequence": ["--input", "64:int64"]}
+"""What the command at the end adds where no facts are recorded."""
+
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -79,4 +82,9 @@ def test_each_finds_what_it_monitors_and_leaves_a_safe_checkpoint(name: str, her
     best = cli.trainer.checkpoint_callback.best_model_path
     assert os.path.isfile(best)
     checkpoint = torch.load(best, weights_only=True)
-    assert (manifest.CHECKPOINT_KEY in checkpoint) == (name in CLASSIFIERS)
+    record = manifest.convert(checkpoint[manifest.CHECKPOINT_KEY], manifest.CheckpointRecord, where=name)
+    assert (record.deployment.task == "image-classification") == (name in CLASSIFIERS)
+    assert record.batch
+    assert record.inputs
+    _, _, inputs = cli.ending().partition(f"next: lit-export onnx --checkpoint {best}")
+    assert inputs.split() == INPUTS.get(name, [])

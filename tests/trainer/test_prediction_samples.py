@@ -43,8 +43,8 @@ def has_red(sheet: Image.Image) -> bool:
 
 def test_a_wrong_prediction_is_red() -> None:
     picture = Image.new("L", (8, 8))
-    assert not has_red(grid([Sample(picture, "7", "7", 0.9)]))
-    assert has_red(grid([Sample(picture, "7", "1", 0.9)]))
+    assert not has_red(grid([Sample(picture, "7", "7", 0.9, is_right=True)]))
+    assert has_red(grid([Sample(picture, "7", "1", 0.9, is_right=False)]))
 
 
 WITH_WANDB = """

@@ -170,7 +170,7 @@ def test_an_upload_that_stalls_is_said_at_the_end_with_what_to_do(wandb_server: 
     done = uploaded(wandb_server, tmp_path)
     assert done.returncode == 0, done.stderr
     hint = "Log it again: wandb artifact put --type model --name user/digits/net model.ckpt"
-    assert f"tracking: W&B has not got user/digits/net: not within 2 s. {hint}" in done.stderr
+    assert f"tracking: W&B does not have user/digits/net: not within 2 s. {hint}" in done.stderr
     assert wandb_server.state.collection("user/digits/net").versions == []
 
 
@@ -187,7 +187,7 @@ def test_a_checkpoint_that_did_not_arrive_is_pushed_from_the_folder_registry(tmp
 def test_an_upload_that_arrives_is_complete_when_the_process_ends(wandb_server: Double, tmp_path: Path) -> None:
     done = uploaded(wandb_server, tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "has not got" not in done.stderr
+    assert "does not have" not in done.stderr
     assert set(wandb_server.state.collection("user/digits/net").aliases) == {"best", "latest"}
     (run,) = wandb_server.state.projects["user", "digits"].runs.values()
     assert f"{wandb_server.url}/user/digits/runs/{run.name}" in done.stdout

@@ -2,6 +2,7 @@
 
 import difflib
 import logging
+import os
 import re
 import shlex
 import sys
@@ -16,8 +17,10 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 
 from lit_infer import artifacts, console
 from lit_infer.errors import ArtifactError, UsageError
+from lit_trainer.callbacks.deployment_facts import CheckpointRecord, recorder
 from lit_trainer.callbacks.interrupt import ResumeAfterInterrupt, run_folder
 from lit_trainer.checkpoints import local_checkpoint
+from lit_trainer.next_command import export_line
 from lit_trainer.prediction_rows import PredictionRows, identity
 from lit_trainer.tracking import FolderRegistryLogger
 from lit_trainer.tracking.wandb import SetUpWandb
@@ -68,6 +71,8 @@ class TrainCLI(LightningCLI):
     def run(cls, arguments: list[str]) -> "TrainCLI":
         """Parse and run a subcommand. Exits 130 after an interruption, saying how to resume."""
         _quieten()
+        if os.getcwd() not in sys.path:  # a console script does not look there, and lit-export does
+            sys.path.insert(0, os.getcwd())
         interrupt = ResumeAfterInterrupt()
         try:
             return cls(
@@ -76,7 +81,7 @@ class TrainCLI(LightningCLI):
                 save_config_kwargs={"save_to_log_dir": False},
                 # Otherwise hparams carry an `_instantiator` that export would have to trust.
                 load_from_checkpoint_support=False,
-                trainer_defaults={"callbacks": [interrupt, SetUpWandb()]},
+                trainer_defaults={"callbacks": [interrupt, SetUpWandb(), CheckpointRecord()]},
                 parser_class=Parser,
                 parser_kwargs={"prog": "lit-train"},
             )
@@ -147,9 +152,16 @@ class TrainCLI(LightningCLI):
             return f"{self.subcommand}: done"
         for logger in self.trainer.loggers:
             if isinstance(logger, FolderRegistryLogger) and logger.best is not None:
-                return f"best checkpoint: {logger.best}\nnext: lit-export onnx --artifact {logger.best}"
+                return f"best checkpoint: {logger.best}\n{self._export_line('--artifact', str(logger.best))}"
         path = getattr(self.trainer.checkpoint_callback, "best_model_path", "")
-        return f"best checkpoint: {path}\nnext: lit-export onnx --checkpoint {path}" if path else "fit: done"
+        return f"best checkpoint: {path}\n{self._export_line('--checkpoint', path)}" if path else "fit: done"
+
+    def _export_line(self, *source: str) -> str:
+        model = self.config[self.subcommand].model
+        record = recorder(self.trainer)
+        assert record is not None  # noqa: S101 - `run` adds one
+        init_args = model.as_dict().get("init_args") or {}
+        return export_line(source, self.model, record, init_args=init_args)
 
 
 def _with_local_checkpoint(arguments: list[str]) -> list[str]:

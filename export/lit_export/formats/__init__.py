@@ -1,4 +1,4 @@
-"""The formats, as one table: what each is called, what it can do, who writes it and who reads it unopened.
+"""The formats, as one table: what each is called, what it supports, who writes it, and what its files say.
 
 Importing it imports no torch. It is the twin of `lit_infer.engines.ENGINES`, which says how a format is run.
 
@@ -45,12 +45,12 @@ class Format:
     library: manifest.Format | None = None
     """The format that `--aot` adds: a library that is compiled from the same program."""
     viewer: str | None = None
-    """A program that draws the file."""
+    """A program that displays the file."""
 
     def check(self, precision: Precision) -> None:
         """Raises UsageError for a precision the format cannot have, MissingExtraError for what is not installed."""
         if precision not in self.writers:
-            raise UsageError(f"{self.name} cannot be {precision}; it can be {', '.join(self.writers)}")
+            raise UsageError(f"{self.name} does not support {precision}; it supports {', '.join(self.writers)}")
         for module in self.modules:
             require(module, extra=self.extra, purpose=f"Exporting to {self.name}")
 

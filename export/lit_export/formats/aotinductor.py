@@ -6,14 +6,14 @@ from pathlib import Path
 import torch
 
 from lit_export.formats.hushed import hushed
-from lit_export.formats.job import Job, Written
+from lit_export.formats.job import WriteJob, Written
 from lit_export.formats.pt2 import exported
 from lit_infer.engines.opened import MANIFEST_KEY
 from lit_infer.errors import UsageError
 from lit_infer.manifest import encode
 
 
-def write(job: Job, path: Path) -> Written:
+def write(job: WriteJob, path: Path) -> Written:
     """Compile; takes a minute or so. The file holds machine code, opened only where that is allowed."""
     if not any(map(shutil.which, ("g++", "clang++", "c++"))):
         raise UsageError("aotinductor needs a C++ compiler, and there is none here. Install g++, or use pt2")
@@ -27,7 +27,7 @@ def write(job: Job, path: Path) -> Written:
     return Written(path, exporter=f"torch AOTInductor {torch.__version__}")
 
 
-def _describe(bare: Path, path: Path, job: Job) -> None:
+def _describe(bare: Path, path: Path, job: WriteJob) -> None:
     """Copy the package with the manifest beside its records."""
     reader = torch._C.PyTorchFileReader(str(bare))
     writer = torch._C.PyTorchFileWriter(str(path))

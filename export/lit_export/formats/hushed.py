@@ -1,4 +1,4 @@
-"""Exporters remark on their own internals, in warnings and in logs; what they made is verified as a file."""
+"""Exporters comment on their own internals in warnings and logs; their files are verified anyway."""
 
 import logging
 import warnings

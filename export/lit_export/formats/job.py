@@ -25,7 +25,7 @@ class Written:
 
 
 @dataclass(frozen=True)
-class Job:
+class WriteJob:
     """One graph to write."""
 
     target: Target
@@ -53,4 +53,4 @@ class Job:
         return [tensor.name for tensor in self.target.outputs]
 
 
-Writer = Callable[[Job, Path], Written]
+Writer = Callable[[WriteJob, Path], Written]

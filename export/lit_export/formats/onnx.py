@@ -8,7 +8,7 @@ import torch
 
 from lit_export import half
 from lit_export.formats.hushed import hushed
-from lit_export.formats.job import Job, Written
+from lit_export.formats.job import WriteJob, Written
 from lit_export.tasks import in_precision
 from lit_infer.engines.opened import MANIFEST_KEY
 from lit_infer.errors import GateError
@@ -18,13 +18,13 @@ EXTERNAL_DATA_FROM = 1_900_000_000
 """Bytes of weights from which they go into a file beside the graph: protobuf holds at most 2 GiB."""
 
 
-def write_dynamo(job: Job, path: Path) -> Written:
+def write_dynamo(job: WriteJob, path: Path) -> Written:
     """By `torch.onnx.export(dynamo=True)`: what torch maintains."""
     program: Any = _export(job, dynamo=True, dynamic_shapes=_dynamo_shapes(job), verbose=False)
     return _finished(program.model_proto, job, path, exporter=f"torch.onnx dynamo {torch.__version__}")
 
 
-def write_legacy(job: Job, path: Path) -> Written:
+def write_legacy(job: WriteJob, path: Path) -> Written:
     """By tracing, as torch did before: right for some modules that the other exporter gets wrong."""
     import onnx
 
@@ -41,14 +41,14 @@ def write_legacy(job: Job, path: Path) -> Written:
         traced.unlink(missing_ok=True)
 
 
-def write_fp16(job: Job, path: Path) -> Written:
+def write_fp16(job: WriteJob, path: Path) -> Written:
     """float16 inside, the same inputs and outputs; from the proven float32 file."""
     fp32 = job.onnx("fp32")
     half.fp16(fp32.path, path)
     return _read_back(path, job, exporter=f"{fp32.exporter}, then onnxruntime's float16 converter")
 
 
-def write_int8(job: Job, path: Path) -> Written:
+def write_int8(job: WriteJob, path: Path) -> Written:
     """Quantized statically, from the proven float32 file."""
     fp32 = job.onnx("fp32")
     quantization = job.quantize(fp32.path, path)
@@ -56,7 +56,7 @@ def write_int8(job: Job, path: Path) -> Written:
     return replace(written, quantization=quantization)
 
 
-def _export(job: Job, *to: Path, **how: Any) -> Any:
+def _export(job: WriteJob, *to: Path, **how: Any) -> Any:
     with hushed(), torch.no_grad():  # as in inference: a module may ask whether gradients are on
         return torch.onnx.export(
             in_precision(job.target.module, "fp32"),
@@ -70,13 +70,13 @@ def _export(job: Job, *to: Path, **how: Any) -> Any:
         )
 
 
-def _dynamo_shapes(job: Job) -> Any:
+def _dynamo_shapes(job: WriteJob) -> Any:
     """In the form of the module's own arguments: one that takes `*tensors` has them in a tuple of their own."""
     shapes = tuple(dict(sides) or None for sides in job.target.dynamic)
     return shapes if job.target.takes_images else (shapes,)
 
 
-def _finished(graph: Any, job: Job, path: Path, *, exporter: str) -> Written:
+def _finished(graph: Any, job: WriteJob, path: Path, *, exporter: str) -> Written:
     """Make an exporter's graph self-describing, check it, write it, and read back what it is."""
     import onnx
 
@@ -92,9 +92,9 @@ def _finished(graph: Any, job: Job, path: Path, *, exporter: str) -> Written:
 
 def describe(graph: Any, described: Manifest) -> None:
     """Put the manifest into a graph's metadata."""
-    kept = [entry for entry in graph.metadata_props if entry.key != MANIFEST_KEY]
+    others = [entry for entry in graph.metadata_props if entry.key != MANIFEST_KEY]
     del graph.metadata_props[:]
-    graph.metadata_props.extend(kept)
+    graph.metadata_props.extend(others)
     entry = graph.metadata_props.add()
     entry.key, entry.value = MANIFEST_KEY, encode(described).decode()
 
@@ -107,7 +107,7 @@ def _save_large(graph: Any, path: Path) -> tuple[Path, ...]:
     return (data,)
 
 
-def _read_back(path: Path, job: Job, *, exporter: str, companions: tuple[Path, ...] = ()) -> Written:
+def _read_back(path: Path, job: WriteJob, *, exporter: str, companions: tuple[Path, ...] = ()) -> Written:
     import onnx
 
     back = onnx.load(path, load_external_data=False)

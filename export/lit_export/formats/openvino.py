@@ -2,22 +2,22 @@
 
 from pathlib import Path
 
-from lit_export.formats.job import Job, Written
+from lit_export.formats.job import WriteJob, Written
 from lit_infer.engines.opened import MANIFEST_KEY
 from lit_infer.engines.openvino import PRECISION_KEY
 from lit_infer.errors import require
 from lit_infer.manifest import encode
 
 
-def write(job: Job, path: Path) -> Written:
+def write(job: WriteJob, path: Path) -> Written:
     """Convert. int8 comes from the quantized ONNX file, the others from the float32 one."""
     openvino = require("openvino", extra="export,openvino", purpose="Exporting to openvino")
     source = job.onnx("int8" if job.precision == "int8" else "fp32")
     model = openvino.convert_model(source.path)
     for port, name in zip((*model.inputs, *model.outputs), (*job.input_names, *job.output_names), strict=True):
         port.get_tensor().set_names({name})
-    for place, node in enumerate(model.get_ordered_ops()):  # names by default count over the life of the process
-        node.set_friendly_name(f"{node.get_type_name()}_{place}")
+    for index, node in enumerate(model.get_ordered_ops()):  # names by default count over the life of the process
+        node.set_friendly_name(f"{node.get_type_name()}_{index}")
     model.set_rt_info(encode(job.described).decode(), MANIFEST_KEY)
     model.set_rt_info(job.precision, PRECISION_KEY)
     openvino.save_model(model, path, compress_to_fp16=job.precision == "fp16")

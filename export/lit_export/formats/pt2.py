@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from lit_export.formats.hushed import hushed
-from lit_export.formats.job import Job, Written
+from lit_export.formats.job import WriteJob, Written
 from lit_export.tasks import in_precision
 from lit_infer.engines.opened import MANIFEST_KEY
 from lit_infer.manifest import encode
@@ -15,7 +15,7 @@ from lit_infer.manifest import encode
 _SOURCE = ("stack_trace", "source_fn_stack", "torch_fn", "nn_module_stack", "from_node")
 
 
-def write(job: Job, path: Path) -> Written:
+def write(job: WriteJob, path: Path) -> Written:
     """Export with the target's dynamic sides, and save without the author's paths and code lines."""
     program = exported(in_precision(job.target.module, job.precision), job)
     program._example_inputs = None  # they would be pickled into the file
@@ -24,7 +24,7 @@ def write(job: Job, path: Path) -> Written:
     return Written(path, exporter=f"torch.export {torch.__version__}")
 
 
-def exported(module: nn.Module, job: Job) -> Any:
+def exported(module: nn.Module, job: WriteJob) -> Any:
     """An ExportedProgram without traces of source."""
     sides = tuple(dict.fromkeys(axes, torch.export.Dim.AUTO) or None for axes in job.target.dynamic)
     shapes = sides if job.target.takes_images else (sides,)  # a module that takes *tensors has them in a tuple

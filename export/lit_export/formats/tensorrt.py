@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from lit_export.formats.job import Job, Written
+from lit_export.formats.job import WriteJob, Written
 from lit_infer.engines.tensorrt import pack
 from lit_infer.errors import EngineError, GateError, require
 from lit_infer.manifest import encode
@@ -13,7 +13,7 @@ from lit_infer.manifest import encode
 _LARGEST_BATCH = 32
 
 
-def write(job: Job, path: Path) -> Written:
+def write(job: WriteJob, path: Path) -> Written:
     """Build. Dynamic sides get a range: the batch from 1 to 32, others what the example has."""
     tensorrt = require("tensorrt", extra="export,tensorrt", purpose="Exporting to tensorrt")
     if not torch.cuda.is_available():
@@ -37,7 +37,7 @@ def write(job: Job, path: Path) -> Written:
     return Written(path, exporter=f"tensorrt {tensorrt.__version__} from ONNX ({source.exporter})")
 
 
-def _profile(builder: Any, job: Job) -> Any:
+def _profile(builder: Any, job: WriteJob) -> Any:
     profile = builder.create_optimization_profile()
     for tensor, example in zip(job.target.inputs, job.target.example, strict=True):
         sizes = [

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.core.module import _jit_is_scripting
 
 from lit_export.formats.hushed import hushed
-from lit_export.formats.job import Job, Written
+from lit_export.formats.job import WriteJob, Written
 from lit_export.tasks import in_precision
 from lit_infer.engines.opened import MANIFEST_KEY
 from lit_infer.manifest import encode
@@ -16,7 +16,7 @@ from lit_infer.manifest import encode
 _MANGLED = re.compile(rb"___torch_mangle_(\d+)")
 
 
-def write(job: Job, path: Path) -> Written:
+def write(job: WriteJob, path: Path) -> Written:
     """Trace, freeze, and save without the debug records."""
     module = in_precision(job.target.module, job.precision)
     # Tracing looks at every property of a LightningModule, and `trainer` raises outside this context.
@@ -31,7 +31,7 @@ def write(job: Job, path: Path) -> Written:
 def _copy_without_source(archive: io.BytesIO, path: Path) -> None:
     """Rewrite a TorchScript archive without its debug records, which hold the author's paths and code lines.
 
-    And with the classes' names numbered anew: torch counts them over the life of the process, so that the second
+    The classes' names are numbered again from 0: torch counts them over the life of the process, so that the second
     export of the same module would be another file. PyTorch's own reader and writer keep the alignment that its
     loader expects.
     """

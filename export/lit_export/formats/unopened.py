@@ -23,7 +23,7 @@ _SHORT.maxlevel = 3
 
 @dataclass(frozen=True)
 class Contents:
-    """The manifest that a file carries, as JSON, between what else is to be shown before it and after it."""
+    """The manifest that a file carries, as JSON, and what else is shown before and after it."""
 
     manifest: bytes | str | None
     before: tuple[tuple[str, str], ...] = ()
@@ -45,7 +45,7 @@ def onnx(path: Path) -> Contents:
 
 
 def archive(path: Path) -> Contents:
-    """The listing of a TorchScript or .pt2 archive, and the manifest beside its code, which stays unread."""
+    """The listing of a TorchScript or .pt2 archive, and the manifest next to its code, which is not read."""
     try:
         with zipfile.ZipFile(path) as file:
             names = file.namelist()
@@ -78,7 +78,7 @@ def openvino(path: Path) -> Contents:
 
 
 def tensorrt(path: Path) -> Contents:
-    """The manifest that stands before a TensorRT engine."""
+    """The manifest that precedes a TensorRT engine."""
     embedded, _ = unpack(path.read_bytes())
     return Contents(embedded)
 

@@ -86,7 +86,7 @@ def main_output(output: Any) -> Tensor:
 def image_target(module: nn.Module, facts: DeploymentFacts, options: Options, wrapper: type[ImageModule]) -> Target:
     """The target of an image task: `images` in, what the wrapper answers out."""
     if options.inputs:
-        raise UsageError(f"--input is for task tensor; the sides of {facts.task} come from its preprocess")
+        raise UsageError(f"--input is for task tensor; the shape for {facts.task} comes from its preprocess")
     if unknown := sorted(set(options.dynamic) - {"height", "width"}):
         raise UsageError(f"--dynamic {unknown[0]}: images have the sides height and width")
     height, width = facts.height_width

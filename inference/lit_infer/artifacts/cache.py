@@ -3,7 +3,7 @@
     $LIT_CACHE/<digest>/record.json     each file's sha256 and size, as they were when the download was verified
     $LIT_CACHE/<digest>/files/model.ckpt
 
-An entry is staged beside its place and renamed into it when it is whole, so any number of processes may fetch at once.
+An entry is staged next to its final path and renamed when it is complete, so any number of processes may fetch at once.
 """
 
 import os
@@ -34,7 +34,7 @@ def cache_root() -> Path:
 
 
 def lookup(digest: str) -> Path | None:
-    """The verified files of an artifact; None where it is not here. One that was changed on disk is removed."""
+    """The verified files of an artifact; None where it is not here. An entry that was changed on disk is removed."""
     entry = cache_root() / digest
     if not os.path.lexists(entry):
         return None
@@ -48,7 +48,7 @@ def lookup(digest: str) -> Path | None:
 
 @contextmanager
 def staging() -> Iterator[Path]:
-    """A fresh folder to download into, which `keep` makes an entry."""
+    """A fresh folder to download into, which `add` makes an entry."""
     root = cache_root()
     _remove_stale(root)
     with files.staging_folder(root) as folder:
@@ -56,10 +56,10 @@ def staging() -> Iterator[Path]:
         yield folder
 
 
-def keep(staged: Path, digest: str) -> Path:
-    """Make a verified staging folder the entry of its digest; one that another process made meanwhile stays."""
+def add(staged: Path, digest: str) -> Path:
+    """Make a verified staging folder the entry of its digest; one that another process has made meanwhile stays."""
     for folder in (staged, *(path for path in staged.rglob("*") if path.is_dir())):
-        folder.chmod(folder.stat().st_mode & ~0o022)  # whatever the umask
+        folder.chmod(folder.stat().st_mode & ~0o022)  # whatever the umask says
     record = {}
     for path in sorted(path for path in (staged / "files").rglob("*") if path.is_file()):
         path.chmod(0o444)  # nothing may write into what others rely on
@@ -72,17 +72,17 @@ def keep(staged: Path, digest: str) -> Path:
             staged.rename(entry)
     found = lookup(digest)
     if found is None:
-        raise ArtifactError(f"{entry} cannot be written; LIT_CACHE names another folder")
+        raise ArtifactError(f"{entry} cannot be written. Set LIT_CACHE to another folder")
     files.sync_folder(entry.parent)
     return found
 
 
 def _check_owner(entry: Path) -> None:
-    """Files and their record could both be another's work: only this user and root may have written them."""
+    """Someone else could have written the files and their record alike: only this user and root are trusted."""
     found = entry.lstat()
     if found.st_uid not in (0, os.geteuid()) or found.st_mode & 0o002:
-        whose = "may be written by every user" if found.st_mode & 0o002 else "belongs to another user"
-        raise ArtifactError(f"{entry} {whose}, so its files are not trusted; LIT_CACHE names a folder of your own")
+        whose = "is writable by every user" if found.st_mode & 0o002 else "belongs to another user"
+        raise ArtifactError(f"{entry} {whose}, so its files are not trusted. Set LIT_CACHE to a folder of your own")
 
 
 def _is_whole(entry: Path) -> bool:
@@ -106,7 +106,7 @@ def _is(path: Path, recorded: _File) -> bool:
 
 
 def _remove(entry: Path) -> None:
-    """Take an entry out of its place in one step, then delete it: nobody finds half of it."""
+    """Rename an entry away in one step, then delete it, so that nobody finds half of it."""
     with files.staging_folder(entry.parent) as away, suppress(FileNotFoundError):
         entry.rename(away / "removed")
 

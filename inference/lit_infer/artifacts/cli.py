@@ -83,9 +83,13 @@ def _root(
 @app.command("list", epilog=_LIST)
 def list_versions(
     pattern: Annotated[
-        str, typer.Argument(metavar="PATTERN", help="Names as in a shell, in quotes: whole, or up to or after a slash.")
+        str,
+        typer.Argument(
+            metavar="PATTERN",
+            help="A quoted shell pattern: of a whole name, or of its part before or after a slash.",
+        ),
     ] = "*",
-    everything: Annotated[bool, typer.Option("--all", "-a", help="Versions without an alias too.")] = False,
+    everything: Annotated[bool, typer.Option("--all", "-a", help="Include versions without an alias.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -112,7 +116,7 @@ def list_versions(
 @app.command(epilog=_SHOW)
 def show(reference: Ref, as_json: Json = False, quiet: Quiet = False) -> None:
     """Show all that is known of one version."""
-    del quiet  # heeded by `console.run`
+    del quiet  # `console.run` looks at it
     from lit_infer.artifacts import parse, registry, report
 
     asked = parse(reference)
@@ -160,9 +164,13 @@ def push(
     reference: Ref,
     to: Annotated[
         str | None,
-        typer.Option("--to", metavar="ENTITY/PROJECT", help="Else WANDB_ENTITY, and WANDB_PROJECT or its own project."),
+        typer.Option(
+            "--to",
+            metavar="ENTITY/PROJECT",
+            help="Where to; else WANDB_ENTITY, and WANDB_PROJECT or its own project.",
+        ),
     ] = None,
-    alias: Annotated[list[str] | None, typer.Option("--alias", help="Given to it there; may be repeated.")] = None,
+    alias: Annotated[list[str] | None, typer.Option("--alias", help="An alias to give it there. Repeatable.")] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -178,7 +186,7 @@ def push(
     asked = parse(reference)
     target = _destination(asked, to)
     source = folder_registry()
-    source.resolve(asked)  # a name that does not exist is said before anything is asked of a server
+    source.resolve(asked)  # a name that does not exist is reported before any server is asked
     with console.listening(quiet=quiet):
         progress.note(f"from the folder registry {source.root}")
         done = send(source, asked, to=registry(target), where=(target.entity, target.project), aliases=alias or ())

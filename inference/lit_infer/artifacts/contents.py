@@ -20,7 +20,7 @@ _CHUNK = 1 << 20
 
 
 def take(source: Path, stage: Path, *, known: Path) -> dict[str, File]:
-    """Copy the regular files below a folder to `stage/files`, linking those that are known; read-only all of them."""
+    """Copy the regular files below a folder to `stage/files`, linking those that are known, all of them read-only."""
     contents = {}
     for path in sorted(source.rglob("*")):
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
@@ -50,7 +50,7 @@ def verify(folder: Path, contents: Mapping[str, File]) -> None:
 
 
 def _copy(source: Path, to: Path) -> File:
-    """Copy one file; the digest is of the bytes that were written, whatever happens to the source meanwhile."""
+    """Copy one file; the digest is of the bytes that were written, whatever happens to the source in the meantime."""
     hashed, size = hashlib.sha256(), 0
     with source.open("rb") as reading, to.open("xb") as writing:
         while chunk := reading.read(_CHUNK):
@@ -61,7 +61,7 @@ def _copy(source: Path, to: Path) -> File:
 
 
 def _share(copied: Path, known: Path, link: Path) -> None:
-    """Make the copy a link to the known file of the same bytes, or make it the known one."""
+    """Replace the copy by a link to the known file with the same bytes, or make it the known file."""
     # Without links (the file system has none, another user owns the file) every version keeps its copy.
     with suppress(OSError):
         if known.is_file() and files.sha256(known) == known.name:  # somebody may have changed it in place

@@ -42,7 +42,7 @@ class FolderRegistry:
             except NotFoundError:
                 if self._head(reference) == head:
                     raise
-                continue  # the alias has moved meanwhile, and gc has removed what it meant before
+                continue  # the alias has moved in the meantime, and gc has removed the version it meant before
             if version := self._version(reference, number, head):
                 return version
 
@@ -124,7 +124,7 @@ class FolderRegistry:
         return self.home(pinned) / pinned.alias
 
     def locked(self) -> AbstractContextManager[None]:
-        """Hold the registry alone: no version gets a number, no alias moves, nothing is removed by another."""
+        """Hold the registry alone: no version gets a number, no alias moves, and nothing is removed by anyone else."""
         return locks.exclusive(self.root / ".lock")
 
     def _commit(self, stage: Path, to: Reference, digest: str, aliases: Sequence[str]) -> Version:
@@ -145,7 +145,7 @@ class FolderRegistry:
         records.write(home / records.HEAD_FILE, head)
         version = self._version(to, number, head)
         if version is None:
-            raise NotFoundError(f"{to.at(number)} was removed by hand while an alias was moved to it")
+            raise NotFoundError(f"{to.at(number)} was removed by hand while an alias was being moved to it")
         return version
 
     def _head(self, reference: Reference, *, missing_ok: bool = False) -> Head:

@@ -1,7 +1,7 @@
 """`gc`: remove from the folder registry what nothing refers to.
 
 A version stays if it has an alias, if a version that stays was made from it, or if a process is using it.
-What killed writers left behind goes too. A damaged record stops it all: what it refers to is not known.
+What killed writers left behind goes too. A damaged record stops everything, since nobody knows what it refers to.
 """
 
 import shutil
@@ -50,8 +50,8 @@ def collect(registry: FolderRegistry, *, dry_run: bool = False) -> Collected:
         if not dry_run:
             for home in homes:
                 _drop_unlinked(home / contents.FOLDER)
-    kept = {inode for name in versions if name not in removed for inode in sizes[name]}
-    freed = {inode: size for name in removed for inode, size in sizes[name].items() if inode not in kept}
+    staying = {inode for name in versions if name not in removed for inode in sizes[name]}
+    freed = {inode: size for name in removed for inode, size in sizes[name].items() if inode not in staying}
     return Collected(
         removed=tuple(version for name, version in versions.items() if name in removed),
         in_use=tuple(version for name, version in versions.items() if name in in_use),
@@ -63,7 +63,7 @@ def collect(registry: FolderRegistry, *, dry_run: bool = False) -> Collected:
 def _remove_unreferenced(
     registry: FolderRegistry, versions: Mapping[str, Version], *, dry_run: bool
 ) -> tuple[set[str], set[str]]:
-    """The names of the versions that went, and of those that only their users keep."""
+    """The names of the versions that went, and of those that stay only because they are in use."""
     parents = {name: _parents(registry, version) for name, version in versions.items()}
     stays = _ancestry((name for name, version in versions.items() if version.aliases), parents)
     removed, in_use = set(), set()
@@ -136,10 +136,10 @@ def _discard(path: Path) -> None:
 
 
 def _leftovers(home: Path) -> Iterator[Path]:
-    """What writers and collectors left that were killed; the caller holds the registry, so none is at work."""
+    """What writers and collectors left that were killed; the caller holds the registry, so none of them is running."""
     yield from home.glob(f"{_TRASH}*")
     yield from home.glob(f".{records.HEAD_FILE}.*")
-    if not (home / records.HEAD_FILE).is_file():  # its first writer never came to name it: nobody has seen it
+    if not (home / records.HEAD_FILE).is_file():  # its first writer died before any alias named it: nobody has seen it
         yield from (home / f"v{number}" for number in numbers(home))
     for path in home.glob(".staging-*"):
         with locks.alone(path) as free:
@@ -148,7 +148,7 @@ def _leftovers(home: Path) -> Iterator[Path]:
 
 
 def _remember_number(home: Path) -> None:
-    """Write down the next number before versions go that it could be counted from."""
+    """Write down the next number before the versions go from which it could be counted."""
     if not (home / records.HEAD_FILE).is_file():
         return
     head = records.read(home / records.HEAD_FILE, Head)
@@ -157,7 +157,7 @@ def _remember_number(home: Path) -> None:
 
 
 def _drop_unlinked(known: Path) -> None:
-    """Forget the known files that no version has any more."""
+    """Remove the known files that no version links to any more."""
     for path in known.glob("*"):
         if path.stat().st_nlink == 1:
             path.unlink()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_MOST_LEASES = 128  # each is an open file; the oldest gives way
+_MOST_LEASES = 128  # each is an open file; the oldest is closed
 _leases: dict[tuple[int, int], int] = {}
 
 
@@ -43,7 +43,7 @@ def lease(path: Path) -> bool:
         handle = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         return False
-    with suppress(OSError):  # on a file system without locks `gc` fails, so there is nothing to hold off
+    with suppress(OSError):  # on a file system without locks `gc` fails, so there is nothing to fend off
         fcntl.flock(handle, fcntl.LOCK_SH)
     found = os.fstat(handle)
     if not _is_at(path, found):

@@ -13,7 +13,7 @@ from lit_infer.manifest import Manifest, Score
 
 @dataclass(frozen=True)
 class Promotion:
-    """What a promotion came to; a refused one is a GateError instead."""
+    """The result of a promotion; a refused one is a GateError instead."""
 
     version: Version
     before: Version | None
@@ -22,7 +22,7 @@ class Promotion:
 
     @property
     def is_new(self) -> bool:
-        """Whether the alias has moved: it may have been there already."""
+        """Whether the alias has moved: it may have meant this version already."""
         return self.before is None or self.before.reference != self.version.reference
 
 
@@ -30,7 +30,7 @@ def promote(registry: Registry, reference: Reference, *, alias: str, if_better: 
     """Make an alias mean a version whose gates passed and, for `if_better`, whose score beats the present holder's.
 
     A bundle's gates are those of its manifest: at least one graph is ok and none failed. A checkpoint has none, so it
-    must have a score. The files are fetched, and so verified, first.
+    must have a score. The files are fetched, and thereby verified, first.
     """
     version = registry.resolve(reference)
     holder = _holder(registry, reference.at(alias))
@@ -61,7 +61,7 @@ def _check_gates(version: Version, bundle: Manifest | None, score: Score | None)
     if bundle is None:
         if score is None:
             raise GateError(
-                f"{version.reference} is not a bundle and has no score: nothing says that it is good. "
+                f"{version.reference} is not a bundle and has no score: nothing shows that it is good. "
                 f"Export it and promote the bundle: lit-export onnx --artifact {version.reference}"
             )
         return
@@ -69,7 +69,7 @@ def _check_gates(version: Version, bundle: Manifest | None, score: Score | None)
     if failed:
         raise GateError(f"{version.reference} is not promoted: these graphs failed their checks: {', '.join(failed)}")
     if not bundle.ok_graphs():
-        raise GateError(f"{version.reference} is not promoted: not one graph of it has passed its checks")
+        raise GateError(f"{version.reference} is not promoted: none of its graphs has passed its checks")
 
 
 def _check_metric(reference: Reference, score: Score | None, metric: str) -> Score:
@@ -85,7 +85,7 @@ def _check_better(registry: Registry, version: Version, score: Score | None, hol
     theirs = _check_metric(holder.reference, _score(registry, holder), metric)
     if ours.mode != theirs.mode:
         raise UsageError(
-            f"{metric} is to be {ours.mode} for {version.reference} and {theirs.mode} for {holder.reference}: "
+            f"{metric} has mode {ours.mode} for {version.reference} and {theirs.mode} for {holder.reference}: "
             "they cannot be compared; promote without --if-better"
         )
     if not scores.is_better(ours, theirs):

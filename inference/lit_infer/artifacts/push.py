@@ -9,7 +9,7 @@ from lit_infer.artifacts.reference import LOCAL, Reference, parse
 from lit_infer.artifacts.registry import Registry, Version
 from lit_infer.errors import NotFoundError, UsageError
 
-DIGEST = "folder_registry_digest"  # in the metadata of what was pushed: W&B's own digests are of another kind
+DIGEST = "folder_registry_digest"  # in the metadata of what was pushed: W&B's own digests are computed differently
 ORIGIN = "pushed_from"
 
 
@@ -34,7 +34,7 @@ def push(
     """Publish a version into another registry, under the same name in the entity and project of `where`.
 
     Its parents go first, so that the lineage is there too; the version itself is the last of the list. Only the
-    version gets the aliases. What was pushed before is found again by its digest and not sent twice.
+    version gets the aliases. What was pushed before is recognised by its digest and not sent twice.
     """
     done: dict[Reference, Pushed] = {}
     _push(source, source.resolve(reference), to=to, where=where, done=done)
@@ -66,11 +66,11 @@ def _push(
             parents.append(str(parent))  # it is online already
             continue
         if found.reference == version.reference:
-            raise UsageError(f"{version.reference} names itself as its parent")
+            raise UsageError(f"{version.reference} lists itself as its parent")
         parents.append(str(_push(source, found, to=to, where=where, done=done)))
     done[version.reference] = _sent(source, version, to, Reference(*where, version.reference.name, "latest"), parents)
     pushed = done[version.reference]
-    progress.note(f"{pushed.source} -> {pushed.version.reference}" + ("" if pushed.is_new else " (was there)"))
+    progress.note(f"{pushed.source} -> {pushed.version.reference}" + ("" if pushed.is_new else " (already there)"))
     return pushed.version.reference
 
 
@@ -86,7 +86,7 @@ def _sent(
 
 
 def _earlier(to: Registry, collection: Reference, digest: str) -> Version | None:
-    """The version that has these files already: mostly the latest, which is one small request."""
+    """The version that has these files already: usually the latest, which takes one small request."""
     try:
         latest = to.resolve(collection)
         versions = [latest] if latest.metadata.get(DIGEST) == digest else to.versions(collection)

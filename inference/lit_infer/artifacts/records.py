@@ -1,4 +1,4 @@
-"""What the folder registry writes down, and how it reads it back: strictly, and never half."""
+"""What the folder registry writes down, and how it reads it back: strictly, and never a half-written file."""
 
 import hashlib
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`aliases.json`: what each alias means now, and the number that the next version gets at least."""
+    """`aliases.json`: what each alias means now, and the lowest number that the next version may get."""
 
     aliases: dict[str, str]
     next: int
@@ -63,6 +63,6 @@ def encode(value: msgspec.Struct) -> str:
 
 
 def write(path: Path, value: msgspec.Struct) -> None:
-    """Write a record that readers see whole, before or after."""
+    """Write a record so that readers see all of the old one or all of the new one."""
     with files.atomic_text(path) as file:
         file.write(encode(value))

@@ -117,11 +117,11 @@ def _required(part: str, project: str, text: str) -> str:
     if value := default(part, project):
         return value
     names = " or ".join(completing(part, project))
-    raise UsageError(f"{text!r} names no {part}: set {names}, or write it out as {FORM}")
+    raise UsageError(f"{text!r} does not say which {part}: set {names}, or write it out as {FORM}")
 
 
 def _parse_page(text: str) -> Reference:
-    """By whoever has such pages; of a page that is nobody's, the first says what it expected."""
+    """Read by the registry that has such pages; if none has, the first says what it expected."""
     readers = [row for row in _providers() if row.read_page is not None]
     row = next((row for row in readers if row.is_page is not None and row.is_page(text)), readers[0])
     assert row.read_page is not None  # noqa: S101 - chosen by that

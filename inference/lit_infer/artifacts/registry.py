@@ -1,4 +1,4 @@
-"""What a registry can do, whoever keeps it, and what a row of the table of registries says of it."""
+"""What every registry can do, and what a row of the table of registries says about one."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Version:
 
 
 class Registry(Protocol):
-    """Versions are whole and never change; aliases move between them."""
+    """Versions are complete and never change; aliases move between them."""
 
     def resolve(self, reference: Reference) -> Version:
         """The facts of the version that a reference means now."""
@@ -67,7 +67,7 @@ class Mode:
 
 @dataclass(frozen=True, kw_only=True)
 class Provider:
-    """A row of the table: all that is known of one kind of registry here."""
+    """A row of the table: all that is known about one kind of registry."""
 
     name: str
     """What people call it."""

@@ -61,7 +61,7 @@ def kind(version: Version) -> str:
 
 
 def size(count: int) -> str:
-    """Bytes for people."""
+    """A number of bytes, readable."""
     if count < 1000:
         return f"{count} B"
     return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count / 1e3:,.1f} kB"

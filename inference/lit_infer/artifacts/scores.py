@@ -21,7 +21,7 @@ def recorded(version: Version) -> Score | None:
         return msgspec.convert(
             {"monitor": settings.get("monitor"), "mode": settings.get("mode"), "value": value}, type=Score
         )
-    except (msgspec.ValidationError, ValueError):  # none at all, or one that says not of what, or that is not finite
+    except (msgspec.ValidationError, ValueError):  # no score, one without its metric, or one that is not finite
         return None
 
 

@@ -38,7 +38,7 @@ class WandbRegistry:
         artifact = self._artifact(reference)
         pinned, digest = _pinned(artifact), artifact.digest
         if not re.fullmatch("[0-9a-f]{16,128}", digest):
-            raise ArtifactError(f"{pinned}: W&B gives the digest {digest!r}, which is none")
+            raise ArtifactError(f"{pinned}: what W&B gives as its digest, {digest!r}, is not one")
         found = cache.lookup(digest)
         if found is not None:
             return found
@@ -66,7 +66,7 @@ class WandbRegistry:
         used = [parse(parent) for parent in parents]
         for parent in used:
             if parent.entity == LOCAL:
-                raise UsageError(f"{parent} is only in the folder registry; first: lit-registry push {parent}")
+                raise UsageError(f"{parent} is only in the folder registry. Push it first: lit-registry push {parent}")
         self._connect()
         version = log_artifact(
             folder, to, type=type, aliases=aliases, metadata=metadata or {}, parents=[str(parent) for parent in used]
@@ -149,7 +149,7 @@ class WandbRegistry:
     def _download(self, artifact: Any, pinned: Reference, digest: str) -> Path:
         with cache.staging() as staged, progress.transfer(f"download {pinned}") as told:
             fetch_files(artifact, staged / "files", digest=digest, subject=str(pinned), told=told)
-            return cache.keep(staged, digest)
+            return cache.add(staged, digest)
 
     def _usual_project(self) -> str:
         project = os.environ.get("WANDB_PROJECT")

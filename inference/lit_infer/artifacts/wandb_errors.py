@@ -52,7 +52,9 @@ def _translated(error: Exception, subject: str) -> LitError:
             f"W&B at {url} refuses this API key ({said}). Check WANDB_API_KEY, or run: wandb login --relogin"
         )
     if _NO_PERMISSION.search(said):
-        return UsageError(f"{subject}: this account may not write there, says W&B at {url}. Name an entity that it may")
+        return UsageError(
+            f"{subject}: this account has no write access, says W&B at {url}. Name an entity where it has"
+        )
     if re.search(r"project '.*' not found", said):
         return no_project(subject)
     return ArtifactError(f"{subject}: W&B at {url} says: {said}")
@@ -61,8 +63,8 @@ def _translated(error: Exception, subject: str) -> LitError:
 def _not_understood(error: Exception, subject: str) -> ArtifactError:
     """The server answered, but not in the form that this version of the client expects."""
     said = str(error).strip().partition("\n")[0]
-    hint = "another version of wandb may understand it: pip install -U wandb"
-    return ArtifactError(f"{subject}: the answer of W&B at {base_url()} makes no sense here ({said}); {hint}")
+    hint = "another version of wandb may read it: pip install -U wandb"
+    return ArtifactError(f"{subject}: the answer of W&B at {base_url()} could not be understood ({said}); {hint}")
 
 
 def no_project(subject: str) -> NotFoundError:

@@ -31,14 +31,14 @@ def fetch_files(artifact: Any, folder: Path, *, digest: str, subject: str, told:
     wanted = checked_sizes(_entries(artifact, digest, subject), subject)
     _check_room(sum(wanted.values()), folder, subject)
     with explained(subject):
-        places = {file.name: file.direct_url for file in artifact.files(per_page=1000)}
+        addresses = {file.name: file.direct_url for file in artifact.files(per_page=1000)}
     total, before = sum(wanted.values()), 0
     told(0, total)
     for name, size in wanted.items():
-        if name not in places:
+        if name not in addresses:
             raise ArtifactError(f"{subject}: W&B gives no address for {name}; log the artifact again")
         path = _place(folder, name, subject)
-        _bring(places[name], path, size, subject=subject, told=partial(_of_all, told, before, total))
+        _bring(addresses[name], path, size, subject=subject, told=partial(_of_all, told, before, total))
         before += size
     try:
         artifact.verify(str(folder))
@@ -69,7 +69,7 @@ def _place(folder: Path, name: str, subject: str) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise ArtifactError(f"{subject}: {name} lies in a folder that is a file of it, too") from None
+        raise ArtifactError(f"{subject}: {name} cannot be stored: its folder is another of its files") from None
     if os.path.lexists(path):
         raise ArtifactError(f"{subject}: {name} and another of its files have the same name here")
     return path
@@ -98,7 +98,7 @@ def within(seconds: float, call: Callable[[], T], what: str) -> T:
 
 def _entries(artifact: Any, digest: str, subject: str) -> Mapping[str, Any]:
     """The list of files. It must have the digest that W&B records for the artifact: all else is verified against it."""
-    damaged = ArtifactError(f"{subject}: its list of files arrived damaged; try again, or log the artifact anew")
+    damaged = ArtifactError(f"{subject}: its list of files arrived damaged; try again, or log the artifact again")
     try:
         with explained(subject):
             # Its session has no timeout, and retries an HTTP 500 for twenty minutes.
@@ -142,5 +142,5 @@ def _bring(url: str, path: Path, size: int, *, subject: str, told: Callable[[int
 
 def _reason(error: Exception) -> str:
     if "timed out" in str(error):  # requests calls it a ConnectionError where the body had begun
-        return f"no byte for {stall_s():g} s"
+        return f"nothing arrived for {stall_s():g} s"
     return "the connection broke" if type(error).__name__ in ("ConnectionError", "ChunkedEncodingError") else str(error)

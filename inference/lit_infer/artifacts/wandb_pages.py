@@ -20,7 +20,7 @@ def variable(part: str, project: str) -> str:
 
 
 def read_page(text: str) -> Reference:
-    """The reference that an address means; a wrong one is explained."""
+    """The reference that the address of a page means."""
     url = _split(text)
     if url.netloc not in _hosts():
         raise UsageError(f"{text!r} is not on the W&B server in use, {base_url()}. WANDB_BASE_URL names another")

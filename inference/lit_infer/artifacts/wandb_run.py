@@ -41,12 +41,12 @@ def _wait(logged: Any, seconds: float, what: str) -> None:
     """Until W&B has committed the version."""
     try:
         logged.wait(timeout=seconds)
-    except ValueError as error:  # wandb's word for a refusal by the server
-        raise ArtifactError(f"{what} were not taken by W&B: {str(error).partition(chr(10))[0]}") from None
+    except ValueError as error:  # what wandb raises when the server refuses
+        raise ArtifactError(f"{what} were not accepted by W&B: {str(error).partition(chr(10))[0]}") from None
     except Exception as error:
         if type(error).__name__ != "WaitTimeoutError":
             raise
-        hint = "try again; a slow line needs a larger WANDB_FINISH_TIMEOUT"
+        hint = "try again; on a slow line, set a larger WANDB_FINISH_TIMEOUT"
         raise ArtifactError(f"{what} could not be uploaded within {seconds:.0f} s; {hint}") from None
 
 
@@ -69,7 +69,7 @@ def _run(wandb: Any, to: Reference, *, seconds: float) -> Iterator[Any]:
         silent=True,
         x_disable_machine_info=True,
         x_disable_stats=True,
-        # Without these a storage that falls silent holds finish(), and the end of the process, for ever.
+        # Without these, a storage server that falls silent blocks finish(), and the end of the process, forever.
         x_file_stream_retry_max=3,
         x_file_stream_timeout_seconds=answer_s(),
         x_file_transfer_retry_max=2,

@@ -100,7 +100,7 @@ def bench(
         servers={"--api-key-file": api_key_file, "--ca": ca},
         quiet=quiet,
     )
-    asked = jobs.Job(
+    asked = jobs.Benchmark(
         bundle=named,
         servers=servers,
         batch_sizes=options.numbers("--batch-sizes", batch_sizes),

@@ -1,6 +1,6 @@
 """One run of `lit-bench`: open what is to be measured, take turns or run scenarios, then measure cold starts.
 
-result = run(Job(bundle="my-bundle"))
+result = run(Benchmark(bundle="my-bundle"))
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -31,7 +31,7 @@ _SCENARIO_CALLERS = 16
 
 
 @dataclass(frozen=True)
-class Job:
+class Benchmark:
     """What is measured, and how."""
 
     bundle: str | None = None
@@ -58,7 +58,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Opened:
+class Measured:
     """Everything that is measured, opened."""
 
     own: Sequence[Subject]
@@ -71,7 +71,7 @@ class Opened:
         return [*self.own, *self.served]
 
 
-def run(job: Job) -> Result:
+def run(job: Benchmark) -> Result:
     """Measure. Ctrl-C or an error ends it early, with what has been measured by then, if there is anything."""
     opened = _open(job)
     name = job.bundle or ", ".join(dict.fromkeys(model.info.name for model in opened.served))
@@ -86,15 +86,15 @@ def run(job: Job) -> Result:
     return result
 
 
-def _open(job: Job) -> Opened:
+def _open(job: Benchmark) -> Measured:
     own = _open_own(job, job.bundle) if job.bundle is not None else []
     if job.servers is None:
-        return Opened(own, ())
+        return Measured(own, ())
     served = job.servers.open(images=job.images, inputs=job.inputs or (own[0].arrays if own else None))
-    return Opened(own, served, [_looked_at(job, model, own) for model in served])
+    return Measured(own, served, [_looked_at(job, model, own) for model in served])
 
 
-def _open_own(job: Job, bundle: str) -> list[Subject]:
+def _open_own(job: Benchmark, bundle: str) -> list[Subject]:
     own, left_out = open_subjects(
         bundle,
         device=job.device,
@@ -109,7 +109,7 @@ def _open_own(job: Job, bundle: str) -> list[Subject]:
     return own
 
 
-def _looked_at(job: Job, model: ServedModel, own: Sequence[Subject]) -> ServedRecord:
+def _looked_at(job: Benchmark, model: ServedModel, own: Sequence[Subject]) -> ServedRecord:
     """Check that it is the model that is here, and measure what an empty request to its server costs."""
     agreement = check_same(model, own) if own else None
     most = job.callers or ([_SCENARIO_CALLERS] if job.scenarios else [])
@@ -118,7 +118,7 @@ def _looked_at(job: Job, model: ServedModel, own: Sequence[Subject]) -> ServedRe
     return found
 
 
-def _sweep(job: Job, opened: Opened, result: Result) -> None:
+def _sweep(job: Benchmark, opened: Measured, result: Result) -> None:
     cells = _cells(job, opened)
     task = progress.steps("measure", ROUNDS * len(cells))
     with _cut_short(result, lambda: any(cell.times for cell in cells)), task as advance:
@@ -126,7 +126,7 @@ def _sweep(job: Job, opened: Opened, result: Result) -> None:
     result.rows = [cell.row() for cell in cells if cell.times]
 
 
-def _cells(job: Job, opened: Opened) -> list[Cell]:
+def _cells(job: Benchmark, opened: Measured) -> list[Cell]:
     sizes: list[tuple[Measurable, Sequence[int]]] = [
         (one, job.batch_sizes or sizes_for(opened.own[0], SWEEP)) for one in opened.own
     ]
@@ -136,7 +136,7 @@ def _cells(job: Job, opened: Opened) -> list[Cell]:
     return found + [shared_by(subject, number) for number in job.callers for subject, _ in sizes]
 
 
-def _served_sizes(job: Job, model: ServedModel) -> list[int]:
+def _served_sizes(job: Benchmark, model: ServedModel) -> list[int]:
     """The batches that one request can hold. A size that was asked for is measured or refused; a sweep skips it."""
     wanted = job.batch_sizes or SWEEP
     sizes, why = model.sizes(wanted)
@@ -148,7 +148,7 @@ def _served_sizes(job: Job, model: ServedModel) -> list[int]:
     return sizes
 
 
-def _run_scenarios(job: Job, opened: Opened, result: Result) -> None:
+def _run_scenarios(job: Benchmark, opened: Measured, result: Result) -> None:
     driver, seconds = loadgen.driver(), job.seconds or 10.0
     progress.note(f"driven by {driver.name}; official MLPerf runs take 600 s and more, these {seconds:g} s")
     found = scenarios.run(opened.all, job.scenarios, driver=driver, seconds=seconds, bound=job.bound, rate=job.rate)
@@ -171,7 +171,7 @@ def _cut_short(result: Result, has_figures: Callable[[], bool]) -> Iterator[None
         result.error = stop if isinstance(stop, LitError) else None
 
 
-def _start_cold(job: Job, opened: Opened, result: Result) -> None:
+def _start_cold(job: Benchmark, opened: Measured, result: Result) -> None:
     graphs = list({one.name: one.file for one in opened.own if one.file is not None}.values())
     with progress.steps("cold start", RUNS * len(graphs)) as advance:
         result.cold = measure_cold(graphs, device=job.device, advance=advance)

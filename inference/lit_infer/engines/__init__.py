@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 HEAD_BYTES = 64
-"""How much of a file's beginning `Engine.recognises` wants to see."""
+"""How much of the beginning of a file `Engine.recognises` needs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,10 +43,10 @@ class Engine:
     """What people call such a file, as in "this is a TorchScript graph"."""
     suffix: str
     is_suffix_its_own: bool = True
-    """Whether only its files are called so: checkpoints end in `.pt`, too."""
+    """Whether no other files end in it; checkpoints end in `.pt`, too."""
     module: str
     extra: str
-    """What brings the module."""
+    """What installs the module."""
     open_graph: Callable[..., OpenGraph]
     recognises: Callable[[bytes, frozenset[str]], bool]
     """Whether a file is of the format, by its first bytes and, of a zip archive, its entries below the one folder."""
@@ -143,25 +143,25 @@ _ROWS = (
 ENGINES: dict[str, Engine] = {row.format: row for row in _ROWS}
 
 FROM_BYTES = ENGINES["onnx"]
-"""What opens a graph that a program carries inside it."""
+"""What opens a graph that a program holds in memory."""
 
 
 def engine_for_file(path: Path) -> Engine:
     """The engine that a graph file's suffix names; of two that fit (`.pt2`, `.aoti.pt2`) the longer one."""
     fitting = [engine for engine in ENGINES.values() if path.name.removesuffix(engine.suffix) not in ("", path.name)]
     if not fitting:
-        raise UsageError(f"{path}: not a graph file ({suffixes()}) nor a bundle folder")
+        raise UsageError(f"{path} is neither a graph file ({suffixes()}) nor a bundle folder")
     return max(fitting, key=lambda engine: len(engine.suffix))
 
 
 def engine_for_content(head: bytes, entries: Iterable[str] = ()) -> Engine | None:
-    """The engine for a file whatever its name, by its first bytes and the entries of the archive that it is."""
+    """The engine for a file of any name, by its first bytes and, for an archive, its entries."""
     below = frozenset(name.partition("/")[2] for name in entries)
     return next((engine for engine in ENGINES.values() if engine.recognises(head, below)), None)
 
 
 def engine_for_suffix(path: Path) -> Engine | None:
-    """The engine that a file's suffix names beyond doubt, whatever the file holds."""
+    """The engine whose suffix a file has, unless other files have that suffix too."""
     try:
         engine = engine_for_file(path)
     except UsageError:

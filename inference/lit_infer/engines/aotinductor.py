@@ -1,7 +1,7 @@
 """AOTInductor libraries (`.aoti.pt2`): native code that torch compiled for one host.
 
 Opening one runs its code with all the rights of this process, and a checksum beside it proves only that the file
-is whole, not who made it. So it is opened only where its maker is said to be trusted, whether it is alone or in a
+is intact, not who made it. So it is opened only where its maker is said to be trusted, whether it is alone or in a
 bundle: by the user with LIT_ALLOW_NATIVE_CODE=1, for which a signature that verifies (docs/export/signing.md) is a
 good reason, or by a caller that has just compiled it, with `allow_native_code`.
 """
@@ -34,30 +34,30 @@ def open_graph(path: Path, *, device: str, threads: int, allow_native_code: bool
         made_for = torch._C._aoti.AOTIModelPackageLoader.load_metadata_from_package(str(path), "model")
     except RuntimeError as error:
         raise EngineError(f"{path}: torch cannot open it: {str(error).strip().splitlines()[0]}") from None
-    place = _place(torch, path, device, made_for)
+    obtained = _obtained(torch, path, device, made_for)
     torch.set_num_threads(threads)
     try:
-        index = place.index if place.type == "cuda" else -1
+        index = obtained.index if obtained.type == "cuda" else -1
         module = torch._inductor.aoti_load_package(str(path), device_index=index)
     except (RuntimeError, OSError) as error:
         raise EngineError(f"{path}: torch cannot open it: {str(error).strip().splitlines()[0]}") from None
     record = f"extra/{MANIFEST_KEY}"
     return OpenGraph(
-        run=torch_device.runner(torch, module, place),
+        run=torch_device.runner(torch, module, obtained),
         engine=f"torch {torch.__version__} AOTInductor",
-        device=str(place),
+        device=str(obtained),
         threads=threads,
         embedded=reader.get_record(record).decode() if record in reader.get_all_records() else None,
     )
 
 
-def _place(torch: Any, path: Path, device: str, made_for: dict[str, str]) -> Any:
+def _obtained(torch: Any, path: Path, device: str, made_for: dict[str, str]) -> Any:
     """The device, if it is of the kind that the library was compiled for; another CPU could not run its code."""
     from torch._inductor.codecache import get_device_information
 
     kind = made_for.get("AOTI_DEVICE_KEY", "cpu")
-    place = torch_device.obtain(torch, kind if device == "auto" else device)
-    if place.type != kind:
+    obtained = torch_device.obtain(torch, kind if device == "auto" else device)
+    if obtained.type != kind:
         raise EngineError(f"{path} was compiled for {kind}, not for {device}. Use --device {kind}, or another graph")
     for key, here in get_device_information(kind).items():
         if made_for.get(key, here) != here:
@@ -65,4 +65,4 @@ def _place(torch: Any, path: Path, device: str, made_for: dict[str, str]) -> Any
                 f"{path} was compiled for {key.removeprefix('AOTI_').lower()} {made_for[key]!r}, this host has "
                 f"{here!r}. Export it on this host"
             )
-    return place
+    return obtained

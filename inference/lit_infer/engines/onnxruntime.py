@@ -41,14 +41,14 @@ def open_graph(
     if (device, provider, wanted) == ("auto", "auto", "cuda"):
         try:
             return _open(source, ort, wanted, "cuda:0", threads, why)
-        except EngineError as error:  # installed, but no device or no driver: auto may say so and go on
+        except EngineError as error:  # installed, but without a device or a driver: auto may fall back and say so
             wanted, why = "cpu", f"auto: CUDA could not be used ({error})"
-    place = "cpu" if wanted in ("cpu", "openvino") else f"cuda:{int(device.partition(':')[2] or 0)}"
-    return _open(source, ort, wanted, place, threads, why)
+    obtained = "cpu" if wanted in ("cpu", "openvino") else f"cuda:{int(device.partition(':')[2] or 0)}"
+    return _open(source, ort, wanted, obtained, threads, why)
 
 
 def _choose(device: str, provider: Provider, available: Sequence[str]) -> tuple[str, str]:
-    """(provider, why), or an error that says what is here instead."""
+    """(provider, why), or an error that says what is available instead."""
     on_cuda = device.startswith("cuda")
     if provider == "auto":
         if device == "auto":
@@ -71,14 +71,14 @@ def _missing(asked: str, provider: Provider, available: Sequence[str]) -> Missin
     return MissingExtraError(f"{asked} needs onnxruntime with {what}, and this one has {', '.join(available)}. {fix}")
 
 
-def _open(source: Path | bytes, ort: Any, provider: str, place: str, threads: int, why: str) -> OpenGraph:
+def _open(source: Path | bytes, ort: Any, provider: str, device: str, threads: int, why: str) -> OpenGraph:
     name = str(source) if isinstance(source, Path) else "the graph"
     stamp = _stamp(source)
     try:
         session = ort.InferenceSession(
             source,
             sess_options=_options(ort, threads),
-            providers=_providers(provider, place, threads),
+            providers=_providers(provider, device, threads),
             enable_fallback=False,
         )
     except Exception as error:  # onnxruntime's exception classes share no base but Exception
@@ -90,9 +90,9 @@ def _open(source: Path | bytes, ort: Any, provider: str, place: str, threads: in
             "Check its libraries (CUDA, cuDNN, TensorRT), or use --device cpu"
         )
     opened = OpenGraph(
-        run=_on_cuda(ort, session, place) if place != "cpu" else _on_cpu(session),
+        run=_on_cuda(ort, session, device) if device != "cpu" else _on_cpu(session),
         engine=f"onnxruntime {obtained[0]}",
-        device=place,
+        device=device,
         embedded=session.get_modelmeta().custom_metadata_map.get(MANIFEST_KEY),
         providers=obtained,
         why=why,
@@ -110,7 +110,7 @@ def _reopen(source: Path | bytes, stamp: tuple[int, ...], ort: Any, why: str, th
 
 
 def _stamp(source: Path | bytes) -> tuple[int, ...]:
-    """Tells whether a file was replaced or written to."""
+    """Changes when a file is replaced or written to."""
     if isinstance(source, bytes) or not source.exists():
         return ()
     found = source.stat()
@@ -128,14 +128,14 @@ def _on_cpu(session: Any) -> Any:
     return run
 
 
-def _on_cuda(ort: Any, session: Any, place: str) -> Any:
+def _on_cuda(ort: Any, session: Any, device: str) -> Any:
     from lit_infer.engines import cuda_buckets
 
-    return cuda_buckets.runner(ort, session, device_id=int(place.partition(":")[2]))
+    return cuda_buckets.runner(ort, session, device_id=int(device.partition(":")[2]))
 
 
-def _providers(provider: str, place: str, threads: int) -> list[Any]:
-    device_id = place.partition(":")[2]
+def _providers(provider: str, device: str, threads: int) -> list[Any]:
+    device_id = device.partition(":")[2]
     cuda = (_CUDA, {"device_id": device_id, "cudnn_conv_algo_search": "HEURISTIC", "enable_cuda_graph": "1"})
     match provider:
         case "cuda":

@@ -58,7 +58,7 @@ def _compile(core: Any, model: Any, path: Path, threads: int) -> OpenGraph:
 
 
 def _checked(path: Path) -> Path:
-    """A file that is no XML would be tried as a model of five other frameworks."""
+    """OpenVINO would try a file that is not XML as a model of five other frameworks."""
     with path.open("rb") as file:
         if not file.read(200).lstrip().startswith((b"<?xml", b"<net")):
             raise OSError("it is not an OpenVINO model")
@@ -66,13 +66,13 @@ def _checked(path: Path) -> Path:
 
 
 def _precision(wished: str | None) -> str:
-    """OpenVINO's name for what to compute in. Left to itself it takes bfloat16 on a CPU that has it; asked for
-    float16 too. A float16 file keeps its weights in half the space and computes in float32."""
+    """OpenVINO's name for what to compute in. By default it takes bfloat16 on a CPU that has it, also when asked
+    for float16. A float16 file keeps its weights in half the space and computes in float32."""
     return "bf16" if wished == "bf16" else "f32"
 
 
 def _settings(precision: str, threads: int) -> dict[str, Any]:
-    # With one thread a run shall cost its caller one core, and callers shall not wait for each other: a stream each.
+    # With one thread, a run should cost its caller one core and callers should not wait for each other: a stream each.
     streams = usable_cpus() if threads == 1 else 1
     return {
         "INFERENCE_PRECISION_HINT": precision,
@@ -94,7 +94,7 @@ def _order(path: Path, compiled: Any, embedded: str | None) -> tuple[list[Any], 
         inputs = [compiled.input(tensor.name) for tensor in described.inputs]
         outputs = [compiled.output(tensor.name) for tensor in described.outputs]
     except RuntimeError as error:
-        raise EngineError(f"{path}: its manifest names what the graph has not: {_last_line(error)}") from None
+        raise EngineError(f"{path}: its manifest names a tensor that the graph lacks: {_last_line(error)}") from None
     return inputs, outputs
 
 
@@ -114,6 +114,6 @@ def _runner(compiled: Any, inputs: list[Any], outputs: list[Any]) -> Run:
 
 
 def _last_line(error: Exception) -> str:
-    """OpenVINO's reason stands last, after the places in its source."""
+    """OpenVINO gives its reason last, after the locations in its source code."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

@@ -31,19 +31,19 @@ def recognises(head: bytes, entries: frozenset[str]) -> bool:
 def open_graph(path: Path, *, device: str, threads: int) -> OpenGraph:
     """Open a torch.export program. The device asked for is the device obtained, or an EngineError."""
     torch = require("torch", extra="torch", purpose=f"Running {path.name}")
-    place = torch_device.obtain(torch, device)
+    obtained = torch_device.obtain(torch, device)
     torch.set_num_threads(threads)
     program, embedded = _load(torch, path)
     try:
-        if place.type != "cpu":
-            program = torch.export.passes.move_to_device_pass(program, str(place))
+        if obtained.type != "cpu":
+            program = torch.export.passes.move_to_device_pass(program, str(obtained))
         module = program.module()
-    except Exception as error:  # whatever torch stumbles over in a graph that was not made for this version
+    except Exception as error:  # torch may raise anything for a graph of another version
         raise EngineError(f"{path}: torch cannot run it: {_first_line(error)}") from None
     return OpenGraph(
-        run=torch_device.runner(torch, module, place),
+        run=torch_device.runner(torch, module, obtained),
         engine=f"torch {torch.__version__} torch.export",
-        device=str(place),
+        device=str(obtained),
         threads=threads,
         embedded=embedded,
     )

@@ -49,7 +49,7 @@ _TREE_TYPES = {None, "builtins.tuple", "builtins.list", "builtins.dict", "collec
 
 
 class UnsafeArchiveError(ValueError):
-    """Something in the file is not of a plain tensor program."""
+    """Something in the file does not belong to a plain tensor program."""
 
 
 def check(torch: Any, file: IO[bytes]) -> None:
@@ -80,7 +80,7 @@ def _check_payloads(config: Any) -> None:
         if key == "use_pickle" and value is not False:
             raise UnsafeArchiveError("it stores weights as a pickle")
         if key == "path_name" and not re.fullmatch(r"(weight|tensor)_\d+", str(value)):
-            raise UnsafeArchiveError(f"it stores {str(value)[:60]!r}, which is no tensor")
+            raise UnsafeArchiveError(f"it stores {str(value)[:60]!r}, which is not a tensor")
 
 
 def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
@@ -91,7 +91,7 @@ def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
         for name, part in value.items():
             if name in ("custom_obj", "as_custom_obj"):
-                raise UnsafeArchiveError("it uses an object that is no tensor")
+                raise UnsafeArchiveError("it uses an object that is not a tensor")
             _check_pattern(_PLAIN, name, "name")
             if name != "metadata":
                 yield from _leaves(part, name)
@@ -119,7 +119,7 @@ def _check_text(key: str, text: str, operators: set[str]) -> None:
 
 def _check_pattern(pattern: re.Pattern[str], text: str, what: str) -> None:
     if not pattern.fullmatch(text):
-        raise UnsafeArchiveError(f"{text[:60]!r} is no {what}")
+        raise UnsafeArchiveError(f"{text[:60]!r} is not a plain {what}")
 
 
 def _check_operator(target: str, operators: set[str]) -> None:
@@ -146,5 +146,5 @@ def _check_keys(context: Any) -> None:
     """The keys of a dictionary. torch takes an object among them for the name of an enum, and imports its module."""
     for name in context or []:
         if not isinstance(name, str | int):
-            raise UnsafeArchiveError("its inputs or outputs have keys that are no names")
+            raise UnsafeArchiveError("its inputs or outputs have keys that are not names")
         _check_pattern(_PLAIN, str(name), "name")

@@ -18,13 +18,13 @@ _MAGIC = b"lit-deploy tensorrt 1\n"
 
 
 def pack(embedded: str, engine: bytes) -> bytes:
-    """The bytes of a `.engine` file: TensorRT has no place for a manifest, so it stands before the engine."""
+    """The bytes of a `.engine` file: TensorRT cannot store a manifest, so it comes before the engine."""
     text = embedded.encode()
     return _MAGIC + len(text).to_bytes(4, "little") + text + engine
 
 
 def unpack(data: bytes) -> tuple[str | None, bytes]:
-    """The opposite of `pack`; None and the whole for an engine that another tool wrote."""
+    """The opposite of `pack`; None and all the bytes for an engine that another tool wrote."""
     if not data.startswith(_MAGIC):
         return None, data
     start = len(_MAGIC) + 4
@@ -53,7 +53,7 @@ def open_graph(path: Path, *, device: str, threads: int) -> OpenGraph:  # noqa: 
             f"{path}: TensorRT {trt.__version__} cannot open it: damaged, or built by another version or for another "
             "GPU. Export it on this host"
         )
-    names = [engine.get_tensor_name(place) for place in range(engine.num_io_tensors)]
+    names = [engine.get_tensor_name(number) for number in range(engine.num_io_tensors)]
     inputs = [name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
     outputs = [name for name in names if name not in inputs]
     if embedded is not None:
@@ -88,23 +88,23 @@ def _runner(cuda: Any, context: Any, index: int, inputs: list[str], outputs: lis
     def run(arrays: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
         held: list[Any] = []
 
-        def place(name: str, size: int) -> Any:
+        def allocate(name: str, size: int) -> Any:
             (address,) = _ok(cuda, cuda.cudaMallocAsync(max(size, 1), stream))
             held.append(address)
             context.set_tensor_address(name, int(address))
             return address
 
         with lock:
-            _ok(cuda, cuda.cudaSetDevice(index))  # it is a setting of the calling thread
+            _ok(cuda, cuda.cudaSetDevice(index))  # this is set per thread
             try:
-                kept = [np.ascontiguousarray(array) for array in arrays]  # until the copies are done
-                for name, array in zip(inputs, kept, strict=True):
+                contiguous = [np.ascontiguousarray(array) for array in arrays]  # alive until the copies are done
+                for name, array in zip(inputs, contiguous, strict=True):
                     if not context.set_input_shape(name, array.shape):
                         raise EngineError(f"TensorRT: the engine does not take {name} of shape {list(array.shape)}")
-                    address = place(name, array.nbytes)
+                    address = allocate(name, array.nbytes)
                     _ok(cuda, cuda.cudaMemcpyAsync(address, array.ctypes.data, array.nbytes, to_device, stream))
                 results = [np.empty(tuple(context.get_tensor_shape(name)), dtype) for name, dtype in outputs]
-                addresses = [place(name, result.nbytes) for (name, _), result in zip(outputs, results, strict=True)]
+                addresses = [allocate(name, result.nbytes) for (name, _), result in zip(outputs, results, strict=True)]
                 if not context.execute_async_v3(int(stream)):
                     raise EngineError("TensorRT: the engine did not run")
                 for address, result in zip(addresses, results, strict=True):

@@ -24,12 +24,12 @@ def obtain(torch: Any, device: str) -> Any:
     return torch.device("cuda", index)
 
 
-def runner(torch: Any, module: Any, place: Any) -> Run:
+def runner(torch: Any, module: Any, device: Any) -> Run:
     """A function on arrays that runs a torch module on a device."""
 
     def run(inputs: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
         with torch.inference_mode():
-            outputs = module(*(_tensor(torch, array, place) for array in inputs))
+            outputs = module(*(_tensor(torch, array, device) for array in inputs))
         if not isinstance(outputs, tuple | list):
             outputs = (outputs,)
         return [output.cpu().numpy() for output in outputs]
@@ -37,6 +37,6 @@ def runner(torch: Any, module: Any, place: Any) -> Run:
     return run
 
 
-def _tensor(torch: Any, array: NDArray[Any], place: Any) -> Any:
+def _tensor(torch: Any, array: NDArray[Any], device: Any) -> Any:
     """Without a copy where torch takes the array's memory; it warns of read-only ones, which Pillow's are."""
-    return torch.as_tensor(np.require(array, requirements=["C", "W"]), device=place)
+    return torch.as_tensor(np.require(array, requirements=["C", "W"]), device=device)

@@ -19,22 +19,22 @@ def recognises(head: bytes, entries: frozenset[str]) -> bool:  # noqa: ARG001
 def open_graph(path: Path, *, device: str, threads: int) -> OpenGraph:
     """Open a TorchScript file. The device asked for is the device obtained, or an EngineError."""
     torch = require("torch", extra="torch", purpose=f"Running {path.name}")
-    place = torch_device.obtain(torch, device)
+    obtained = torch_device.obtain(torch, device)
     torch.set_num_threads(threads)
     extra: dict[str, Any] = {MANIFEST_KEY: ""}
     try:
         with warnings.catch_warnings():
             # torch.jit is deprecated; the help and the summary call this format legacy.
             warnings.simplefilter("ignore", FutureWarning)
-            module = torch.jit.load(str(path), map_location=place, _extra_files=extra)
+            module = torch.jit.load(str(path), map_location=obtained, _extra_files=extra)
     except RuntimeError as error:
         raise EngineError(f"{path}: torch cannot open it: {str(error).strip().splitlines()[0]}") from None
 
     embedded = extra[MANIFEST_KEY]
     return OpenGraph(
-        run=torch_device.runner(torch, module, place),
+        run=torch_device.runner(torch, module, obtained),
         engine=f"torch {torch.__version__} TorchScript",
-        device=str(place),
+        device=str(obtained),
         threads=threads,
         embedded=(embedded.decode() if isinstance(embedded, bytes) else embedded) or None,
     )

@@ -1,5 +1,6 @@
-"""Probabilities that are found out, scores that are known by hand, thresholds with the best F1."""
+"""lit_export.tasks.image_multilabel: a probability for each label, found out; F1, mAP and thresholds."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -7,115 +8,139 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lit_export.tasks import TASKS, answers
-from lit_export.tasks.image_multilabel import tuned
+from lit_export.tasks import TASKS, answers, doubts
 from lit_infer.errors import UsageError
-from lit_infer.manifest import DeploymentFacts, Resize, Step
+from lit_infer.manifest import CenterCrop, DeploymentFacts, Resize, Step
 from lit_infer.tasks import TASKS as RUNTIME
-from lit_infer.tasks import Reading
 from tests.support.targets import target_for
 
-NAME = "image-multilabel"
-SCORE = TASKS[NAME].score
+STEPS = (Step(resize=Resize(size=10)), Step(center_crop=CenterCrop(size=8)))
+TASK = TASKS["image-multilabel"]
+READING = RUNTIME["image-multilabel"].reading(labels=None, answers={}, size=3)
 
 
-class Scoring(nn.Module):
-    """The mean of each channel, and what is made of it."""
+class Net(nn.Module):
+    """Three numbers from an image."""
 
-    def __init__(self, end: nn.Module) -> None:
+    def __init__(self, ending: Callable[[Tensor], Any], scale: float = 5.0) -> None:
         super().__init__()
-        self.end = end
+        torch.manual_seed(0)
+        self.body, self.ending, self.scale = nn.Linear(3, 3), ending, scale
 
-    def forward(self, images: Tensor) -> Tensor:
-        return self.end(images.mean((2, 3)))
+    def logits(self, images: Tensor) -> Tensor:
+        return self.body(images.mean((2, 3))) * self.scale
 
-
-class Apart(nn.Module):
-    """Below and above 0, as logits are."""
-
-    def forward(self, means: Tensor) -> Tensor:
-        return (means - 0.5) * 8
+    def forward(self, images: Tensor) -> Any:
+        return self.ending(self.logits(images))
 
 
-def target(end: nn.Module, **facts: Any) -> Any:
-    described = DeploymentFacts(task=NAME, preprocess=(Step(resize=Resize(size=(4, 4))),), answers=facts)
-    return target_for(Scoring(end).eval(), described)
+def facts(task: str = "image-multilabel", **answers: Any) -> DeploymentFacts:
+    return DeploymentFacts(task=task, preprocess=STEPS, answers=answers)
 
 
-def reading(count: int, **facts: Any) -> Reading:
-    return RUNTIME[NAME].reading(labels=tuple("abcdefgh"[:count]), answers=facts, size=count)
+def answered(module: Net, **stated: Any) -> tuple[np.ndarray, np.ndarray]:
+    """What the target answers, and the sigmoid of the module's logits."""
+    found = target_for(module.eval(), facts(**stated))
+    pixels = torch.from_numpy(found.example[0]).permute(0, 3, 1, 2).float() / 255
+    with torch.no_grad():
+        return answers(found.module, found.example)[0], torch.sigmoid(module.logits(pixels)).numpy()
 
 
-@pytest.mark.parametrize("end", [Apart(), nn.Sequential(Apart(), nn.Sigmoid())], ids=["logits", "probabilities"])
-def test_logits_and_probabilities_give_the_same_probabilities(end: nn.Module) -> None:
-    images = np.full((1, 4, 4, 3), [0, 128, 255], dtype=np.uint8)
-
-    (found,) = answers(target(end).module, (images,))
-
-    logits = (torch.tensor([0, 128, 255]) / 255 - 0.5) * 8
-    np.testing.assert_allclose(found[0], torch.sigmoid(logits).numpy(), rtol=1e-5)
-
-
-def test_small_values_that_come_from_no_sigmoid_must_be_said_to_be_one_or_the_other() -> None:
-    with pytest.raises(UsageError, match=r"Say which in --spec: answers: \{scores: probabilities\} or"):
-        target(nn.Identity())
-    assert target(nn.Identity(), scores="logits").module.answers_probabilities is False
-    assert target(nn.Identity(), scores="probabilities").module.answers_probabilities is True
-    with pytest.raises(UsageError, match="are said to be probabilities, and the module answers from"):
-        target(Apart(), scores="probabilities")
+@pytest.mark.parametrize(
+    "ending",
+    [
+        lambda logits: logits,
+        torch.sigmoid,
+        lambda logits: torch.sigmoid(logits[..., None]).squeeze(-1),
+        lambda logits: {"logits": logits, "loss": logits.sum()},
+        lambda logits: (torch.sigmoid(logits), logits),
+    ],
+    ids=["logits", "probabilities", "a view of probabilities", "dict", "tuple"],
+)
+def test_logits_get_a_sigmoid_and_probabilities_none(ending: Callable[[Tensor], Any]) -> None:
+    np.testing.assert_allclose(*answered(Net(ending)), atol=1e-6)
 
 
-def test_answers_that_sum_to_one_look_like_classes() -> None:
-    found = target(nn.Softmax(-1), scores="probabilities")
+def test_values_within_0_and_1_that_come_from_no_sigmoid_could_be_either_and_are_asked_about() -> None:
+    def squashed(logits: Tensor) -> Tensor:
+        return (torch.tanh(logits) + 1) / 2
 
-    assert [line for line in found.warnings if "looks like task image-classification" in line]
-
-
-def scored(rows: Any, truths: Any, **facts: Any) -> dict[str, float]:
-    assert SCORE is not None
-    rows = np.array(rows, dtype=np.float32)
-    return SCORE.values(SCORE.condensed(rows), list(np.array(truths)), reading(rows.shape[1], **facts))
-
-
-def test_f1_and_average_precision_are_those_of_the_book() -> None:
-    found = scored([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]], [[1, 0], [0, 0], [1, 1], [0, 0]])
-
-    # label a: said 3, right 1 of 2 -> 2/5; ranks 1 and 4 -> (1 + 2/4) / 2. Label b: all right.
-    assert found == pytest.approx({"macro F1": (0.4 + 1) / 2, "mAP": (0.75 + 1) / 2})
+    with pytest.raises(UsageError, match=r"may be probabilities or small logits\. Say which in --spec: answers: "):
+        answered(Net(squashed))
+    as_they_are, _ = answered(Net(squashed), scores="probabilities")
+    through_a_sigmoid, _ = answered(Net(squashed), scores="logits")
+    np.testing.assert_allclose(1 / (1 + np.exp(-as_they_are)), through_a_sigmoid, atol=1e-6)
 
 
-def test_images_of_one_score_count_together_and_a_label_nobody_has_is_left_out() -> None:
-    assert scored([[0.9, 0.1]] * 4, [[1, 0], [0, 0], [0, 0], [1, 0]])["mAP"] == pytest.approx(0.5)
-    assert scored([[0.1]], [[0]]) == {"macro F1": 0.0, "mAP": 0.0}
+def test_what_is_stated_and_cannot_be_is_refused() -> None:
+    with pytest.raises(UsageError, match="scores are said to be probabilities, and the module answers from -"):
+        answered(Net(lambda logits: logits * 10 - 5), scores="probabilities")
 
 
-truths = arrays.arrays(np.int64, (12, 2), elements=st.integers(0, 1))
-scores = arrays.arrays(np.float32, (12, 2), elements=st.floats(0, 1, width=32))
+def test_a_label_of_its_own_each_is_no_classification_and_that_is_said() -> None:
+    found = target_for(Net(torch.sigmoid).eval(), facts("image-classification"))
+    assert "task image-multilabel" in found.warnings[0]
+    other = target_for(Net(lambda logits: logits.softmax(-1)).eval(), facts())
+    assert "task image-classification" in other.warnings[0]
 
 
-@given(rows=scores, truth=truths)
-@settings(deadline=None, max_examples=60)
-def test_the_thresholds_that_are_found_are_never_worse_than_the_usual_ones(
-    rows: NDArray[np.float32], truth: NDArray[np.int64]
-) -> None:
-    found = tuned(rows, list(truth), reading(2))
-
-    thresholds = found.answers["thresholds"]
-    assert all(0 <= one <= 1 for one in thresholds)
-    for label in np.flatnonzero(truth.any(0)):
-        one, other = (
-            scored(rows[:, [label]], truth[:, [label]], thresholds=threshold)["macro F1"]
-            for threshold in (thresholds[label], 0.5)
-        )
-        assert one >= other - 1e-6 or abs(thresholds[label] - rows[:, label]).min() < 1e-6  # it is rounded
+def test_losses_and_metrics_in_the_module_speak_for_their_task() -> None:
+    module = nn.Sequential(nn.Linear(3, 3))
+    module.loss = nn.BCEWithLogitsLoss()
+    assert doubts(module, "image-classification") == [
+        "the module holds BCEWithLogitsLoss: it looks like task image-multilabel, and is exported as "
+        "image-classification"
+    ]
+    assert doubts(module, "image-multilabel") == []
+    assert doubts(module, "image-embedding") == []
+    module.other = nn.CrossEntropyLoss()
+    assert doubts(module, "image-classification") == [], "both are there: nothing is certain"
 
 
-def test_a_label_without_an_image_keeps_its_threshold_and_is_named() -> None:
-    found = tuned(np.array([[0.9, 0.9]], dtype=np.float32), [[1, 0]], reading(2))
+def scored(rows: list[list[float]], truths: list[list[float]]) -> dict[str, float]:
+    assert TASK.score is not None
+    return TASK.score.values(np.array(rows, dtype=np.float32), truths, READING)
 
-    assert found.answers["thresholds"][1] == 0.5
-    assert found.warnings == ("no image has the label b: its threshold stays 0.5",)
+
+def test_f1_and_map_are_those_of_scikit_learn() -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    generator = np.random.default_rng(0)
+    rows = generator.random((200, 3)).round(2).astype(np.float32)
+    truths = generator.random((200, 3)) < rows
+
+    found = scored(rows.tolist(), truths.tolist())
+
+    assert found["macro F1"] == pytest.approx(metrics.f1_score(truths, rows >= 0.5, average="macro"))
+    assert found["mAP"] == pytest.approx(metrics.average_precision_score(truths, rows, average="macro"))
+
+
+def test_a_label_that_nobody_has_and_nobody_is_given_does_not_count() -> None:
+    assert scored([[0.9, 0.1, 0.1], [0.1, 0.9, 0.1]], [[1, 0, 0], [0, 1, 0]]) == {"macro F1": 1.0, "mAP": 1.0}
+    assert scored([[0.9, 0.1, 0.9], [0.1, 0.9, 0.1]], [[1, 0, 0], [0, 1, 0]])["macro F1"] == pytest.approx(2 / 3)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 10_000))
+def test_no_other_threshold_has_a_better_f1(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    rows = generator.random((12, 1)).round(1).astype(np.float32)
+    truths = generator.integers(0, 2, (12, 1))
+    assert TASK.tuned is not None
+
+    (threshold,) = TASK.tuned(rows, truths.tolist(), READING).answers["thresholds"]
+
+    def f1(at: float) -> float:
+        reading = RUNTIME["image-multilabel"].reading(labels=None, answers={"thresholds": at}, size=1)
+        assert TASK.score is not None
+        return TASK.score.values(rows, truths.tolist(), reading)["macro F1"]
+
+    assert f1(threshold) >= max(f1(other) for other in np.linspace(0, 1, 101).tolist()) - 1e-9
+
+
+def test_a_label_that_no_image_has_keeps_the_usual_threshold_and_that_is_said() -> None:
+    assert TASK.tuned is not None
+    found = TASK.tuned(np.array([[0.2, 0.1], [0.4, 0.2]], dtype=np.float32), [[0, 0], [1, 0]], READING)
+    assert found.answers["thresholds"] == [pytest.approx(0.3), 0.5]
+    assert found.warnings == ("no image has the label 1: its threshold stays 0.5",)

@@ -19,25 +19,25 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def kept(text: str = "weights") -> Path:
+def added(text: str = "weights") -> Path:
     with cache.staging() as staged:
         (staged / "files/sub").mkdir()
         (staged / "files/model.ckpt").write_text(text)
         (staged / "files/sub/notes.txt").write_text("notes")
-        return cache.keep(staged, DIGEST)
+        return cache.add(staged, DIGEST)
 
 
 def test_what_was_kept_is_found(root: Path) -> None:
     assert cache.lookup(DIGEST) is None
-    folder = kept()
+    folder = added()
     assert cache.lookup(DIGEST) == folder == root / DIGEST / "files"
     assert (folder / "sub/notes.txt").read_text() == "notes"
     assert [entry.name for entry in root.iterdir()] == [DIGEST]
 
 
 def test_a_second_process_keeps_what_the_first_has_made() -> None:
-    inode = (kept() / "model.ckpt").stat().st_ino
-    assert (kept() / "model.ckpt").stat().st_ino == inode
+    inode = (added() / "model.ckpt").stat().st_ino
+    assert (added() / "model.ckpt").stat().st_ino == inode
 
 
 def change(path: Path) -> None:
@@ -60,32 +60,32 @@ def damage_record(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [change, Path.unlink, add, replace_by_link, damage_record])
 def test_an_entry_that_was_changed_is_removed_and_made_anew(root: Path, damage: object) -> None:
-    damage(kept() / "model.ckpt")  # type: ignore[operator]
+    damage(added() / "model.ckpt")  # type: ignore[operator]
     assert cache.lookup(DIGEST) is None
     assert not (root / DIGEST).exists()
-    assert (kept() / "model.ckpt").read_text() == "weights"
+    assert (added() / "model.ckpt").read_text() == "weights"
 
 
 def test_a_link_to_files_elsewhere_is_no_entry(root: Path, tmp_path: Path) -> None:
-    kept()
+    added()
     for linked in (root / DIGEST, root / DIGEST / "files"):
         linked.rename(tmp_path / "elsewhere")
         linked.symlink_to(tmp_path / "elsewhere")
         assert cache.lookup(DIGEST) is None
         assert not (root / DIGEST).is_symlink()
         shutil.rmtree(tmp_path / "elsewhere")
-        kept()
+        added()
 
 
 def test_an_entry_that_anybody_may_write_is_not_trusted(root: Path) -> None:
-    kept()
+    added()
     (root / DIGEST).chmod(0o777)
-    with pytest.raises(ArtifactError, match="may be written by every user, so its files are not trusted; LIT_CACHE"):
+    with pytest.raises(ArtifactError, match=r"is writable by every user, so its files are not trusted\. Set LIT_CACHE"):
         cache.lookup(DIGEST)
 
 
 def test_an_entry_of_another_user_is_not_trusted(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept()
+    added()
     other = (root / DIGEST).stat().st_uid + 1
     if other == 1:
         os.chown(root / DIGEST, 1, 1)
@@ -98,7 +98,7 @@ def test_an_entry_of_another_user_is_not_trusted(root: Path, monkeypatch: pytest
 def test_whatever_the_umask_others_cannot_write_an_entry(root: Path) -> None:
     before = os.umask(0)
     try:
-        folder = kept()
+        folder = added()
     finally:
         os.umask(before)
     assert [path for path in (root / DIGEST, *folder.rglob("*"), folder) if path.stat().st_mode & 0o022] == []
@@ -119,7 +119,7 @@ def test_what_a_killed_process_left_is_removed_after_a_day(root: Path) -> None:
     for name, age in ((".staging-old", 25), (".staging-new", 1)):
         (root / name).mkdir(parents=True)
         os.utime(root / name, times=(time.time() - age * 3600,) * 2)
-    kept()
+    added()
     assert sorted(path.name for path in root.iterdir()) == [".staging-new", DIGEST]
 
 

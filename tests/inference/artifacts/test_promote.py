@@ -110,13 +110,13 @@ def test_directions_that_differ_are_not_compared(registry: FolderRegistry, bundl
     promote(registry, BUNDLE, alias="production")
     bundle(0.4, mode="max")
 
-    with pytest.raises(UsageError, match=r"is to be max for .*:v1 and min for .*:v0"):
+    with pytest.raises(UsageError, match=r"has mode max for .*:v1 and min for .*:v0"):
         promote(registry, BUNDLE, alias="production", if_better="val_acc")
 
 
 def test_a_checkpoint_needs_its_score(registry: FolderRegistry, tmp_path: Path) -> None:
     checkpoint(registry, tmp_path / "source", "a", score=None)
-    with pytest.raises(GateError, match="has no score: nothing says that it is good"):
+    with pytest.raises(GateError, match="has no score: nothing shows that it is good"):
         promote(registry, MODEL, alias="production")
 
     checkpoint(registry, tmp_path / "source", "b", score=0.3, monitor="val_loss", mode="min")

@@ -79,7 +79,7 @@ def test_a_version_that_is_its_own_parent_is_refused(
 ) -> None:
     publish("a", parents=(str(MODEL.at("v0")),))
 
-    with pytest.raises(UsageError, match="names itself as its parent"):
+    with pytest.raises(UsageError, match="lists itself as its parent"):
         pushed(registry, there, str(MODEL))
 
 
@@ -106,7 +106,7 @@ def test_over_w_and_b_the_lineage_is_there_and_the_second_push_sends_nothing(
     assert (first.returncode, first.stdout) == (0, "user/proj/digits-cnn-export:v0\n"), first.stderr
     assert "local/digits/digits-cnn:v0 -> user/proj/digits-cnn:v0\n" in first.stderr
     assert (second.returncode, second.stdout) == (0, first.stdout), second.stderr
-    assert second.stderr.count("(was there)") == 2
+    assert second.stderr.count("(already there)") == 2
     facts = dict(line.split(maxsplit=1) for line in shown.stdout.replace("made from", "parent").splitlines())
     assert facts["parent"].strip() == "user/proj/digits-cnn:v0"
     assert set(facts["aliases"].strip().split(", ")) == {"candidate", "latest"}

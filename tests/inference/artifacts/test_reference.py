@@ -81,10 +81,12 @@ def test_short_forms_are_completed_from_wandbs_variables(text: str, meant: str) 
 
 
 def test_what_is_missing_for_a_short_form_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UsageError, match="'cnn:best' names no project: set WANDB_PROJECT, or write it out as entity/"):
+    with pytest.raises(
+        UsageError, match="'cnn:best' does not say which project: set WANDB_PROJECT, or write it out as "
+    ):
         parse("cnn:best")
     monkeypatch.setenv("WANDB_PROJECT", "digits")
-    with pytest.raises(UsageError, match="'cnn:best' names no entity: set WANDB_ENTITY"):
+    with pytest.raises(UsageError, match="'cnn:best' does not say which entity: set WANDB_ENTITY"):
         parse("cnn:best")
 
 
@@ -97,7 +99,7 @@ def test_a_malformed_default_is_explained_too(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.usefixtures("defaults")
 def test_a_registry_belongs_to_an_organization_and_not_to_a_team(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UsageError, match="names no entity: set WANDB_ORGANIZATION"):
+    with pytest.raises(UsageError, match="does not say which entity: set WANDB_ORGANIZATION"):
         parse("wandb-registry-model/cnn:production")
     monkeypatch.setenv("WANDB_ORGANIZATION", "acme-org")
 

@@ -168,7 +168,7 @@ def test_a_download_that_fails_once_is_repeated(wandb_server: Double, client: Cl
         ("short", "model.ckpt has 200,000 bytes where 400,000 were logged"),
         ("drop", "model.ckpt: the connection broke, after "),
         ("error", "model.ckpt: HTTP 500 from the storage"),
-        ("stall", "model.ckpt: no byte for 1 s, after "),
+        ("stall", "model.ckpt: nothing arrived for 1 s, after "),
     ],
 )
 def test_a_download_that_fails_twice_leaves_nothing(

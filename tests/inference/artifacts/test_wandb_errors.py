@@ -10,7 +10,7 @@ from lit_infer.errors import ArtifactError, GateError
 @pytest.mark.parametrize("error", [ValueError("Unable to parse"), TypeError("None"), KeyError("a"), AttributeError()])
 def test_an_answer_of_another_form_is_one_line(error: Exception) -> None:
     with (
-        pytest.raises(ArtifactError, match=r"u/p/m:v0: the answer of W&B at .* makes no sense here"),
+        pytest.raises(ArtifactError, match=r"u/p/m:v0: the answer of W&B at .* could not be understood"),
         explained("u/p/m:v0"),
     ):
         raise error

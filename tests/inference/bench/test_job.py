@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lit_infer.bench import job
-from lit_infer.bench.job import Job, run
+from lit_infer.bench.job import Benchmark, run
 from lit_infer.bench.scenarios import SCENARIOS
 from lit_infer.bench.served.opening import Servers
 from lit_infer.errors import GateError, UsageError
@@ -21,7 +21,7 @@ def test_a_bundle_and_its_servers_take_turns(proven: Path, server: Server) -> No
     servers = Servers([server.url, url_of(server, "grpc")])
 
     with listening(Listener(note=said.append)):
-        result = run(Job(str(proven), servers, batch_sizes=[2], callers=[2], seconds=0.02))
+        result = run(Benchmark(str(proven), servers, batch_sizes=[2], callers=[2], seconds=0.02))
 
     assert [(row.format, row.via) for row in result.rows] == [
         *[(name, "call") for name in ("onnx", "http", "grpc")],
@@ -41,7 +41,7 @@ def test_a_server_that_ends_amid_the_work_costs_no_figures(proven: Path, names: 
         def steps(_: str, __: int) -> Iterator[Advance]:
             yield going.process.kill  # after the first turn, or the first scenario
 
-        asked = Job(
+        asked = Benchmark(
             servers=Servers([going.url]), batch_sizes=[1], seconds=0.3, scenarios=[SCENARIOS[name] for name in names]
         )
         with listening(Listener(steps=steps)):
@@ -53,7 +53,7 @@ def test_a_server_that_ends_amid_the_work_costs_no_figures(proven: Path, names: 
 
 
 def test_a_server_alone_is_measured_without_a_bundle(server: Server) -> None:
-    result = run(Job(servers=Servers([server.url]), seconds=0.05, scenarios=[SCENARIOS["single-stream"]]))
+    result = run(Benchmark(servers=Servers([server.url]), seconds=0.05, scenarios=[SCENARIOS["single-stream"]]))
 
     data = result.as_data()
     assert (data["model"], data["digest"]) == ("colours", None)
@@ -66,7 +66,7 @@ def test_a_server_of_another_model_is_not_measured_beside_a_bundle(
     proven: Path, narrow: Server, key_file: Path
 ) -> None:
     with pytest.raises(GateError, match="does not give the answers of"):
-        run(Job(str(proven), Servers([narrow.url], "other", key_file)))
+        run(Benchmark(str(proven), Servers([narrow.url], "other", key_file)))
 
 
 def test_a_batch_that_was_asked_for_is_measured_or_refused_and_of_a_sweep_it_is_left_out(
@@ -77,10 +77,10 @@ def test_a_batch_that_was_asked_for_is_measured_or_refused_and_of_a_sweep_it_is_
     many = 100_000  # 19 MB, and the server takes 16
 
     with pytest.raises(UsageError, match=rf"--batch-sizes {many} of http: .*the body is larger than"):
-        run(Job(servers=servers, batch_sizes=[1, many], seconds=0.01))
+        run(Benchmark(servers=servers, batch_sizes=[1, many], seconds=0.01))
     monkeypatch.setattr(job, "SWEEP", (1, 2, many))
     with listening(Listener(warn=notes.append)):
-        result = run(Job(servers=servers, seconds=0.01))
+        result = run(Benchmark(servers=servers, seconds=0.01))
 
     assert [row.batch_size for row in result.rows] == [1, 2]
     assert notes[0].startswith(f"batch {many} of http is left out: ")

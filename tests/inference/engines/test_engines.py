@@ -42,7 +42,7 @@ def test_what_was_compiled_for_one_host_is_preferred_last() -> None:
 
 @pytest.mark.parametrize("name", ["model.ckpt", "model", "model.onnx.bak", ".onnx", "modelxml"])
 def test_an_unknown_suffix_is_refused_with_those_there_are(name: str) -> None:
-    with pytest.raises(UsageError, match=r"not a graph file \(\.onnx, \.xml, \.pt2, \.pt, "):
+    with pytest.raises(UsageError, match=r"is neither a graph file \(\.onnx, \.xml, \.pt2, \.pt, "):
         engine_for_file(Path(name))
 
 

@@ -1,4 +1,4 @@
-"""Make a checkpoint say how it wants to be deployed."""
+"""Make a checkpoint say what it is, and how it wants to be deployed."""
 
 import subprocess
 from typing import Any
@@ -8,51 +8,86 @@ import msgspec
 
 from lit_infer import manifest
 from lit_infer.errors import UsageError
+from lit_trainer.callbacks.seen_batch import SeenBatch
 
 
-class DeploymentFacts(pl.Callback):
-    """Stores class path, task, preprocess, normalize, labels, the run and the git commit in every checkpoint.
+class CheckpointRecord(SeenBatch):
+    """Stores the class path, what a validation batch holds, the run and the git commit in every checkpoint.
 
-    The facts come from the data module's `deployment_facts`, or are given here by a data module's user:
-    `DeploymentFacts(facts={"task": "image-classification", "preprocess": [...], ...})`, the fields of a spec file.
-    They are plain data, so the checkpoint still loads with `weights_only=True`.
+    They are plain data, so the checkpoint still loads with `weights_only=True`. lit-train adds this callback to every
+    run; it leaves the record to a `DeploymentFacts` beside it.
     """
 
-    def __init__(self, facts: dict[str, Any] | None = None) -> None:
-        self._given = manifest.convert(facts, manifest.DeploymentFacts, where="DeploymentFacts") if facts else None
+    def __init__(self) -> None:
+        super().__init__()
         self._git_commit: str | None = None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Fail before training rather than after it if there are no facts."""
+        """Look up what does not change during a run."""
         if stage == "fit":
-            _facts(self._given, trainer, pl_module)
             self._git_commit = git_commit()
+
+    def facts(self, trainer: pl.Trainer) -> manifest.DeploymentFacts:
+        """Nothing but a graph of tensors: what the images of a data module mean for the module is not known."""
+        return manifest.DeploymentFacts(task="tensor")
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Add the record."""
+        if recorder(trainer) is not self:
+            return
         record = manifest.CheckpointRecord(
-            deployment=_facts(self._given, trainer, pl_module),
+            deployment=msgspec.structs.replace(self.facts(trainer), class_path=class_path(pl_module, separator=".")),
             run=_run(trainer),
             git_commit=self._git_commit,
+            batch=self.batch,
+            inputs=self.inputs,
         )
         checkpoint[manifest.CHECKPOINT_KEY] = msgspec.to_builtins(record)
 
 
-def _facts(
-    given: manifest.DeploymentFacts | None, trainer: pl.Trainer, module: pl.LightningModule
-) -> manifest.DeploymentFacts:
-    data: Any = getattr(trainer, "datamodule", None)
-    # Not getattr with a default, which would hide an AttributeError inside the property.
-    facts = given or (data.deployment_facts if hasattr(type(data), "deployment_facts") else None)
-    if facts is None:
-        raise UsageError(
-            "DeploymentFacts knows no facts: give the data module a `deployment_facts` property "
-            "(see lit_trainer.data.deployment.facts_from_transform), or pass DeploymentFacts(facts={...})"
-        )
-    cls = type(module)
-    return msgspec.structs.replace(facts, class_path=f"{cls.__module__}.{cls.__qualname__}")
+class DeploymentFacts(CheckpointRecord):
+    """As `CheckpointRecord`, and task, preprocess, normalize and labels.
+
+    They come from the data module's `deployment_facts`, or are given here by a data module's user:
+    `DeploymentFacts(facts={"task": "image-classification", "preprocess": [...], ...})`, the fields of a spec file.
+    """
+
+    def __init__(self, facts: dict[str, Any] | None = None) -> None:
+        super().__init__()
+        self._given = manifest.convert(facts, manifest.DeploymentFacts, where="DeploymentFacts") if facts else None
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Fail before training rather than after it if there are no facts."""
+        super().setup(trainer, pl_module, stage)
+        if stage == "fit":
+            self.facts(trainer)
+
+    def facts(self, trainer: pl.Trainer) -> manifest.DeploymentFacts:
+        """Those that were given, or the data module's."""
+        data: Any = getattr(trainer, "datamodule", None)
+        # Not getattr with a default, which would hide an AttributeError inside the property.
+        facts = self._given or (data.deployment_facts if hasattr(type(data), "deployment_facts") else None)
+        if facts is None:
+            raise UsageError(
+                "DeploymentFacts knows no facts: give the data module a `deployment_facts` property "
+                "(see lit_trainer.data.deployment.facts_from_transform), or pass DeploymentFacts(facts={...})"
+            )
+        found: manifest.DeploymentFacts = facts
+        return found
+
+
+def recorder(trainer: pl.Trainer) -> CheckpointRecord | None:
+    """The callback that writes the record: one with facts goes first."""
+    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+    found = [callback for callback in callbacks if isinstance(callback, CheckpointRecord)]
+    return next((callback for callback in found if isinstance(callback, DeploymentFacts)), next(iter(found), None))
+
+
+def class_path(module: pl.LightningModule, *, separator: str) -> str:
+    """Where the module's class is to be found."""
+    return f"{type(module).__module__}{separator}{type(module).__qualname__}"
 
 
 def _run(trainer: pl.Trainer) -> str | None:

@@ -8,7 +8,9 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 from PIL import Image, ImageDraw
 from torch import Tensor
+from torch.nn import functional
 
+from lit_infer.tasks import TASKS, Ask, Reading, Shown, TaskSpec, image_classification
 from lit_trainer.callbacks.interrupt import run_folder
 from lit_trainer.tracking.wandb import WandbLogger
 
@@ -22,7 +24,9 @@ class Sample:
     picture: Image.Image
     truth: str
     prediction: str
-    confidence: float
+    confidence: float | None
+    """0 to 1, where the task has such."""
+    is_right: bool
 
     @property
     def caption(self) -> str:
@@ -34,7 +38,7 @@ class PredictionSamples(pl.Callback):
     """Logs the first `count` validation images with "Pred/Label" captions, and a table of them.
 
     With W&B as images and a table under `key`; with other loggers, or none, as a grid of PNG in the run's
-    folder: `samples/epoch=3.png`. For modules that give logits or log-probabilities [batch, classes].
+    folder: `samples/epoch=3.png`. What is said of an image is what the deployed model will say.
     """
 
     def __init__(self, count: int = 8, key: str = "samples") -> None:
@@ -92,28 +96,57 @@ def grid(samples: list[Sample]) -> Image.Image:
     for place, sample in enumerate(samples):
         left, top = place % _COLUMNS * (_TILE + 8) + 4, place // _COLUMNS * (_TILE + _CAPTION + 8) + 4
         sheet.paste(sample.picture.convert("RGB").resize((_TILE, _TILE), Image.Resampling.NEAREST), (left, top))
-        colour = "black" if sample.prediction == sample.truth else "red"
-        lines = f"Pred: {sample.prediction} {sample.confidence:.2f}\nLabel: {sample.truth}"
+        colour = "black" if sample.is_right else "red"
+        confidence = "" if sample.confidence is None else f" {sample.confidence:.2f}"
+        lines = f"Pred: {sample.prediction}{confidence}\nLabel: {sample.truth}"
         draw.multiline_text((left, top + _TILE), lines, fill=colour, spacing=0)
     return sheet
 
 
 def _samples(trainer: pl.Trainer, module: pl.LightningModule, batches: list[tuple[Tensor, Tensor]]) -> list[Sample]:
     images = torch.cat([images for images, _ in batches])
-    truths = torch.cat([classes for _, classes in batches]).tolist()
-    with torch.no_grad():
-        confidences, predictions = torch.softmax(module(images), dim=-1).max(dim=-1)
+    truths = torch.cat([known for _, known in batches])
     facts = getattr(getattr(trainer, "datamodule", None), "deployment_facts", None)
-    labels = facts.labels if facts is not None else None
-    answers = zip(images.cpu(), truths, predictions.tolist(), confidences.tolist(), strict=True)
+    task = TASKS[facts.task if facts is not None else image_classification.TASK.name]
+    with torch.no_grad():
+        answers = _answers(module, images).cpu()
+    known = _as_rows(truths, answers.shape[1])
+    reading = task.reading(
+        labels=facts.labels if facts is not None else None,
+        answers=facts.answers if facts is not None else {},
+        size=answers.shape[1],
+    )
+    told = zip(images.cpu(), _shown(task, reading, known), _shown(task, reading, answers), strict=True)
     return [
-        Sample(_picture(image, facts), _name(labels, truth), _name(labels, prediction), confidence)
-        for image, truth, prediction, confidence in answers
+        Sample(
+            _picture(image, facts),
+            truth.title,
+            said.title,
+            said.score,
+            is_right=task.agreement is None or said.title == truth.title,
+        )
+        for image, truth, said in told
     ]
 
 
-def _name(labels: tuple[str, ...] | None, index: int) -> str:
-    return labels[index] if labels else str(index)
+def _as_rows(truths: Tensor, size: int) -> Tensor:
+    """Classes or numbers as the model would answer them, were it always right: [batch, size]."""
+    if truths.is_floating_point():
+        return truths.reshape(len(truths), -1)
+    return functional.one_hot(truths, size).float()
+
+
+def _answers(module: pl.LightningModule, images: Tensor) -> Tensor:
+    """What the module says when it is deployed; of one that does not know it, the softmax of its outputs."""
+    outputs: Tensor = module(images)
+    answers = getattr(module, "answers", None)
+    found: Tensor = torch.softmax(outputs, dim=-1) if answers is None else answers(outputs)
+    return found
+
+
+def _shown(task: TaskSpec, reading: Reading, rows: Tensor) -> list[Shown]:
+    answers = task.read([rows.cpu().numpy()], [Ask(top_k=1)] * len(rows), reading)
+    return [task.show(task.row(answer)) for answer in answers]
 
 
 def _picture(image: Tensor, facts: Any) -> Image.Image:

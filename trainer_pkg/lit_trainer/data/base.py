@@ -1,6 +1,6 @@
 """What the data modules share: the loaders, seeded splits, and facts read off the evaluation transform."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import lightning.pytorch as pl
@@ -11,6 +11,7 @@ from torchvision.transforms import v2
 
 from lit_infer.hardware import usable_cpus
 from lit_infer.manifest import DeploymentFacts
+from lit_infer.tasks import image_classification
 from lit_trainer.data.deployment import facts_from_transform
 from lit_trainer.data.resumable import ResumableLoader
 
@@ -82,7 +83,7 @@ class SplitDataModule(pl.LightningDataModule):
 
 
 class ImageDataModule(SplitDataModule):
-    """Images float32 [batch, channels, height, width] and their classes int64 [batch].
+    """Images float32 [batch, channels, height, width] and their classes int64 [batch], or numbers float32 [batch, n].
 
     A subclass sets the transforms of PIL images: `train_transform` augments, `eval_transform` does not. What it
     does is what the checkpoint will say that deployment has to do.
@@ -93,17 +94,31 @@ class ImageDataModule(SplitDataModule):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Class names, in index order."""
+        """Names of the classes, labels or values, in index order."""
         raise NotImplementedError
 
     @property
     def deployment_facts(self) -> DeploymentFacts:
         """What `DeploymentFacts`, the callback, stores in the checkpoint."""
-        return facts_from_transform(self.eval_transform, task="image-classification", labels=self.labels)
+        return facts_from_transform(self.eval_transform, task=self._task, labels=self.labels, answers=self.answers)
+
+    @property
+    def answers(self) -> Mapping[str, Any]:
+        """How answers are read when the module is deployed, such as units of values; the facts of the task."""
+        return {}
+
+    @property
+    def _task(self) -> str:
+        """What the module that is trained is for, if it says so; else it is taken for a classifier."""
+        module = getattr(self.trainer, "lightning_module", None)
+        return getattr(module, "deployment_task", image_classification.TASK.name)
 
 
-class Part(Dataset[tuple[Tensor, int]]):
-    """Some of the (PIL image, class) pairs of `items`, under a transform: two parts can share one dataset."""
+class Part(Dataset[tuple[Tensor, Any]]):
+    """Some of the (PIL image, class) pairs of `items`, under a transform: two parts can share one dataset.
+
+    In place of a class there may be a sequence of numbers: 0 or 1 for each of several labels, or values.
+    """
 
     def __init__(self, items: Any, indices: Sequence[int], transform: v2.Compose) -> None:
         self.items, self.indices, self.transform = items, indices, transform
@@ -111,9 +126,9 @@ class Part(Dataset[tuple[Tensor, int]]):
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        image, label = self.items[self.indices[index]]
-        return self.transform(image), label
+    def __getitem__(self, index: int) -> tuple[Tensor, Any]:
+        image, known = self.items[self.indices[index]]
+        return self.transform(image), torch.tensor(known) if isinstance(known, Sequence) else known
 
 
 def to_tensor(mean: Sequence[float], std: Sequence[float]) -> list[v2.Transform]:

@@ -6,6 +6,7 @@ from lit_trainer.modules.classification import ClassifierModule
 from lit_trainer.modules.digits_cnn import DigitsCNN
 from lit_trainer.modules.gan import GAN
 from lit_trainer.modules.image_classifier import ImageClassifier
+from lit_trainer.modules.image_multilabel_classifier import ImageMultilabelClassifier
 from lit_trainer.modules.mnist_mlp import MnistMLP
 from lit_trainer.modules.sequence_tagger import SequenceTagger
 
@@ -16,6 +17,7 @@ __all__ = [
     "ClassifierModule",
     "DigitsCNN",
     "ImageClassifier",
+    "ImageMultilabelClassifier",
     "MnistMLP",
     "SequenceTagger",
 ]

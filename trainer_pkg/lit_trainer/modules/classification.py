@@ -9,7 +9,7 @@ from torchmetrics import Metric
 from torchmetrics.classification import MulticlassAccuracy
 
 from lit_infer.tasks import image_classification
-from lit_trainer.modules.supervised import SupervisedModule
+from lit_trainer.modules.supervised import Stage, SupervisedModule
 
 
 class ClassifierModule(SupervisedModule):
@@ -20,7 +20,7 @@ class ClassifierModule(SupervisedModule):
     def __init__(self, num_classes: int) -> None:
         super().__init__(num_classes)
 
-    def make_metrics(self, size: int) -> Mapping[str, Metric]:
+    def make_metrics(self, size: int, stage: Stage) -> Mapping[str, Metric]:
         """`acc`."""
         # Without validation: it would read every batch back from the device to look for a class out of range.
         return {"acc": MulticlassAccuracy(size, average="micro", validate_args=False)}

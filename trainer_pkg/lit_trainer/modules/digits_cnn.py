@@ -1,10 +1,11 @@
 """A small convolutional network for small grayscale images."""
 
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-from torch import Tensor, nn
+from torch import Tensor
 
 from lit_trainer.modules.classification import ClassifierModule
 from lit_trainer.modules.optimizers import every_step, make_optimizer, make_scheduler
+from lit_trainer.modules.small_cnn import small_cnn
 
 
 class DigitsCNN(ClassifierModule):
@@ -21,16 +22,7 @@ class DigitsCNN(ClassifierModule):
         super().__init__(num_classes)
         # Plain values only, so that the checkpoint loads with weights_only=True.
         self.save_hyperparameters()
-        self.network = nn.Sequential(
-            _block(1, width),
-            _block(width, 2 * width),
-            nn.MaxPool2d(2),
-            _block(2 * width, 4 * width),
-            nn.AdaptiveAvgPool2d(2),
-            nn.Flatten(),
-            nn.Dropout(dropout),
-            nn.Linear(16 * width, num_classes),
-        )
+        self.network = small_cnn(1, num_classes, width=width, dropout=dropout)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits float32 [batch, classes] for images float32 [batch, 1, height, width], normalised."""
@@ -46,11 +38,3 @@ class DigitsCNN(ClassifierModule):
             weight_decay=self.hparams["weight_decay"],
         )
         return every_step(optimizer, make_scheduler(optimizer, "cosine", trainer=self.trainer))
-
-
-def _block(channels_in: int, channels_out: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(channels_in, channels_out, kernel_size=3, padding=1, bias=False),
-        nn.BatchNorm2d(channels_out),
-        nn.ReLU(),
-    )

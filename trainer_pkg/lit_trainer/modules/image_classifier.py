@@ -10,6 +10,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from lit_infer.tasks import image_classification
 from lit_trainer.modules.image_network import ImageNetwork
+from lit_trainer.modules.supervised import Stage
 
 
 class ImageClassifier(ImageNetwork):
@@ -17,7 +18,7 @@ class ImageClassifier(ImageNetwork):
 
     deployment_task = image_classification.TASK.name
 
-    def make_metrics(self, size: int) -> Mapping[str, Metric]:
+    def make_metrics(self, size: int, stage: Stage) -> Mapping[str, Metric]:
         """`acc`."""
         return {"acc": MulticlassAccuracy(size, average="micro", validate_args=False)}
 

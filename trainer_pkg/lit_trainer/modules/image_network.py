@@ -10,18 +10,21 @@ from torch import Tensor, nn
 
 from lit_infer.errors import UsageError
 from lit_trainer.modules.optimizers import OptimizerName, SchedulerName, every_step, make_optimizer, make_scheduler
+from lit_trainer.modules.small_cnn import small_cnn
 from lit_trainer.modules.supervised import SupervisedModule
+
+SMALL = "small_cnn"
 
 
 class ImageNetwork(SupervisedModule):
-    """A torchvision architecture, its optimizer and its schedule, all by name; a subclass says what it learns.
+    """`small_cnn` or a torchvision architecture, its optimizer and schedule, by name; a subclass says what it learns.
 
     `pretrained` starts from torchvision's weights: True for its default ones, or their name (IMAGENET1K_V2). Loading a
     checkpoint downloads nothing: the weights are in it.
 
     `network` (images in, outputs out) takes the place of `architecture`, and `criterion` (outputs and targets in, a
-    scalar out) that of the built-in loss. Modules are no plain values and stay out of the hparams: load such a checkpoint
-    with `load_from_checkpoint(path, network=MyNetwork())`. It can be loaded without its criterion.
+    scalar out) that of the built-in loss. Modules are not plain values and stay out of the hparams: load such a
+    checkpoint with `load_from_checkpoint(path, network=MyNetwork())`. It can be loaded without its criterion.
     """
 
     derived_hparams: ClassVar[tuple[str, ...]] = ()
@@ -105,13 +108,20 @@ class ImageNetwork(SupervisedModule):
 
 
 def make_network(architecture: str, num_classes: int, pretrained: bool | str = False) -> nn.Module:
-    """A classification architecture of torchvision; raises UsageError, which is a ValueError, for an unknown name."""
+    """`small_cnn`, or a classification architecture of torchvision, for colour images.
+
+    Raises UsageError, which is a ValueError, for an unknown name.
+    """
+    if architecture == SMALL:
+        if pretrained:
+            raise UsageError(f"{SMALL} has no pretrained weights")
+        return small_cnn(3, num_classes)
     names = torchvision.models.list_models(module=torchvision.models)
     if architecture not in names:
         nearest = difflib.get_close_matches(architecture.lower(), names, n=3, cutoff=0.0)
         raise UsageError(
             f"torchvision has no classifier {architecture}; nearest: {', '.join(nearest)}. "
-            "A network of your own is given as a module: network"
+            f"{SMALL} is one of ours; a network of your own is given as a module: network"
         )
     # These two are being changed by torchvision, which warns unless told which initialisation to take.
     options = {"init_weights": False} if architecture in ("googlenet", "inception_v3") else {}

@@ -1,7 +1,7 @@
 """The steps that all modules share which learn from images with something known of each."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import lightning.pytorch as pl
 from torch import Tensor, nn
@@ -11,7 +11,8 @@ from lit_trainer.modules.step_metrics import log_step
 
 Batch = tuple[Tensor, Tensor]  # images float32 [batch, channels, height, width], and what is true of them
 
-STAGES = ("train", "val", "test")
+Stage = Literal["train", "val", "test"]
+STAGES: tuple[Stage, ...] = ("train", "val", "test")
 
 
 class SupervisedModule(pl.LightningModule):
@@ -23,10 +24,12 @@ class SupervisedModule(pl.LightningModule):
     def __init__(self, size: int) -> None:
         """`size`: classes, labels or values that it answers."""
         super().__init__()
-        self.metrics = nn.ModuleDict({f"{stage}_metrics": nn.ModuleDict(self.make_metrics(size)) for stage in STAGES})
+        self.metrics = nn.ModuleDict(
+            {f"{stage}_metrics": nn.ModuleDict(self.make_metrics(size, stage)) for stage in STAGES}
+        )
 
-    def make_metrics(self, size: int) -> Mapping[str, Metric]:
-        """New metrics by name, which are given outputs and targets."""
+    def make_metrics(self, size: int, stage: Stage) -> Mapping[str, Metric]:
+        """New metrics of a stage by name, which are given outputs and targets."""
         raise NotImplementedError
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:

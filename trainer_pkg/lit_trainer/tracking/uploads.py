@@ -1,4 +1,4 @@
-"""The end of an online run: what was logged is with W&B, or it is said what is not and how to send it."""
+"""The end of an online run: W&B has what was logged, or a line says what it lacks and how to send it."""
 
 import atexit
 import time
@@ -11,7 +11,7 @@ from lit_infer.errors import LitError
 
 
 class Uploads:
-    """The artifacts that a run has logged. wandb uploads them beside the training, and is silent where it gives up."""
+    """The artifacts that a run has logged. wandb uploads them during the training, and gives up silently."""
 
     def __init__(self, run: Any) -> None:
         self._run = run
@@ -28,11 +28,11 @@ class Uploads:
         if missing := self._missing():
             name, why = missing
             console.note(
-                f"tracking: W&B has not got {entity}/{project}/{name}: {why}. {how_to_send(entity, project, name)}"
+                f"tracking: W&B does not have {entity}/{project}/{name}: {why}. {how_to_send(entity, project, name)}"
             )
         if why := self._end():
             rest = f"wandb sync --include-online {short(folder)}"
-            console.note(f"tracking: W&B has not got all of the run's metrics and files: {why}. Send them with: {rest}")
+            console.note(f"tracking: W&B lacks some of the run's metrics and files: {why}. Send them with: {rest}")
 
     def _log_artifact(
         self,

@@ -44,7 +44,7 @@ class WandbLogger(loggers.WandbLogger):
             os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         # Our own lines say the same in fewer words.
         os.environ.setdefault("WANDB_SILENT", "true")
-        os.environ.setdefault("WANDB_FINISH_TIMEOUT", str(FINISH_TIMEOUT_S))  # without it the end can hang for ever
+        os.environ.setdefault("WANDB_FINISH_TIMEOUT", str(FINISH_TIMEOUT_S))  # without it the end can hang forever
         os.environ.setdefault("WANDB_FILE_PUSHER_TIMEOUT", str(UPLOAD_TIMEOUT_S))  # which does not end an upload
         Path(save_dir).mkdir(parents=True, exist_ok=True)
         super().__init__(

@@ -1,0 +1,74 @@
+"""A table beside images that says what is true of each: `metadata.csv` or `metadata.jsonl`.
+
+As Hugging Face's ImageFolder has it: the column `file_name`, below the table's folder, and one for each label or value.
+"""
+
+import csv
+import json
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from lit_infer.errors import NotFoundError, UsageError
+
+TABLES = ("metadata.csv", "metadata.jsonl")
+FILE_NAME = "file_name"
+
+
+def table_of(folder: Path) -> Path:
+    """The table of a folder of images. Raises NotFoundError where there is none, UsageError where there are two."""
+    tables = [path for name in TABLES if (path := folder / name).is_file()]
+    if not tables:
+        raise NotFoundError(
+            f"expected a folder of images with {' or '.join(TABLES)} in {folder}, which has the column {FILE_NAME} and "
+            "one for each label or value"
+        )
+    if len(tables) > 1:
+        raise UsageError(f"{folder} has both {' and '.join(TABLES)}: keep one of them")
+    return tables[0]
+
+
+def read(
+    table: Path, *, names: Sequence[str] | None, size: int | None = None
+) -> Iterator[tuple[Path, tuple[float, ...]]]:
+    """Each image with a number for each of `names`, in their order; without names the columns in theirs.
+
+    `size`: how many there have to be. Raises UsageError for a column that is missing and a cell that is not a number.
+    """
+    rows = list(_rows(table))
+    there = columns(table, rows)
+    wanted = names or there
+    if size is not None and len(wanted) != size:
+        raise UsageError(f"{table} has {len(wanted)} columns beside {FILE_NAME}, and {size} are needed")
+    for number, row in enumerate(rows, start=1):
+        for name in (FILE_NAME, *wanted):
+            if name not in row:
+                raise UsageError(f"{table} has no column {name}; it has {', '.join(map(str, row))}")
+        yield table.parent / str(row[FILE_NAME]), tuple(_number(row[name], name, table, number) for name in wanted)
+
+
+def columns(table: Path, rows: Sequence[dict[str, Any]] | None = None) -> tuple[str, ...]:
+    """The names of the labels or values that a table has columns for."""
+    found = list(_rows(table)) if rows is None else rows
+    if not found:
+        raise UsageError(f"{table} has no rows")
+    return tuple(name for name in found[0] if name != FILE_NAME)
+
+
+def _rows(table: Path) -> Iterator[dict[str, Any]]:
+    try:
+        with table.open(encoding="utf-8", newline="") as file:
+            yield from csv.DictReader(file) if table.suffix == ".csv" else map(json.loads, file)
+    except (OSError, ValueError, csv.Error) as error:
+        raise UsageError(f"{table} cannot be read: {error}") from None
+
+
+def _number(cell: Any, name: str, table: Path, row: int) -> float:
+    try:
+        number = float(cell)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise UsageError(f"{table}, row {row}: {name} is {cell!r}, not a number")
+    return number
