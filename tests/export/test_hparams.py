@@ -13,6 +13,7 @@ from torch import nn
 from lit_export.checkpoint import Checkpoint, open_checkpoint
 from lit_export.hparams import arguments, is_trusted, parse_hparam
 from lit_infer.errors import ArtifactError, UsageError
+from lit_infer.progress import Listener, listening
 
 simple = st.integers() | st.booleans() | st.none() | st.text(max_size=8) | st.lists(st.integers(), max_size=3)
 
@@ -45,7 +46,8 @@ def made_with(
     cls: type[nn.Module], folder: Path, recorded: dict[str, Any], *, trust: tuple[str, ...] = (), **given_: Any
 ) -> tuple[dict[str, Any], list[str]]:
     said: list[str] = []
-    return arguments(cls, checkpoint(folder, recorded), hparams=given_, trust=trust, note=said.append), said
+    with listening(Listener(note=said.append)):
+        return arguments(cls, checkpoint(folder, recorded), hparams=given_, trust=trust), said
 
 
 def checkpoint(folder: Path, recorded: dict[str, Any]) -> Checkpoint:

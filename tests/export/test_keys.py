@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from lit_export.keys import aligned, copied, difference
+from lit_infer.progress import Listener, listening
 
 names = st.lists(st.sampled_from(["body", "head", "0", "1", "weight", "bias"]), min_size=1, max_size=3).map(".".join)
 states = st.sets(names, min_size=1, max_size=6).map(
@@ -19,7 +20,8 @@ states = st.sets(names, min_size=1, max_size=6).map(
 
 def align(state: dict[str, Any], expected: Any) -> tuple[dict[str, Any], list[str]]:
     said: list[str] = []
-    return aligned(state, expected, said.append), said
+    with listening(Listener(note=said.append)):
+        return aligned(state, expected), said
 
 
 @given(state=states, prefix=st.sampled_from(["module.", "model.", "net.backbone."]))

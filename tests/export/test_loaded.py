@@ -14,7 +14,7 @@ from tests.export import foreign
 
 
 def loaded(source: Any, **options: Any) -> Loaded:
-    return load(source, Options(**options), lambda _: None)
+    return load(source, Options(**options))
 
 
 def test_a_module_in_memory_is_copied_and_stays_as_it_is() -> None:

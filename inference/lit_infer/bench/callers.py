@@ -1,4 +1,4 @@
-"""Who calls: what one thread does again and again, and the threads that do it together."""
+"""Callers: what one thread does again and again, and the threads that do it at the same time."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from lit_infer.predictions import Timings
 
 
 def nothing() -> None:
-    """For whom nothing is to be done."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True)
@@ -17,21 +17,21 @@ class Caller:
     """One thread's calls."""
 
     call: Callable[[], Any]
-    """Timed. Raises OverloadedError where it was refused and the next one may not be."""
+    """Timed. Raises OverloadedError if the call was refused but the next one may succeed."""
     check: Callable[[Any], Sequence[Timings]]
-    """Of its answer, not timed: the stages, if they are known. Raises where this is no right answer, which may well
-    be quicker than any other."""
+    """Not timed: checks the answer and gives the time of each stage, if known. Raises for a wrong answer, which may
+    well be quicker than a right one."""
     wake: Callable[[], None] = nothing
-    """Not timed, before a turn."""
+    """Not timed; called before a turn."""
 
 
 @dataclass(frozen=True)
 class Callers:
-    """All who call at the same time."""
+    """All callers that call at the same time."""
 
     each: Sequence[Caller]
     batch_size: int
     """Images per call; the most that `submit` puts in a batch."""
     via: Via
     close: Callable[[], None] = nothing
-    """Give back what only they need."""
+    """Release what only they need."""

@@ -1,4 +1,4 @@
-"""What `measure` gives turns to: callers who call one subject again and again, and how long each call took."""
+"""What `measure` gives turns to: callers that call one subject again and again, and how long each call took."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ class Measurable(Described, Protocol):
         """One caller, a batch per call."""
 
     def many(self, count: int, *, max_batch: int | None = None) -> Callers:
-        """Many callers, an image each. `max_batch`: the most that are run together; None: as usual."""
+        """Many callers, an image each. `max_batch`: the most that are run together; None: the usual number."""
 
 
 class Cell(Protocol):
@@ -27,16 +27,16 @@ class Cell(Protocol):
     times: list[float]
 
     def warm_up(self) -> None:
-        """Call what allocates and compiles at first."""
+        """Make the first calls, which allocate and compile."""
 
     def work_for(self, seconds: float) -> None:
-        """Call for so long, and remember each call's time."""
+        """Call for that long, and remember each call's time."""
 
     def row(self) -> Row:
         """What was found."""
 
     def close(self) -> None:
-        """Let go of threads and connections."""
+        """Release threads and connections."""
 
 
 def calls(subject: Measurable, batch_size: int) -> Cell:
@@ -50,7 +50,7 @@ def shared_by(subject: Measurable, callers: int, *, max_batch: int | None = None
 
 
 class CallingCell:
-    """A cell of any callers. A lone one calls from the thread that gives the turn, others from their own."""
+    """A cell of any callers. A single one calls from the thread that gives the turn, several from their own threads."""
 
     def __init__(self, subject: Described, callers: Callers) -> None:
         self._subject, self._callers = subject, callers
@@ -72,7 +72,7 @@ class CallingCell:
             self._record.elapsed += time.perf_counter() - started
 
     def row(self) -> Row:
-        """Raises EngineError where no call was answered."""
+        """Raises EngineError if no call was answered."""
         callers = self._callers
         return self._record.as_row(
             self._subject, batch_size=callers.batch_size, via=callers.via, callers=len(callers.each)
@@ -87,7 +87,7 @@ class CallingCell:
         def repeat(caller: Caller) -> None:
             try:
                 self._repeat(caller, least, until)
-            except BaseException as error:  # told to the thread that waits
+            except BaseException as error:  # raised again in the thread that waits
                 failed.append(error)
 
         threads = [threading.Thread(target=repeat, args=(caller,), daemon=True) for caller in self._callers.each]

@@ -38,9 +38,9 @@ _EXAMPLES = """Examples:
 _BUNDLE = "Bundle, graph file or reference to measure in this process."
 _MODEL = "The same as MODEL; with --url the name on the server, or NAME/VERSION."
 _URL = "Measure a server: http://host:8000, grpc://host:8001, or https://, grpcs://. May be repeated."
-_KEYS = "Its first key is sent to the servers; else $LIT_API_KEY."
-_SWEEP = "With commas; else a sweep that shows 1 and the best. Of a server: images per request."
-_CALLERS = "So many callers share the model through submit, or a server with a connection each."
+_KEYS = "The file's first key is sent to the servers; otherwise $LIT_API_KEY."
+_SWEEP = "Separated by commas; otherwise a sweep that shows 1 and the best. For a server: images per request."
+_CALLERS = "This many callers share the model through submit, or a server with a connection each."
 
 
 @app.command(epilog=_EXAMPLES)
@@ -49,22 +49,28 @@ def bench(
     model: Annotated[str | None, typer.Option("--model", "-m", help=_MODEL)] = None,
     url: Annotated[list[str] | None, typer.Option(metavar="URL", help=_URL)] = None,
     batch_sizes: Annotated[str | None, typer.Option("--batch-sizes", help=_SWEEP)] = None,
-    engine: Annotated[str | None, typer.Option(help="Formats to measure, with commas; else all.")] = None,
-    threads: Annotated[str | None, typer.Option(help="Threads to sweep, with commas; else all cores.")] = None,
+    engine: Annotated[str | None, typer.Option(help="Formats to measure, separated by commas; otherwise all.")] = None,
+    threads: Annotated[
+        str | None, typer.Option(help="Threads to sweep, separated by commas; otherwise all cores.")
+    ] = None,
     callers: Annotated[str | None, typer.Option(help=_CALLERS)] = None,
     images: options.From = None,
     inputs: Annotated[Path | None, typer.Option(metavar="FILE.npz", help="Arrays by input name.")] = None,
     device: Annotated[str | None, typer.Option(help=console.DEVICE_HELP)] = None,
     seconds: Annotated[
         float | None,
-        typer.Option(min=0.05, envvar="LIT_BENCH_SECONDS", help="Measuring time of each line; 0.5, of a scenario 10."),
+        typer.Option(
+            min=0.05, envvar="LIT_BENCH_SECONDS", help="Measuring time of each line; 0.5, or 10 for a scenario."
+        ),
     ] = None,
     scenario: Annotated[
-        str | None, typer.Option(help=f"MLPerf's, instead of a sweep: all or {', '.join(_SCENARIOS)}.")
+        str | None, typer.Option(help=f"Run MLPerf's scenarios instead of a sweep: all or {', '.join(_SCENARIOS)}.")
     ] = None,
-    latency_bound: Annotated[float, typer.Option(min=0.001, metavar="MS", help="Server: where p99 has to be.")] = 100.0,
+    latency_bound: Annotated[
+        float, typer.Option(min=0.001, metavar="MS", help="Server: the most that p99 may be.")
+    ] = 100.0,
     rate: Annotated[
-        float | None, typer.Option(min=0.001, help="Server: check this many queries/s; else find the most.")
+        float | None, typer.Option(min=0.001, help="Server: check this many queries/s; otherwise find the most.")
     ] = None,
     cold: Annotated[bool, typer.Option("--cold", help="Cold start and memory too, in fresh processes.")] = False,
     api_key_file: Annotated[Path | None, typer.Option(metavar="FILE", help=_KEYS)] = None,
@@ -77,10 +83,9 @@ def bench(
 ) -> None:
     """Measure latency and images/s of every graph of a model, and of servers.
 
-    They take turns, so that a noisy machine hurts all alike. Measured on prepared input, unless --from gives
-    images: then decoding and resizing are in the figures. Without --url, the model is $LIT_MODEL or the newest
-    bundle in artifacts/ where none is named. With --url, MODEL is measured beside the servers, and must answer
-    as they do.
+    They take turns, so that a noisy machine affects all alike. The input is already prepared, unless --from gives
+    images: then decoding and resizing are part of the figures. Without --url and MODEL, the model is $LIT_MODEL or
+    the newest bundle in artifacts/. With --url, MODEL is measured beside the servers, and must give the same answers.
     """
     # Imported here, so that --help answers without numpy.
     from lit_infer.bench import compare as comparing
@@ -113,7 +118,7 @@ def bench(
     )
     old = comparing.read(compare) if compare else None
     _check_plot(plot, scenario)
-    with console.says_when_interrupted("what was measured until then is above, or nothing was"):
+    with console.says_when_interrupted("what had been measured by then is above, if anything"):
         with console.listening(quiet=quiet):
             result = jobs.run(asked)
         _show(result, old, everything=batch_sizes is not None, as_json=as_json, quiet=quiet)
@@ -135,15 +140,15 @@ def _servers(
     servers: dict[str, Any],
     quiet: bool,
 ) -> "tuple[Servers | None, str | None]":
-    """The servers to measure, and the model to measure in this process. What is for neither is refused."""
+    """The servers to measure, and the model to measure in this process. Options that fit neither are refused."""
     from lit_infer.bench.served.opening import Servers
     from lit_infer.bundle import default_model
 
     if not urls:
         if given := [name for name, value in servers.items() if value]:
-            raise UsageError(f"{given[0]} is for a server: give its --url too")
+            raise UsageError(f"{given[0]} is for servers: give --url too")
         if bundle and model:
-            raise UsageError(f"two models are named, {bundle} and --model {model}: give one of them")
+            raise UsageError(f"two models are named, {bundle} and --model {model}: give only one")
         return None, bundle or model or default_model()
     if given := [name for name, value in own.items() if value]:
         if bundle is None:
@@ -198,8 +203,8 @@ def _draw(result: "Result", plot: Path | None) -> None:
 
     if plot is None or not result.rows:
         return
-    place = result.environment
-    plotting.save(plot, result.rows, title=f"{result.name} on {place['cpu']}, {place['cores']} cores")
+    machine = result.environment
+    plotting.save(plot, result.rows, title=f"{result.name} on {machine['cpu']}, {machine['cores']} cores")
     console.note(f"wrote {plot}")
 
 

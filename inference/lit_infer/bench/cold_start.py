@@ -1,4 +1,4 @@
-"""Cold start and memory, each time in a fresh process: import, open, first answer, and the peak on the way."""
+"""Cold start and memory, each time in a fresh process: import, open, first answer, and peak memory."""
 
 import json
 import subprocess
@@ -17,19 +17,19 @@ _SECONDS = 600
 
 @dataclass(frozen=True)
 class ColdRow:
-    """The median of RUNS fresh processes; the files were read once before, and are in the system's cache."""
+    """The median of RUNS fresh processes; the files were read once before and are in the system's cache."""
 
     format: str
     import_ms: float
-    """`import lit_infer` and what it needs to open a model."""
+    """`import lit_infer` and everything that it needs to open a model."""
     open_ms: float
-    """`load`, with the check of the file's sha256 and the engine's own import."""
+    """`load`, including the check of the file's sha256 and the import of the engine."""
     first_ms: float
     """The first answer, which allocates."""
     total_ms: float
-    """From starting the process to the first answer, the interpreter's own start with it."""
+    """From starting the process to the first answer, including the start of the interpreter."""
     peak_rss_mb: float
-    """The most memory the process held until then."""
+    """The most memory that the process had held by then."""
 
 
 def measure_cold(
@@ -39,7 +39,7 @@ def measure_cold(
     threads: int | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> list[ColdRow]:
-    """Start each graph RUNS times, after once for the cache, in turns."""
+    """Start each graph RUNS times, in turns, after one more start that fills the cache."""
     from lit_infer.bench.subjects import label
 
     found: dict[str, list[dict[str, float]]] = {label(graph): [] for graph in graphs}
@@ -53,8 +53,8 @@ def measure_cold(
 
 
 def _start(graph: GraphFile, device: str, threads: int | None) -> dict[str, float]:
-    place = graph.path if graph.listed is None else graph.path.parent
-    what = [str(place), graph.path.name, graph.provider, device, str(threads or 0)]
+    model = graph.path if graph.listed is None else graph.path.parent
+    what = [str(model), graph.path.name, graph.provider, device, str(threads or 0)]
     begun = time.monotonic()
     line = [sys.executable, "-m", "lit_infer.bench.fresh_process", *what, repr(begun)]
     try:

@@ -1,4 +1,4 @@
-"""Two measurements, row by row, and what makes them incomparable."""
+"""Two measurements, row by row, and what makes comparing them doubtful."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from lit_infer import engines
 from lit_infer.errors import UsageError
 
 Found = Mapping[str, Any]
-"""What `lit-bench --json` prints."""
+"""What `lit-bench --json` printed."""
 
 _KEYS: dict[str, tuple[str, ...]] = {
     "rows": ("format", "device", "threads", "batch_size", "via", "callers", "decoded"),
@@ -52,12 +52,14 @@ def read(path: Path) -> Found:
     except OSError as error:
         raise UsageError(f"--compare {path}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError):
-        raise UsageError(f"--compare {path}: not a measurement; make one: lit-bench --json > {path.name}") from None
+        raise UsageError(
+            f"--compare {path}: not a measurement. Make one with: lit-bench --json > {path.name}"
+        ) from None
     return dict(found)
 
 
 def differences(old: Found, new: Found) -> list[str]:
-    """What besides the code is not the same: the ratios are then of more than the one thing."""
+    """What has changed besides the code: the ratios then have more than one cause."""
     found = _servers_changed(old, new)
     digests = {one.get("digest") for one in (old, new)}
     if len(digests) == 2 and None not in digests:  # None: only servers were measured
@@ -69,10 +71,12 @@ def differences(old: Found, new: Found) -> list[str]:
 
 
 def ratios(old: Found, new: Found) -> list[Ratio]:
-    """Each figure that both have. Raises UsageError where they have none in common."""
+    """Each figure that both have. Raises UsageError if they have none in common."""
     found = [ratio for part, keys in _KEYS.items() for ratio in _ratios(old.get(part), new.get(part), keys)]
     if not found:
-        raise UsageError("--compare: the two have no row in common. Measure the same formats, batch sizes and threads")
+        raise UsageError(
+            "--compare: the two measurements have no row in common. Measure the same formats, batch sizes and threads"
+        )
     return found
 
 
@@ -96,7 +100,7 @@ def _what(row: Found) -> str:
 
 
 def _servers_changed(old: Found, new: Found) -> list[str]:
-    """Of each server that both measured: where it is, and what answers there."""
+    """For each server that both measured, what has changed: its address, or what answers there."""
     then, now = ({one["format"]: _server(one) for one in found.get("served") or ()} for found in (old, new))
     return [_changed(name, then[name], now[name]) for name in now if name in then and then[name] != now[name]]
 

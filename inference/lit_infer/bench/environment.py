@@ -1,4 +1,4 @@
-"""What a figure means nothing without: the machine, what the process may use of it, and the versions."""
+"""What a figure is meaningless without: the machine, how much of it the process may use, and the versions."""
 
 import os
 import platform
@@ -21,7 +21,7 @@ _FLAGS = (
     "amx_int8",
     "amx_bf16",
 )
-"""What decides how fast a graph can be: the rest of a CPU's flags does not."""
+"""The flags of a CPU that decide how fast a graph can be."""
 
 
 def environment() -> dict[str, Any]:

@@ -4,8 +4,8 @@ import sys
 import time
 
 
-def main(place: str, file: str, provider: str, device: str, threads: str, begun: str) -> None:
-    """Open a graph, answer once, and write what each step took as JSON. `begun`: `time.monotonic()` of the parent."""
+def main(model: str, file: str, provider: str, device: str, threads: str, begun: str) -> None:
+    """Open a graph, answer once, and write the time of each step as JSON. `begun`: the parent's `time.monotonic()`."""
     started = time.monotonic()
     from dataclasses import replace
 
@@ -13,13 +13,13 @@ def main(place: str, file: str, provider: str, device: str, threads: str, begun:
     from lit_infer.predictor import open_predictor
 
     imported = time.monotonic()
-    (graph,) = [replace(graph, provider=provider) for graph in bundle.find(place) if graph.path.name == file]
+    (graph,) = [replace(graph, provider=provider) for graph in bundle.find(model) if graph.path.name == file]
     predictor = open_predictor(graph, device=device, threads=int(threads) or None)
     opened = time.monotonic()
     from lit_infer.bench.subjects import Subject
 
     arrays = Subject("", predictor).arrays(1)
-    own = time.monotonic() - opened  # making an input is not the model's time
+    own = time.monotonic() - opened  # the time to make an input is not the model's
     predictor.run(arrays)
     answered = time.monotonic() - own
     found = {
@@ -35,7 +35,7 @@ def main(place: str, file: str, provider: str, device: str, threads: str, begun:
 
 
 def _peak_rss() -> int:
-    """Bytes. Not `ru_maxrss` where there is better: after an exec that still counts the parent's memory."""
+    """In bytes. `ru_maxrss` is the last resort: after an exec it still counts the parent's memory."""
     try:
         with open("/proc/self/status") as status:
             for line in status:

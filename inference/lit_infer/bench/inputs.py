@@ -18,12 +18,12 @@ MakeInputs = Callable[[int], Inputs]
 
 
 def noise(manifest: Manifest) -> MakeInputs:
-    """Random input in a manifest's shapes. A side that it leaves open must follow from the preprocessing."""
+    """Random input in a manifest's shapes. Sides that it leaves open must be fixed by the preprocessing."""
     return noise_of({tensor.name: (tensor.dtype, _shape(manifest, tensor)) for tensor in manifest.inputs})
 
 
 def noise_of(tensors: Mapping[str, tuple[str, tuple[int, ...]]]) -> MakeInputs:
-    """Random input by name, of each dtype and shape; the batch is not in the shape. Always the same."""
+    """Random input by name, of each dtype and shape (without the batch). It is always the same."""
 
     def make(batch_size: int) -> Inputs:
         generator = np.random.default_rng(0)
@@ -36,14 +36,14 @@ def noise_of(tensors: Mapping[str, tuple[str, tuple[int, ...]]]) -> MakeInputs:
 
 
 def repeated(arrays: Inputs) -> MakeInputs:
-    """A caller's own arrays, their rows repeated to make a batch of any size."""
+    """A caller's own arrays, with their rows repeated to fill a batch of any size."""
     return lambda batch_size: {
         name: np.ascontiguousarray(array[np.arange(batch_size) % len(array)]) for name, array in arrays.items()
     }
 
 
 def own_inputs(path: Path) -> MakeInputs:
-    """The arrays of an .npz file, by the names of inputs; others may be in it."""
+    """The arrays of an .npz file, by input name; it may hold others too."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}

@@ -1,4 +1,4 @@
-"""One `lit-bench`: open what is to be measured, let it take turns or run scenarios, start it cold.
+"""One run of `lit-bench`: open what is to be measured, take turns or run scenarios, then measure cold starts.
 
 result = run(Benchmark(bundle="my-bundle"))
 """
@@ -27,7 +27,7 @@ from lit_infer.images import ImageInput
 SWEEP = (1, 2, 4, 8, 16, 32)
 _FLOOR_S = 0.5
 _SCENARIO_CALLERS = 16
-"""Under which the floor is told beside scenarios: about what Server and Offline have under way."""
+"""How many callers the floor is measured with for scenarios: about as many queries as Server and Offline have open."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Benchmark:
     bundle: str | None = None
     """A model to open in this process."""
     servers: Servers | None = None
-    """Models that are answered for elsewhere. One of the two is given."""
+    """Servers whose models are measured. At least one of the two is given."""
     batch_sizes: Sequence[int] = ()
     """(): a sweep."""
     callers: Sequence[int] = ()
@@ -47,19 +47,19 @@ class Benchmark:
     images: Sequence[ImageInput] = ()
     inputs: MakeInputs | None = None
     scenarios: Sequence[Scenario] = ()
-    """In place of the sweep."""
+    """Run instead of the sweep."""
     seconds: float | None = None
-    """Of each line; None: 0.5, of a scenario 10."""
+    """For each line; None: 0.5, or 10 for a scenario."""
     bound: float = 0.1
-    """Server: seconds within which p99 has to be."""
+    """Server: the seconds that p99 must not exceed."""
     rate: float | None = None
-    """Server: to check; None: the highest is searched."""
+    """Server: the rate to check; None: find the highest."""
     cold: bool = False
 
 
 @dataclass(frozen=True)
 class Measured:
-    """All that is measured, open."""
+    """Everything that is measured, opened."""
 
     own: Sequence[Subject]
     served: Sequence[ServedModel]
@@ -72,7 +72,7 @@ class Measured:
 
 
 def run(job: Benchmark) -> Result:
-    """Measure. Ctrl-C ends it with what was measured until then, if there is something; an error does too."""
+    """Measure. Ctrl-C or an error ends it early, with what has been measured by then, if there is anything."""
     opened = _open(job)
     name = job.bundle or ", ".join(dict.fromkeys(model.info.name for model in opened.served))
     manifest = opened.own[0].predictor.manifest if opened.own else None
@@ -110,7 +110,7 @@ def _open_own(job: Benchmark, bundle: str) -> list[Subject]:
 
 
 def _looked_at(job: Benchmark, model: ServedModel, own: Sequence[Subject]) -> ServedRecord:
-    """Is it the model that is here, and what does it cost to ask its server for nothing?"""
+    """Check that it is the model that is here, and measure what an empty request to its server costs."""
     agreement = check_same(model, own) if own else None
     most = job.callers or ([_SCENARIO_CALLERS] if job.scenarios else [])
     found = record(model, callers=most, seconds=min(_FLOOR_S, job.seconds or _FLOOR_S), agreement=agreement)
@@ -137,7 +137,7 @@ def _cells(job: Benchmark, opened: Measured) -> list[Cell]:
 
 
 def _served_sizes(job: Benchmark, model: ServedModel) -> list[int]:
-    """What one request can hold. What was asked for is measured or refused; of a sweep the rest is left out."""
+    """The batches that one request can hold. A size that was asked for is measured or refused; a sweep skips it."""
     wanted = job.batch_sizes or SWEEP
     sizes, why = model.sizes(wanted)
     left_out = ", ".join(str(size) for size in wanted if size not in sizes)
@@ -150,7 +150,7 @@ def _served_sizes(job: Benchmark, model: ServedModel) -> list[int]:
 
 def _run_scenarios(job: Benchmark, opened: Measured, result: Result) -> None:
     driver, seconds = loadgen.driver(), job.seconds or 10.0
-    progress.note(f"driven by {driver.name}; MLPerf's own runs take 600 s and more, these {seconds:g} s")
+    progress.note(f"driven by {driver.name}; official MLPerf runs take 600 s and more, these {seconds:g} s")
     found = scenarios.run(opened.all, job.scenarios, driver=driver, seconds=seconds, bound=job.bound, rate=job.rate)
     task = progress.steps("scenarios", len(job.scenarios) * len(opened.all))
     with _cut_short(result, lambda: bool(result.scenarios)), task as advance:
@@ -161,7 +161,7 @@ def _run_scenarios(job: Benchmark, opened: Measured, result: Result) -> None:
 
 @contextmanager
 def _cut_short(result: Result, has_figures: Callable[[], bool]) -> Iterator[None]:
-    """Ctrl-C, or an error such as a server that has gone, in the block: noted where there are figures, else raised."""
+    """Note Ctrl-C, or an error such as a server that is gone, if there are figures already; otherwise let it pass."""
     try:
         yield
     except (KeyboardInterrupt, LitError) as stop:

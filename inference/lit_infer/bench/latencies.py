@@ -1,4 +1,4 @@
-"""Percentiles of what calls took, and none that so few calls cannot show."""
+"""Percentiles of the calls' times, without those that so few calls cannot show."""
 
 from collections.abc import Sequence
 
@@ -9,16 +9,16 @@ PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 
 
 def calls_needed(percentile: float) -> int:
-    """Calls from which a percentile is told; the median always is.
+    """How many calls a percentile needs to be shown; the median always is.
 
-    Of n calls, n * (1 - p) are expected to be slower than the true percentile. Where that is less than 3, the chance
-    that not a single one was slower is over e**-3, 5 %, and the figure would be the luck of the run.
+    Of n calls, n * (1 - p) are expected to be slower than the true percentile. If that is less than 3, the chance that
+    not a single one was slower is more than e**-3, or 5 %, and the figure would be a matter of luck.
     """
     return 1 if percentile == 50 else round(3 / (1 - percentile / 100))
 
 
 def percentiles(times: Sequence[float] | NDArray[np.float64]) -> dict[float, float | None]:
-    """Each of PERCENTILES, or None where there were too few calls for it."""
+    """Each of PERCENTILES, or None if there were too few calls for it."""
     values, count = np.percentile(times, PERCENTILES), len(times)
     return {
         name: float(value) if count >= calls_needed(name) else None

@@ -18,7 +18,7 @@ _WARM_UPS = 5
 
 
 def driver() -> Driver:
-    """MLPerf's load generator where it is installed, else our own."""
+    """MLPerf's load generator if it is installed, otherwise our own."""
     try:
         module = require("mlperf_loadgen", extra="bench", purpose="--scenario")
     except MissingExtraError:
@@ -47,7 +47,7 @@ class LoadgenDriver:
 
 
 class _Session:
-    """One test. The generator calls `_issue` on a thread of its own; what goes wrong there must not reach it."""
+    """One test. The generator calls `_issue` on a thread of its own, and no exception may reach it from there."""
 
     def __init__(self, loadgen: Any, target: Target, load: Load) -> None:
         self._loadgen, self._target, self._load = loadgen, target, load
@@ -57,17 +57,17 @@ class _Session:
 
     @property
     def images(self) -> int:
-        """All that were asked about."""
+        """How many images were asked about."""
         return len(self._completed)
 
     @property
     def answered(self) -> int:
-        """Those of them that were not refused."""
+        """How many of them were not refused."""
         return self.images - self._images_refused_at_once * len(self.refused)
 
     @property
     def why_failed(self) -> str:
-        """How many were refused, and what the server said; nothing where it answered all."""
+        """How many were refused, and what the server said; empty if it answered all."""
         return refusals(self.refused, self.images // self._images_refused_at_once)
 
     @property
@@ -76,7 +76,7 @@ class _Session:
         return 1 if self._load.scenario.name == "offline" else self._load.scenario.images_per_query
 
     def run(self, settings: Any, logs: Path) -> None:
-        """Do the test. Raises what is more than a refusal, and where every query was refused."""
+        """Run the test. Raises any error other than a refusal, and EngineError if every query was refused."""
         generator = self._loadgen
         sut = generator.ConstructSUT(self._issue, lambda: None)
         count = self._target.count
@@ -92,7 +92,7 @@ class _Session:
             raise EngineError(f"none of {len(self.refused)} queries was answered: {self.refused[0]}")
 
     def _start(self, *arguments: Any) -> None:
-        """On a thread, so that Ctrl-C is heard: the generator itself does not return before the test is over."""
+        """On a thread, so that Ctrl-C works: the generator itself does not return before the test is over."""
         is_over = threading.Event()
 
         def test() -> None:
@@ -102,7 +102,7 @@ class _Session:
                 is_over.set()
 
         threading.Thread(target=test, daemon=True).start()
-        while not is_over.is_set():  # not Thread.join: interrupted, it takes a running thread for one that ended
+        while not is_over.is_set():  # not Thread.join: after an interrupt it believes that the thread has ended
             try:
                 is_over.wait()
             except BaseException as error:
@@ -115,10 +115,10 @@ class _Session:
                 self._answer(left)
         except BaseException as error:
             self._failed.append(error)
-        self._complete(left)  # what an error left: at once, so that the test comes to an end
+        self._complete(left)  # what an error has left, at once, so that the test ends
 
     def _answer(self, left: deque[Any]) -> None:
-        """Answer the queries, or see to it, and take each off the list."""
+        """Answer the queries, or submit them, and take each off the list."""
         match self._load.scenario.name:
             case "server":
                 while left:
@@ -163,7 +163,7 @@ def _seconds(target: Target, images: int) -> float:
 
 
 def _settings(loadgen: Any, load: Load, *, least: float) -> Any:
-    """`least`: seconds of the quickest query. The generator makes its queries beforehand, and must make enough."""
+    """`least`: seconds of the quickest query, from which the generator knows how many queries to make beforehand."""
     settings = loadgen.TestSettings()
     settings.mode = loadgen.TestMode.PerformanceOnly
     settings.scenario = getattr(loadgen.TestScenario, load.scenario.title)
@@ -189,7 +189,7 @@ def _log_settings(loadgen: Any, folder: Path) -> Any:
 
 
 def _read(log: Path, load: Load, session: _Session) -> Driven:
-    """The result that the generator wrote in its log, a JSON object per line behind a mark."""
+    """The result from the generator's log, which has a JSON object after a mark on each line."""
     lines = [json.loads(line.partition(" ")[2]) for line in log.read_text().splitlines() if line.startswith(":::MLLOG")]
     found = {line["key"]: line["value"] for line in lines}
     if "result_validity" not in found:
@@ -201,7 +201,7 @@ def _read(log: Path, load: Load, session: _Session) -> Driven:
         queries=found["result_query_count"],
         images=session.answered,
         seconds=session.images / _images_per_s(found, load),
-        # The generator knows no failed query: it took refusals for answers, and quick ones.
+        # The generator knows no failed queries: it took refusals for answers, and for quick ones.
         latencies_ms={} if session.refused else latencies,
         late=found.get("result_overlatency_query_count", 0),
         valid=is_valid and not session.refused,
@@ -225,5 +225,5 @@ def _why(found: dict[str, Any]) -> str:
     if not found.get("result_perf_constraints_met", True):
         return f"{found['result_overlatency_query_count']} of {found['result_query_count']} queries were late"
     if not found["result_min_duration_met"]:
-        return "it was over before --seconds: measure again"
-    return "too few queries for 99 % confidence: give more --seconds"
+        return "it ended before --seconds: measure again"
+    return "too few queries for 99 % confidence: raise --seconds"

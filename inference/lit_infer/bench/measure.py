@@ -1,9 +1,9 @@
-"""Measure latency honestly: warm up first, then take turns, so that a noisy machine hurts all alike.
+"""Measure latency fairly: warm up first, then take turns, so that a noisy machine affects all alike.
 
     rows = measure([Subject("onnx", predictor)], [1, 8], callers=[32], seconds=1)
 
-A row is one subject at one batch size, called by one caller (a graph in this process with all threads: `run`, or
-`predict` where there are images to decode), or one that many callers share.
+A row is one subject at one batch size, either called by one caller (`run` on all threads for a graph in this process,
+or `predict` if there are images to decode) or shared by many callers.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ __all__ = ["ROUNDS", "Interrupted", "Row", "Subject", "best", "cells", "measure"
 
 @dataclass
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, with what was measured until then."""
+    """Ctrl-C, with what had been measured by then."""
 
     rows: list[Row]
 
@@ -40,7 +40,7 @@ def measure(
 
 
 def cells(subjects: Sequence[Measurable], batch_sizes: Sequence[int], callers: Sequence[int] = ()) -> list[Cell]:
-    """All that takes turns."""
+    """Everything that takes turns."""
     found = [calls(subject, size) for size in batch_sizes for subject in subjects]
     return found + [shared_by(subject, number) for number in callers for subject in subjects]
 
@@ -65,7 +65,7 @@ def take_turns(
 
 
 def best(rows: Sequence[Row]) -> dict[str, Row]:
-    """For each graph, the row of one caller that makes the most images per second."""
+    """For each graph, the single-caller row with the most images per second."""
     found: dict[str, Row] = {}
     for row in rows:
         if row.via == "call" and (row.format not in found or row.images_per_s > found[row.format].images_per_s):

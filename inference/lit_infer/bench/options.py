@@ -1,4 +1,4 @@
-"""Options that the commands of `lit-bench` share, and how their texts are read."""
+"""Options that the commands of `lit-bench` share, and how their values are parsed."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 From = Annotated[
     Path | None, typer.Option("--from", metavar="PATH", help="Images to read, decode and resize as part of each call.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print all that was measured, with the environment.")]
+Json = Annotated[bool, typer.Option("--json", help="Print everything that was measured, and the environment, as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
 Version = Annotated[
     bool, typer.Option("--version", callback=console.show_version, is_eager=True, help="Show the version.")
@@ -29,15 +29,15 @@ def images(path: Path | None) -> "list[ImageInput]":
 
 
 def numbers(option: str, text: str | None) -> list[int]:
-    """Whole numbers with commas, sorted, each once."""
+    """Whole numbers separated by commas: sorted, each once."""
     if text is None:
         return []
     parts = text.split(",")
     if not all(part.strip().isdecimal() and 1 <= int(part) <= 4096 for part in parts):
-        raise UsageError(f"{option} {text!r}: expected whole numbers from 1 to 4096 with commas, as in 1,8,32")
+        raise UsageError(f"{option} {text!r}: expected whole numbers from 1 to 4096, separated by commas, as in 1,8,32")
     return sorted({int(part) for part in parts})
 
 
 def names(text: str | None) -> list[str]:
-    """Words with commas."""
+    """Words separated by commas."""
     return [part.strip() for part in text.split(",")] if text else []

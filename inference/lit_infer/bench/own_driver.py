@@ -1,4 +1,4 @@
-"""The load generator's rules in plain Python, for where `mlperf_loadgen` is not installed."""
+"""The load generator's rules in plain Python, used when `mlperf_loadgen` is not installed."""
 
 import math
 import random
@@ -36,8 +36,8 @@ class OwnDriver:
 def is_proven(late: int, queries: int, *, percentile: float) -> bool:
     """Whether, with 99 % confidence, more than the percentile's share of queries are in time.
 
-    That is MLPerf's early stopping: were the true share of late queries as large as is allowed, so few late ones
-    among so many would be seen in less than 1 % of runs.
+    This is MLPerf's early stopping: if as many queries were truly late as is allowed, so few late ones among so many
+    would be seen in less than 1 % of runs.
     """
     share = 1 - percentile / 100
     logs = [
@@ -66,7 +66,7 @@ def _one_by_one(target: Target, load: Load) -> Driven:
 
 
 def _arriving(target: Target, load: Load) -> Driven:
-    """Latency counts from when a query was due: a late start is the queue's fault, not the query's luck."""
+    """Latency counts from the time when a query was due, so that a late start is part of it."""
     choose = random.Random(0)  # noqa: S311
     arrivals = _Arrivals()
     started = time.perf_counter()
@@ -88,7 +88,7 @@ def _arriving(target: Target, load: Load) -> Driven:
 
 
 class _Arrivals:
-    """What became of the queries that were sent; `done` is called from other threads."""
+    """The outcomes of the queries that were sent; `done` is called from other threads."""
 
     def __init__(self) -> None:
         self.sent = 0
@@ -110,7 +110,7 @@ class _Arrivals:
             self._changed.notify()
 
     def wait(self) -> None:
-        """Return when all are over. Raises what is more than a refusal."""
+        """Return when all are over. Raises any error other than a refusal."""
         with self._changed:
             self._changed.wait_for(lambda: len(self.times) + len(self.refused) + len(self.failed) == self.sent)
         if self.failed:

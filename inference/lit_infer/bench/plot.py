@@ -1,4 +1,4 @@
-"""A picture of a measurement: how latency is distributed, and throughput against batch size."""
+"""A plot of a measurement: the distribution of latency, and throughput against batch size."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,16 +15,16 @@ _MOST = 8
 
 
 def check(path: Path) -> None:
-    """Raise, before anything is measured, what would go wrong after it."""
+    """Raise, before anything is measured, the errors that would otherwise come after it."""
     if path.suffix.lower() not in _SUFFIXES:
-        raise UsageError(f"--plot {path}: the name ends in {', '.join(_SUFFIXES)}")
+        raise UsageError(f"--plot {path}: the name must end in {', '.join(_SUFFIXES[:-1])} or {_SUFFIXES[-1]}")
     if not path.parent.is_dir():
         raise NotFoundError(f"--plot {path}: there is no folder {path.parent}")
     require("matplotlib", extra="bench", purpose="--plot")
 
 
 def save(path: Path, rows: Sequence[Row], *, title: str) -> None:
-    """Draw the rows into a file, which is whole when it appears."""
+    """Draw the rows into a file, which appears only when it is complete."""
     require("matplotlib", extra="bench", purpose="--plot")
     from matplotlib.figure import Figure
 
@@ -41,7 +41,7 @@ def save(path: Path, rows: Sequence[Row], *, title: str) -> None:
 
 
 def _shown(rows: Sequence[Row]) -> list[Row]:
-    """The smallest batch of each graph, and what many callers saw: more curves than a few tell nothing."""
+    """The smallest batch of each graph, and the rows of several callers: too many curves would be unreadable."""
     smallest = min(row.batch_size for row in rows)
     return [row for row in rows if row.via == "submit" or row.batch_size == smallest][:_MOST]
 

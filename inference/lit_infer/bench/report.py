@@ -20,10 +20,10 @@ _TRIED = 8
 
 
 def table(rows: Sequence[Row], *, everything: bool) -> Table:
-    """Batch 1 and the best batch of each graph, or every row; the best has a star."""
+    """Batch 1 and the best batch of each graph, or every row; the best one has a star."""
     fastest = best(rows)
     shown = [row for row in rows if everything or row.via == "submit" or row.batch_size == 1 or row in fastest.values()]
-    # A column in which all is the same is left out: 80 columns are few.
+    # A column whose values are all the same is left out: 80 characters are few.
     columns = {
         "threads": len({row.threads for row in rows if row.threads}) > 1,
         "callers": any(row.via == "submit" for row in rows),
@@ -33,7 +33,7 @@ def table(rows: Sequence[Row], *, everything: bool) -> Table:
     for name in ("batch", *names, "p50 ms", "p90", "p95", "p99", "p99.9", "mean", "images/s"):
         found.add_column(name, justify="right", no_wrap=True)
     found.add_column("", no_wrap=True)
-    for row in sorted(shown, key=_place):
+    for row in sorted(shown, key=_order):
         sweep = [str(getattr(row, name) or _NONE) for name in names]
         times = (row.p50_ms, row.p90_ms, row.p95_ms, row.p99_ms, row.p999_ms, row.mean_ms)
         mark = "*" if row is fastest.get(row.format) else ""
@@ -53,32 +53,32 @@ def tables(result: Result, ratios: Sequence[Ratio], *, everything: bool) -> list
 
 
 def notes(result: Result) -> list[str]:
-    """What the tables' marks mean, where they occur, and where they were measured."""
-    rows, place = result.rows, result.environment
+    """What the marks in the tables mean, if there are any, and on which machine the figures were measured."""
+    rows, machine = result.rows, result.environment
     found = [f"{row.scenario} on {row.format} is not valid: {row.why}" for row in result.scenarios if row.why]
     if len({row.batch_size for row in rows if row.via == "call"}) > 1:
         found.append("* the most images/s of its format")
     found += [_failures(row) for row in rows if row.failed]
     if any(row.p999_ms is None for row in rows):
         needed = ", ".join(f"p{name:g} needs {calls_needed(name):,}" for name in (90, 99, 99.9))
-        found.append(f"{_NONE} too few calls to tell ({needed}): give more --seconds")
+        found.append(f"{_NONE} too few calls to tell ({needed}): raise --seconds")
     found += [_floor(one) for one in result.served]
-    flags = ", ".join(place.get("cpu_flags", ()))
-    found.append(f"{place['cpu']}, {place['cores']} cores{flags and f' ({flags})'}")
-    if place.get("load_average", 0) > place["cores"] / 2:
-        found.append(f"other work runs here (load average {place['load_average']}): the figures are too slow")
+    flags = ", ".join(machine.get("cpu_flags", ()))
+    found.append(f"{machine['cpu']}, {machine['cores']} cores{flags and f' ({flags})'}")
+    if machine.get("load_average", 0) > machine["cores"] / 2:
+        found.append(f"other work is running here (load average {machine['load_average']}): the figures are too slow")
     return found
 
 
 def stages(rows: Sequence[Row]) -> Table | None:
-    """Where the work on one image goes; None where only the graph was measured."""
+    """Where the time for one image goes; None if only the graph was measured."""
     known = [row for row in rows if row.stages_ms is not None]
     if not known:
         return None
     found = Table("an image's", box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("threads", "batch", "callers", *(f"{name} ms" for name in STAGES)):
         found.add_column(name, justify="right")
-    for row in sorted(known, key=_place):
+    for row in sorted(known, key=_order):
         parts = row.stages_ms or {}
         whole = sum(parts.values()) or 1.0
         cells = [f"{_ms(parts[name])} {parts[name] / whole:4.0%}" for name in STAGES]
@@ -120,7 +120,7 @@ def comparison(ratios: Sequence[Ratio]) -> Table:
 
 
 def tried(found: Tuned) -> Table:
-    """The best of what was tried, the default, and what they gave."""
+    """The best settings that were tried, the default, and their figures."""
     table = Table("engine", box=None, pad_edge=False)
     has_latency = found.chosen.latency_ms is not None
     for name in ("threads", "batch", *[found.aim.latency_name] * has_latency, "images/s"):
@@ -144,19 +144,19 @@ def tuned(found: Tuned) -> list[str]:
 def _failures(row: Row) -> str:
     asked = row.calls + row.failed
     return (
-        f"{row.failed:,} of {asked:,} requests of {row.format} ({row.callers} callers) failed, and are in no figure: "
-        f"{row.why_failed}"
+        f"{row.failed:,} of {asked:,} requests of {row.format} ({row.callers} callers) failed "
+        f"and are not in any figure: {row.why_failed}"
     )
 
 
 def _floor(one: ServedRecord) -> str:
-    """What of a served model's figures is the client's and the wire's."""
+    """How much of a served model's figures is due to the client and the network."""
     protocol, asked = ("HTTP", "GET /v2/health/live") if one.protocol == "http" else ("gRPC", "ServerLive")
     floors = [f"{floor.callers} at once {_ms(floor.p50_ms)} ms, {floor.requests_per_s:,.0f}/s" for floor in one.floor]
-    return f"client + {protocol} floor, which is in every figure of {one.format} ({asked}): {'; '.join(floors)}"
+    return f"client + {protocol} floor, part of every figure of {one.format} ({asked}): {'; '.join(floors)}"
 
 
-def _place(row: Row) -> tuple[str, str, int, int, int]:
+def _order(row: Row) -> tuple[str, str, int, int, int]:
     return row.format, row.via, row.callers, row.threads, row.batch_size
 
 
@@ -174,7 +174,7 @@ def _ms(value: float | None) -> str:
 
 
 def _number(value: float) -> str:
-    """Three digits, which is more than a repetition agrees on."""
+    """Three digits; repeated measurements agree on fewer."""
     if value >= 99.95:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}" if value >= 0.9995 else f"{value:.3f}"

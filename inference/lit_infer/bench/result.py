@@ -1,4 +1,4 @@
-"""All that one run of `lit-bench` found, as it is printed by --json and read by --compare."""
+"""Everything that one run of `lit-bench` found, as --json prints it and --compare reads it."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -14,11 +14,11 @@ from lit_infer.manifest import Manifest
 
 @dataclass
 class Result:
-    """What was measured, of which model, where."""
+    """What was measured, on which model and machine."""
 
     model: str
     manifest: Manifest | None
-    """Of the model in this process; None: only served ones were measured."""
+    """Of the model in this process; None: only served models were measured."""
     environment: dict[str, Any]
     rows: Sequence[Row] = ()
     scenarios: list[ScenarioRow] = field(default_factory=list)
@@ -26,16 +26,16 @@ class Result:
     served: Sequence[ServedRecord] = ()
     interrupted: bool = False
     error: LitError | None = None
-    """What ended it before its time."""
+    """What ended the run early."""
 
     @property
     def identity(self) -> str:
-        """Name and weights; of a served model what its server says."""
+        """Name and weights; for a served model, what its server says."""
         return self.manifest.identity() if self.manifest else ", ".join(one.identity for one in self.served)
 
     @property
     def name(self) -> str:
-        """The model's, for a title."""
+        """The model's name, for a title."""
         return self.manifest.name if self.manifest else self.model
 
     @property
@@ -45,11 +45,11 @@ class Result:
 
     @property
     def holds_rate(self) -> bool:
-        """Whether each rate that was to be held was held."""
+        """Whether every rate that had to be held was held."""
         return all(row.valid for row in self.scenarios if row.rate is not None)
 
     def as_data(self) -> dict[str, Any]:
-        """Plain data. The single times of a row are left out: they would be megabytes."""
+        """Plain data. The times of single calls are left out: they would take megabytes."""
         return {
             "model": self.model,
             "identity": self.identity,

@@ -1,4 +1,4 @@
-"""One line of a measurement, and how it comes from the times of single calls."""
+"""One line of a measurement, and how it is computed from the times of single calls."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,17 +12,17 @@ from lit_infer.predictions import Timings
 
 STAGES = ("read", "decode", "resize", "infer")
 SERVER = "server"
-"""The device of a row whose model is served: which one that is, is not seen from here."""
+"""The device of a row whose model is served: the client cannot see which one it is."""
 
 Via = Literal["call", "submit"]
 
 
 @dataclass(frozen=True)
 class Row:
-    """Latency of one call, and what all callers together make per second."""
+    """Latency of one call, and how many images all callers together get through per second."""
 
     format: str
-    """Its format, and its precision where that is not fp32. Of a served model: the protocol."""
+    """Its format, and its precision if that is not fp32. For a served model: the protocol."""
     engine: str
     device: str
     """SERVER for a served model."""
@@ -36,30 +36,30 @@ class Row:
     decoded: bool
     """Whether reading, decoding and resizing are part of the call."""
     calls: int
-    """Those that were answered; the figures are of them."""
+    """How many calls were answered; the figures are of these."""
     p50_ms: float
     p90_ms: float | None
-    """None, like all below: too few calls to tell."""
+    """None, here and below: too few calls to tell."""
     p95_ms: float | None
     p99_ms: float | None
     p999_ms: float | None
     mean_ms: float
     images_per_s: float
-    """All images over all the time, not over the median: a slow call counts."""
+    """All images over the whole time, not over the median, so that slow calls count."""
     stages_ms: dict[str, float] | None = None
-    """Mean work on one image: read, decode, resize, infer. None where the graph alone is measured, or is served."""
+    """Mean work on one image: read, decode, resize, infer. None if only the graph is measured, or if it is served."""
     failed: int = 0
-    """Calls that the server had no room for. They are in no figure."""
+    """Calls that the server refused because its queue was full. They are not in any figure."""
     why_failed: str = ""
     times_ms: tuple[float, ...] = field(default=(), repr=False, compare=False)
 
 
 class Described(Protocol):
-    """What a row says of what was called."""
+    """What a row says about what was called."""
 
     @property
     def name(self) -> str:
-        """As people name it: onnx, onnx int8, http."""
+        """Its usual name: onnx, onnx int8, http."""
 
     @property
     def engine(self) -> str:
@@ -80,15 +80,15 @@ class Described(Protocol):
 
 @dataclass
 class Record:
-    """Single calls, as all callers add them."""
+    """Single calls, added by all callers."""
 
     times: list[float] = field(default_factory=list)
     """Seconds of each call that was answered."""
     timings: list[Timings] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
-    """Why, for each call that was not."""
+    """The reason, for each call that was refused."""
     elapsed: float = 0.0
-    """Seconds of all turns."""
+    """Seconds of all turns together."""
 
     def clear(self) -> None:
         """Forget the warm-up."""
@@ -97,13 +97,13 @@ class Record:
         self.refused.clear()
 
     def as_row(self, subject: Described, *, batch_size: int, via: Via, callers: int) -> Row:
-        """What came of it. Raises EngineError where no call was answered."""
+        """The row of these calls. Raises EngineError if no call was answered."""
         if not self.times:
             raise EngineError(f"{subject.name}: none of {len(self.refused)} calls was answered: {self.refused[0]}")
         milliseconds = np.array(self.times) * 1e3
         images = len(self.times) * (batch_size if via == "call" else 1)
         p50, p90, p95, p99, p999 = percentiles(milliseconds).values()
-        assert p50 is not None  # noqa: S101 - the median is always told
+        assert p50 is not None  # noqa: S101 - the median is always there
         return Row(
             format=subject.name,
             engine=subject.engine,

@@ -1,12 +1,12 @@
-"""The scenarios of MLPerf Inference, by their names and rules, on a graph in this process or a served model.
+"""The scenarios of MLPerf Inference, with their names and rules, on a graph in this process or a served model.
 
     single-stream  one query of one image at a time        p90 latency
     multi-stream   one query of eight images at a time     p99 latency of the query
     server         queries of one image, Poisson arrivals  the rate at which p99 stays within a bound
     offline        all images at once                      images per second
 
-`mlperf_loadgen` drives them where it is installed, else `own_driver`. Official runs take 600 s and more; these are as
-long as they are asked to be, and a result that so few queries cannot carry says so.
+`mlperf_loadgen` drives them if it is installed, otherwise `own_driver`. Official runs take 600 s and more; these take
+as long as they are told to, and say so if there were too few queries for a result.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -35,7 +35,7 @@ class Scenario:
     """Of the latency that is the result; the server's must be within the bound."""
     images_per_query: int = 1
     least_queries: int = 1
-    """Early stopping: fewer cannot show the percentile with 99 % confidence, however fast they were."""
+    """Early stopping: fewer queries cannot show the percentile with 99 % confidence, however fast they were."""
 
 
 SCENARIOS = {
@@ -53,9 +53,9 @@ class Load:
     scenario: Scenario
     seconds: float
     rate: float
-    """Server: queries per second. Offline: images per second that are expected, to know how many to hand over."""
+    """Server: queries per second. Offline: the expected images per second, which say how many to hand over."""
     bound: float
-    """Server: seconds within which the percentile has to be."""
+    """Server: the seconds that the percentile must not exceed."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Driven:
 
     queries: int
     images: int
-    """Those that were answered."""
+    """How many were answered."""
     seconds: float
     latencies_ms: dict[float, float]
     """By percentile, of queries."""
@@ -74,14 +74,14 @@ class Driven:
     why: str
     """Why it is not valid."""
     failed: int = 0
-    """Queries that the server had no room for; with any, the run is not valid."""
+    """Queries that the server refused because its queue was full; with any of these, the run is not valid."""
 
 
 class Driveable(Described, Protocol):
     """What scenarios are run on."""
 
     def target(self) -> AbstractContextManager[Target]:
-        """It, ready to be driven."""
+        """The target to drive."""
 
 
 class Driver(Protocol):
@@ -90,7 +90,7 @@ class Driver(Protocol):
     name: str
 
     def __call__(self, target: Target, load: Load) -> Driven:
-        """Do it, and wait until everything is answered."""
+        """Drive it, and wait until everything is answered."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class ScenarioRow:
     valid: bool
     why: str
     failed: int = 0
-    """Queries that the server had no room for; no latency is told then."""
+    """Queries that the server refused because its queue was full; there is no latency then."""
 
 
 def run(
@@ -129,7 +129,7 @@ def run(
     bound: float,
     rate: float | None = None,
 ) -> Iterator[ScenarioRow]:
-    """Each scenario on each subject, as they are done. `rate`: the server's, to check; None finds the highest."""
+    """Each scenario on each subject, as they finish. `rate`: for server, the one to check; None: find the highest."""
     for scenario in scenarios:
         for subject in subjects:
             is_server = scenario.name == "server"
@@ -146,8 +146,8 @@ def run(
 def highest_rate(drive: Callable[[Load], Driven], load: Load) -> tuple[Load, Driven]:
     """The highest rate whose percentile is within the bound: searched in short runs, then held for a whole one.
 
-    `load.rate` is what the target does at best. A run that fails is repeated a little slower. Where not even the
-    slowest of the short runs was within the bound, the result is that rate, and is not valid.
+    `load.rate` is the target's best rate. A long run that fails is repeated a little slower. If not even the slowest of
+    the short runs was within the bound, the result has that rate and is not valid.
     """
     lowest, highest = 0.0, 1.1 * load.rate
     short = max(min(load.seconds, 1.0), load.seconds / 5)
@@ -169,7 +169,7 @@ def highest_rate(drive: Callable[[Load], Driven], load: Load) -> tuple[Load, Dri
 
 
 def refusals(refused: Sequence[OverloadedError], queries: int) -> str:
-    """How many queries the server had no room for, and what it said; nothing where it answered all."""
+    """How many queries the server refused, and what it said; empty if it answered all."""
     return f"{len(refused)} of {queries} queries failed: {refused[0]}" if refused else ""
 
 

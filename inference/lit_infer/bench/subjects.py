@@ -29,18 +29,18 @@ class Subject:
     """One graph, open, and what it is measured on."""
 
     name: str
-    """As people name it: onnx, onnx int8."""
+    """Its usual name: onnx, onnx int8."""
     predictor: Predictor
     inputs: MakeInputs | None = None
-    """What to feed it, of which it takes the arrays it has names for; None: noise in the manifest's shapes."""
+    """Arrays to feed it, of which it takes those that it has inputs for; None: noise in the manifest's shapes."""
     images: Sequence[ImageInput] = ()
     """Images to decode and resize as part of each call; () measures the graph alone."""
     file: GraphFile | None = None
-    """Where it was opened from, for who opens it once more."""
+    """Where it was opened from, so that it can be opened again."""
 
     @property
     def engine(self) -> str:
-        """What runs it, as it says of itself."""
+        """What runs it, in its own words."""
         return self.predictor.engine
 
     @property
@@ -65,12 +65,12 @@ class Subject:
         return {tensor.name: made[tensor.name] for tensor in described.inputs if tensor.name in made}
 
     def one(self, batch_size: int) -> Callers:
-        """One caller: `predict` where there are images to decode, else `run`."""
+        """One caller: of `predict` if there are images to decode, otherwise of `run`."""
         caller = _predicting(self, batch_size) if self.images else _running(self, batch_size)
         return Callers([caller], batch_size, "call")
 
     def many(self, count: int, *, max_batch: int | None = None) -> Callers:
-        """Callers that share a queue through `submit`; in batches as the predictor has them if not said."""
+        """Callers that share a queue through `submit`; without `max_batch`, in the predictor's own batches."""
         predictor, images = for_callers(self, max_batch=max_batch)
         each = [_submitting(predictor, images, first) for first in range(count)]
         return Callers(each, predictor.policy.max_batch, "submit", predictor.close)
@@ -92,14 +92,14 @@ def open_subjects(
     images: Sequence[ImageInput] = (),
     inputs: MakeInputs | None = None,
 ) -> tuple[list[Subject], list[str]]:
-    """Every graph of a model that an engine here can run, and a line for each that none can.
+    """Every graph of a model that an engine here can run, and a line for each that cannot be run.
 
-    `engines`: only these, each of them or an error; `onnx:openvino` names a provider. `threads`: open each graph for
-    each number of them.
+    `engines`: only these, and an error if one of them cannot run; `onnx:openvino` names a provider. `threads`: open
+    each graph once for each of these numbers.
     """
     graphs = bundle.find(model)
     for engine in engines or ("auto",):
-        bundle.choose(graphs, engine=engine)  # raises, with the fix, where not one of them can be run
+        bundle.choose(graphs, engine=engine)  # raises, with the fix, if none of them can be run
     wanted = [graph for engine in engines or ("auto",) for graph in _of(graphs, engine)]
     subjects: list[Subject] = []
     left_out: list[str] = []
@@ -119,7 +119,7 @@ def open_subjects(
 
 
 def label(graph: GraphFile) -> str:
-    """What people call a graph: its format, its precision where that is not fp32, the provider that was named."""
+    """A graph's usual name: its format, its precision if that is not fp32, the provider if one was named."""
     name = graph.listed.label if graph.listed is not None else graph.engine.format
     return name if graph.provider == "auto" else f"{name}:{graph.provider}"
 
@@ -133,8 +133,8 @@ def sizes_for(subject: Subject, wanted: Sequence[int]) -> list[int]:
 def for_callers(subject: Subject, *, max_batch: int | None = None) -> tuple[Predictor, Sequence[ImageInput]]:
     """A predictor for the same open graph, and the images to hand it one by one.
 
-    Without images of the user's they are noise, prepared already, and the predictor prepares nothing. Its queue has
-    no limit to speak of: what is measured is the wait in it.
+    If the user gives no images they are noise, already prepared, and the predictor prepares nothing. Its queue has
+    practically no limit, because the wait in it is what is measured.
     """
     predictor = subject.predictor
     described = predictor.manifest
@@ -164,10 +164,10 @@ def _predicting(subject: Subject, batch_size: int) -> Caller:
 
 
 def _submitting(predictor: Predictor, images: Sequence[ImageInput], first: int) -> Caller:
-    places = count(first)
+    indices = count(first)
 
     def call() -> list[Prediction]:
-        return [predictor.submit(images[next(places) % len(images)], timings=True).result()]
+        return [predictor.submit(images[next(indices) % len(images)], timings=True).result()]
 
     return Caller(call, _checked)
 

@@ -1,4 +1,4 @@
-"""What a load generator drives: something that answers, and the images it is asked about, by index."""
+"""What a load generator drives: something that answers, and the images to ask about, by index."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,30 +12,30 @@ from lit_infer.predictions import Prediction
 from lit_infer.predictor import Predictor
 
 Done = Callable[[BaseException | None], None]
-"""Called once a query is over, from any thread, with what went wrong."""
+"""Called once when a query is over, from any thread, with the error if there was one."""
 
 
 class Target(Protocol):
     """Each scenario calls it in the way that suits it best.
 
-    A query that was refused and might not be a moment later is an OverloadedError; any other error is the end.
+    A query that was refused but might succeed a moment later is an OverloadedError; any other error ends the run.
     """
 
     @property
     def count(self) -> int:
-        """Images to choose from."""
+        """How many images there are to choose from."""
 
     def answer(self, indices: Sequence[int]) -> None:
         """One query at a time, of one image or more."""
 
     def submit(self, index: int, done: Done) -> None:
-        """One query of many that wait; returns at once."""
+        """One query among many that wait; returns at once."""
 
     def stream(self, indices: Sequence[int]) -> Iterator[OverloadedError | None]:
-        """Many images, as fast as it goes; an item for each, in order, when it is done or was refused."""
+        """Many images, as fast as possible; yields for each, in order, None when it is done, or why it was refused."""
 
     def images_per_s(self, seconds: float, *, one_by_one: bool) -> float:
-        """What it does at best, measured for about so long. `one_by_one`: an image per query."""
+        """Its best rate, measured for about that long. `one_by_one`: an image per query."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class PredictorTarget:
 
     @property
     def count(self) -> int:
-        """Images to choose from."""
+        """How many images there are to choose from."""
         return len(self.images)
 
     def answer(self, indices: Sequence[int]) -> None:
@@ -67,7 +67,7 @@ class PredictorTarget:
             yield
 
     def images_per_s(self, seconds: float, *, one_by_one: bool) -> float:  # noqa: ARG002 - `submit` batches as `stream`
-        """What `stream` does."""
+        """The rate of `stream`."""
         return rate_of(
             self.stream, self.count, seconds=seconds, least=self.predictor.threads * self.predictor.batch_size
         )
@@ -76,7 +76,7 @@ class PredictorTarget:
 def rate_of(
     stream: Callable[[Sequence[int]], Iterator[OverloadedError | None]], count: int, *, seconds: float, least: int
 ) -> float:
-    """Images per second that a stream answers, after a warm-up: from `least` on twice as many, until it takes time."""
+    """Images per second that a stream answers, from `least` images on and twice as many until it takes long enough."""
     while True:
         started = time.perf_counter()
         refused = [one for one in stream([index % count for index in range(least)]) if one is not None]
@@ -89,7 +89,7 @@ def rate_of(
 
 
 def check(prediction: Prediction) -> None:
-    """An image that cannot be read would be answered faster than any other."""
+    """Raise UsageError for an image that cannot be read: it would be answered faster than any other."""
     if prediction.error is not None:
         raise UsageError(f"cannot measure with {prediction.path or 'an image'}: {prediction.error}")
 
@@ -97,6 +97,6 @@ def check(prediction: Prediction) -> None:
 def _failure(future: Future[Prediction]) -> BaseException | None:
     try:
         check(future.result())
-    except BaseException as error:  # told to the thread that drives
+    except BaseException as error:  # raised again in the thread that drives
         return error
     return None

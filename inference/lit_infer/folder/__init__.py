@@ -5,9 +5,9 @@
 
     arguments -> sources (search, archives, cloud) -> loading -> predictor.stream -> table -> outputs, tally
     table: the rows that the model's task gives
-    outputs: writers, vectors, sorting, html_report; what is unfinished is kept beside them (partial, resume)
+    outputs: writers, vectors, sorting, html_report; an unfinished run is kept beside them (partial, resume)
 
-`running.py` tells the story. Nothing here grows with the number of images.
+`running.py` tells the story. Memory does not grow with the number of images.
 """
 
 from lit_infer.folder.running import list_images, run, run_job

@@ -1,7 +1,7 @@
-"""Images inside `.tar` (WebDataset shards) and `.zip` files, one after the other, without unpacking.
+"""Images inside `.tar` files (WebDataset shards) and `.zip` files, one after the other, without unpacking.
 
-A member's name is a label and nothing else: no file is ever opened or made under it. What an archive says
-of itself is not believed: no header makes it read more than the limits allow.
+A member's name is only a label: no file is ever opened or created under it. An archive's headers are not trusted:
+none of them can make more be read than the limits allow.
 """
 
 import io
@@ -20,7 +20,7 @@ TAR = (".tar", ".tar.gz", ".tgz")
 ZIP = (".zip",)
 
 Read = Callable[[int], bytes]
-"""Reads a member: at most that many bytes, more is an InputError. Good until the next member is asked for."""
+"""Reads a member of at most that many bytes; a larger one is an InputError. Valid until the next member is taken."""
 
 _LONG_HEADERS = (
     tarfile.GNUTYPE_LONGNAME,
@@ -29,7 +29,7 @@ _LONG_HEADERS = (
     tarfile.XGLTYPE,
     tarfile.SOLARIS_XHDTYPE,
 )
-_MAX_HEADER = 2**20  # of a tar's long names, which tarfile would hold in memory whatever their size
+_MAX_HEADER = 2**20  # bytes of a tar's long names, which tarfile would hold in memory whatever their size
 _NO_ENTRIES = b"PK\x05\x06" + bytes(18)  # an empty zip file
 _MAX_CLASS = 1000  # bytes of a .cls member
 
@@ -41,16 +41,16 @@ class Member:
     name: str
     read: Read
     truth: str | None = None
-    """What the `.cls` member before it says that it shows: a class's index or label."""
+    """The class's index or label, from the `.cls` member before it."""
 
 
 def is_archive(name: str) -> bool:
-    """Whether a name ends as an archive's does."""
+    """Whether a name has the suffix of an archive."""
     return name.lower().endswith((*TAR, *ZIP))
 
 
 def members(file: IO[bytes], name: str) -> Iterator[Member]:
-    """The images of an open archive, in the archive's order. Raises InputError where it is damaged."""
+    """The images of an open archive, in the archive's order. Raises InputError if it is damaged."""
     try:
         yield from _zip_members(file) if name.lower().endswith(ZIP) else _tar_members(file)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, struct.error, ValueError) as error:
@@ -60,11 +60,11 @@ def members(file: IO[bytes], name: str) -> Iterator[Member]:
 
 
 class _TarInfo(tarfile.TarInfo):
-    """A header that may not fill the memory, and whose damage is told: tarfile takes it for the archive's end."""
+    """A header that cannot fill the memory and that reports damage, which tarfile takes for the archive's end."""
 
     @classmethod
     def fromtarfile(cls, file: tarfile.TarFile) -> Self:
-        """The next header. Only the end mark is the end."""
+        """The next header. Only the end mark ends the archive."""
         try:
             return super().fromtarfile(file)
         except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
@@ -74,7 +74,7 @@ class _TarInfo(tarfile.TarInfo):
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        """A header's first block; what is to be read as a whole must not be large."""
+        """A header's first block. What has to be read as a whole must not be large."""
         info = super().frombuf(buf, encoding, errors)
         if info.type in _LONG_HEADERS and info.size > _MAX_HEADER:
             raise tarfile.ReadError(f"a header of {info.size:,} bytes")
@@ -95,7 +95,7 @@ def _tar_members(file: IO[bytes]) -> Iterator[Member]:
 
 
 def _sample(name: str) -> str:
-    """What the members of a WebDataset sample share: the name up to the first point behind the last slash."""
+    """What the members of a WebDataset sample share: the name up to the first dot after the last slash."""
     return re.sub(r"\.[^/]*\Z", "", name)
 
 
@@ -115,7 +115,7 @@ def _read_tar(archive: tarfile.TarFile, info: tarfile.TarInfo, limit: int) -> by
 
 def _zip_members(file: IO[bytes]) -> Iterator[Member]:
     with zipfile.ZipFile(io.BytesIO(_NO_ENTRIES)) as archive:
-        archive.fp = file  # so that zipfile reads members, but not a directory that may fill the memory
+        archive.fp = file  # zipfile then reads members, but no directory that might fill the memory
         for info in zip_directory.entries(file):
             if search.is_image(info.filename):
                 yield Member(info.filename, lambda limit, info=info: _read_zip(archive, info, limit))  # type: ignore[misc]
@@ -128,7 +128,7 @@ def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> by
     try:
         with archive.open(info) as opened:
             data = opened.read(limit + 1)
-            opened.read(1)  # at the end, and only there, the checksum is compared
+            opened.read(1)  # the checksum is compared only at the end
     except Exception as error:  # zlib, lzma and bz2 have errors of their own, BadZipFile, NotImplementedError, …
         raise InputError(f"cannot be read: {error}", code="unreadable") from None
     _check_size(len(data), limit)

@@ -1,4 +1,4 @@
-"""What `lit-infer PATH...` may name, told apart.
+"""Tell apart what `lit-infer PATH...` may name.
 
 cat.jpg  photos/  'photos/**/*.png'  -  @list.txt  s3://bucket/photos/  shard-0001.tar  photos.zip
 """
@@ -13,7 +13,7 @@ from lit_infer.folder.sources import Archive, Bucket, File, Folder, Inputs, List
 
 
 def parse(arguments: Sequence[str]) -> Inputs:
-    """The arguments as sources. Raises NotFoundError for what is not there and folders without images."""
+    """The arguments as sources. Raises NotFoundError for missing paths and for folders without images."""
     sources = [_parse(argument) for argument in arguments]
     if sum(source == Listed(None) for source in sources) > 1:
         raise UsageError("standard input (-) can be read only once")
@@ -47,7 +47,7 @@ def _parse_url(url: str) -> Source:
 
 def _parse_list(path: Path) -> Source:
     if not path.is_file():
-        raise NotFoundError(f"no such list: {path} (a file that is called @{path} is named ./@{path})")
+        raise NotFoundError(f"no such list: {path} (for a file called @{path}, write ./@{path})")
     return Listed(path)
 
 

@@ -20,7 +20,7 @@ class Remote:
     url: str
 
     def read(self, limit: int) -> bytes:
-        """Its bytes; more than `limit`, or what cannot be read, is an InputError."""
+        """Its bytes. Raises InputError if there are more than `limit`, or if it cannot be read."""
         try:
             with open_url(self.url) as file:
                 data = file.read(limit + 1)
@@ -43,18 +43,18 @@ def open_url(url: str) -> IO[bytes]:
 
 
 def is_folder(url: str) -> bool:
-    """Whether a URL names a folder (a prefix). Raises NotFoundError for one that names nothing."""
+    """Whether a URL names a folder (a prefix). Raises NotFoundError if there is nothing at it."""
     files, path = _filesystem(url)
     try:
         return str(files.info(path)["type"]) == "directory"
     except FileNotFoundError:
-        raise NotFoundError(f"nothing at {url}") from None
+        raise NotFoundError(f"there is nothing at {url}") from None
     except Exception as error:
         raise UsageError(f"cannot reach {url}: {_reason(error)}") from None
 
 
 def listing(url: str) -> Iterator[str]:
-    """The URLs of the images below a URL, sorted folder by folder; or those that match its glob."""
+    """The URLs of the images below a URL, sorted within each folder, or of those that match its glob."""
     files, path = _filesystem(url)
     try:
         found = sorted(files.glob(path)) if search.MAGIC & set(path) else _below(files, path)

@@ -1,4 +1,4 @@
-"""The fixed parts of the HTML report: its style and its script. They are allowed by digest, and nothing else is."""
+"""The fixed parts of the HTML report, its style and its script: the page's policy allows these two, by digest."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""What a run of `lit-infer` is asked for, and what of it must be the same for two halves to fit together."""
+"""What a run of `lit-infer` is asked to do, and what must be unchanged for it to be resumed."""
 
 import hashlib
 import re
@@ -24,13 +24,13 @@ class ErrorLimit:
             raise UsageError(f"--max-errors {self.text}: give a number (100) or a share (5%)")
 
     def check(self, *, failed: int, count: int) -> None:
-        """Raise GateError where too many have failed. A share is judged from 100 images on."""
+        """Raise GateError if too many have failed. A share is judged from 100 images on."""
         limit = float(self.text.rstrip("%"))
         share = self.text.endswith("%")
         if (count >= 100 and failed * 100 > limit * count) if share else failed > limit:
             raise GateError(
                 f"stopped: {failed} of {count} images failed, more than --max-errors {self.text}. "
-                "To go on with what is done, give a higher limit and --resume"
+                "To continue, give a higher limit and --resume"
             )
 
 
@@ -40,14 +40,14 @@ class Job:
 
     top_k: int = 5
     batch_size: int | None = None
-    """Images per run of the graph; None: as the predictor has it."""
+    """Images per run of the graph; None: the predictor's own."""
     limits: Limits = field(default_factory=Limits)
     threshold: float | None = None
     """Below this score an image gets no label; None: as the model's facts say."""
     timings: bool = False
     """Whether rows have the milliseconds of each stage."""
     output: Path | None = None
-    """.jsonl, .csv or .parquet; None: the rows are only handed to the caller."""
+    """.jsonl, .csv or .parquet; None: the rows go only to the caller."""
     embeddings: Path | None = None
     report: Path | None = None
     thumbnails: int = 2000
@@ -57,7 +57,7 @@ class Job:
     resume: bool = False
 
     def written(self) -> dict[str, Path | None]:
-        """The outputs, each with what to say before its place."""
+        """The outputs, each under the words that introduce its path in the summary."""
         return {
             "written to": self.output,
             "embeddings in": self.embeddings,
@@ -67,7 +67,7 @@ class Job:
 
 
 def identity(job: Job, inputs: Inputs, predictor: Predictor) -> dict[str, Any]:
-    """All that the rows depend on, by name. A run is only resumed where every one of these is the same."""
+    """Everything that the rows depend on, by name. A run is resumed only if all of it is unchanged."""
     from lit_infer import __version__
 
     return {
@@ -92,7 +92,7 @@ def identity(job: Job, inputs: Inputs, predictor: Predictor) -> dict[str, Any]:
 
 
 def _graph(predictor: Predictor) -> str | None:
-    """Which graph runs: a bundle's manifest has the digests of its files, a lone file is not in any."""
+    """Which graph runs: its name in a bundle, whose manifest has the digests, or a lone file's own digest."""
     if predictor.path is None:
         return None
     return predictor.path.name if predictor.manifest.graphs else files.sha256(predictor.path)
@@ -103,6 +103,6 @@ def _text(path: Path | None) -> str | None:
 
 
 def limits(*, max_pixels: int | None, max_bytes: int | None) -> Limits:
-    """The usual limits, but for those that are given."""
+    """The usual limits, except those that are given."""
     usual = Limits()
     return replace(usual, max_pixels=max_pixels or usual.max_pixels, max_bytes=max_bytes or usual.max_bytes)

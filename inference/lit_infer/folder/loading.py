@@ -1,4 +1,4 @@
-"""Read ahead: members of archives in their order, files at URLs several at a time. Local files stay paths."""
+"""Read ahead: archives member by member, URLs several at a time. Local files stay paths."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ _AHEAD = 16
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """An item as the predictor takes it. Where reading failed, `image` is empty and `error` says why."""
+    """An item as the predictor takes it. If reading failed, `image` is empty and `error` says why."""
 
     item: Item
     image: Path | bytes
@@ -30,7 +30,7 @@ class Loaded:
 
 
 def load(items: Iterator[Item], *, max_bytes: int) -> Iterator[Loaded]:
-    """The items in their order, read where they are not local files."""
+    """The items in their order; those that are not local files are read."""
     with ThreadPoolExecutor(_READERS, thread_name_prefix="lit-read") as pool:
         ahead: deque[Loaded | Future[Loaded]] = deque()
         try:
@@ -48,7 +48,7 @@ def load(items: Iterator[Item], *, max_bytes: int) -> Iterator[Loaded]:
 
 
 def stamp(item: Item) -> bytes:
-    """8 bytes that change with a local file's size or date; zeros for what is not there and for all others."""
+    """8 bytes that change with a local file's size or date; zeros if it is missing or the item is not a local file."""
     if not isinstance(item.content, Path):
         return bytes(8)
     try:

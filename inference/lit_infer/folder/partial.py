@@ -1,6 +1,6 @@
 """The files of `OUTPUT.partial/`, which only grow.
 
-They reach the disk together every few seconds, the rows last: a row that is there has all of its companions.
+They are written to disk together every few seconds, the rows last: if a row is there, so is all that belongs to it.
 """
 
 import json
@@ -33,11 +33,11 @@ class Part(Protocol):
     """One file of the folder."""
 
     def count(self) -> int:
-        """How many rows' worth it holds."""
+        """For how many rows it holds data."""
         ...
 
     def keep(self, rows: int) -> None:
-        """Forget what belongs to later rows."""
+        """Drop what belongs to later rows."""
         ...
 
     def add(self, entry: Entry) -> None:
@@ -54,7 +54,7 @@ class Part(Protocol):
 
 
 class Growing:
-    """A file that bytes are added to."""
+    """A file that bytes are appended to."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -75,7 +75,7 @@ class Growing:
         os.fsync(self._file.fileno())
 
     def cut(self, size: int) -> None:
-        """Forget what lies beyond `size` bytes."""
+        """Drop everything beyond `size` bytes."""
         self._file.flush()
         self._file.truncate(size)
 
@@ -85,14 +85,14 @@ class Growing:
 
 
 class Rows:
-    """`rows.jsonl`. Held back until `commit`, when everything that belongs to a row is on disk before it."""
+    """`rows.jsonl`. Rows are held back until `commit`, which comes after everything that belongs to them is on disk."""
 
     def __init__(self, folder: Path) -> None:
         self.file = Growing(folder / "rows.jsonl")
         self._waiting: list[bytes] = []
 
     def count(self) -> int:
-        """The rows up to the first that is not whole: a power cut may leave anything at the end of a file."""
+        """The rows before the first incomplete one: a power cut may leave anything at the end of a file."""
         return sum(1 for _ in self._whole())
 
     def read(self) -> Iterator[Row]:
@@ -100,7 +100,7 @@ class Rows:
         return (row for _, row in self._whole())
 
     def keep(self, rows: int) -> None:
-        """Cut the file behind that many rows."""
+        """Cut the file after that many rows."""
         self.file.cut(sum(length for (length, _), _ in zip(self._whole(), range(rows), strict=False)))
 
     def add(self, entry: Entry) -> None:
@@ -108,7 +108,7 @@ class Rows:
         self._waiting.append(encoded(entry.row))
 
     def commit(self) -> None:
-        """Write what waits."""
+        """Write the rows that are held back."""
         self.file.add(b"".join(self._waiting))
         self._waiting.clear()
         self.file.commit()
@@ -130,13 +130,13 @@ class Rows:
 
 
 class Stamps:
-    """`inputs.bin`: what tells each row's file from a changed one."""
+    """`inputs.bin`: a stamp for each row, which shows whether its image file has changed."""
 
     def __init__(self, folder: Path) -> None:
         self.file = Growing(folder / "inputs.bin")
 
     def count(self) -> int:
-        """Rows."""
+        """How many stamps there are."""
         return self.file.size // 8
 
     def read(self) -> Iterator[bytes]:
@@ -145,15 +145,15 @@ class Stamps:
             yield from iter(lambda: file.read(8), b"")
 
     def keep(self, rows: int) -> None:
-        """Cut the file behind that many rows."""
+        """Cut the file after that many rows."""
         self.file.cut(rows * 8)
 
     def add(self, entry: Entry) -> None:
-        """Take a row's stamp."""
+        """Take the stamp of a row's file."""
         self.file.add(entry.loaded.stamp)
 
     def commit(self) -> None:
-        """Write."""
+        """Bring to the disk what was added."""
         self.file.commit()
 
     def close(self) -> None:
@@ -172,7 +172,7 @@ class Partial:
         self._committed = time.monotonic()
 
     def keep_batches(self, batch_size: int) -> int:
-        """Keep the whole batches that every part has; how many rows that is."""
+        """Keep only whole batches that every part has, and return their number of rows."""
         rows = min(part.count() for part in self.parts) // batch_size * batch_size
         for part in self.parts:
             part.keep(rows)
@@ -186,7 +186,7 @@ class Partial:
             self.commit()
 
     def commit(self) -> None:
-        """Bring all to the disk."""
+        """Bring everything to the disk."""
         for part in self.parts:
             part.commit()
         self._committed = time.monotonic()

@@ -1,12 +1,12 @@
-"""What an interrupted run has done, kept so that the next one can go on: `OUTPUT.partial/`.
+"""What an interrupted run has done, kept so that the next one can continue: `OUTPUT.partial/`.
 
-    job.json     what the rows depend on; a run that differs in any of it may not go on here
+    job.json     what the rows depend on; a run that differs in any of it cannot continue here
     rows.jsonl   the rows so far
-    inputs.bin   8 bytes a row: size and date of its file, so that a changed image is noticed
-    …            what other outputs have so far (vectors.npy, thumbnails.jsonl)
+    inputs.bin   8 bytes per row: a digest of its file's size and date, so that a changed image is noticed
+    …            what the other outputs have so far (vectors.npy, thumbnails.jsonl)
 
-How the files grow is told in `partial.py`. A run goes on at a whole batch, so that each image meets the neighbours
-that it would have met.
+`partial.py` says how the files grow. A run continues at the start of a batch, so that each image is in the batch in
+which an uninterrupted run would have put it.
 """
 
 import fcntl
@@ -22,15 +22,15 @@ from lit_infer.errors import UsageError
 
 
 def folder_for(output: Path) -> Path:
-    """Where an output's unfinished run is kept."""
+    """The folder in which an output's unfinished run is kept."""
     return output.with_name(output.name + ".partial")
 
 
 @contextmanager
 def locked(folder: Path, *, identity: dict[str, Any], resume: bool) -> Iterator[Path]:
-    """The folder for this run alone: with `resume` as the last run left it, else empty.
+    """The folder, locked for this run: as the last run left it with `resume`, otherwise empty.
 
-    Raises UsageError where another process writes the same output, and where the last run was another one.
+    Raises UsageError if another process is writing the same output, or if the last run was a different one.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
@@ -52,7 +52,7 @@ def locked(folder: Path, *, identity: dict[str, Any], resume: bool) -> Iterator[
 
 
 def remove(folder: Path) -> None:
-    """The run is finished."""
+    """Remove the folder of a finished run."""
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -60,7 +60,7 @@ def _check_same(folder: Path, identity: dict[str, Any]) -> None:
     try:
         before = json.loads((folder / "job.json").read_bytes())
     except FileNotFoundError:
-        _empty(folder)  # nothing to go on with
+        _empty(folder)  # nothing to continue from
         return
     except ValueError:
         before = {}
@@ -69,13 +69,13 @@ def _check_same(folder: Path, identity: dict[str, Any]) -> None:
         if then != now:
             shown = "" if isinstance(now, str) and len(now) == 64 else f" (then {then}, now {now})"
             raise UsageError(
-                f"--resume: {name} is not what it was{shown}. "
-                f"Give the same line as before, or leave --resume out to start over ({folder})"
+                f"--resume: {name} has changed{shown}. "
+                f"Repeat the command as it was, or start over without --resume ({folder})"
             )
 
 
 def _sweep(folder: Path) -> None:
-    """Remove the temporary files of a run that was killed while it wrote them: each attempt would leave another."""
+    """Remove the temporary files that killed runs have left, one for each."""
     for path in folder.glob(".*"):
         path.unlink()
 

@@ -1,8 +1,8 @@
-"""Find images below a folder, in a stable order, while the listing still goes on.
+"""Find images below a folder, in a stable order, while the listing is still going on.
 
-A folder's entries are sorted by name, sub-folders in their place among the files: the order of sorted paths,
-without having to know them all. One folder's names are held at a time: sorted in runs of a few thousand, each
-a single string, which are merged as they are taken. A million names take 20 MB, and the first is there at once.
+A folder's entries are sorted by name, with sub-folders among the files: the order of sorted paths, without having
+to know them all. Only one folder's names are held at a time, in sorted runs of a few thousand names, each a single
+string; the runs are merged as names are taken. A million names take 20 MB, and the first one is available at once.
 """
 
 import os
@@ -30,17 +30,17 @@ class Search:
     pattern: tuple[str, ...] = ()
 
     def files(self) -> Iterator[Path | OSError]:
-        """Image files, hidden ones left out; an OSError stands for a folder that cannot be listed."""
+        """Image files, without hidden ones; an OSError stands for a folder that cannot be listed."""
         for found in _walk(self.root, (), self.pattern):
             if not self.pattern or isinstance(found, OSError) or self._picks(found):
                 yield found
 
     def count(self) -> int:
-        """About how many images `files` yields; no name is held, and none is looked up."""
+        """About how many images `files` yields, counted without holding names or asking the disk about each file."""
         return _count(self.root, (), self.pattern)
 
     def first(self) -> Path | OSError | None:
-        """Some image, found without sorting; else what stood in the way; None where there is nothing."""
+        """Any image, found without sorting; if there is none, the error that prevented a look, or None."""
         return _glance(self.root, (), self.pattern)
 
     def covers(self, path: Path) -> bool:
@@ -61,17 +61,17 @@ class Search:
 def from_glob(pattern: str) -> Search:
     """A search for a glob (`*`, `?`, `[...]`, and `**` for any number of folders)."""
     parts = Path(pattern).parts
-    first = next(place for place, part in enumerate(parts) if MAGIC & set(part))
+    first = next(index for index, part in enumerate(parts) if MAGIC & set(part))
     return Search(Path(*parts[:first]), parts[first:])
 
 
 def is_image(name: str) -> bool:
-    """Whether a name ends as an image's does."""
+    """Whether a name has the suffix of an image."""
     return name.lower().endswith(_SUFFIXES) and os.path.splitext(name)[1] != ""
 
 
 def suffixes() -> str:
-    """What is looked for, for messages."""
+    """The suffixes that are looked for, for messages."""
     return " ".join(sorted(images.SUFFIXES))
 
 
@@ -90,7 +90,7 @@ def _walk(folder: Path, inside: tuple[str, ...], pattern: Parts) -> Iterator[Pat
 
 
 def _listed(folder: Path) -> tuple[list[str], set[str], bool]:
-    """Names of images and folders, in runs; which are folders; whether an image is a link, perhaps to a folder."""
+    """Names of images and folders, in runs; which are folders; whether any image is a link (perhaps to a folder)."""
     runs: list[str] = []
     names: list[str] = []
     folders: set[str] = set()
@@ -108,7 +108,7 @@ def _listed(folder: Path) -> tuple[list[str], set[str], bool]:
 
 
 def _names(run: str) -> Iterator[str]:
-    """A run's names, which only exist one at a time."""
+    """The names of a run, made one at a time."""
     start = 0
     while start < len(run):
         end = run.find("/", start)
@@ -118,7 +118,7 @@ def _names(run: str) -> Iterator[str]:
 
 
 def _entries(folder: Path) -> Iterator[tuple[os.DirEntry[str], bool]]:
-    """What has an image's name, and folders (True). Of perhaps a million: the disk is asked about none of them."""
+    """Entries with an image's name, and folders (True). There may be a million, so the disk is not asked about each."""
     with os.scandir(folder) as entries:
         for entry in entries:
             name = entry.name
@@ -140,7 +140,7 @@ def _count(folder: Path, inside: tuple[str, ...], pattern: Parts) -> int:
             elif _may_match(parts, pattern):
                 total += _count(folder / entry.name, parts, pattern)
     except OSError:
-        pass  # `files` says so, in its place
+        pass  # `files` yields the error
     return total
 
 
@@ -172,7 +172,7 @@ def _matches(parts: Parts, pattern: Parts) -> bool:
 
 
 def _may_match(parts: Parts, pattern: Parts) -> bool:
-    """Whether something below this folder may match: the rest need not be listed."""
+    """Whether something below this folder may match; if not, it need not be listed."""
     if not parts or not pattern or pattern[0] == "**":
         return True
     return fnmatchcase(parts[0], pattern[0]) and _may_match(parts[1:], pattern[1:])

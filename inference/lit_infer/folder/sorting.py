@@ -1,8 +1,8 @@
-"""`--sort-into DIR`: each image as a file in `DIR/label/`, those without one in `_unknown`, failed ones in `_failed`.
+"""`--sort-into DIR`: each image goes to `DIR/label/`; without a label to `_unknown`, unreadable to `_failed`.
 
-Below the label an image keeps the path that it had below the folder that was searched, so that `a/cat.jpg` and
-`b/cat.jpg` stay two files and the same run makes the same names. A path that could lead elsewhere is changed,
-and marked with a digest of what it was.
+An image keeps its path relative to the folder that was searched, so `a/cat.jpg` and `b/cat.jpg` stay two files
+and repeating a run gives the same names. A path that could lead out of the folder is changed, and a digest of the
+original is added to it.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ class Sorter:
         folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, entry: Entry) -> None:
-        """Copy or link one image. One that is not there, or cannot be read, has nothing to copy."""
+        """Copy or link one image; one that is missing or unreadable is skipped."""
         image = entry.loaded.image
         if isinstance(image, bytes):
             if entry.loaded.error is not None:
@@ -45,10 +45,10 @@ class Sorter:
             self._link(image)
         else:
             shutil.copy2(image, self._part)
-        self._place(folder_name(entry.row, by=self._by), entry.row["path"])
+        self._move(folder_name(entry.row, by=self._by), entry.row["path"])
 
     def finish(self) -> None:
-        """Leave nothing but images."""
+        """Remove the temporary file."""
         self._part.unlink(missing_ok=True)
 
     def _link(self, image: Path) -> None:
@@ -60,8 +60,8 @@ class Sorter:
                 f"--hard-links: {image} cannot be linked into {self._folder} ({error.strerror}); leave --hard-links out"
             ) from None
 
-    def _place(self, label: str, path: str) -> None:
-        """Give the finished file its name."""
+    def _move(self, label: str, path: str) -> None:
+        """Move the finished file to its final name."""
         target = self._folder / label / self._name(path)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +75,7 @@ class Sorter:
 
 
 def folder_name(row: dict[str, object], *, by: str) -> str:
-    """The folder for a row: its label, made safe, or one of the two for images without."""
+    """The folder for a row: its label, made safe, or `_failed` or `_unknown`."""
     if row["error"] is not None:
         return FAILED
     label = row[by]
@@ -89,7 +89,7 @@ def folder_name(row: dict[str, object], *, by: str) -> str:
 
 
 def safe_path(path: str) -> PurePosixPath:
-    """A relative path that leads nowhere else; equal only for equal paths."""
+    """A relative path that stays below its folder. Different paths never become the same."""
     parts = [part for part in path.split("/") if part]
     safe = [_UNSAFE.sub("_", part if len(os.fsencode(part)) <= _LONGEST else part[-40:]) for part in parts]
     if path == "/".join(safe):
@@ -98,13 +98,13 @@ def safe_path(path: str) -> PurePosixPath:
 
 
 def _marked(name: str, path: str) -> str:
-    """A name with a digest of the path that it stands for, before the suffix."""
+    """A name with a digest of the original path before its suffix."""
     digest = hashlib.sha256(path.encode(errors="surrogateescape")).hexdigest()[:12]
     stem, suffix = os.path.splitext(name)
     return f"{stem}-{digest}{suffix}"
 
 
 def check_empty(folder: Path) -> None:
-    """A folder with something in it would mix two runs."""
+    """Raise UsageError if the folder holds anything: its files would mix with this run's."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"--sort-into {folder} is not an empty folder: name a new one")

@@ -1,6 +1,6 @@
-"""Where images come from: each kind of argument, and the images it stands for, one by one in a stable order.
+"""Where images come from: the kinds of arguments, and the images of each, one by one in a stable order.
 
-Nothing is collected first: the first image is there while a folder of a million is still being listed.
+Nothing is collected first: the first image is available while a folder of a million is still being listed.
 """
 
 import os
@@ -21,12 +21,12 @@ Content = Path | Remote | archives.Read | InputError
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One image before it is read. `name` stands in its row; it is a label, never a place to write to."""
+    """One image before it is read. `name` goes into its row; it is a label, never a path to write to."""
 
     name: str
     content: Content
     truth: str | None = None
-    """The class's index or label, where its source says it."""
+    """The class's index or label, if its source gives it."""
 
 
 class Source(Protocol):
@@ -37,7 +37,7 @@ class Source(Protocol):
         ...
 
     def count(self) -> int | None:
-        """How many there are; None where only reading tells."""
+        """How many there are; None if only reading them would tell."""
         ...
 
 
@@ -63,7 +63,7 @@ class Folder:
     search: Search
 
     def items(self) -> Iterator[Item]:
-        """Sorted folder by folder; a folder that cannot be listed is an item with an error."""
+        """Sorted within each folder; a folder that cannot be listed is an item with an error."""
         for found in self.search.files():
             if isinstance(found, Path):
                 yield Item(found.as_posix(), found)
@@ -72,18 +72,18 @@ class Folder:
                 yield Item(Path(found.filename).as_posix(), reason)
 
     def count(self) -> int:
-        """By listing it all."""
+        """Counted by listing everything."""
         return self.search.count()
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A file with one path or URL a line, or standard input (`path` is None). Repeats are kept."""
+    """A file with one path or URL per line, or standard input (`path` is None). Repeats are kept."""
 
     path: Path | None
 
     def items(self) -> Iterator[Item]:
-        """Line by line, as the lines come."""
+        """Line by line, as they arrive."""
         if self.path is None:
             yield from map(_named, split_lines(sys.stdin.buffer))
             return
@@ -91,7 +91,7 @@ class Listed:
             yield from map(_named, split_lines(file))
 
     def count(self) -> int | None:
-        """By reading it; standard input can be read only once."""
+        """Counted by reading the file; standard input can be read only once."""
         if self.path is None:
             return None
         with self.path.open("rb") as file:
@@ -105,7 +105,7 @@ class Archive:
     name: str
 
     def items(self) -> Iterator[Item]:
-        """In the archive's order. Where it is damaged, an item with the error is the last."""
+        """In the archive's order. If it is damaged, the last item carries the error."""
         try:
             with _open(self.name) as file:
                 for member in archives.members(file, self.name):
@@ -115,7 +115,7 @@ class Archive:
             yield Item(self.name, reason)
 
     def count(self) -> int | None:
-        """A zip's directory tells; a tar would have to be read."""
+        """Counted from a zip's directory; a tar would have to be read."""
         if not self.name.lower().endswith(archives.ZIP) or cloud.is_url(self.name):
             return None
         return sum(1 for _ in self.items())
@@ -128,11 +128,11 @@ class Bucket:
     url: str
 
     def items(self) -> Iterator[Item]:
-        """Sorted folder by folder."""
+        """Sorted within each folder."""
         return (Item(url, Remote(url)) for url in cloud.listing(self.url))
 
     def count(self) -> None:
-        """Listing a bucket twice costs too much."""
+        """None: listing a bucket twice costs too much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ class Inputs:
                 folders.setdefault(source.search.root, []).append(source.search)
 
     def count(self) -> int | None:
-        """How many images there are, about (repeats count); None where only reading tells."""
+        """About how many images there are (repeats count); None if only reading them would tell."""
         total = 0
         for source in self.sources:
             count = source.count()
@@ -182,7 +182,7 @@ class Inputs:
         return total
 
     def root(self) -> str:
-        """What every name begins with, where a single folder or archive was named; else nothing."""
+        """What every name begins with if a single folder or archive was named; otherwise an empty text."""
         match self.sources:
             case [Folder(search)]:
                 return search.root.as_posix()
@@ -191,16 +191,16 @@ class Inputs:
         return ""
 
     def folders(self) -> Iterator[Path]:
-        """The folders that are searched: nothing may be written there meanwhile."""
+        """The folders that are searched, where nothing may be written during the run."""
         return (source.search.root for source in self.sources if isinstance(source, Folder))
 
     def facts(self) -> list[str]:
-        """Each argument, with size and date of what is read as a whole: two runs over the same have the same."""
+        """Each argument, with size and date of lists and archives: equal for two runs over the same inputs."""
         return [_fact(source) for source in self.sources]
 
 
 def split_lines(file: IO[bytes]) -> Iterator[str]:
-    """Paths, each on a line or, as `find -print0` writes them, before a NUL. Empty lines are skipped."""
+    """Paths, one per line, or ended by NUL as `find -print0` writes them. Empty lines are skipped."""
     start = b""
     while not (b"\n" in start or b"\0" in start) and (part := file.read1(2**16)):  # type: ignore[attr-defined]
         start += part
@@ -225,11 +225,11 @@ def _named(text: str) -> Item:
 
 
 def _came_before(path: Path, files: set[Path], folders: dict[Path, list[Search]]) -> bool:
-    """Whether an earlier argument has given this file."""
+    """Whether an earlier argument gave this file."""
     if path in files:
         return True
     if not folders:
-        return False  # to make the list of a path's parents costs as much as all else here
+        return False  # listing a path's parents would cost as much as everything else here
     return any(search.covers(path) for above in path.parents for search in folders.get(above, ()))
 
 

@@ -1,4 +1,4 @@
-"""The central directory of a zip file, entry by entry: zipfile would hold it all, half a kilobyte for each entry."""
+"""The central directory of a zip file, entry by entry: zipfile would keep all of it, half a kilobyte per entry."""
 
 import struct
 import zipfile
@@ -14,44 +14,44 @@ _IS_UTF8 = 0x800
 
 
 def entries(file: IO[bytes]) -> Iterator[zipfile.ZipInfo]:
-    """The entries in the directory's order. Raises BadZipFile or struct.error where it is damaged."""
-    place, size, shift = _find(file)
-    stop = place + size
-    while place < stop:
-        file.seek(place)
+    """The entries in the directory's order. Raises BadZipFile or struct.error if it is damaged."""
+    offset, size, shift = _find(file)
+    end = offset + size
+    while offset < end:
+        file.seek(offset)
         info, length = _entry(file, shift)
-        place += length
+        offset += length
         yield info
 
 
 def _find(file: IO[bytes]) -> tuple[int, int, int]:
-    """Where the directory begins, its size, and how far everything lies behind where the directory says it does."""
+    """The directory's offset and size, and how far all entries lie behind the offsets that it gives for them."""
     start = max(0, file.seek(0, 2) - _END.size - _MAX_COMMENT)
     file.seek(start)
     tail = file.read(_END.size + _MAX_COMMENT)
     found = tail.rfind(b"PK\x05\x06")
     if found < 0:
-        raise zipfile.BadZipFile("it is no zip file, or its end is missing")
+        raise zipfile.BadZipFile("it is not a zip file, or its end is missing")
     size, offset = _END.unpack_from(tail, found)[5:7]
     end = start + found
     if (wide := _find_wide(file, end)) is not None:
         end, size, offset = wide
-    shift = end - size - offset  # not 0 for an archive with something before it, a program that unpacks itself
+    shift = end - size - offset  # not 0 where something precedes the archive, as in a self-extracting program
     if shift < 0:
         raise zipfile.BadZipFile("its directory is damaged")
     return offset + shift, size, shift
 
 
 def _find_wide(file: IO[bytes], end: int) -> tuple[int, int, int] | None:
-    """Zip64's end record, if there is one right before the plain one: its place, the directory's size and offset."""
-    place = end - _LOCATOR64.size - _END64.size
-    if place < 0:
+    """Zip64's end record, if one precedes the plain one: its own offset, then the directory's size and offset."""
+    start = end - _LOCATOR64.size - _END64.size
+    if start < 0:
         return None
-    file.seek(place)
+    file.seek(start)
     record = _END64.unpack(file.read(_END64.size))
     if (record[0], file.read(4)) != (b"PK\x06\x06", b"PK\x06\x07"):
         return None
-    return place, record[8], record[9]
+    return start, record[8], record[9]
 
 
 def _entry(file: IO[bytes], shift: int) -> tuple[zipfile.ZipInfo, int]:
@@ -71,7 +71,7 @@ def _entry(file: IO[bytes], shift: int) -> tuple[zipfile.ZipInfo, int]:
 
 
 def _apply_zip64(info: zipfile.ZipInfo, extra: bytes) -> None:
-    """Where a size does not fit 32 bits, it stands in the entry's extra field instead."""
+    """A size that does not fit into 32 bits is in the entry's extra field instead."""
     while len(extra) >= 4:
         kind, length = struct.unpack_from("<HH", extra)
         wide, extra = extra[4 : 4 + length], extra[4 + length :]

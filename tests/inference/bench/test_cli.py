@@ -56,7 +56,7 @@ def test_batch_sizes_that_make_no_sense_are_explained(sizes: str, tmp_path: Path
     done = bench(tmp_path, "-m", bundle_folder, "--seconds", "0.05", "--batch-sizes", sizes)
 
     assert done.returncode == 2
-    assert "expected whole numbers from 1 to 4096 with commas" in done.stderr
+    assert "expected whole numbers from 1 to 4096, separated by commas" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -171,13 +171,13 @@ def test_a_rate_that_is_not_held_is_exit_1(tmp_path: Path, bundle_folder: Path) 
     [
         (("--scenario", "x"), "--scenario 'x': use all or single-stream"),
         (("--compare", "nowhere.json"), "nowhere.json: No such file"),
-        (("--plot", "out.gif"), ".png, .svg, .pdf"),
+        (("--plot", "out.gif"), ".png, .svg or .pdf"),
         (("--plot", "out.png", "--scenario", "all"), "which --scenario replaces"),
         (("--engine", "onx"), "'onx' is not known"),
         (("--threads", "0"), "--threads '0': expected whole numbers"),
         (("--from", "nowhere"), "nowhere"),
         (("--inputs", "nowhere.npz"), "nowhere.npz cannot be read"),
-        (("--ca", "x.pem"), "--ca is for a server: give its --url too"),
+        (("--ca", "x.pem"), "--ca is for servers: give --url too"),
         (("another",), "two models are named, another and --model"),
     ],
 )

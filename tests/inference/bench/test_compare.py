@@ -88,7 +88,7 @@ def test_what_json_prints_is_what_compare_reads(tmp_path: Path) -> None:
 def test_a_file_that_is_no_measurement_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "old.json").write_text(text)
 
-    with pytest.raises(UsageError, match=r"old\.json: not a measurement; make one: lit-bench --json"):
+    with pytest.raises(UsageError, match=r"old\.json: not a measurement\. Make one with: lit-bench --json"):
         compare.read(tmp_path / "old.json")
 
 

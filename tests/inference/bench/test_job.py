@@ -65,7 +65,7 @@ def test_a_server_alone_is_measured_without_a_bundle(server: Server) -> None:
 def test_a_server_of_another_model_is_not_measured_beside_a_bundle(
     proven: Path, narrow: Server, key_file: Path
 ) -> None:
-    with pytest.raises(GateError, match="does not answer as"):
+    with pytest.raises(GateError, match="does not give the answers of"):
         run(Benchmark(str(proven), Servers([narrow.url], "other", key_file)))
 
 

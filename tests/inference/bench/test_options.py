@@ -19,7 +19,9 @@ def test_numbers_are_sorted_and_come_once(given_: list[int], space: str) -> None
 
 @pytest.mark.parametrize("text", ["", ",", "1,", "0", "4097", "-1", "1.5", "one", "1;2", "²"])
 def test_what_is_no_number_in_range_is_explained_with_an_example(text: str) -> None:
-    with pytest.raises(UsageError, match=r"--threads .*: expected whole numbers from 1 to 4096 with commas, as in 1,8"):
+    with pytest.raises(
+        UsageError, match=r"--threads .*: expected whole numbers from 1 to 4096, separated by commas, as in 1,8"
+    ):
         numbers("--threads", text)
 
 

@@ -25,7 +25,7 @@ def test_a_picture_of_the_rows_is_drawn(rows: list[Row], tmp_path: Path) -> None
 
 
 def test_a_name_that_is_no_picture_s_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"\.png, \.svg, \.pdf"):
+    with pytest.raises(UsageError, match=r"\.png, \.svg or \.pdf"):
         plot.check(tmp_path / "out.gif")
     with pytest.raises(NotFoundError, match="there is no folder"):
         plot.check(tmp_path / "nowhere/out.png")

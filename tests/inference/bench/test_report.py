@@ -75,7 +75,7 @@ def test_a_served_model_has_no_threads_to_show_and_no_bound_on_its_batch() -> No
 def test_the_floor_of_client_and_wire_is_named() -> None:
     (line, _) = report.notes(Result("m", described(), PLACE, rows=[ROW], served=[RECORD]))
 
-    assert line.startswith("client + HTTP floor, which is in every figure of http (GET /v2/health/live): ")
+    assert line.startswith("client + HTTP floor, part of every figure of http (GET /v2/health/live): ")
     assert line.endswith("1 at once 0.250 ms, 3,900/s; 16 at once 4.00 ms, 4,000/s")
 
 
@@ -84,7 +84,7 @@ def test_requests_that_failed_are_told_with_the_reason() -> None:
 
     notes = report.notes(Result("m", described(), PLACE, rows=[failed]))
 
-    assert "10 of 100 requests of http (8 callers) failed, and are in no figure: full" in notes
+    assert "10 of 100 requests of http (8 callers) failed and are not in any figure: full" in notes
 
 
 def test_a_percentile_of_too_few_calls_is_not_printed_and_the_notes_say_why() -> None:
@@ -94,14 +94,14 @@ def test_a_percentile_of_too_few_calls_is_not_printed_and_the_notes_say_why() ->
     notes = report.notes(Result("m", described(), PLACE, rows=[few]))
 
     assert found[5:7] == ["-", "-"]
-    assert "- too few calls to tell (p90 needs 30, p99 needs 300, p99.9 needs 3,000): give more --seconds" in notes
+    assert "- too few calls to tell (p90 needs 30, p99 needs 300, p99.9 needs 3,000): raise --seconds" in notes
 
 
 def test_the_notes_name_the_machine_and_other_work_on_it() -> None:
     calm, busy = ({**PLACE, "load_average": load} for load in (0.4, 3.0))
 
     assert report.notes(Result("m", described(), calm, rows=[ROW])) == ["A CPU, 2 cores (avx2)"]
-    assert "other work runs here" in report.notes(Result("m", described(), busy, rows=[ROW]))[-1]
+    assert "other work is running here" in report.notes(Result("m", described(), busy, rows=[ROW]))[-1]
 
 
 def test_where_the_work_on_an_image_goes_is_shown_in_shares() -> None:

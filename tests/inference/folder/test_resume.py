@@ -240,7 +240,7 @@ def interrupted(predictor: Predictor, images: Path, folder: Path) -> Job:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"top_k": 3}, r"--top-k is not what it was \(then 2, now 3\)"),
+        ({"top_k": 3}, r"--top-k has changed \(then 2, now 3\)"),
         ({"batch_size": 4}, "--batch-size"),
         ({"threshold": 0.5}, "--threshold"),
         ({"timings": True}, "--timings"),
@@ -262,12 +262,12 @@ def test_another_model_and_other_arguments_are_refused(
 ) -> None:
     wanted = interrupted(predictor, images, tmp_path / "cut")
 
-    with pytest.raises(UsageError, match="--resume: images is not what it was"):
+    with pytest.raises(UsageError, match="--resume: images has changed"):
         run_job(predictor, parse([str(images)]), wanted)
     from msgspec.structs import replace as changed
 
     monkeypatch.setattr(predictor, "manifest", changed(predictor.manifest, labels=("a", "b", "c")))
-    with pytest.raises(UsageError, match="--resume: model is not what it was"):
+    with pytest.raises(UsageError, match="--resume: model has changed"):
         run(predictor, images, wanted)
 
 

@@ -1,4 +1,4 @@
-"""Where a server is, from `--url`."""
+"""The address of a server, from `--url`."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,7 +14,7 @@ _SCHEMES: dict[str, tuple[Protocol, bool, int | None]] = {
     "grpc": ("grpc", False, None),
     "grpcs": ("grpc", True, None),
 }
-"""The protocol, whether there is TLS, and the port where none is given."""
+"""The protocol, whether there is TLS, and the port if none is given."""
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -44,7 +44,7 @@ class Address:
 
 
 def parse(text: str) -> Address:
-    """`http://host:8000`, `https://...`, `grpc://host:8001` or `grpcs://...`, and nothing behind it."""
+    """`http://host:8000`, `https://...`, `grpc://host:8001` or `grpcs://...`, and nothing after that."""
     try:
         parts = urlsplit(text)
         port = parts.port

@@ -1,4 +1,4 @@
-"""Whether a served model is the one in this process: both are asked the same, once, before anything is timed."""
+"""Whether a served model is the one in this process: both get the same request once, before anything is timed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,23 +20,23 @@ Outputs = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Agreement:
-    """Which graph in this process a served model answers as."""
+    """The graph in this process whose answers a served model gives."""
 
     name: str
     difference: float
-    """The largest, as a share of the largest answer."""
+    """The largest difference, as a share of the largest answer."""
 
 
 def check_same(served: ServedModel, subjects: Sequence[Subject]) -> Agreement:
-    """Compare with each graph of the bundle. Raises GateError where it answers as none of them."""
-    own = {subject.name: subject for subject in reversed(subjects)}  # one of several numbers of threads is enough
+    """Compare with each graph of the bundle. Raises GateError if it answers like none of them."""
+    own = {subject.name: subject for subject in reversed(subjects)}  # for each graph, one number of threads is enough
     found = [Agreement(name, _difference(served, subject.predictor)) for name, subject in own.items()]
     best = min(found, key=lambda one: one.difference / _allowed(own[one.name]))
     if best.difference > _allowed(own[best.name]):
         identity = own[best.name].predictor.manifest.identity()
         raise GateError(
-            f"{served} does not answer as {identity} does here ({best.name} differs by {best.difference:.2g} of the "
-            "largest answer): it is another model, or another precision of it. Measure it alone, or name its bundle"
+            f"{served} does not give the answers of {identity} here ({best.name} differs by {best.difference:.2g} of "
+            "the largest answer): it is another model, or another precision. Measure it alone, or name its own bundle"
         )
     return best
 
@@ -47,7 +47,7 @@ def _allowed(subject: Subject) -> float:
 
 
 def _difference(served: ServedModel, predictor: Predictor) -> float:
-    """The largest of all outputs; infinite where names or shapes are not the same."""
+    """The largest difference of all outputs; infinite if names or shapes are not the same."""
     ours, rows = _ours(served, predictor)
     theirs = served.ask(served.samples.rows(range(rows)), rows).outputs
     if ours.keys() != theirs.keys() or any(ours[name].shape != theirs[name].shape for name in ours):

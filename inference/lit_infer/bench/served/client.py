@@ -1,7 +1,7 @@
 """The Open Inference Protocol v2 from the client's side: what HTTP and gRPC have in common.
 
-A `Client` knows a server; a `Connection` of it is for one thread at a time, and stays open. What a call needs is packed
-before and unpacked after it, so that the time between is the server's and the wire's.
+A `Client` knows a server; each of its `Connection`s is for one thread at a time, and stays open. Requests are packed
+before a call and answers unpacked after it, so that the time between is the server's and the network's.
 """
 
 import struct
@@ -18,10 +18,10 @@ from lit_infer.errors import EngineError, LitError, NotFoundError, OverloadedErr
 from lit_infer.server.oip.tensors import DATATYPES
 
 DTYPES = {datatype: dtype for dtype, datatype in DATATYPES.items()}
-"""numpy's names of the protocol's datatypes."""
+"""numpy's names for the protocol's datatypes."""
 TIMEOUT_S = 60.0
 IDLE_S = 1.0
-"""After which a connection is made sure of before it is used: servers close idle ones."""
+"""After this time a connection is checked before it is used: servers close idle ones."""
 _LONGEST = 300
 
 Rows = Mapping[str, NDArray[Any] | Sequence[bytes]]
@@ -30,7 +30,7 @@ Rows = Mapping[str, NDArray[Any] | Sequence[bytes]]
 
 @dataclass(frozen=True)
 class Access:
-    """How a server lets one in."""
+    """What a server needs to let us in."""
 
     key: str | None = None
     ca: Path | None = None
@@ -39,7 +39,7 @@ class Access:
 
 @dataclass(frozen=True)
 class ServerInfo:
-    """What a server says of itself."""
+    """What a server says about itself."""
 
     name: str
     version: str
@@ -56,11 +56,11 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What a server says of one of its models."""
+    """What a server says about one of its models."""
 
     name: str
     version: str
-    """Asked for in each request; empty: whichever the server takes."""
+    """Named in each request; empty: whichever the server takes."""
     platform: str
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
@@ -77,19 +77,19 @@ class Reply:
 
 
 class Connection(Protocol):
-    """For one thread at a time. All raise what `refusal` makes, and EngineError where the connection breaks."""
+    """For one thread at a time. All methods raise what `refusal` makes, and EngineError if the connection breaks."""
 
     def live(self) -> None:
-        """The least that can be asked: whether the server lives."""
+        """The smallest request: whether the server is alive."""
 
     def infer(self, packed: Any) -> Any:
         """The answer, packed."""
 
     def wake(self) -> None:
-        """Make sure of a connection that was idle."""
+        """Check a connection that was idle."""
 
     def close(self) -> None:
-        """Give it back."""
+        """Hang up."""
 
 
 class Client(Protocol):
@@ -98,29 +98,29 @@ class Client(Protocol):
     address: Address
 
     def server(self) -> ServerInfo:
-        """What it says of itself."""
+        """What it says about itself."""
 
     def models(self) -> list[str]:
         """The names of its models that are ready."""
 
     def model(self, name: str, version: str) -> ModelInfo:
-        """What it says of a model."""
+        """What it says about a model."""
 
     def pack(self, model: ModelInfo, rows: Rows) -> Any:
         """A request for all of a model's outputs in binary."""
 
     def unpack(self, answer: Any) -> Reply:
-        """What `Connection.infer` gave."""
+        """Unpack the answer of `Connection.infer`."""
 
     def connect(self) -> Connection:
         """One more connection."""
 
     def close(self) -> None:
-        """Give back the connection on which it asks for what is not measured."""
+        """Close the connection for requests that are not measured."""
 
 
 def printable(text: str) -> str:
-    """What a server sent, fit for a terminal."""
+    """A server's text, safe to print on a terminal."""
     return "".join(letter if letter.isprintable() else " " for letter in text[:_LONGEST]).strip()
 
 
@@ -140,12 +140,12 @@ def refusal(address: Address, status: int, text: str) -> LitError:
 
 
 def element(blob: bytes) -> bytes:
-    """One element of a BYTES tensor: its length as u32, little-endian, and then itself."""
+    """One element of a BYTES tensor: its length as little-endian u32, then its bytes."""
     return struct.pack("<I", len(blob)) + blob
 
 
 def datatype_and_blob(rows: NDArray[Any] | Sequence[bytes]) -> tuple[str, list[int], bytes]:
-    """Datatype, shape and bytes of an input, as both protocols have them."""
+    """Datatype, shape and bytes of an input, as both protocols need them."""
     if not isinstance(rows, np.ndarray):
         return "BYTES", [len(rows)], b"".join(map(element, rows))
     if rows.dtype.name not in DATATYPES:
@@ -155,11 +155,11 @@ def datatype_and_blob(rows: NDArray[Any] | Sequence[bytes]) -> tuple[str, list[i
 
 
 def array_from(address: Address, tensor: TensorInfo, blob: bytes | memoryview) -> NDArray[Any]:
-    """An output's array. Raises EngineError where its bytes do not make its shape."""
+    """An output's array. Raises EngineError if its bytes do not fit its shape."""
     if tensor.datatype not in DTYPES:
         raise EngineError(f"{address}: output {tensor.name} is {tensor.datatype[:16]}, which lit-bench does not read")
     try:
         return np.frombuffer(blob, np.dtype(DTYPES[tensor.datatype]).newbyteorder("<")).reshape(tensor.shape)
     except ValueError:
         size = f"{len(blob)} bytes for {tensor.datatype} {list(tensor.shape)}"
-        raise EngineError(f"{address}: output {tensor.name} is not what it says: {size}") from None
+        raise EngineError(f"{address}: output {tensor.name} does not fit its own shape: {size}") from None

@@ -1,4 +1,4 @@
-"""A persistent HTTP/1.1 connection by the standard library, without Nagle's delay, and what can go wrong with one."""
+"""A persistent HTTP/1.1 connection by the standard library, without Nagle's delay, and how one can fail."""
 
 import http.client
 import socket
@@ -59,7 +59,7 @@ class HttpConnection:
         return self.ask("POST", packed.path, packed.body, packed.headers)
 
     def wake(self) -> None:
-        """Connect again where the server may have hung up meanwhile."""
+        """Connect again if the server may have hung up meanwhile."""
         if time.monotonic() - self._used > IDLE_S:
             self._http.close()
             try:
@@ -75,7 +75,7 @@ class HttpConnection:
     def ask(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> HttpAnswer:
-        """One request. Raises what `refusal` makes of any status but 200, and EngineError."""
+        """One request. Raises what `refusal` makes of any status but 200, and EngineError if the connection breaks."""
         try:
             with suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before it had read all
                 self._http.request(method, path, body, headers or self._headers)
@@ -92,7 +92,7 @@ class HttpConnection:
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:
-    """The body. With a number `read` does not notice one that is shorter than it was said to be."""
+    """The body. `read` is called without a number, with which it would not notice a body that is cut short."""
     if response.length is None:
         return response.read(_MOST)
     if response.length > _MOST:
@@ -101,12 +101,12 @@ def _read(response: http.client.HTTPResponse) -> bytes:
 
 
 _HUNG_UP = "{address} hung up: is it stopping, or does this port expect TLS?"
-# The first that fits; the more particular ones stand before what they inherit from.
+# The first match counts; subclasses come before what they inherit from.
 _BROKEN: tuple[tuple[type[Exception], type[LitError], str], ...] = (
     (ConnectionRefusedError, EngineError, "nothing listens at {address}: start lit-serve, or check --url"),
-    (socket.gaierror, UsageError, "{address}: there is no host of this name"),
+    (socket.gaierror, UsageError, "{address}: there is no host with this name"),
     (ssl.SSLCertVerificationError, UsageError, "{address}: its certificate is not trusted ({error}): give --ca FILE"),
-    (ssl.SSLError, UsageError, "{address} does not speak TLS as this client does; without TLS it is http://"),
+    (ssl.SSLError, UsageError, "{address} does not accept this client's TLS; without TLS, write http://"),
     (TimeoutError, EngineError, "{address} gave no answer within {timeout:g} s"),
     (ConnectionError, EngineError, _HUNG_UP),
     (http.client.ImproperConnectionState, EngineError, _HUNG_UP),  # before the request was sent

@@ -1,4 +1,4 @@
-"""A model that a server answers for, as the subject of a measurement."""
+"""A model on a server, as the subject of a measurement."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,14 +19,14 @@ from lit_infer.errors import EngineError, UsageError
 
 @dataclass(frozen=True)
 class ServedModel:
-    """One model of one server by one protocol, and what it is asked about."""
+    """One model of one server by one protocol, and the samples to send it."""
 
     name: str
-    """http or grpc; with the port where there are several of one protocol."""
+    """http or grpc; with the port if there are several servers with one protocol."""
     client: Client
     server: ServerInfo
     info: ModelInfo
-    """Of one version, which all requests ask for."""
+    """For one version, which all requests ask for."""
     samples: Samples
     _packed: dict[int, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -37,12 +37,12 @@ class ServedModel:
 
     @property
     def device(self) -> str:
-        """Not seen from here."""
+        """Unknown to the client."""
         return SERVER
 
     @property
     def threads(self) -> int:
-        """Not seen from here."""
+        """Unknown to the client."""
         return 0
 
     @property
@@ -52,7 +52,7 @@ class ServedModel:
 
     @property
     def fixed_batch(self) -> int | None:
-        """The only number of prepared rows that the model takes; None: any. Of images the server makes batches."""
+        """The only number of prepared rows that the model takes; None: any. Images are batched by the server."""
         shape = self.info.inputs[0].shape
         return shape[0] if self.samples.is_kept and shape and shape[0] > 0 else None
 
@@ -69,7 +69,7 @@ class ServedModel:
         return Callers(each, 1, "submit", lambda: _close(connections))
 
     def floor(self, count: int) -> Callers:
-        """As `many`, asking for nothing but whether the server lives: what client and wire cost."""
+        """Like `many`, but only asking whether the server is alive: the cost of client and network."""
         connections = [self.client.connect() for _ in range(count)]
         each = [Caller(one.live, lambda _: (), one.wake) for one in connections]
         return Callers(each, 1, "submit", lambda: _close(connections))
@@ -85,14 +85,14 @@ class ServedModel:
             target.close()
 
     def sizes(self, wanted: Sequence[int]) -> tuple[list[int], str]:
-        """Which batches one request can hold, and why not the others; of a graph for one batch size, that one."""
+        """Which batches fit into one request, and why the others do not; for a graph with one batch size, that size."""
         if self.fixed_batch:
             return [self.fixed_batch], f"it takes batches of {self.fixed_batch} only"
         why = ""
         for most in sorted(wanted, reverse=True):
             try:
                 self.ask(self.samples.rows(self.samples.largest(most)), most)
-            except UsageError as error:  # a single image was taken: it is the size that is refused
+            except UsageError as error:  # a single image was accepted, so it is the size that is refused
                 why = str(error)
                 continue
             return [size for size in wanted if size <= most], why
@@ -107,16 +107,16 @@ class ServedModel:
             connection.close()
 
     def packed(self, indices: Sequence[int]) -> Any:
-        """The request for these samples. Those for a single prepared one are packed once."""
+        """The request for these samples. Requests with a single prepared row are packed only once."""
         if len(indices) != 1 or not self.samples.is_kept:
             return self.client.pack(self.info, self.samples.rows(indices))
-        place = indices[0] % self.samples.count
-        if place not in self._packed:
-            self._packed[place] = self.client.pack(self.info, self.samples.rows([place]))
-        return self._packed[place]
+        index = indices[0] % self.samples.count
+        if index not in self._packed:
+            self._packed[index] = self.client.pack(self.info, self.samples.rows([index]))
+        return self._packed[index]
 
     def check(self, answer: Any, rows: int) -> Reply:
-        """The answer, if it is one: a wrong one may be quicker than a right one. Raises EngineError."""
+        """The answer, checked: a wrong one may be quicker than a right one. Raises EngineError for a wrong one."""
         reply = self.client.unpack(answer)
         if self.info.version not in ("", reply.version):
             raise EngineError(f"{self}: version {reply.version} answers for it now. Measure again")
@@ -150,7 +150,7 @@ class ServedModel:
         return Caller(lambda: connection.infer(request()), check, connection.wake)
 
     def _requests(self, batch_size: int, first: int) -> Callable[[], Any]:
-        """The next request: of prepared batches always the same, else of the next samples."""
+        """A function that gives the next request: always the same prepared batch, or one with the next samples."""
         if self.samples.is_kept and batch_size > 1:
             packed = self.packed(range(batch_size))
             return lambda: packed

@@ -1,4 +1,4 @@
-"""From `--url` to a served model that can be measured: ask what it is, try it once, take the version that answered."""
+"""From `--url` to a served model to measure: read its metadata, try it once, keep the version that answered."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from lit_infer.images import ImageInput
 
 @dataclass(frozen=True)
 class Servers:
-    """What the command line says of servers."""
+    """What the command line says about servers."""
 
     urls: Sequence[str]
     model: str | None = None
@@ -27,17 +27,17 @@ class Servers:
     ca: Path | None = None
 
     def open(self, *, images: Sequence[ImageInput] = (), inputs: MakeInputs | None = None) -> list[ServedModel]:
-        """Each server's model. `inputs`: what to send where that is not noise in the shapes of its metadata."""
-        places = list(dict.fromkeys(addresses.parse(url) for url in self.urls))
+        """Each server's model. `inputs`: what to send instead of noise in the shapes of its metadata."""
+        found = list(dict.fromkeys(addresses.parse(url) for url in self.urls))
         access = Access(_key(self.key_file), self.ca)
-        found = []
-        for place, label in zip(places, _labels(places), strict=True):
-            client: Client = HttpClient(place, access) if place.protocol == "http" else GrpcClient(place, access)
+        models = []
+        for address, label in zip(found, _labels(found), strict=True):
+            client: Client = HttpClient(address, access) if address.protocol == "http" else GrpcClient(address, access)
             try:
-                found.append(_open(client, label, self.model, images, inputs))
+                models.append(_open(client, label, self.model, images, inputs))
             finally:
                 client.close()
-        return found
+        return models
 
 
 def _open(
@@ -64,12 +64,12 @@ def _model(client: Client, wanted: str | None) -> ModelInfo:
 
 
 def _named(wanted: str | None) -> tuple[str, str]:
-    """Name and version, as far as they are given."""
+    """Name and version; either may be empty."""
     name, slash, version = (wanted or "").partition("/")
     if wanted is not None and (not name or bool(slash) != bool(version) or "/" in version):
         raise UsageError(
-            f"--model {wanted!r}: with --url it is the name on the server, NAME or NAME/VERSION; "
-            "a model to measure beside it is named as in: lit-bench MODEL --url ..."
+            f"--model {wanted!r}: with --url this is the name on the server, NAME or NAME/VERSION; "
+            "to measure a model beside it: lit-bench MODEL --url ..."
         )
     return name, version
 
@@ -80,7 +80,7 @@ def _samples(address: Address, info: ModelInfo, images: Sequence[ImageInput], in
     first = info.inputs[0]
     if len(info.inputs) != 1 or first.datatype != "UINT8" or len(first.shape) != 4:
         takes = ", ".join(f"{tensor.name} {tensor.datatype} {list(tensor.shape)}" for tensor in info.inputs)
-        raise UsageError(f"--from: {info.name} at {address} takes no images but {takes}")
+        raise UsageError(f"--from: {info.name} at {address} does not take images, but {takes}")
     return FileSamples(images, first.name)
 
 
@@ -89,7 +89,7 @@ def _noise(address: Address, info: ModelInfo) -> MakeInputs:
     for tensor in info.inputs:
         if tensor.datatype not in DTYPES:
             takes = f"{tensor.name} as {tensor.datatype[:16]}"
-            raise UsageError(f"{info.name} at {address} takes {takes}, which lit-bench does not make")
+            raise UsageError(f"{info.name} at {address} takes {takes}, which lit-bench cannot make")
         if min(tensor.shape[1:], default=1) < 1:
             fix = "give --inputs FILE.npz, --from IMAGES, or its bundle: lit-bench MODEL --url ..."
             raise UsageError(f"{info.name} at {address} takes {tensor.name} of any size {list(tensor.shape)}: {fix}")
@@ -103,9 +103,9 @@ def _key(file: Path | None) -> str | None:
     return keys[0].decode("ascii", "replace") if keys else None
 
 
-def _labels(places: Sequence[Address]) -> list[str]:
-    """The protocol; where there are several of one with the port, or with all of the address."""
-    short: list[str] = [place.protocol for place in places]
-    longer = [f"{place.protocol} :{place.port}" for place in places]
-    full = [f"{place.protocol} {place.netloc}" for place in places]
-    return next(labels for labels in (short, longer, full) if len(set(labels)) == len(places) or labels is full)
+def _labels(found: Sequence[Address]) -> list[str]:
+    """The protocol; if several servers have the same one, with the port or with the whole address."""
+    short: list[str] = [address.protocol for address in found]
+    longer = [f"{address.protocol} :{address.port}" for address in found]
+    full = [f"{address.protocol} {address.netloc}" for address in found]
+    return next(labels for labels in (short, longer, full) if len(set(labels)) == len(found) or labels is full)

@@ -1,4 +1,4 @@
-"""The protocol over gRPC, by grpcio: a channel with a connection of its own per thread. It has no Nagle's delay."""
+"""The protocol over gRPC, by grpcio: a channel with its own connection for each thread, without Nagle's delay."""
 
 import os
 import time
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _SERVICE = "/inference.GRPCInferenceService/"
 _OPTIONS = (
-    ("grpc.use_local_subchannel_pool", 1),  # else all channels to a server share one connection
+    ("grpc.use_local_subchannel_pool", 1),  # otherwise all channels to a server share one connection
     ("grpc.max_receive_message_length", 2**30),
     ("grpc.max_send_message_length", -1),
     ("grpc.enable_http_proxy", 0),
@@ -42,14 +42,14 @@ _STATUS = {
     "DEADLINE_EXCEEDED": 503,
     "UNAVAILABLE": 503,
 }
-"""What a code is over HTTP; any other is 500."""
+"""The HTTP status for each code; any other is 500."""
 
 
 class GrpcClient:
     """A server's `inference.GRPCInferenceService`."""
 
     def __init__(self, address: Address, access: Access) -> None:
-        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it writes of each failure to stderr, past everybody
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it would write each failure to stderr itself
         for module in ("grpc", "google.protobuf"):
             require(module, extra="serve", purpose=f"--url {address}")
         from lit_infer.server.grpc import inference_pb2
@@ -72,7 +72,7 @@ class GrpcClient:
         return GrpcConnection(self.address, channel, self._metadata)
 
     def close(self) -> None:
-        """Give back the connection on which it asks for what is not measured."""
+        """Close the connection for requests that are not measured."""
         self._control.close()
 
     def server(self) -> ServerInfo:
@@ -151,7 +151,7 @@ class GrpcConnection:
         return self.ask("ModelInfer", packed)
 
     def wake(self) -> None:
-        """Let the channel connect again where the server may have hung up meanwhile."""
+        """Let the channel connect again if the server may have hung up meanwhile."""
         if time.monotonic() - self._used > IDLE_S:
             self.live()
 
@@ -160,7 +160,7 @@ class GrpcConnection:
         self._channel.close()
 
     def ask(self, method: str, request: bytes) -> bytes:
-        """One call. Raises what `refusal` makes of any code but OK, and EngineError."""
+        """One call. Raises what `refusal` makes of any code but OK, and EngineError if the connection breaks."""
         import grpc
 
         call = self._methods.get(method) or self._method(method)
@@ -192,12 +192,12 @@ def _credentials(access: Access) -> "grpc.ChannelCredentials":
 
 
 def _failure(address: Address, error: Any) -> LitError:
-    """What a call that failed means, in one line."""
+    """What a failed call means, in one line."""
     code, said = error.code().name, error.details() or ""
     if code == "UNAVAILABLE" and not (error.initial_metadata() or error.trailing_metadata()):
-        return _unreachable(address, said)  # what a server says itself comes with metadata
+        return _unreachable(address, said)  # a server's own words come with metadata
     if code == "UNIMPLEMENTED":
-        return UsageError(f"{address} is no server of the Open Inference Protocol v2: {said}")
+        return UsageError(f"{address} is not a server of the Open Inference Protocol v2: {said}")
     if code == "RESOURCE_EXHAUSTED" and "larger than max" in said:
         return refusal(address, 413, said)
     if code == "DEADLINE_EXCEEDED" and said == "Deadline Exceeded":
@@ -211,9 +211,9 @@ def _unreachable(address: Address, said: str) -> LitError:
     if "http1.x" in said:
         return UsageError(f"{address} speaks HTTP/1.1, not gRPC: write http://{address.netloc}, or check the port")
     if "address lookup failed" in said:
-        return UsageError(f"{address}: there is no host of this name")
+        return UsageError(f"{address}: there is no host with this name")
     if "CERTIFICATE_VERIFY_FAILED" in said:
         return UsageError(f"{address}: its certificate is not trusted: give --ca FILE")
     if "handshake failed" in said:
-        return UsageError(f"{address} does not speak TLS as this client does; without TLS it is grpc://")
+        return UsageError(f"{address} does not accept this client's TLS; without TLS, write grpc://")
     return EngineError(f"{address} hung up: is it stopping, or does this port expect TLS? ({said[-200:]})")

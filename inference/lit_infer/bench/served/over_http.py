@@ -1,4 +1,4 @@
-"""The protocol over HTTP/1.1: JSON that describes the tensors, and their bytes behind it."""
+"""The protocol over HTTP/1.1: JSON that describes the tensors, followed by their bytes."""
 
 import ssl
 from typing import Any, TypeVar
@@ -38,7 +38,7 @@ class HttpClient:
         return HttpConnection(self.address, self._headers, self._tls)
 
     def close(self) -> None:
-        """Give back the connection on which it asks for what is not measured."""
+        """Close the connection for requests that are not measured."""
         self._control.close()
 
     def server(self) -> ServerInfo:
@@ -46,7 +46,9 @@ class HttpClient:
         try:
             found = self._get("/v2", _Server)
         except NotFoundError:
-            raise UsageError(f"{self.address} is no server of the Open Inference Protocol v2: it has no /v2") from None
+            raise UsageError(
+                f"{self.address} is not a server of the Open Inference Protocol v2: it has no /v2"
+            ) from None
         return ServerInfo(printable(found.name), printable(found.version))
 
     def models(self) -> list[str]:
@@ -68,7 +70,7 @@ class HttpClient:
         )
 
     def pack(self, model: ModelInfo, rows: Rows) -> Packed:
-        """JSON that describes the tensors, and their bytes behind it."""
+        """JSON that describes the tensors, followed by their bytes."""
         inputs, blobs = [], []
         for name, array in rows.items():
             datatype, shape, blob = datatype_and_blob(array)
@@ -80,7 +82,7 @@ class HttpClient:
         return Packed(path, b"".join([head, *blobs]), {**self._headers, LENGTH: str(len(head))})
 
     def unpack(self, answer: HttpAnswer) -> Reply:
-        """The same, read."""
+        """Read an answer of the same form."""
         if answer.header_length is None or answer.header_length > len(answer.body):
             raise EngineError(f"{self.address} did not answer in binary, which lit-bench asks for")
         view = memoryview(answer.body)

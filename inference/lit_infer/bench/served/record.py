@@ -1,4 +1,4 @@
-"""What `lit-bench` keeps of a served model beside its figures."""
+"""What `lit-bench` records about a served model beside its figures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from lit_infer.bench.served.model import ServedModel
 
 @dataclass(frozen=True)
 class Floor:
-    """What client and wire cost: the least that can be asked, over the same kind of connections."""
+    """The cost of client and network: the smallest request, over the same kind of connections."""
 
     callers: int
     p50_ms: float
     requests_per_s: float
-    """This client can do no more, whatever the server could."""
+    """This client cannot do more, however fast the server is."""
 
 
 @dataclass(frozen=True)
 class ServedRecord:
-    """Who answered."""
+    """Which model of which server answered."""
 
     format: str
     """As in the rows."""
@@ -37,9 +37,9 @@ class ServedRecord:
     """tensors or images."""
     floor: tuple[Floor, ...]
     answers_as: str | None = None
-    """The graph of the bundle here that it was compared with; None: no bundle was named."""
+    """The graph of the local bundle whose answers it gives; None: no bundle was named."""
     difference: float | None = None
-    """From that, the largest, as a share of the largest answer."""
+    """The largest difference from that graph, as a share of the largest answer."""
 
     @property
     def identity(self) -> str:
@@ -55,7 +55,7 @@ class ServedRecord:
 
 
 def record(model: ServedModel, *, callers: Sequence[int], seconds: float, agreement: Agreement | None) -> ServedRecord:
-    """Who answers, with the floor under one caller and under the most of `callers`, measured for so long each."""
+    """Who answers, and the floor for one caller and for the most of `callers`, each measured for that long."""
     counts = sorted({1, max(callers, default=1)})
     rows = take_turns([CallingCell(model, model.floor(count)) for count in counts], seconds=seconds)
     return ServedRecord(

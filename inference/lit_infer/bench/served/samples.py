@@ -1,4 +1,4 @@
-"""What requests hold: prepared tensors, which are kept in memory, or image files, which are read for each request."""
+"""What requests hold: prepared tensors, kept in memory, or image files, read for each request."""
 
 import os
 from collections.abc import Sequence
@@ -21,13 +21,13 @@ class Samples(Protocol):
     is_kept: bool
     """Whether they are in memory."""
     row_bytes: int
-    """Of the largest."""
+    """Bytes of the largest row."""
 
     def rows(self, indices: Sequence[int]) -> Rows:
         """The inputs of one request; an index may be larger than `count`."""
 
     def largest(self, count: int) -> Sequence[int]:
-        """Indices that make as large a request as so many can."""
+        """The indices of the largest request with this many rows."""
 
 
 class PreparedSamples:
@@ -46,11 +46,11 @@ class PreparedSamples:
 
     def rows(self, indices: Sequence[int]) -> Rows:
         """The inputs of one request."""
-        places = [index % self.count for index in indices]
-        return {name: array[places] for name, array in self._arrays.items()}
+        wrapped = [index % self.count for index in indices]
+        return {name: array[wrapped] for name, array in self._arrays.items()}
 
     def largest(self, count: int) -> Sequence[int]:
-        """All are alike."""
+        """Any will do: all have the same size."""
         return range(count)
 
 
@@ -69,9 +69,9 @@ class FileSamples:
         return {self._name: [_read(self.files[index % self.count]) for index in indices]}
 
     def largest(self, count: int) -> Sequence[int]:
-        """By the files' sizes."""
+        """The largest files first."""
         order = sorted(range(self.count), key=lambda index: -self._sizes[index])
-        return [order[place % self.count] for place in range(count)]
+        return [order[index % self.count] for index in range(count)]
 
 
 def _read(file: ImageInput) -> bytes:

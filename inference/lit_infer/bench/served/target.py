@@ -1,4 +1,4 @@
-"""What a load generator drives over the wire."""
+"""What a load generator drives over the network."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from lit_infer.bench.served.model import ServedModel
 
 _MOST_AT_ONCE = 128
-"""Requests under way; a query more waits here, and its latency counts."""
+"""Requests under way; one more query waits here, and that wait is part of its latency."""
 _AHEAD = 15
-"""Offline's requests under way but for one: enough for the server to fill its batches from."""
+"""Requests of Offline that are under way besides the one that is waited for: enough to fill the server's batches."""
 _ROWS = 8
 _ROWS_BYTES = 8 * 2**20
 
@@ -38,15 +38,15 @@ class ServedTarget:
         self._model.check(connection.infer(self._model.packed(indices)), len(indices))
 
     def submit(self, index: int, done: Done) -> None:
-        """A request of its own, on a free connection."""
+        """One request, on a free connection."""
         self._pool.submit(self.answer, [index]).add_done_callback(lambda future: done(_failure(future)))
 
     def stream(self, indices: Sequence[int]) -> Iterator[OverloadedError | None]:
-        """Requests of several, on several connections. Files go alone: any of them may be large."""
+        """Requests of several rows, on several connections. Files are sent singly: any of them may be large."""
         return self._stream(indices, rows=self._rows())
 
     def images_per_s(self, seconds: float, *, one_by_one: bool) -> float:
-        """What `stream` does, or what it would do with single images."""
+        """The rate of `stream`, or of a stream of single images."""
         stream = partial(self._stream, rows=1) if one_by_one else self.stream
         return rate_of(stream, self.count, seconds=seconds, least=2 * _AHEAD)
 
@@ -76,7 +76,7 @@ class ServedTarget:
         return max(1, min(most or _ROWS, _ROWS_BYTES // max(1, samples.row_bytes)))
 
     def _connection(self) -> Connection:
-        """This thread's."""
+        """This thread's connection."""
         connection: Connection | None = getattr(self._own, "connection", None)
         if connection is None:
             connection = self._own.connection = self._model.client.connect()

@@ -1,1 +1,1 @@
-"""`lit-bench tune`: the engine, threads and batch size that serve an aim best here (aims -> candidates -> tune)."""
+"""`lit-bench tune`: the engine, threads and batch size that meet an aim best here (aims -> candidates -> tune)."""

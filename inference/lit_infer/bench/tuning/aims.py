@@ -1,4 +1,4 @@
-"""What tuning is for, and what came of it: plain data."""
+"""The aim of tuning, and its result: plain data."""
 
 import re
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ from lit_infer.settings import Settings
 
 @dataclass(frozen=True)
 class Aim:
-    """What is wanted. With a percentile: throughput under a bound on latency."""
+    """What is wanted. With a percentile: the most throughput under a bound on latency."""
 
     text: str
     percentile: float | None = None
@@ -25,24 +25,24 @@ class Aim:
 
     @property
     def is_latency(self) -> bool:
-        """Whether the least time of one call is what counts."""
+        """Whether the aim is the least time of one call."""
         return self.text == "latency"
 
 
 @dataclass(frozen=True)
 class Tried:
-    """One setting, and what it gave: the figure that the aim is about."""
+    """One setting and its figures."""
 
     engine: str
     threads: int
     batch_size: int
     images_per_s: float
     latency_ms: float | None = None
-    """The median for the aim latency, the percentile for a bound on one."""
+    """The median if the aim is latency, the percentile if the aim is a bound on one."""
 
     @property
     def setting(self) -> tuple[str, int, int]:
-        """What it is, without what it gave."""
+        """The setting without its figures."""
         return self.engine, self.threads, self.batch_size
 
     def __str__(self) -> str:
@@ -65,7 +65,7 @@ class Tuned:
         return self.chosen.setting == self.default.setting
 
     def settings(self, precision: Precision) -> Settings:
-        """What `load` is to use."""
+        """The settings that `load` will use."""
         best = self.chosen
         return Settings(batch_size=best.batch_size, threads=best.threads, engine=best.engine, precision=precision)
 
@@ -88,7 +88,7 @@ class Tuned:
 
     @property
     def why_not(self) -> str:
-        """What keeps the default from being chosen whatever its throughput; nothing where nothing does."""
+        """Why the default cannot be chosen, whatever its throughput; empty if it can."""
         if self.aim.percentile is None or (self.default.latency_ms or 0) < self.aim.bound_ms:
             return ""
         return f", with {self.aim.latency_name.removesuffix(' ms')} {self.default.latency_ms:.3g} ms"

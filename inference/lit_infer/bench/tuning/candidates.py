@@ -1,4 +1,4 @@
-"""What `lit-bench tune` tries: every engine that has a graph of one precision, with each number of threads."""
+"""What `lit-bench tune` tries: every engine that has a graph of one precision, on several numbers of threads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,24 +14,24 @@ from lit_infer.predictor import open_predictor
 
 @dataclass(frozen=True)
 class Candidates:
-    """What is tried: every engine that has a graph of this precision, with each number of threads."""
+    """What is tried: every engine that has a graph of this precision, on several numbers of threads."""
 
     subjects: list[Subject]
-    """The first one's engine is the one that `load` takes by itself."""
+    """The engine of the first one is the default, which `load` chooses by itself."""
     precision: Precision
     left_out: list[str]
 
     @property
     def manifest(self) -> Manifest:
-        """Of the model."""
+        """The model's manifest."""
         return self.subjects[0].predictor.manifest
 
 
 def open_candidates(model: str, *, images: Sequence[ImageInput] = (), precision: str = "auto") -> Candidates:
-    """Open what could be chosen. All of one precision: another one answers differently, which no speed excuses."""
+    """Open what could be chosen. All have one precision: another one gives other answers, which no speed excuses."""
     graphs = bundle.find(model)
     if graphs[0].manifest is None:
-        raise UsageError(f"{model} is a lone graph file, and settings are kept for bundles: tune the bundle")
+        raise UsageError(f"{model} is a single graph file, and settings are kept only for bundles: tune the bundle")
     default = bundle.choose(graphs, precision=precision)
     assert default.listed is not None  # noqa: S101 - a bundle's graph is listed
     kept = default.listed.precision
@@ -53,6 +53,6 @@ def open_candidates(model: str, *, images: Sequence[ImageInput] = (), precision:
 
 
 def _thread_counts() -> list[int]:
-    """1, 2, 4 ... and all cores."""
+    """1, 2, 4 and so on, and all cores."""
     cores = usable_cpus()
     return sorted({cores, *(2**power for power in range(cores.bit_length()) if 2**power <= cores)})

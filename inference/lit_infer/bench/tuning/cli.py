@@ -1,4 +1,4 @@
-"""`lit-bench tune`: find the best setting for a model on this machine, and keep it."""
+"""`lit-bench tune`: find the best settings for a model on this machine, and keep them."""
 
 import json
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,20 +29,25 @@ _EXAMPLES = """Examples:
 def tune(
     model: Annotated[str | None, typer.Option("--model", "-m", help=console.MODEL_HELP)] = None,
     aim: Annotated[str, typer.Option(help='latency, throughput, or a bound on latency: "p99<20ms".')] = "throughput",
-    batch_sizes: Annotated[str | None, typer.Option("--batch-sizes", help="To try, with commas; 8 always is.")] = None,
+    batch_sizes: Annotated[
+        str | None, typer.Option("--batch-sizes", help="Sizes to try, separated by commas; 8 is always tried.")
+    ] = None,
     precision: Annotated[
-        str, typer.Option(help="fp32, fp16, bf16 or int8; auto is what load takes. Another gives other answers.")
+        str,
+        typer.Option(
+            help="fp32, fp16, bf16 or int8; auto is the one that load takes. Another one gives other answers."
+        ),
     ] = "auto",
     images: options.From = None,
     seconds: Annotated[float, typer.Option(min=0.05, help="Measuring time of each setting.")] = 1.0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing, only say what was found.")] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Find the engine, threads and batch size that serve an aim best here, and keep them for this model.
+    """Find the engine, threads and batch size that meet an aim best on this machine, and keep them for this model.
 
     latency: the least time of one call. throughput: the most images/s over a folder. p99<20ms: the most
-    images/s of calls whose p99 is below. lit_infer.load and lit-infer use what was kept, on this machine.
+    images/s with p99 below 20 ms. On this machine, lit_infer.load and lit-infer then use what was kept.
     """
     from lit_infer import bundle, settings
     from lit_infer.bench.tuning import aims, candidates

@@ -1,4 +1,4 @@
-"""What single settings give: latency under callers who fill every batch, and images/s through `stream`."""
+"""The figures of single settings: latency under callers that fill every batch, and images/s through `stream`."""
 
 from collections.abc import Callable, Sequence
 from itertools import cycle, islice
@@ -23,7 +23,7 @@ def loaded(
     seconds: float,
     advance: Callable[[], None] = lambda: None,
 ) -> list[Tried]:
-    """What callers of `submit` see when there are enough of them to fill a batch on every thread."""
+    """Latency for callers of `submit`, when there are enough of them to fill a batch on every thread."""
     cells = [
         shared_by(subject, size * subject.predictor.threads, max_batch=size)
         if subject.predictor.manifest.spec.takes_images
@@ -37,7 +37,7 @@ def loaded(
 def streamed(
     subjects: Sequence[Subject], sizes: Sequence[int], seconds: float, advance: Callable[[], None]
 ) -> list[Tried]:
-    """Images/s through `stream`, in turns; the median of the turns. Task tensor has no stream: calls, then."""
+    """Images/s through `stream`: the median of several turns. Task tensor has no stream and is called instead."""
     if not subjects[0].predictor.manifest.spec.takes_images:
         return [from_row(row, None) for row in measure(subjects, sizes, seconds=seconds, advance=advance)]
     streams = [_Stream(subject, size) for subject in subjects for size in sizes]
@@ -55,7 +55,7 @@ def streamed(
 
 
 class _Stream:
-    """One setting, as a folder would run with it."""
+    """One setting, run as on a folder of images."""
 
     def __init__(self, subject: Subject, size: int) -> None:
         self.engine, self.size = subject.name, size
@@ -64,7 +64,7 @@ class _Stream:
         self.rates: list[float] = []
 
     def warm_up(self, seconds: float) -> None:
-        """The first batches allocate; the next say how many make a turn."""
+        """The first batches allocate; the next ones show how many images make a turn."""
         self.rate()
         self.count = max(self.count, round(self.rate() * seconds))
 
@@ -77,5 +77,5 @@ class _Stream:
 
 
 def from_row(row: Row, latency_ms: float | None, *, batch_size: int | None = None) -> Tried:
-    """A row as a trial; `batch_size`: where it is not the row's."""
+    """A row as a trial; `batch_size`: if it is not the row's."""
     return Tried(row.format, row.threads, batch_size or row.batch_size, row.images_per_s, latency_ms)

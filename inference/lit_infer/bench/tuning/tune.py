@@ -1,10 +1,10 @@
-"""Find the engine, the threads and the batch size that serve an aim best on this machine.
+"""Find the engine, the threads and the batch size that meet an aim best on this machine.
 
     latency      the least median time of one call with one image
     throughput   the most images/s through `stream`, which is how `lit-infer` runs a folder
     p99<20ms     the most images/s through `submit` with p99 below 20 ms, under callers that fill every batch
 
-What is found must beat the default by more than two measurements of the same thing differ; else the default stays.
+What is found must beat the default by more than two measurements of one setting differ; otherwise the default stays.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ def tune(
     seconds: float,
     advance: Callable[[], None] = lambda: None,
 ) -> Tuned:
-    """Try every setting for about `seconds` and choose. Raises GateError where none is within the aim's bound.
+    """Try every setting for about `seconds` and choose. Raises GateError if none is within the aim's bound.
 
     The first subject's engine, on all cores, with the default batch size is the default.
     """
@@ -45,7 +45,7 @@ def tune(
 
 
 def steps(subjects: Sequence[Subject], aim: Aim, *, batch_sizes: Sequence[int] = BATCH_SIZES) -> int:
-    """How often `tune` calls `advance`, but for the repetitions that a bound on a percentile needs."""
+    """How often `tune` calls `advance`, except in the repetitions that a bound on a percentile needs."""
     sizes = len(_sizes(subjects, batch_sizes))
     if aim.is_latency:
         return len(subjects) * ROUNDS + sizes * trials.STREAM_ROUNDS
@@ -55,7 +55,7 @@ def steps(subjects: Sequence[Subject], aim: Aim, *, batch_sizes: Sequence[int] =
 def _by_latency(
     subjects: Sequence[Subject], aim: Aim, sizes: Sequence[int], seconds: float, advance: Callable[[], None]
 ) -> Tuned:
-    """Engine and threads by the time of one call; then the batch size, for whoever hands over many, by throughput."""
+    """Engine and threads by the time of one call; then the batch size by throughput, for those who hand over many."""
     usual = subjects[0].predictor.batch_size
     rows = measure(subjects, sizes_for(subjects[0], [1]), seconds=seconds, advance=advance)
     tried = [trials.from_row(row, row.p50_ms, batch_size=usual) for row in rows]
@@ -63,7 +63,7 @@ def _by_latency(
     chosen = found.chosen
     own = [one for one in subjects if (one.name, one.predictor.threads) == (chosen.engine, chosen.threads)]
     streamed = trials.streamed(own, sizes, seconds, advance)
-    # 3 % are within what two measurements differ by: the default gets them for granted.
+    # Two measurements may differ by 3 %: the default gets these for free.
     best = max(streamed, key=lambda one: one.images_per_s * (MARGIN if one.batch_size == usual else 1))
     return Tuned(aim, replace(chosen, batch_size=best.batch_size), found.default, found.tried)
 
@@ -71,18 +71,18 @@ def _by_latency(
 def _by_bound(
     subjects: Sequence[Subject], aim: Aim, sizes: Sequence[int], seconds: float, advance: Callable[[], None]
 ) -> Tuned:
-    """A short look at all, then long ones at the best that may do: a percentile needs many calls."""
+    """A short look at all settings, then long ones at the most promising: a percentile needs many calls."""
     assert aim.percentile is not None  # noqa: S101 - only called for such an aim
     settings = [(subject, size) for size in sizes for subject in subjects]
     tried = trials.loaded(settings, aim.percentile, seconds, advance)
     default = _default(tried, subjects[0])
-    order = sorted(range(len(tried)), key=lambda place: -tried[place].images_per_s)
-    ordered = tuple(tried[place] for place in order)
-    hopeful = [place for place in order if (tried[place].latency_ms or 0) < 2 * aim.bound_ms]
+    order = sorted(range(len(tried)), key=lambda index: -tried[index].images_per_s)
+    ordered = tuple(tried[index] for index in order)
+    hopeful = [index for index in order if (tried[index].latency_ms or 0) < 2 * aim.bound_ms]
     for start in range(0, len(hopeful), _AT_ONCE):
         looked_at = {*hopeful[start : start + _AT_ONCE], tried.index(default)}
-        enough = max(calls_needed(aim.percentile) / tried[place].images_per_s for place in looked_at)
-        again = trials.loaded([settings[place] for place in looked_at], aim.percentile, max(seconds, 1.2 * enough))
+        enough = max(calls_needed(aim.percentile) / tried[index].images_per_s for index in looked_at)
+        again = trials.loaded([settings[index] for index in looked_at], aim.percentile, max(seconds, 1.2 * enough))
         default = _default(again, subjects[0])
         if within := [one for one in again if (one.latency_ms or 0) < aim.bound_ms]:
             found = Tuned(aim, max(within, key=lambda one: one.images_per_s), default, ordered)
@@ -102,12 +102,12 @@ def _tuned(aim: Aim, tried: Sequence[Tried], first: Subject, worth: Callable[[Tr
 
 
 def _sizes(subjects: Sequence[Subject], wanted: Sequence[int]) -> list[int]:
-    """Those wanted and the default."""
+    """The sizes that are wanted, and the default."""
     return sizes_for(subjects[0], sorted({*wanted, subjects[0].predictor.batch_size}))
 
 
 def _default(tried: Sequence[Tried], first: Subject) -> Tried:
-    """What `load` takes where nothing was tuned."""
+    """What `load` takes if nothing was tuned."""
     for one in tried:
         if (one.engine, one.threads, one.batch_size) == (first.name, usable_cpus(), first.predictor.batch_size):
             return one

@@ -36,5 +36,7 @@ def test_another_model_is_not_measured_in_its_place(
 ) -> None:
     other = narrow_model("http", "other")
 
-    with pytest.raises(GateError, match=r"other version 1 does not answer as colours@0123456789ab does here \(onnx"):
+    with pytest.raises(
+        GateError, match=r"other version 1 does not give the answers of colours@0123456789ab here \(onnx"
+    ):
         check_same(other, own)

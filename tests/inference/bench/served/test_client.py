@@ -49,7 +49,7 @@ def test_an_answer_whose_bytes_are_not_its_shape_is_an_error() -> None:
 
     assert array_from(BOX, info, bytes(16)).shape == (2, 2)
     for blob in (b"", bytes(15), bytes(20)):
-        with pytest.raises(EngineError, match="scores is not what it says"):
+        with pytest.raises(EngineError, match="scores does not fit its own shape"):
             array_from(BOX, info, blob)
     with pytest.raises(EngineError, match="BYTES, which lit-bench does not read"):
         array_from(BOX, TensorInfo("scores", "BYTES", (1,)), b"")

@@ -79,8 +79,8 @@ def test_the_wrong_protocol_names_the_right_one(server: Server) -> None:
     for url, says in (
         (f"http://{server.grpc}", "the gRPC port is grpc://"),
         (f"grpc://127.0.0.1:{server.port}", "speaks HTTP/1.1, not gRPC: write http://127.0.0.1"),
-        (f"https://127.0.0.1:{server.port}", "without TLS it is http://"),
-        (f"grpcs://{server.grpc}", "without TLS it is grpc://"),
+        (f"https://127.0.0.1:{server.port}", "without TLS, write http://"),
+        (f"grpcs://{server.grpc}", "without TLS, write grpc://"),
     ):
         with pytest.raises(UsageError, match=says):
             Servers([url]).open()
@@ -93,7 +93,7 @@ def test_another_kind_of_server_is_none_of_the_protocol() -> None:
 
     with http.server.HTTPServer(("127.0.0.1", 0), Quiet) as other:
         threading.Thread(target=other.serve_forever, args=(0.01,), daemon=True).start()
-        with pytest.raises(UsageError, match="is no server of the Open Inference Protocol v2"):
+        with pytest.raises(UsageError, match="is not a server of the Open Inference Protocol v2"):
             Servers([f"http://127.0.0.1:{other.server_port}"]).open()
         other.shutdown()
 

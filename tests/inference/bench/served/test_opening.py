@@ -48,7 +48,7 @@ def test_a_model_that_is_not_there_is_not_found(name: str, url: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "/", "a/", "/1", "a/1/2", "artifacts/bundles/colours"])
 def test_a_bundle_is_not_the_name_of_a_served_model(name: str, server: Server) -> None:
-    with pytest.raises(UsageError, match="with --url it is the name on the server, NAME or NAME/VERSION"):
+    with pytest.raises(UsageError, match="with --url this is the name on the server, NAME or NAME/VERSION"):
         Servers([server.url], name).open()
 
 

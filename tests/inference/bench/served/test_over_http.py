@@ -63,9 +63,12 @@ SCORES = {"name": "scores", "datatype": "FP32", "shape": [2], "parameters": {"bi
         (answered([]), "does not speak the Open Inference Protocol v2"),
         (HttpAnswer(b"\xff\xff", 2), "does not speak the Open Inference Protocol v2"),
         (HttpAnswer(b"[" * 100_000, 100_000), "does not speak the Open Inference Protocol v2"),
-        (answered({"outputs": [SCORES]}, b"1234"), "scores is not what it says"),
-        (answered({"outputs": [{**SCORES, "parameters": {}}]}), "scores is not what it says"),
-        (answered({"outputs": [{**SCORES, "parameters": {"binary_data_size": -4}}]}), "scores is not what it says"),
+        (answered({"outputs": [SCORES]}, b"1234"), "scores does not fit its own shape"),
+        (answered({"outputs": [{**SCORES, "parameters": {}}]}), "scores does not fit its own shape"),
+        (
+            answered({"outputs": [{**SCORES, "parameters": {"binary_data_size": -4}}]}),
+            "scores does not fit its own shape",
+        ),
     ],
 )
 def test_an_answer_that_is_not_the_protocol_s_is_an_error(answer: HttpAnswer, says: str) -> None:

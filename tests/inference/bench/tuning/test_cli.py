@@ -62,7 +62,7 @@ def test_tune_help_has_examples(tmp_path: Path) -> None:
     ("option", "value", "says"),
     [
         ("--aim", "fast", 'use latency, throughput, or a bound as in "p99<20ms"'),
-        ("--batch-sizes", "0", "expected whole numbers from 1 to 4096 with commas"),
+        ("--batch-sizes", "0", "expected whole numbers from 1 to 4096, separated by commas"),
         ("--model", "nowhere", "nowhere"),
     ],
 )
