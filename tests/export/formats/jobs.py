@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lit_export.formats.job import Job, Written
+from lit_export.formats.job import WriteJob, Written
 from lit_export.options import Options
 from lit_export.tasks import Target
 from lit_infer import manifest
@@ -46,7 +46,7 @@ def rows(count: int, seed: int = 0) -> tuple[NDArray[np.float32], ...]:
     return tuple(generator.normal(size=(count, 4)).astype(np.float32) for _ in INPUTS)
 
 
-def make_job(*, precision: Precision = "fp32", opset: int = 20, onnx: Path | None = None) -> Job:
+def make_job(*, precision: Precision = "fp32", opset: int = 20, onnx: Path | None = None) -> WriteJob:
     """A job for `Mixing`; `onnx`: the proven file that others are made from."""
     module = Mixing().eval()
 
@@ -57,7 +57,7 @@ def make_job(*, precision: Precision = "fp32", opset: int = 20, onnx: Path | Non
     def quantize(_: Path, __: Path) -> Quantization:
         raise NotImplementedError
 
-    return Job(
+    return WriteJob(
         target=Target(
             module=module,
             inputs=INPUTS,
