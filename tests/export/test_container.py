@@ -40,7 +40,7 @@ def repacked(*, compression: int = zipfile.ZIP_STORED, comment: bytes = b"", mor
 
 
 def read(data: bytes) -> Any:
-    return read_outline(io.BytesIO(data), place="x.ckpt")
+    return read_outline(io.BytesIO(data), where="x.ckpt")
 
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["archive", "older"])
@@ -121,13 +121,13 @@ def test_a_missing_file_names_those_beside_it(tmp_path: Path) -> None:
     (tmp_path / "last.ckpt").touch()
 
     with pytest.raises(NotFoundError, match=r"no checkpoint at .*lost\.ckpt.*last\.ckpt"):
-        open_file(tmp_path / "lost.ckpt", place=str(tmp_path / "lost.ckpt"))
+        open_file(tmp_path / "lost.ckpt", where=str(tmp_path / "lost.ckpt"))
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is a folder"):
-        open_file(tmp_path, place=str(tmp_path))
+        open_file(tmp_path, where=str(tmp_path))
     with pytest.raises(UsageError, match="/dev/null is not a file"):
-        open_file(Path("/dev/null"), place="/dev/null")
+        open_file(Path("/dev/null"), where="/dev/null")
     with pytest.raises(UsageError, match="cannot be read"):
-        open_file(Path("a\0b"), place="a?b")
+        open_file(Path("a\0b"), where="a?b")

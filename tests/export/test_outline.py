@@ -74,7 +74,7 @@ def test_a_tensor_is_told_by_kind_shape_and_storage() -> None:
     torch.save({"a": weights, "b": weights[1:], "c": torch.zeros(2, dtype=torch.int64)}, buffer)
     buffer.seek(0)
 
-    found = container.read_outline(buffer, place="x.ckpt")
+    found = container.read_outline(buffer, where="x.ckpt")
 
     shared = Storage("0", "Float", 12)
     assert found["a"] == TensorOutline("Float", (3, 4), shared)
