@@ -103,7 +103,9 @@ def test_no_step_is_named_outside_the_tables_of_steps() -> None:
 
 def test_the_walk_sees_a_name_that_is_out_of_place(tmp_path: Path) -> None:
     path = tmp_path / "module.py"
-    path.write_text('"""image-embedding in a docstring."""\nif task == "image-embedding" or f"for {x} image-embedding":\n    pass\n')
+    path.write_text(
+        '"""image-embedding in a docstring."""\nif task == "image-embedding" or f"for {x} image-embedding":\n    pass\n'
+    )
 
     assert [line for line, text in texts(path) if named(text, ["image-embedding"])] == [2, 2]
     assert not named("my-image-embedding-v2", ["image-embedding"])
