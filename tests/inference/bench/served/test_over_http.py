@@ -16,7 +16,7 @@ from lit_infer.bench.served.client import Access, ModelInfo
 from lit_infer.bench.served.http_connection import LENGTH, HttpAnswer
 from lit_infer.bench.served.over_http import HttpClient
 from lit_infer.errors import EngineError, NotFoundError, UsageError
-from tests.inference.server.process import Server
+from tests.support.server.process import Server
 
 CLIENT = HttpClient(parse("http://127.0.0.1:1"), Access(key="secret"))  # it connects when it is first used
 MODEL = ModelInfo("a model/é", "3", "", (), (), None)
