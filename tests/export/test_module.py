@@ -15,7 +15,7 @@ from lit_export.checkpoint import open_checkpoint
 from lit_export.find_class import find_class
 from lit_export.hparams import parse_hparam
 from lit_export.module import load_module, part
-from lit_export.tasks import Classifier
+from lit_export.tasks.image_classification import Classifier
 from lit_infer import images
 from lit_infer.errors import ArtifactError, UsageError
 from lit_infer.manifest import DeploymentFacts, Normalize

@@ -10,6 +10,7 @@ import msgspec
 import yaml
 
 from lit_infer.manifest import BatchTensor
+from lit_infer.tasks import TASKS
 from lit_trainer.callbacks.deployment_facts import CheckpointRecord, class_path
 
 _OWN = "lit_trainer."
@@ -31,7 +32,7 @@ def export_line(
     for name, value in unsaved.items():
         if name not in objects:
             words += ["--hparam", f"{name}={_as_yaml(value)}"]
-    if record.facts(module.trainer).task == "tensor" and module.example_input_array is None:
+    if not TASKS[record.facts(module.trainer).task].takes_images and module.example_input_array is None:
         words += _inputs(module, record)
     line = f"next: {shlex.join(words)}"
     if objects:

@@ -5,7 +5,7 @@ A row has the module around the user's, and how its answers are scored on labell
 
 from torch import nn
 
-from lit_export.tasks import image_classification, image_embedding, image_multilabel, tensor
+from lit_export.tasks import image_classification, image_embedding, image_multilabel, image_regression, tensor
 from lit_export.tasks.spec import ExportTask, Score, Tuned
 from lit_export.tasks.target import BATCH, Arrays, Target, answers, dtype_of, in_precision
 
@@ -28,6 +28,7 @@ TASKS = {
     for task in (
         image_classification.TASK,
         image_multilabel.TASK,
+        image_regression.TASK,
         image_embedding.TASK,
         tensor.TASK,
     )

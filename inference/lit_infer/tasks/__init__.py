@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from lit_infer.tasks import image_classification, image_embedding, image_multilabel, tensor
+from lit_infer.tasks import image_classification, image_embedding, image_multilabel, image_regression, tensor
 from lit_infer.tasks.choices import Choice
 from lit_infer.tasks.spec import Agreement, Ask, Metric, Outputs, Reading, Row, Shown, Tally, TaskSpec
 
@@ -34,6 +34,7 @@ TASKS = {
     for task in (
         image_classification.TASK,
         image_multilabel.TASK,
+        image_regression.TASK,
         image_embedding.TASK,
         tensor.TASK,
     )

@@ -8,6 +8,7 @@ import msgspec
 
 from lit_infer import manifest
 from lit_infer.errors import UsageError
+from lit_infer.tasks import tensor
 from lit_trainer.callbacks.seen_batch import SeenBatch
 
 
@@ -29,7 +30,7 @@ class CheckpointRecord(SeenBatch):
 
     def facts(self, trainer: pl.Trainer) -> manifest.DeploymentFacts:
         """Nothing but a graph of tensors: what the images of a data module mean for the module is not known."""
-        return manifest.DeploymentFacts(task="tensor")
+        return manifest.DeploymentFacts(task=tensor.TASK.name)
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]

@@ -4,6 +4,7 @@ from lit_trainer.data.base import ImageDataModule, SplitDataModule
 from lit_trainer.data.cifar10 import CIFAR10DataModule
 from lit_trainer.data.digits import DigitsDataModule
 from lit_trainer.data.image_folder import ImageFolderDataModule
+from lit_trainer.data.image_table import ImageTableDataModule
 from lit_trainer.data.mnist import MNISTDataModule
 from lit_trainer.data.resumable import ResumableLoader
 from lit_trainer.data.sequence import SequenceDataModule
@@ -13,6 +14,7 @@ __all__ = [
     "DigitsDataModule",
     "ImageDataModule",
     "ImageFolderDataModule",
+    "ImageTableDataModule",
     "MNISTDataModule",
     "ResumableLoader",
     "SequenceDataModule",

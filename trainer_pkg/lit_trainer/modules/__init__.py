@@ -7,6 +7,7 @@ from lit_trainer.modules.digits_cnn import DigitsCNN
 from lit_trainer.modules.gan import GAN
 from lit_trainer.modules.image_classifier import ImageClassifier
 from lit_trainer.modules.image_multilabel_classifier import ImageMultilabelClassifier
+from lit_trainer.modules.image_regressor import ImageRegressor
 from lit_trainer.modules.mnist_mlp import MnistMLP
 from lit_trainer.modules.sequence_tagger import SequenceTagger
 
@@ -18,6 +19,7 @@ __all__ = [
     "DigitsCNN",
     "ImageClassifier",
     "ImageMultilabelClassifier",
+    "ImageRegressor",
     "MnistMLP",
     "SequenceTagger",
 ]
