@@ -47,12 +47,25 @@ def _unsaved(module: pl.LightningModule, init_args: Mapping[str, Any]) -> dict[s
     """The arguments that neither the checkpoint nor the class knows."""
     if getattr(module, "_hparams_name", None) not in (None, "kwargs"):
         return {}  # save_hyperparameters(a_dict): one argument has them all
-    taken = inspect.signature(type(module).__init__).parameters
+    defaults = _defaults(type(module))
     return {
         name: value
         for name, value in init_args.items()
-        if name not in module.hparams and (name not in taken or taken[name].default != value)
+        if name not in module.hparams and (name not in defaults or defaults[name] != value)
     }
+
+
+def _defaults(cls: type) -> dict[str, Any]:
+    """The defaults of a class's arguments, also of those that it hands on to its bases as `**options`."""
+    found: dict[str, Any] = {}
+    for base in cls.__mro__:
+        if "__init__" not in vars(base):
+            continue
+        taken = inspect.signature(vars(base)["__init__"]).parameters.values()
+        found = {item.name: item.default for item in taken} | found
+        if not any(item.kind is item.VAR_KEYWORD for item in taken):
+            break
+    return found
 
 
 def _is_plain(value: Any) -> bool:
