@@ -9,6 +9,7 @@ import lightning.pytorch as pl
 import msgspec
 import yaml
 
+from lit_infer.engines import ENGINES  # the first is what most want
 from lit_infer.manifest import BatchTensor
 from lit_infer.tasks import TASKS
 from lit_trainer.callbacks.deployment_facts import CheckpointRecord, class_path
@@ -24,7 +25,7 @@ def export_line(
     `init_args`: what the module was made with. Where that is an object, which cannot be given as text, a second line
     says what to do.
     """
-    words = ["lit-export", "onnx", *source]
+    words = ["lit-export", next(iter(ENGINES)), *source]
     if not type(module).__module__.startswith(_OWN):
         words += ["--class", class_path(module, separator=":")]
     unsaved = _unsaved(module, init_args)
