@@ -18,7 +18,7 @@ from lit_infer.engines import ENGINES
 from lit_infer.errors import UsageError
 from lit_infer.manifest import Graph, Manifest
 
-Key = tuple[manifest.Format, manifest.Precision]
+Key = tuple[manifest.FormatName, manifest.Precision]
 
 GOLDEN = "golden.npz"
 CARD = "report.md"

@@ -16,7 +16,7 @@ from lit_infer.errors import UsageError, require
 if TYPE_CHECKING:
     from lit_export.bundle_folder import Bundle
     from lit_export.options import Options
-    from lit_infer.manifest import Format
+    from lit_infer.manifest import FormatName
 
 app = typer.Typer(
     pretty_exceptions_enable=False,
@@ -148,7 +148,7 @@ TimeLimit = Annotated[float, typer.Option(min=1, help="Seconds for each format, 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")]
 
 
-def _command(to: "list[Format]") -> Callable[..., None]:
+def _command(to: "list[FormatName]") -> Callable[..., None]:
     """The command that exports to some formats; all take the same options."""
 
     def command(
@@ -216,7 +216,7 @@ def _command(to: "list[Format]") -> Callable[..., None]:
     return command
 
 
-def _with_aot(to: "list[Format]") -> "list[Format]":
+def _with_aot(to: "list[FormatName]") -> "list[FormatName]":
     libraries = [library for name in to if (library := FORMATS[name].library) is not None]
     if not libraries:
         able = ", ".join(row.name for row in FORMATS.values() if row.library)
@@ -231,7 +231,7 @@ def _source(artifact: str | None, checkpoint: str | None) -> artifacts.Reference
 
 
 def _exported(
-    source: artifacts.Reference | str, to: "list[Format]", *, out: Path | None, options: "Options", quiet: bool
+    source: artifacts.Reference | str, to: "list[FormatName]", *, out: Path | None, options: "Options", quiet: bool
 ) -> "Bundle":
     with console.listening(quiet=quiet):
         if len(to) > 1:
@@ -258,7 +258,7 @@ def _show(bundle: "Bundle", *, quiet: bool) -> None:
 
 for _format in FORMATS.values():
     app.command(_format.name, help=_format.help)(_command([_format.name]))
-_ALL: "list[Format]" = [_format.name for _format in FORMATS.values() if _format.in_all]
+_ALL: "list[FormatName]" = [_format.name for _format in FORMATS.values() if _format.in_all]
 app.command(
     "all",
     help=f"All of {', '.join(_ALL)}. Each in a process of its own: one that fails does not stop the others. "

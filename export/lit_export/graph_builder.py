@@ -45,7 +45,7 @@ class GraphBuilder:
     judge: Judge
     _made: dict[Key, tuple[Graph, Written | None]] = field(default_factory=dict)
 
-    def graph(self, name: manifest.Format, precision: Precision) -> Graph:
+    def graph(self, name: manifest.FormatName, precision: Precision) -> Graph:
         """Make one graph, unless it is made already. A failed one has a reason instead of a file."""
         return self._graph(name, precision)[0]
 
@@ -56,13 +56,13 @@ class GraphBuilder:
                 if name:
                     shutil.move(self.folder / name, to / name)
 
-    def _graph(self, name: manifest.Format, precision: Precision) -> tuple[Graph, Written | None]:
+    def _graph(self, name: manifest.FormatName, precision: Precision) -> tuple[Graph, Written | None]:
         key = name, precision
         if key not in self._made:
             self._made[key] = self._make(name, precision)
         return self._made[key]
 
-    def _make(self, name: manifest.Format, precision: Precision) -> tuple[Graph, Written | None]:
+    def _make(self, name: manifest.FormatName, precision: Precision) -> tuple[Graph, Written | None]:
         plan = Graph(format=name, status="failed", precision=precision)
         path = self.folder / file_name(name, precision)
         reasons: list[str] = []

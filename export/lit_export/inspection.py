@@ -15,7 +15,7 @@ from rich.table import Table
 
 from lit_export import container, download, file_kind, outline, recorded
 from lit_export.formats import FORMATS
-from lit_export.formats.unopened import Rows, short, titled
+from lit_export.formats.unopened import NamedLines, short, titled
 from lit_export.plain_values import TensorOutline
 from lit_infer import artifacts, files, manifest
 from lit_infer.engines import HEAD_BYTES, Engine, engine_for_content, engine_for_suffix
@@ -87,7 +87,7 @@ def _fetched(folder: Path, target: str) -> Description:
     raise UsageError(f"{target} is neither a bundle nor one checkpoint; it holds {listed}")
 
 
-def _checkpoint(path: Path, where: str) -> Rows:
+def _checkpoint(path: Path, where: str) -> NamedLines:
     with container.open_file(path, where=where) as file:
         contents = container.read_outline(file, where=where)
         if not isinstance(contents, dict):
@@ -108,7 +108,7 @@ def _checkpoint(path: Path, where: str) -> Rows:
     yield "keys", ", ".join(others[:40])
 
 
-def _weights(contents: dict[Any, Any]) -> Rows:
+def _weights(contents: dict[Any, Any]) -> NamedLines:
     tables = [key for key in ("state_dict", recorded.RAW, *recorded.AVERAGED) if recorded.table(contents, key)]
     if not tables and any(isinstance(value, TensorOutline) for value in contents.values()):
         yield "kind", "a plain state_dict: to export it give --class, and --hparam for its arguments"
@@ -124,7 +124,7 @@ def _weights(contents: dict[Any, Any]) -> Rows:
         yield "EMA", f"{averaged[0]} holds the averaged weights, state_dict the raw ones (--weights ema|model)"
 
 
-def _facts(contents: dict[Any, Any], where: str) -> Rows:
+def _facts(contents: dict[Any, Any], where: str) -> NamedLines:
     try:
         record = recorded.record(contents, where)
     except LitError as error:
@@ -151,7 +151,7 @@ def _seen(tensor: manifest.BatchTensor) -> str:
     return f"{tensor.name}: {tensor.dtype} {list(tensor.shape)}"
 
 
-def _preprocessing(steps: Any, normalize: Any, labels: tuple[str, ...] | None) -> Rows:
+def _preprocessing(steps: Any, normalize: Any, labels: tuple[str, ...] | None) -> NamedLines:
     yield from titled("preprocess", [json.dumps(msgspec.to_builtins(step)) for step in steps])
     if normalize is not None:
         yield "normalize", f"mean {list(normalize.mean)}, std {list(normalize.std)}"
@@ -160,7 +160,7 @@ def _preprocessing(steps: Any, normalize: Any, labels: tuple[str, ...] | None) -
         yield "labels", f"{len(labels)}: {shown}{', ...' if len(labels) > 8 else ''}"
 
 
-def _graph(path: Path, engine: Engine) -> Rows:
+def _graph(path: Path, engine: Engine) -> NamedLines:
     """What a graph file says of itself, without opening it."""
     contents = FORMATS[engine.format].contents(path)
     yield "size", _size(path.stat().st_size)
@@ -177,7 +177,7 @@ def _entries(path: Path) -> list[str]:
         return []  # read as a checkpoint, where the message says what is wrong
 
 
-def _embedded(raw: bytes | str | None, where: str) -> Rows:
+def _embedded(raw: bytes | str | None, where: str) -> NamedLines:
     if raw is None:
         yield "manifest", "none embedded: not made by lit-export"
         return
@@ -189,7 +189,7 @@ def _embedded(raw: bytes | str | None, where: str) -> Rows:
     yield from _described(found)
 
 
-def _described(found: Manifest) -> Rows:
+def _described(found: Manifest) -> NamedLines:
     yield "name", f"{found.name} ({found.task})"
     yield "class", found.source.class_path + (f", its {found.source.submodule}" if found.source.submodule else "")
     yield "checkpoint", f"{found.source.reference or ''} sha256 {found.source.digest[:12]}".strip()

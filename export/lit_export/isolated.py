@@ -33,16 +33,16 @@ _CHILD = ("-P", "-c", "from lit_export.isolated import child; child()")
 
 
 @dataclass(frozen=True)
-class Request:
+class ExportRequest:
     """What a child is asked for. It is pickled: it goes from us to our own child, and hparams may be any objects."""
 
     source: CheckpointName
-    format: manifest.Format
+    format: manifest.FormatName
     out: Path
     options: Options
 
 
-class Answer(msgspec.Struct, frozen=True):
+class ExportReply(msgspec.Struct, frozen=True):
     """What a child found: its graphs, or the error that stopped it before it could try."""
 
     manifest: Manifest | None = None
@@ -53,7 +53,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 def export_isolated(
     source: CheckpointName,
-    formats: Sequence[manifest.Format],
+    formats: Sequence[manifest.FormatName],
     *,
     out: Path | None = None,
     options: Options = Options(),  # noqa: B008 - frozen
@@ -68,7 +68,7 @@ def export_isolated(
         described, made = None, list[Graph]()
         for name, precisions in wanted.items():
             own = replace(options, precisions=precisions, publish=False)
-            answer = _ask(Request(source, name, staged / name, own))
+            answer = _ask(ExportRequest(source, name, staged / name, own))
             if answer.error is not None:
                 answer = _could_not_begin(answer, name, precisions, others_did=described is not None)
             made += answer.graphs
@@ -84,8 +84,8 @@ def export_isolated(
 
 
 def _wanted(
-    formats: Sequence[manifest.Format], options: Options
-) -> dict[manifest.Format, tuple[manifest.Precision, ...]]:
+    formats: Sequence[manifest.FormatName], options: Options
+) -> dict[manifest.FormatName, tuple[manifest.Precision, ...]]:
     """Each format, with those of the precisions that it can have."""
     wanted = {}
     for name in formats:
@@ -99,15 +99,15 @@ def _wanted(
 
 
 def _could_not_begin(
-    answer: Answer, name: manifest.Format, precisions: Sequence[manifest.Precision], *, others_did: bool
-) -> Answer:
+    answer: ExportReply, name: manifest.FormatName, precisions: Sequence[manifest.Precision], *, others_did: bool
+) -> ExportReply:
     """A failed graph where the error is this format's own; one that every format would meet is raised."""
     if others_did or answer.kind == "MissingExtraError":
         return _failed(name, precisions, str(answer.error))
     raise getattr(errors, answer.kind, LitError)(answer.error)
 
 
-def _ask(request: Request) -> Answer:
+def _ask(request: ExportRequest) -> ExportReply:
     """One format, in a child. A child that dies or takes too long is a failed graph."""
     name, options = request.format, request.options
     try:
@@ -119,7 +119,7 @@ def _ask(request: Request) -> Answer:
         killed = ", perhaps because memory ran out" if -returncode == signal.SIGKILL else ""
         return _failed(name, options.precisions, why + killed)
     try:
-        return msgspec.json.decode(answer, type=Answer)
+        return msgspec.json.decode(answer, type=ExportReply)
     except msgspec.MsgspecError:
         return _failed(name, options.precisions, f"its process ended with {returncode} and no answer")
 
@@ -148,9 +148,9 @@ def _run(request: bytes, *, name: str, time_limit: float) -> tuple[int, bytes]:
     return process.returncode, answer
 
 
-def _failed(name: manifest.Format, precisions: Sequence[manifest.Precision], reason: str) -> Answer:
+def _failed(name: manifest.FormatName, precisions: Sequence[manifest.Precision], reason: str) -> ExportReply:
     graphs = (Graph(format=name, status="failed", precision=precision, reason=reason) for precision in precisions)
-    return Answer(graphs=tuple(graphs))
+    return ExportReply(graphs=tuple(graphs))
 
 
 def child() -> None:
@@ -161,7 +161,7 @@ def child() -> None:
     try:
         answer = _answer(pickle.loads(sys.stdin.buffer.read()), int(sys.argv[2]))  # noqa: S301 - from our own parent
     except LitError as error:
-        answer = Answer(error=str(error), kind=type(error).__name__)
+        answer = ExportReply(error=str(error), kind=type(error).__name__)
     with os.fdopen(answer_to, "wb") as stream:
         stream.write(msgspec.json.encode(answer))
 
@@ -172,9 +172,9 @@ def _end_with_the_parent(watched: int) -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def _answer(request: Request, tell_to: int) -> Answer:
+def _answer(request: ExportRequest, tell_to: int) -> ExportReply:
     from lit_export.pipeline import export
 
     with progress.listening(relay.listener(tell_to)):
         bundle = export(request.source, [request.format], out=request.out, options=request.options)
-    return Answer(manifest=bundle.manifest, graphs=bundle.attempted)
+    return ExportReply(manifest=bundle.manifest, graphs=bundle.attempted)

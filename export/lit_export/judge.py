@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lit_export import calibration, quantize, score
 from lit_export.labelled import Labelled, Question
 from lit_export.options import Options
-from lit_export.tasks import TASKS, Score, Target
+from lit_export.tasks import TASKS, Scoring, Target
 from lit_infer import images, progress
 from lit_infer.bundle import GraphFile
 from lit_infer.errors import GateError, UsageError
@@ -35,7 +35,7 @@ class Judge:
     """The eager module's scores on `labelled`, the task's metric first; None where none were given."""
 
     @property
-    def _score(self) -> Score | None:
+    def _score(self) -> Scoring | None:
         return TASKS[self.target.facts.task].score
 
     def score(self, predictor: Predictor) -> DataScore | None:

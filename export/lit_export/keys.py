@@ -15,7 +15,7 @@ _COUNTERS = ("n_averaged",)
 
 
 @dataclass(frozen=True)
-class Difference:
+class KeyDifference:
     """What keeps a state_dict from being loaded."""
 
     missing: list[str]
@@ -90,7 +90,7 @@ def _plain(key: str) -> str:
     return key
 
 
-def difference(state: Mapping[str, Any], expected: Mapping[str, Any]) -> Difference:
+def difference(state: Mapping[str, Any], expected: Mapping[str, Any]) -> KeyDifference:
     """What is missing, what is too much, and what has another shape."""
     shapes = {
         key: (list(value.shape), list(expected[key].shape))
@@ -101,7 +101,7 @@ def difference(state: Mapping[str, Any], expected: Mapping[str, Any]) -> Differe
         and not torch.nn.parameter.is_lazy(expected[key])
         and value.shape != expected[key].shape
     }
-    return Difference(
+    return KeyDifference(
         missing=[key for key in expected if key not in state],
         unexpected=[key for key in state if key not in expected],
         shapes=shapes,

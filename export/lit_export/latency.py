@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
-from lit_infer.bench.inputs import Inputs, repeated
+from lit_infer.bench.inputs import repeated
 from lit_infer.bench.measure import ROUNDS, Subject, measure
 from lit_infer.hardware import DEFAULT_BATCH_SIZE, cpu_model
 from lit_infer.manifest import Latency
 from lit_infer.predictor import Predictor
+from lit_infer.tensors import NamedArrays
 
 SECONDS = 2.0
 MARGIN = 1.05
@@ -18,7 +19,7 @@ def compare(
     *,
     batch_size: int = DEFAULT_BATCH_SIZE,
     seconds: float = SECONDS,
-    inputs: Inputs | None = None,
+    inputs: NamedArrays | None = None,
 ) -> dict[str, Latency]:
     """Time graphs on prepared input, about `seconds` each, in turns: what else the machine does hurts all alike.
 

@@ -19,7 +19,7 @@ Exportable = artifacts.Reference | Path | str | nn.Module
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedModule:
     """A module in eval mode on the CPU, and its provenance."""
 
     module: nn.Module
@@ -34,7 +34,7 @@ class Loaded:
     weights: Literal["model", "ema"]
 
 
-def load(source: Exportable, options: Options) -> Loaded:
+def load(source: Exportable, options: Options) -> LoadedModule:
     """Load what `source` names. Nothing in a checkpoint runs code."""
     if isinstance(source, nn.Module):
         return _in_memory(source, options)
@@ -49,7 +49,7 @@ def load(source: Exportable, options: Options) -> Loaded:
         trust=options.trust,
         hparams=options.hparams,
     )
-    return Loaded(
+    return LoadedModule(
         module=part(module, options.submodule) if options.submodule else module,
         class_path=_class_path(module),
         name=checkpoint.name,
@@ -61,13 +61,13 @@ def load(source: Exportable, options: Options) -> Loaded:
     )
 
 
-def _in_memory(module: nn.Module, options: Options) -> Loaded:
+def _in_memory(module: nn.Module, options: Options) -> LoadedModule:
     """A copy, in eval mode on the CPU; the module itself stays as it is."""
     if options.class_path or options.hparams or options.weights:
         raise UsageError("class_path, hparams and weights are for checkpoints; this module is loaded already")
     own = copy.deepcopy(module).cpu().eval()
     digest, name = _digest(module), type(module).__name__
-    return Loaded(
+    return LoadedModule(
         module=part(own, options.submodule) if options.submodule else own,
         class_path=_class_path(module),
         name=name,

@@ -12,7 +12,7 @@ from lit_export.bundle_folder import Bundle, Key
 from lit_export.formats import FORMATS, STANDARD, writing_packages
 from lit_export.graph_builder import GraphBuilder
 from lit_export.judge import judge_for, tuned
-from lit_export.loaded import Exportable, Loaded, load
+from lit_export.loaded import Exportable, LoadedModule, load
 from lit_export.module import require_input
 from lit_export.options import Options
 from lit_export.proof import parity, samples
@@ -28,7 +28,7 @@ _PACKAGES = (*_TRAINING, *writing_packages(), *engines.packages(), "pillow", "si
 
 def export(
     source: Exportable,
-    formats: Sequence[manifest.Format] = (STANDARD,),
+    formats: Sequence[manifest.FormatName] = (STANDARD,),
     *,
     out: Path | None = None,
     options: Options = Options(),  # noqa: B008 - frozen
@@ -64,7 +64,7 @@ def export(
         return bundle_folder.finish(folder, described, graphs, staged=[staged], options=options)
 
 
-def _wanted(formats: Sequence[manifest.Format], options: Options) -> list[Key]:
+def _wanted(formats: Sequence[manifest.FormatName], options: Options) -> list[Key]:
     """Every format in every precision, each checked before any work is done."""
     if not formats or not options.precisions:
         raise UsageError("name at least one format and one precision")
@@ -83,7 +83,7 @@ def _target(module: nn.Module, facts: DeploymentFacts, options: Options) -> Targ
     return target
 
 
-def _describe(loaded: Loaded, target: Target, options: Options) -> Manifest:
+def _describe(loaded: LoadedModule, target: Target, options: Options) -> Manifest:
     """The manifest before any graph: what all of them embed."""
     facts, record = target.facts, loaded.record
     return Manifest(

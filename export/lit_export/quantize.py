@@ -21,14 +21,14 @@ ENOUGH_IMAGES = 128
 SAMPLE = 16
 """Images on which layers are ranked by what quantizing them changes."""
 
-Images = NDArray[np.uint8]
+CalibrationImages = NDArray[np.uint8]
 
 
 def int8(
     fp32: Path,
     out: Path,
     *,
-    calibration: Iterable[Images],
+    calibration: Iterable[CalibrationImages],
     in_float: Sequence[str] = (),
     accept: Callable[[Path], bool] | None = None,
 ) -> Quantization:
@@ -63,7 +63,9 @@ def int8(
     )
 
 
-def _calibrate(graph: FloatGraph, batches: Iterable[Images], staged: Path) -> tuple[Any, int, Images]:
+def _calibrate(
+    graph: FloatGraph, batches: Iterable[CalibrationImages], staged: Path
+) -> tuple[Any, int, CalibrationImages]:
     """The least and greatest value of every tensor; how many images were seen; the first few of them."""
     from onnxruntime.quantization import create_calibrator
 
@@ -83,10 +85,10 @@ def _calibrate(graph: FloatGraph, batches: Iterable[Images], staged: Path) -> tu
 class _OneBatch:
     """onnxruntime's reader of calibration data, for one batch: given more, it would hold them all."""
 
-    def __init__(self, batch: dict[str, Images]) -> None:
-        self._left: Iterator[dict[str, Images]] = iter((batch,))
+    def __init__(self, batch: dict[str, CalibrationImages]) -> None:
+        self._left: Iterator[dict[str, CalibrationImages]] = iter((batch,))
 
-    def get_next(self) -> dict[str, Images] | None:
+    def get_next(self) -> dict[str, CalibrationImages] | None:
         """The batch, then None."""
         return next(self._left, None)
 
@@ -94,7 +96,7 @@ class _OneBatch:
 def _restore(
     graph: FloatGraph,
     ranges: Any,
-    sample: Images,
+    sample: CalibrationImages,
     *,
     asked: Sequence[str],
     good: Callable[[Sequence[str]], bool],
@@ -111,7 +113,7 @@ def _restore(
     return worst[:enough]
 
 
-def _damage(graph: FloatGraph, ranges: Any, sample: Images, layers: Sequence[str]) -> dict[str, float]:
+def _damage(graph: FloatGraph, ranges: Any, sample: CalibrationImages, layers: Sequence[str]) -> dict[str, float]:
     """How much the answers change when one layer alone is quantized."""
     truth = _answers(graph.model, sample)
     found = {}
@@ -121,7 +123,7 @@ def _damage(graph: FloatGraph, ranges: Any, sample: Images, layers: Sequence[str
     return found
 
 
-def _answers(model: Any, images: Images) -> list[NDArray[Any]]:
+def _answers(model: Any, images: CalibrationImages) -> list[NDArray[Any]]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_export.labelled import Labelled
-from lit_export.tasks import Score
+from lit_export.tasks import Scoring
 from lit_infer.errors import GateError, InputError, UsageError
 from lit_infer.hardware import DEFAULT_BATCH_SIZE
 from lit_infer.images import ImageInput, Pixels
@@ -22,7 +22,7 @@ MAX_DROP = 0.005
 
 
 def of_graph(
-    predictor: Predictor, items: Labelled, score: Score, *, batch_size: int = DEFAULT_BATCH_SIZE
+    predictor: Predictor, items: Labelled, score: Scoring, *, batch_size: int = DEFAULT_BATCH_SIZE
 ) -> dict[str, float]:
     """A graph's scores, the task's metric first. Raises GateError for an image that cannot be read."""
     truths: list[Any] = []
@@ -43,7 +43,7 @@ def of_graph(
 def of_module(
     module: Any,
     items: Labelled,
-    score: Score,
+    score: Scoring,
     reading: Reading,
     *,
     prepare: Callable[[ImageInput], Pixels],
@@ -95,7 +95,7 @@ def check_drop(metric: Metric, *, graph: float, eager: float, max_drop: float = 
         raise GateError(f"{metric.name} {scores}, {by}; {max_drop * 100:g} are allowed (--max-drop)")
 
 
-def _values(kept: list[NDArray[Any]], truths: list[Any], score: Score, reading: Reading) -> dict[str, float]:
+def _values(kept: list[NDArray[Any]], truths: list[Any], score: Scoring, reading: Reading) -> dict[str, float]:
     if not kept:
         raise UsageError("there are no labelled images to score on")
     return score.values(np.concatenate(kept), truths, reading)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from lit_export.loaded import Loaded
+from lit_export.loaded import LoadedModule
 from lit_export.options import Options
 from lit_infer import manifest
 from lit_infer.errors import NotFoundError, UsageError, require
@@ -14,7 +14,7 @@ from lit_infer.tasks import image_classification, tensor
 _TORCHVISION = "torchvision:"
 
 
-def facts_for(loaded: Loaded, options: Options) -> DeploymentFacts:
+def facts_for(loaded: LoadedModule, options: Options) -> DeploymentFacts:
     """What `--spec` says, else what the checkpoint says itself, else the bare tensor graph."""
     if options.spec is not None:
         return read_spec(options.spec)

@@ -24,7 +24,7 @@ from lit_infer.tasks import Ask, Outputs, Reading, TaskSpec
 _NO_TIME = (0.0, 0.0, 0.0)
 
 
-class Prepared(msgspec.Struct, frozen=True, gc=False):
+class PreparedImage(msgspec.Struct, frozen=True, gc=False):
     """An image as the graph takes it, and the milliseconds that reading, decoding and resizing it took."""
 
     pixels: Pixels
@@ -79,24 +79,24 @@ def held_bytes(item: ImageInput) -> int:
     return item.width * item.height * len(item.getbands()) if isinstance(item, Image.Image) else 0
 
 
-def prepare(item: ImageInput, to: Recipe, limits: Limits) -> Prepared | InputError:
+def prepare(item: ImageInput, to: Recipe, limits: Limits) -> PreparedImage | InputError:
     """One item, prepared, or what is wrong with it."""
     try:
         if to.is_met_by(item):
             limits.check_pixels(to.shape[1], to.shape[0])
-            return Prepared(item, _NO_TIME)
+            return PreparedImage(item, _NO_TIME)
         pixels, took = images.prepare_timed(item, steps=to.steps, channels=to.shape[2], limits=limits)
     except InputError as error:
         return error
     if pixels.shape != to.shape:
         found, wanted = (f"{height} x {width}" for height, width, _ in (pixels.shape, to.shape))
         return InputError(f"{found} pixels after preprocessing; the model takes {wanted}", code="bad_shape")
-    return Prepared(pixels, took)
+    return PreparedImage(pixels, took)
 
 
 def answer(
     items: Sequence[ImageInput],
-    prepared: Sequence[Prepared | InputError],
+    prepared: Sequence[PreparedImage | InputError],
     asks: Sequence[Ask],
     *,
     to: Recipe,
@@ -113,25 +113,25 @@ def answer(
     ]
 
 
-def _run(prepared: Sequence[Prepared | InputError], to: Recipe, run: Run) -> Outputs:
+def _run(prepared: Sequence[PreparedImage | InputError], to: Recipe, run: Run) -> Outputs:
     """The graph's outputs, a row for each item; none where no item could be prepared."""
     if all(isinstance(one, InputError) for one in prepared):
         return ()
     count, first = len(prepared), prepared[0]
-    if count == 1 and isinstance(first, Prepared):
+    if count == 1 and isinstance(first, PreparedImage):
         batch = first.pixels[None]
     else:
         batch = np.empty((rows.full(count, to.batch), *to.shape), dtype=np.uint8)
         batch[count:] = 0
         for index, one in enumerate(prepared):
             # A bad item keeps its row, as zeros, so that its neighbours' arithmetic does not change.
-            batch[index] = one.pixels if isinstance(one, Prepared) else 0
+            batch[index] = one.pixels if isinstance(one, PreparedImage) else 0
     return rows.run(run, (batch,), count=count, size=to.batch)
 
 
 def _prediction(  # noqa: PLR0913, PLR0917 - the pieces of one item, in the hottest loop there is
     item: ImageInput,
-    prepared: Prepared | InputError,
+    prepared: PreparedImage | InputError,
     answer: msgspec.Struct | None,
     ask: Ask,
     outputs: Outputs,

@@ -52,7 +52,7 @@ def _threads(predictor: Predictor) -> str:
     return f"{count} together for one call; {count} side by side for streams and submitted items"
 
 
-def _batch_reason(predictor: Predictor, tuned: settings.Settings) -> str:
+def _batch_reason(predictor: Predictor, tuned: settings.TunedSettings) -> str:
     if static_batch(predictor.manifest):
         return "the only one that the graph was exported for; a smaller one is filled up"
     return "as lit-bench tune found" if tuned.batch_size else "the default"

@@ -44,7 +44,7 @@ __all__ = [
     "DeploymentFacts",
     "Dimension",
     "ExifTranspose",
-    "Format",
+    "FormatName",
     "Graph",
     "Latency",
     "MadeWith",
@@ -71,7 +71,7 @@ FILE_NAME = "manifest.json"
 CHECKPOINT_KEY = "lit_deploy"
 
 Task = str  # a row of lit_infer.tasks.TASKS; `DeploymentFacts` and `Manifest` check it
-Format = str  # a row of lit_infer.engines.ENGINES; `Graph` checks it
+FormatName = str  # a row of lit_infer.engines.ENGINES; `Graph` checks it
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 Dimension = int | str  # a fixed size, or the name of a dynamic dimension
 
@@ -228,7 +228,7 @@ class Quantization(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Graph(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One graph file of the bundle, as it was found to be, not as it was asked for."""
 
-    format: Format
+    format: FormatName
     status: Literal["ok", "failed"]
     reason: str | None = None
     """Why it failed; None when it did not."""

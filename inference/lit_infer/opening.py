@@ -25,7 +25,7 @@ class Opened:
 
 def choose(
     model: str | os.PathLike[str], *, device: str, engine: str, precision: str
-) -> tuple[bundle.GraphFile, settings.Settings]:
+) -> tuple[bundle.GraphFile, settings.TunedSettings]:
     """The graph that is to run: as asked for, else as `lit-bench tune` found, else as `bundle.choose` prefers.
 
     With it, what was found of batches and threads.

@@ -22,10 +22,9 @@ from lit_infer.engines import ENGINES, check_device, engine_for_file
 from lit_infer.errors import ArtifactError, EngineError, LitError, UsageError
 from lit_infer.manifest import Graph, Manifest
 from lit_infer.predictor import open_predictor
+from lit_infer.tensors import NamedArrays
 
 _MAX_GOLDEN_BYTES = 2_000_000_000
-
-Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def lines(result: SelfTest) -> list[str]:
     return [*reasons, f"{result.model} {verdict}: {found}"]
 
 
-def _test(graph: GraphFile, inputs: Arrays, answers: Arrays, *, device: str, named: bool) -> GraphTest:
+def _test(graph: GraphFile, inputs: NamedArrays, answers: NamedArrays, *, device: str, named: bool) -> GraphTest:
     """One graph: opened, run on the golden inputs, compared. Only a graph that was asked for by name must run here."""
     engine, started = engine_for_file(graph.path), time.perf_counter()
     label = graph.listed.label if graph.listed else engine.format
@@ -181,7 +180,7 @@ def _compare(found: NDArray[Any], truth: NDArray[Any], listed: Graph | None, man
     )
 
 
-def _golden(folder: Path, described: Manifest) -> tuple[Arrays, Arrays]:
+def _golden(folder: Path, described: Manifest) -> tuple[NamedArrays, NamedArrays]:
     """The golden inputs and answers by name, each of the shape and dtype that the manifest gives."""
     if described.golden is None:
         raise ArtifactError(f"{folder} has no golden answers to test against. Export the model again")
@@ -205,7 +204,7 @@ def _golden(folder: Path, described: Manifest) -> tuple[Arrays, Arrays]:
     return inputs, {tensor.name: arrays[tensor.name] for tensor in described.outputs}
 
 
-def _load(path: Path) -> Arrays:
+def _load(path: Path) -> NamedArrays:
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())

@@ -14,7 +14,7 @@ from lit_infer.hardware import cpu_model, usable_cpus
 from lit_infer.manifest import Manifest, Precision
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TunedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to use where the caller names nothing; None: no opinion."""
 
     batch_size: int | None = None
@@ -27,13 +27,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("batch_size and threads are at least 1")
 
 
-NONE = Settings()
+NONE = TunedSettings()
 
 
 class _Tuned(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cpu: str
     cores: int
-    settings: Settings
+    settings: TunedSettings
 
 
 def path(manifest: Manifest) -> Path:
@@ -42,7 +42,7 @@ def path(manifest: Manifest) -> Path:
     return Path(root).expanduser() / "settings" / f"{manifest.source.digest}.json"
 
 
-def read(manifest: Manifest) -> Settings:
+def read(manifest: Manifest) -> TunedSettings:
     """The settings that were found for this model on this machine; NONE where there are none."""
     file = path(manifest)
     try:
@@ -54,7 +54,7 @@ def read(manifest: Manifest) -> Settings:
     return tuned.settings if (tuned.cpu, tuned.cores) == (cpu_model(), usable_cpus()) else NONE
 
 
-def write(manifest: Manifest, settings: Settings) -> Path:
+def write(manifest: Manifest, settings: TunedSettings) -> Path:
     """Keep settings for this model on this machine."""
     file = path(manifest)
     tuned = _Tuned(cpu=cpu_model(), cores=usable_cpus(), settings=settings)

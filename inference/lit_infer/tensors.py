@@ -1,4 +1,4 @@
-"""Bare arrays by name, checked against what the manifest says of the graph's inputs."""
+"""Bare arrays, checked against what the manifest says of the graph's inputs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,8 +9,14 @@ from lit_infer.errors import UsageError
 from lit_infer.manifest import Manifest
 from lit_infer.proof import fits
 
+Arrays = tuple[NDArray[Any], ...]
+"""The tensors of a graph, in the manifest's order."""
 
-def in_order(inputs: Mapping[str, NDArray[Any]], manifest: Manifest) -> list[NDArray[Any]]:
+NamedArrays = Mapping[str, NDArray[Any]]
+"""The tensors of a graph, by name."""
+
+
+def in_order(inputs: NamedArrays, manifest: Manifest) -> list[NDArray[Any]]:
     """The arrays in the graph's order. Raises UsageError for another name, dtype or shape."""
     tensors = manifest.inputs
     if len(inputs) != len(tensors) or not all(tensor.name in inputs for tensor in tensors):

@@ -13,11 +13,11 @@ from lit_export.bundle_folder import Bundle
 from lit_export.options import Options
 from lit_infer import artifacts, files, load, manifest
 from lit_infer.errors import ArtifactError, UsageError
-from lit_infer.manifest import Format, Graph, Manifest, Normalize
+from lit_infer.manifest import FormatName, Graph, Manifest, Normalize
 from tests.inference.tiny import described, graph_bytes, listed
 
 
-def staged(folder: Path, name: str, format_: Format, facts: Manifest, content: bytes | None = None) -> Graph:
+def staged(folder: Path, name: str, format_: FormatName, facts: Manifest, content: bytes | None = None) -> Graph:
     """A proven graph and golden answers, as an export leaves them in its staging folder."""
     folder.mkdir(exist_ok=True)
     (folder / name).write_bytes(content or graph_bytes(facts.embedded()))
@@ -37,7 +37,7 @@ def bundle(tmp_path: Path) -> Path:
     return tmp_path / "bundle"
 
 
-def failed(format_: Format) -> Graph:
+def failed(format_: FormatName) -> Graph:
     return Graph(format=format_, status="failed", reason="not today")
 
 

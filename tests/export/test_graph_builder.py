@@ -25,7 +25,7 @@ preprocess:
   - resize: {size: [16, 16]}
 normalize: {mean: [0.3], std: [0.35]}
 """
-Formats = list[manifest.Format]
+Formats = list[manifest.FormatName]
 
 
 @pytest.fixture(scope="module")

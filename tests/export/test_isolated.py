@@ -17,7 +17,7 @@ from lit_export.isolated import export_isolated
 from lit_export.options import Options
 from lit_infer import console, files, load, manifest
 from lit_infer.errors import GateError, UsageError
-from lit_infer.manifest import Format
+from lit_infer.manifest import FormatName
 from lit_infer.progress import Listener, Transferred, listening
 from tests.conftest import ROOT
 from tests.inference.tiny import make_bundle
@@ -26,7 +26,7 @@ _BEGIN = """
     import os, pickle, signal, subprocess, sys, time
     import msgspec
     from pathlib import Path
-    from lit_export.isolated import Answer
+    from lit_export.isolated import ExportReply
     from lit_infer import manifest
     from lit_infer.manifest import Graph
     from tests.inference.tiny import DATE, described, graph_bytes, listed
@@ -35,7 +35,7 @@ _BEGIN = """
     folder = request.out
 
     def answer(**what):
-        sys.stdout.buffer.write(msgspec.json.encode(Answer(**what)))
+        sys.stdout.buffer.write(msgspec.json.encode(ExportReply(**what)))
         sys.exit()
 
     def make(name, golden="the golden answers"):
@@ -45,7 +45,7 @@ _BEGIN = """
         graph = listed(folder / name, request.format)
         answer(manifest=described().completed(graphs=(graph,), golden="golden.npz", date=DATE), graphs=(graph,))
 """
-BOTH: list[Format] = ["onnx", "torchscript"]
+BOTH: list[FormatName] = ["onnx", "torchscript"]
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def children(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return be
 
 
-def export(out: Path, formats: Sequence[Format] = BOTH, **options: object) -> isolated.Bundle:
+def export(out: Path, formats: Sequence[FormatName] = BOTH, **options: object) -> isolated.Bundle:
     return export_isolated("x.ckpt", formats, out=out, options=Options(**options))  # type: ignore[arg-type]
 
 

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 import torch
 
-from lit_export.loaded import Loaded, load
+from lit_export.loaded import LoadedModule, load
 from lit_export.options import Options
 from lit_infer import artifacts, files
 from lit_infer.errors import UsageError
 from tests.export import foreign
 
 
-def loaded(source: Any, **options: Any) -> Loaded:
+def loaded(source: Any, **options: Any) -> LoadedModule:
     return load(source, Options(**options))
 
 

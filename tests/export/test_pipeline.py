@@ -20,7 +20,7 @@ from tests.inference.tiny import noise
 from tests.inference.tiny import save as save_image
 
 Save = Callable[[pl.LightningModule], Path]
-BOTH: list[manifest.Format] = ["onnx", "torchscript"]
+BOTH: list[manifest.FormatName] = ["onnx", "torchscript"]
 
 
 def facts(name: str, spec: Path) -> Options:

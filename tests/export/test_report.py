@@ -7,11 +7,11 @@ from rich.console import Console
 from lit_export import report
 from lit_export.bundle_folder import Bundle
 from lit_infer import artifacts, manifest
-from lit_infer.manifest import DataScore, Format, Graph, Latency, Parity, Precision, Score, Tensor
+from lit_infer.manifest import DataScore, FormatName, Graph, Latency, Parity, Precision, Score, Tensor
 from tests.inference.tiny import described
 
 
-def passed(format_: Format, file: str, precision: Precision = "fp32", score: float | None = 0.7) -> Graph:
+def passed(format_: FormatName, file: str, precision: Precision = "fp32", score: float | None = 0.7) -> Graph:
     return Graph(
         format=format_,
         status="ok",
@@ -33,7 +33,7 @@ def passed(format_: Format, file: str, precision: Precision = "fp32", score: flo
     )
 
 
-def failed(format_: Format = "torchscript") -> Graph:
+def failed(format_: FormatName = "torchscript") -> Graph:
     return Graph(format=format_, status="failed", reason="parity failed: [bold]by 0.3")
 
 

@@ -6,7 +6,7 @@ import pytest
 from lit_infer import manifest, settings
 from lit_infer.errors import UsageError
 from lit_infer.explain import explain
-from lit_infer.settings import Settings
+from lit_infer.settings import TunedSettings
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def test_a_lone_file_is_explained_too(bundle_folder: Path) -> None:
 
 
 def test_the_settings_that_were_tuned_are_used_and_said(bundle_folder: Path) -> None:
-    settings.write(manifest.read(bundle_folder), Settings(batch_size=3, threads=1))
+    settings.write(manifest.read(bundle_folder), TunedSettings(batch_size=3, threads=1))
 
     facts = explain(bundle_folder, device="cpu")
 

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from lit_infer import load, manifest, settings
 from lit_infer.errors import ArtifactError
-from lit_infer.settings import NONE, Settings
+from lit_infer.settings import NONE, TunedSettings
 from tests.inference.tiny import described, make_bundle, rewrite
 
 
@@ -20,7 +20,7 @@ def test_without_a_file_there_is_no_opinion() -> None:
 
 
 def test_what_is_written_is_read_and_used_by_load(bundle_folder: Path) -> None:
-    settings.write(manifest.read(bundle_folder), Settings(batch_size=5, threads=1, engine="onnx"))
+    settings.write(manifest.read(bundle_folder), TunedSettings(batch_size=5, threads=1, engine="onnx"))
 
     with load(bundle_folder, device="cpu") as model:
         assert (model.batch_size, model.threads) == (5, 1)
@@ -33,7 +33,7 @@ def test_a_precision_that_was_tuned_is_used_unless_the_caller_names_something(tm
     onnx = manifest.read(folder).graphs[0]
     graphs = (onnx, replace(onnx, file="model.int8.onnx", precision="int8"))
     shutil.copyfile(folder / "model.onnx", folder / "model.int8.onnx")
-    settings.write(manifest.read(rewrite(folder, graphs=graphs)), Settings(precision="int8", threads=1))
+    settings.write(manifest.read(rewrite(folder, graphs=graphs)), TunedSettings(precision="int8", threads=1))
 
     assert opened_file(folder) == "model.int8.onnx"
     assert opened_file(folder, engine="onnx") == "model.onnx"
@@ -41,7 +41,7 @@ def test_a_precision_that_was_tuned_is_used_unless_the_caller_names_something(tm
 
 
 def test_what_was_tuned_and_is_not_in_the_bundle_any_more_is_passed_over(bundle_folder: Path) -> None:
-    settings.write(manifest.read(bundle_folder), Settings(engine="openvino", precision="bf16", batch_size=5))
+    settings.write(manifest.read(bundle_folder), TunedSettings(engine="openvino", precision="bf16", batch_size=5))
 
     assert opened_file(bundle_folder) == "model.onnx"
 
@@ -53,7 +53,7 @@ def opened_file(folder: Path, **asked: str) -> str:
 
 
 def test_another_machines_settings_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings.write(described(), Settings(batch_size=5))
+    settings.write(described(), TunedSettings(batch_size=5))
     monkeypatch.setattr(settings, "cpu_model", lambda: "another")
 
     assert settings.read(described()) == NONE

@@ -71,7 +71,7 @@ def make_bundle(folder: Path, *more: Graph, **changes: Any) -> Path:
     return folder
 
 
-def listed(path: Path, format: manifest.Format) -> Graph:  # noqa: A002 - the field's name
+def listed(path: Path, format: manifest.FormatName) -> Graph:  # noqa: A002 - the field's name
     """A file's entry in a manifest."""
     size = path.stat().st_size
     return Graph(format=format, status="ok", file=path.name, sha256=files.sha256(path), bytes=size)

@@ -12,7 +12,7 @@ from lightning.pytorch.loggers import CSVLogger
 from PIL import Image
 
 from lit_trainer.callbacks import PredictionSamples
-from lit_trainer.callbacks.prediction_samples import Sample, grid
+from lit_trainer.callbacks.prediction_samples import PredictionSample, grid
 from lit_trainer.data import DigitsDataModule
 from lit_trainer.modules import DigitsCNN
 
@@ -43,8 +43,8 @@ def has_red(sheet: Image.Image) -> bool:
 
 def test_a_wrong_prediction_is_red() -> None:
     picture = Image.new("L", (8, 8))
-    assert not has_red(grid([Sample(picture, "7", "7", 0.9, is_right=True)]))
-    assert has_red(grid([Sample(picture, "7", "1", 0.9, is_right=False)]))
+    assert not has_red(grid([PredictionSample(picture, "7", "7", 0.9, is_right=True)]))
+    assert has_red(grid([PredictionSample(picture, "7", "1", 0.9, is_right=False)]))
 
 
 WITH_WANDB = """

@@ -29,7 +29,7 @@ STANDARD = "onnx"
 class Format:
     """A row of the table. What the format is called and how it is run is in `lit_infer.engines.ENGINES`."""
 
-    name: manifest.Format
+    name: manifest.FormatName
     help: str
     extra: str
     modules: tuple[str, ...]
@@ -42,7 +42,7 @@ class Format:
     """What a file of the format says of itself, for `lit-export inspect`."""
     in_all: bool = True
     """Whether `lit-export all` makes it; what needs a compiler or a GPU is made when asked for."""
-    library: manifest.Format | None = None
+    library: manifest.FormatName | None = None
     """The format that `--aot` adds: a library that is compiled from the same program."""
     viewer: str | None = None
     """A program that displays the file."""
@@ -119,10 +119,10 @@ _ROWS = (
         in_all=False,
     ),
 )
-FORMATS: dict[manifest.Format, Format] = {row.name: row for row in _ROWS}
+FORMATS: dict[manifest.FormatName, Format] = {row.name: row for row in _ROWS}
 
 
-def file_name(name: manifest.Format, precision: Precision) -> str:
+def file_name(name: manifest.FormatName, precision: Precision) -> str:
     """What a graph is called in a bundle: `model.onnx`, `model.int8.onnx`, `model.pt2`."""
     return f"model{'' if precision == 'fp32' else f'.{precision}'}{ENGINES[name].suffix}"
 

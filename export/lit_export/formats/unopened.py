@@ -12,7 +12,7 @@ from lit_infer.engines.opened import MANIFEST_KEY
 from lit_infer.engines.tensorrt import unpack
 from lit_infer.errors import ArtifactError, require
 
-Rows = Iterator[tuple[str, str]]
+NamedLines = Iterator[tuple[str, str]]
 """Name and value; the name is empty where the value continues the one above."""
 
 _LARGEST_MANIFEST = 16 << 20
@@ -83,7 +83,7 @@ def tensorrt(path: Path) -> Contents:
     return Contents(embedded)
 
 
-def titled(name: str, lines: list[str]) -> Rows:
+def titled(name: str, lines: list[str]) -> NamedLines:
     """Several rows under one name."""
     for index, line in enumerate(lines):
         yield ("" if index else name), line
@@ -94,7 +94,7 @@ def short(value: Any) -> str:
     return value if isinstance(value, str) and len(value) <= 60 else _SHORT.repr(value)
 
 
-def _graph(model: Any, package: Any) -> Rows:
+def _graph(model: Any, package: Any) -> NamedLines:
     opsets = ", ".join(f"{item.domain or 'ai.onnx'} {item.version}" for item in model.opset_import)
     yield "opset", f"{opsets} · IR {model.ir_version}"
     yield "made by", f"{model.producer_name} {model.producer_version}".strip()

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lit_export.proof.reference import training_pixels
-from lit_export.tasks import Arrays, Target, answers
+from lit_export.tasks import Target, answers
 from lit_export.tasks.images import image_noise
 from lit_infer import folder
+from lit_infer.tensors import Arrays
 
 BATCHES = (1, 2, 3, 8)
 

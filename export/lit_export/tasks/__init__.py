@@ -6,17 +6,16 @@ A row has the module around the user's, and how its answers are scored on labell
 from torch import nn
 
 from lit_export.tasks import image_classification, image_embedding, image_multilabel, image_regression, tensor
-from lit_export.tasks.spec import ExportTask, Score, Tuned
-from lit_export.tasks.target import BATCH, Arrays, Target, answers, dtype_of, in_precision
+from lit_export.tasks.spec import ExportTask, Scoring, TunedFacts
+from lit_export.tasks.target import BATCH, Target, answers, dtype_of, in_precision
 
 __all__ = [
     "BATCH",
     "TASKS",
-    "Arrays",
     "ExportTask",
-    "Score",
+    "Scoring",
     "Target",
-    "Tuned",
+    "TunedFacts",
     "answers",
     "doubts",
     "dtype_of",

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lit_export import labelled
 from lit_export.tasks.images import ImageModule, image_target
-from lit_export.tasks.spec import ExportTask, Score
+from lit_export.tasks.spec import ExportTask, Scoring
 from lit_infer.errors import UsageError
 from lit_infer.manifest import DeploymentFacts
 from lit_infer.tasks import Reading, image_embedding, image_multilabel
@@ -63,6 +63,6 @@ def _accuracy(found: NDArray[Any], truths: Sequence[Any], _: Reading) -> dict[st
 TASK = ExportTask(
     name=RUNTIME.name,
     target=partial(image_target, wrapper=Classifier),
-    score=Score(labelled=labelled.classes, condensed=_best, values=_accuracy),
+    score=Scoring(labelled=labelled.classes, condensed=_best, values=_accuracy),
     marks=("CrossEntropyLoss", "NLLLoss", "Multiclass", "MultiClass"),
 )

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lit_export import labelled
 from lit_export.tasks.images import ImageModule, image_target
-from lit_export.tasks.spec import ExportTask, Score, Tuned
+from lit_export.tasks.spec import ExportTask, Scoring, TunedFacts
 from lit_infer.errors import UsageError
 from lit_infer.manifest import DeploymentFacts
 from lit_infer.tasks import Reading, image_classification
@@ -80,14 +80,14 @@ def _average_precision(scores: NDArray[Any], truth: NDArray[np.bool_]) -> float:
     return float((np.diff(recall, prepend=0) * precision).sum())
 
 
-def tuned(rows: NDArray[np.float32], truths: Sequence[Any], reading: Reading) -> Tuned:
+def tuned(rows: NDArray[np.float32], truths: Sequence[Any], reading: Reading) -> TunedFacts:
     """For each label the threshold with the best F1, halfway between two scores; the usual one where nothing tells."""
     truth = np.asarray(truths) > USUAL
     thresholds = tuple(_best_threshold(rows[:, label], truth[:, label]) for label in range(truth.shape[1]))
     names = reading.labels or tuple(map(str, range(truth.shape[1])))
     unseen = [names[label] for label in np.flatnonzero(~truth.any(0))]
     warnings = (f"no image has the label {', '.join(unseen[:5])}: its threshold stays {USUAL}",) if unseen else ()
-    return Tuned(answers={"thresholds": list(thresholds)}, warnings=warnings)
+    return TunedFacts(answers={"thresholds": list(thresholds)}, warnings=warnings)
 
 
 def _best_threshold(scores: NDArray[np.float32], truth: NDArray[np.bool_]) -> float:
@@ -104,7 +104,7 @@ def _best_threshold(scores: NDArray[np.float32], truth: NDArray[np.bool_]) -> fl
 TASK = ExportTask(
     name=RUNTIME.name,
     target=partial(image_target, wrapper=Multilabel),
-    score=Score(labelled=labelled.values, condensed=lambda rows: rows, values=_values),
+    score=Scoring(labelled=labelled.values, condensed=lambda rows: rows, values=_values),
     marks=("BCEWithLogitsLoss", "BCELoss", "MultiLabel", "Multilabel"),
     tuned=tuned,
 )

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lit_export import labelled
 from lit_export.tasks.images import ImageModule, image_target
-from lit_export.tasks.spec import ExportTask, Score
+from lit_export.tasks.spec import ExportTask, Scoring
 from lit_infer.tasks import Reading
 from lit_infer.tasks.image_regression import TASK as RUNTIME
 
@@ -41,6 +41,6 @@ def _values(rows: NDArray[Any], truths: Sequence[Any], _: Reading) -> dict[str, 
 TASK = ExportTask(
     name=RUNTIME.name,
     target=partial(image_target, wrapper=Regressor),
-    score=Score(labelled=labelled.values, condensed=lambda rows: rows, values=_values),
+    score=Scoring(labelled=labelled.values, condensed=lambda rows: rows, values=_values),
     marks=("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss", "MeanSquaredError", "MeanAbsoluteError", "R2Score"),
 )

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lit_export.options import Options
-from lit_export.tasks.target import BATCH, Arrays, Target, answers, dtype_of
+from lit_export.tasks.target import BATCH, Target, answers, dtype_of
 from lit_infer import manifest
 from lit_infer.errors import GateError, UsageError
 from lit_infer.manifest import DeploymentFacts
+from lit_infer.tensors import Arrays
 
 
 class ImageModule(nn.Module):

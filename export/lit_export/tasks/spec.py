@@ -16,7 +16,7 @@ from lit_infer.tasks import Reading
 
 
 @dataclass(frozen=True)
-class Score:
+class Scoring:
     """How the answers for labelled images are scored: the number is `TaskSpec.metric`."""
 
     labelled: Callable[[Question], Labelled]
@@ -28,7 +28,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Tuned:
+class TunedFacts:
     """Better facts, found on labelled images."""
 
     answers: dict[str, Any]
@@ -43,9 +43,9 @@ class ExportTask:
     name: str
     target: Callable[[nn.Module, DeploymentFacts, Options], Target]
     """The module around the user's, and its sides."""
-    score: Score | None = None
+    score: Scoring | None = None
     """None: there is nothing to be right or wrong about."""
     marks: tuple[str, ...] = ()
     """How the class names of losses and metrics begin that modules of this task hold."""
-    tuned: Callable[[NDArray[np.float32], Sequence[Any], Reading], Tuned] | None = None
+    tuned: Callable[[NDArray[np.float32], Sequence[Any], Reading], TunedFacts] | None = None
     """From the eager module's answers for labelled images and the truths: better facts of how answers are read."""

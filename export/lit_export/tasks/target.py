@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
@@ -19,8 +18,8 @@ from lit_infer import manifest
 from lit_infer.errors import GateError
 from lit_infer.manifest import DeploymentFacts, Precision
 from lit_infer.tasks import TASKS, Reading, TaskSpec
+from lit_infer.tensors import Arrays
 
-Arrays = tuple[NDArray[Any], ...]
 BATCH = "batch"
 
 

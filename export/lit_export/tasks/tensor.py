@@ -17,11 +17,12 @@ from torch import Tensor, nn
 
 from lit_export.options import Options
 from lit_export.tasks.spec import ExportTask
-from lit_export.tasks.target import BATCH, Arrays, Target, answers
+from lit_export.tasks.target import BATCH, Target, answers
 from lit_infer import manifest
 from lit_infer.errors import UsageError
 from lit_infer.manifest import DeploymentFacts, Dimension
 from lit_infer.tasks.tensor import TASK as RUNTIME
+from lit_infer.tensors import Arrays
 
 _INPUT = re.compile(r"(?:(?P<name>[A-Za-z_]\w*)=)?(?P<shape>\d+(?:x\d+)*)?(?::(?P<dtype>[a-z]+\d*))?")
 _SCALES = (1.0, 0.1, 3.0, 0.01)

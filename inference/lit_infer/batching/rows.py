@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_infer.engines import Run
-
-Arrays = Sequence[NDArray[Any]]
+from lit_infer.tensors import Arrays
 
 
 def full(count: int, size: int | None) -> int:
@@ -27,7 +26,7 @@ def filled(array: NDArray[Any], rows: int) -> NDArray[Any]:
     return np.concatenate([array, blank])
 
 
-def run(graph: Run, arrays: Arrays, *, count: int, size: int | None) -> tuple[NDArray[Any], ...]:
+def run(graph: Run, arrays: Sequence[NDArray[Any]], *, count: int, size: int | None) -> Arrays:
     """The graph's outputs for the first `count` rows of the arrays, in batches of `size` where it takes no other."""
     rows = full(count, size)
     arrays = [filled(array, rows) for array in arrays]
@@ -42,12 +41,12 @@ def _batches(rows: int, size: int | None) -> list[tuple[int, int]]:
     return [(start, step) for start in range(0, rows, step)]
 
 
-def joined(parts: Sequence[Arrays]) -> tuple[NDArray[Any], ...]:
+def joined(parts: Sequence[Sequence[NDArray[Any]]]) -> Arrays:
     """Several items' arrays as one batch's."""
     return tuple(parts[0]) if len(parts) == 1 else tuple(np.concatenate(column) for column in zip(*parts, strict=True))
 
 
-def split(outputs: Arrays, counts: Sequence[int]) -> list[tuple[NDArray[Any], ...]]:
+def split(outputs: Sequence[NDArray[Any]], counts: Sequence[int]) -> list[Arrays]:
     """A batch's outputs as those of items with so many rows each."""
     ends = np.cumsum(counts).tolist()
     return [tuple(output[end - count : end] for output in outputs) for count, end in zip(counts, ends, strict=True)]

@@ -5,7 +5,7 @@ import time
 from typing import Protocol
 
 from lit_infer.bench.callers import Caller, Callers
-from lit_infer.bench.rows import Described, Record, Row
+from lit_infer.bench.rows import BenchRow, CallTimes, Described
 from lit_infer.errors import OverloadedError
 
 ROUNDS = 10
@@ -32,7 +32,7 @@ class Cell(Protocol):
     def work_for(self, seconds: float) -> None:
         """Call for that long, and remember each call's time."""
 
-    def row(self) -> Row:
+    def row(self) -> BenchRow:
         """What was found."""
 
     def close(self) -> None:
@@ -54,7 +54,7 @@ class CallingCell:
 
     def __init__(self, subject: Described, callers: Callers) -> None:
         self._subject, self._callers = subject, callers
-        self._record = Record()
+        self._record = CallTimes()
         self.times = self._record.times
         self.close = callers.close
 
@@ -71,7 +71,7 @@ class CallingCell:
         finally:
             self._record.elapsed += time.perf_counter() - started
 
-    def row(self) -> Row:
+    def row(self) -> BenchRow:
         """Raises EngineError if no call was answered."""
         callers = self._callers
         return self._record.as_row(

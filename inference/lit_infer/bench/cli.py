@@ -13,7 +13,7 @@ from lit_infer.bench.tuning.cli import app as tune_app
 from lit_infer.errors import UsageError
 
 if TYPE_CHECKING:
-    from lit_infer.bench.result import Result
+    from lit_infer.bench.result import BenchResult
     from lit_infer.bench.scenarios import Scenario
     from lit_infer.bench.served.opening import Servers
 
@@ -179,7 +179,7 @@ def _check_plot(plot: Path | None, scenario: str | None) -> None:
         raise UsageError("--plot draws a sweep, which --scenario replaces: give one of the two")
 
 
-def _show(result: "Result", old: Any, *, everything: bool, as_json: bool, quiet: bool) -> None:
+def _show(result: "BenchResult", old: Any, *, everything: bool, as_json: bool, quiet: bool) -> None:
     from lit_infer.bench import compare, report
 
     data = result.as_data()
@@ -198,7 +198,7 @@ def _show(result: "Result", old: Any, *, everything: bool, as_json: bool, quiet:
             console.note(line)
 
 
-def _draw(result: "Result", plot: Path | None) -> None:
+def _draw(result: "BenchResult", plot: Path | None) -> None:
     from lit_infer.bench import plot as plotting
 
     if plot is None or not result.rows:

@@ -2,18 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lit_infer.bundle import GraphFile
 from lit_infer.errors import UsageError
 from lit_infer.manifest import Manifest, Tensor
+from lit_infer.tensors import NamedArrays
 
-Inputs = Mapping[str, NDArray[Any]]
-MakeInputs = Callable[[int], Inputs]
+MakeInputs = Callable[[int], NamedArrays]
 """Batch size to arrays by input name."""
 
 
@@ -25,7 +23,7 @@ def noise(manifest: Manifest) -> MakeInputs:
 def noise_of(tensors: Mapping[str, tuple[str, tuple[int, ...]]]) -> MakeInputs:
     """Random input by name, of each dtype and shape (without the batch). It is always the same."""
 
-    def make(batch_size: int) -> Inputs:
+    def make(batch_size: int) -> NamedArrays:
         generator = np.random.default_rng(0)
         return {
             name: generator.integers(0, 256, (batch_size, *shape)).astype(dtype)
@@ -35,7 +33,7 @@ def noise_of(tensors: Mapping[str, tuple[str, tuple[int, ...]]]) -> MakeInputs:
     return make
 
 
-def repeated(arrays: Inputs) -> MakeInputs:
+def repeated(arrays: NamedArrays) -> MakeInputs:
     """A caller's own arrays, with their rows repeated to fill a batch of any size."""
     return lambda batch_size: {
         name: np.ascontiguousarray(array[np.arange(batch_size) % len(array)]) for name, array in arrays.items()

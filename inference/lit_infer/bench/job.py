@@ -14,7 +14,7 @@ from lit_infer.bench.cold_start import RUNS, measure_cold
 from lit_infer.bench.environment import environment
 from lit_infer.bench.inputs import MakeInputs
 from lit_infer.bench.measure import take_turns
-from lit_infer.bench.result import Result
+from lit_infer.bench.result import BenchResult
 from lit_infer.bench.scenarios import Scenario
 from lit_infer.bench.served.agreement import check_same
 from lit_infer.bench.served.model import ServedModel
@@ -71,12 +71,12 @@ class Measured:
         return [*self.own, *self.served]
 
 
-def run(job: Benchmark) -> Result:
+def run(job: Benchmark) -> BenchResult:
     """Measure. Ctrl-C or an error ends it early, with what has been measured by then, if there is anything."""
     opened = _open(job)
     name = job.bundle or ", ".join(dict.fromkeys(model.info.name for model in opened.served))
     manifest = opened.own[0].predictor.manifest if opened.own else None
-    result = Result(name, manifest, environment(), served=opened.records)
+    result = BenchResult(name, manifest, environment(), served=opened.records)
     if job.scenarios:
         _run_scenarios(job, opened, result)
     else:
@@ -118,7 +118,7 @@ def _looked_at(job: Benchmark, model: ServedModel, own: Sequence[Subject]) -> Se
     return found
 
 
-def _sweep(job: Benchmark, opened: Measured, result: Result) -> None:
+def _sweep(job: Benchmark, opened: Measured, result: BenchResult) -> None:
     cells = _cells(job, opened)
     task = progress.steps("measure", ROUNDS * len(cells))
     with _cut_short(result, lambda: any(cell.times for cell in cells)), task as advance:
@@ -148,7 +148,7 @@ def _served_sizes(job: Benchmark, model: ServedModel) -> list[int]:
     return sizes
 
 
-def _run_scenarios(job: Benchmark, opened: Measured, result: Result) -> None:
+def _run_scenarios(job: Benchmark, opened: Measured, result: BenchResult) -> None:
     driver, seconds = loadgen.driver(), job.seconds or 10.0
     progress.note(f"driven by {driver.name}; official MLPerf runs take 600 s and more, these {seconds:g} s")
     found = scenarios.run(opened.all, job.scenarios, driver=driver, seconds=seconds, bound=job.bound, rate=job.rate)
@@ -160,7 +160,7 @@ def _run_scenarios(job: Benchmark, opened: Measured, result: Result) -> None:
 
 
 @contextmanager
-def _cut_short(result: Result, has_figures: Callable[[], bool]) -> Iterator[None]:
+def _cut_short(result: BenchResult, has_figures: Callable[[], bool]) -> Iterator[None]:
     """Note Ctrl-C, or an error such as a server that is gone, if there are figures already; otherwise let it pass."""
     try:
         yield
@@ -171,7 +171,7 @@ def _cut_short(result: Result, has_figures: Callable[[], bool]) -> Iterator[None
         result.error = stop if isinstance(stop, LitError) else None
 
 
-def _start_cold(job: Benchmark, opened: Measured, result: Result) -> None:
+def _start_cold(job: Benchmark, opened: Measured, result: BenchResult) -> None:
     graphs = list({one.name: one.file for one in opened.own if one.file is not None}.values())
     with progress.steps("cold start", RUNS * len(graphs)) as advance:
         result.cold = measure_cold(graphs, device=job.device, advance=advance)

@@ -11,7 +11,7 @@ from typing import Any
 
 from lit_infer.bench.latencies import PERCENTILES
 from lit_infer.bench.scenarios import Driven, Driver, Load, refusals
-from lit_infer.bench.target import Done, Target
+from lit_infer.bench.target import Done, LoadTarget
 from lit_infer.errors import EngineError, MissingExtraError, OverloadedError, require
 
 _WARM_UPS = 5
@@ -36,7 +36,7 @@ class LoadgenDriver:
     def __init__(self, module: Any) -> None:
         self._loadgen = module
 
-    def __call__(self, target: Target, load: Load) -> Driven:
+    def __call__(self, target: LoadTarget, load: Load) -> Driven:
         """Drive one scenario."""
         least = min(_seconds(target, load.scenario.images_per_query) for _ in range(_WARM_UPS))
         settings = _settings(self._loadgen, load, least=least)
@@ -49,7 +49,7 @@ class LoadgenDriver:
 class _Session:
     """One test. The generator calls `_issue` on a thread of its own, and no exception may reach it from there."""
 
-    def __init__(self, loadgen: Any, target: Target, load: Load) -> None:
+    def __init__(self, loadgen: Any, target: LoadTarget, load: Load) -> None:
         self._loadgen, self._target, self._load = loadgen, target, load
         self._failed: list[BaseException] = []
         self._completed: list[int] = []
@@ -156,7 +156,7 @@ class _Session:
         self._loadgen.QuerySamplesComplete([self._loadgen.QuerySampleResponse(query.id, 0, 0) for query in queries])
 
 
-def _seconds(target: Target, images: int) -> float:
+def _seconds(target: LoadTarget, images: int) -> float:
     started = time.perf_counter()
     target.answer([0] * images)
     return time.perf_counter() - started

@@ -10,17 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lit_infer.bench.cells import ROUNDS, Cell, Measurable, calls, shared_by
-from lit_infer.bench.rows import Row
+from lit_infer.bench.rows import BenchRow
 from lit_infer.bench.subjects import Subject, open_subjects
 
-__all__ = ["ROUNDS", "Interrupted", "Row", "Subject", "best", "cells", "measure", "open_subjects", "take_turns"]
+__all__ = ["ROUNDS", "BenchRow", "Interrupted", "Subject", "best", "cells", "measure", "open_subjects", "take_turns"]
 
 
 @dataclass
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C, with what had been measured by then."""
 
-    rows: list[Row]
+    rows: list[BenchRow]
 
 
 def measure(
@@ -31,7 +31,7 @@ def measure(
     seconds: float,
     rounds: int = ROUNDS,
     advance: Callable[[], None] = lambda: None,
-) -> list[Row]:
+) -> list[BenchRow]:
     """Time each subject at each batch size, and at each number of callers, for about `seconds` each, in turns.
 
     `advance` is called once for each row in each round. Raises Interrupted with the rows so far on Ctrl-C.
@@ -47,7 +47,7 @@ def cells(subjects: Sequence[Measurable], batch_sizes: Sequence[int], callers: S
 
 def take_turns(
     cells: Sequence[Cell], *, seconds: float, rounds: int = ROUNDS, advance: Callable[[], None] = lambda: None
-) -> list[Row]:
+) -> list[BenchRow]:
     """Warm all cells up, time each for about `seconds` in interleaved rounds, and close them."""
     try:
         for cell in cells:
@@ -64,9 +64,9 @@ def take_turns(
     return [cell.row() for cell in cells]
 
 
-def best(rows: Sequence[Row]) -> dict[str, Row]:
+def best(rows: Sequence[BenchRow]) -> dict[str, BenchRow]:
     """For each graph, the single-caller row with the most images per second."""
-    found: dict[str, Row] = {}
+    found: dict[str, BenchRow] = {}
     for row in rows:
         if row.via == "call" and (row.format not in found or row.images_per_s > found[row.format].images_per_s):
             found[row.format] = row

@@ -12,7 +12,7 @@ import numpy as np
 
 from lit_infer.bench.latencies import PERCENTILES
 from lit_infer.bench.scenarios import Driven, Load, refusals
-from lit_infer.bench.target import Target
+from lit_infer.bench.target import LoadTarget
 from lit_infer.errors import EngineError, OverloadedError
 
 _CONFIDENCE = 0.99
@@ -23,7 +23,7 @@ class OwnDriver:
 
     name = "lit-bench"
 
-    def __call__(self, target: Target, load: Load) -> Driven:
+    def __call__(self, target: LoadTarget, load: Load) -> Driven:
         """Drive one scenario."""
         match load.scenario.name:
             case "server":
@@ -48,7 +48,7 @@ def is_proven(late: int, queries: int, *, percentile: float) -> bool:
     return sum(math.exp(value) for value in logs) <= 1 - _CONFIDENCE
 
 
-def _one_by_one(target: Target, load: Load) -> Driven:
+def _one_by_one(target: LoadTarget, load: Load) -> Driven:
     choose, count = random.Random(0), load.scenario.images_per_query  # noqa: S311 - a load, not a secret
     target.answer([0] * count)
     times: list[float] = []
@@ -65,7 +65,7 @@ def _one_by_one(target: Target, load: Load) -> Driven:
     return _driven(times, refused, images=len(times) * count, seconds=before - started)
 
 
-def _arriving(target: Target, load: Load) -> Driven:
+def _arriving(target: LoadTarget, load: Load) -> Driven:
     """Latency counts from the time when a query was due, so that a late start is part of it."""
     choose = random.Random(0)  # noqa: S311
     arrivals = _Arrivals()
@@ -117,7 +117,7 @@ class _Arrivals:
             raise self.failed[0]
 
 
-def _at_once(target: Target, load: Load) -> Driven:
+def _at_once(target: LoadTarget, load: Load) -> Driven:
     indices = [index % target.count for index in range(max(1, round(load.rate * load.seconds)))]
     times: list[float] = []
     refused: list[OverloadedError] = []

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lit_infer import files
-from lit_infer.bench.rows import SERVER, Row
+from lit_infer.bench.rows import SERVER, BenchRow
 from lit_infer.errors import NotFoundError, UsageError, require
 
 _SUFFIXES = (".png", ".svg", ".pdf")
@@ -23,7 +23,7 @@ def check(path: Path) -> None:
     require("matplotlib", extra="bench", purpose="--plot")
 
 
-def save(path: Path, rows: Sequence[Row], *, title: str) -> None:
+def save(path: Path, rows: Sequence[BenchRow], *, title: str) -> None:
     """Draw the rows into a file, which appears only when it is complete."""
     require("matplotlib", extra="bench", purpose="--plot")
     from matplotlib.figure import Figure
@@ -40,13 +40,13 @@ def save(path: Path, rows: Sequence[Row], *, title: str) -> None:
         (folder / path.name).replace(path)
 
 
-def _shown(rows: Sequence[Row]) -> list[Row]:
+def _shown(rows: Sequence[BenchRow]) -> list[BenchRow]:
     """The smallest batch of each graph, and the rows of several callers: too many curves would be unreadable."""
     smallest = min(row.batch_size for row in rows)
     return [row for row in rows if row.via == "submit" or row.batch_size == smallest][:_MOST]
 
 
-def _distribution(axes: Any, rows: Sequence[Row]) -> None:
+def _distribution(axes: Any, rows: Sequence[BenchRow]) -> None:
     longest = shortest = rows[0].p50_ms
     for row in rows:
         times = np.sort(row.times_ms)
@@ -62,7 +62,7 @@ def _distribution(axes: Any, rows: Sequence[Row]) -> None:
     _legend(axes)
 
 
-def _throughput(axes: Any, rows: Sequence[Row]) -> None:
+def _throughput(axes: Any, rows: Sequence[BenchRow]) -> None:
     for line in dict.fromkeys((row.format, row.threads) for row in rows):
         own = [row for row in rows if (row.format, row.threads) == line]
         axes.plot(
@@ -82,12 +82,12 @@ def _legend(axes: Any) -> None:
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, frameon=False)
 
 
-def _label(row: Row) -> str:
+def _label(row: BenchRow) -> str:
     whom = f"{row.callers} caller{'s' * (row.callers > 1)}" if row.via == "submit" else f"batch {row.batch_size}"
     return f"{row.format}, {whom}" if row.device == SERVER else f"{row.format}, {whom}, {_threads(row.threads)}"
 
 
-def _name(row: Row, rows: Sequence[Row]) -> str:
+def _name(row: BenchRow, rows: Sequence[BenchRow]) -> str:
     is_one = row.device == SERVER or len({other.threads for other in rows if other.threads}) == 1
     return row.format if is_one else f"{row.format}, {_threads(row.threads)}"
 

@@ -8,8 +8,8 @@ from lit_infer.bench.cold_start import ColdRow
 from lit_infer.bench.compare import Ratio
 from lit_infer.bench.latencies import calls_needed
 from lit_infer.bench.measure import best
-from lit_infer.bench.result import Result
-from lit_infer.bench.rows import SERVER, STAGES, Row
+from lit_infer.bench.result import BenchResult
+from lit_infer.bench.rows import SERVER, STAGES, BenchRow
 from lit_infer.bench.scenarios import SCENARIOS, ScenarioRow
 from lit_infer.bench.served.record import ServedRecord
 from lit_infer.bench.tuning.aims import Tuned
@@ -19,7 +19,7 @@ _NONE = "-"
 _TRIED = 8
 
 
-def table(rows: Sequence[Row], *, everything: bool) -> Table:
+def table(rows: Sequence[BenchRow], *, everything: bool) -> Table:
     """Batch 1 and the best batch of each graph, or every row; the best one has a star."""
     fastest = best(rows)
     shown = [row for row in rows if everything or row.via == "submit" or row.batch_size == 1 or row in fastest.values()]
@@ -43,7 +43,7 @@ def table(rows: Sequence[Row], *, everything: bool) -> Table:
     return found
 
 
-def tables(result: Result, ratios: Sequence[Ratio], *, everything: bool) -> list[Table]:
+def tables(result: BenchResult, ratios: Sequence[Ratio], *, everything: bool) -> list[Table]:
     """Everything that was measured, a table for each kind."""
     found = [table(result.rows, everything=everything)] if result.rows else []
     found += [parts] if (parts := stages(result.rows)) else []
@@ -52,7 +52,7 @@ def tables(result: Result, ratios: Sequence[Ratio], *, everything: bool) -> list
     return found + ([comparison(ratios)] if ratios else [])
 
 
-def notes(result: Result) -> list[str]:
+def notes(result: BenchResult) -> list[str]:
     """What the marks in the tables mean, if there are any, and on which machine the figures were measured."""
     rows, machine = result.rows, result.environment
     found = [f"{row.scenario} on {row.format} is not valid: {row.why}" for row in result.scenarios if row.why]
@@ -70,7 +70,7 @@ def notes(result: Result) -> list[str]:
     return found
 
 
-def stages(rows: Sequence[Row]) -> Table | None:
+def stages(rows: Sequence[BenchRow]) -> Table | None:
     """Where the time for one image goes; None if only the graph was measured."""
     known = [row for row in rows if row.stages_ms is not None]
     if not known:
@@ -141,7 +141,7 @@ def tuned(found: Tuned) -> list[str]:
     return [f"{found.aim.text}: {found.chosen}, {found.why}", f"the default is {found.default}{found.why_not}"]
 
 
-def _failures(row: Row) -> str:
+def _failures(row: BenchRow) -> str:
     asked = row.calls + row.failed
     return (
         f"{row.failed:,} of {asked:,} requests of {row.format} ({row.callers} callers) failed "
@@ -156,7 +156,7 @@ def _floor(one: ServedRecord) -> str:
     return f"client + {protocol} floor, part of every figure of {one.format} ({asked}): {'; '.join(floors)}"
 
 
-def _order(row: Row) -> tuple[str, str, int, int, int]:
+def _order(row: BenchRow) -> tuple[str, str, int, int, int]:
     return row.format, row.via, row.callers, row.threads, row.batch_size
 
 

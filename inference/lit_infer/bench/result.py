@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lit_infer.bench.cold_start import ColdRow
-from lit_infer.bench.rows import Row
+from lit_infer.bench.rows import BenchRow
 from lit_infer.bench.scenarios import ScenarioRow
 from lit_infer.bench.served.record import ServedRecord
 from lit_infer.errors import LitError
@@ -13,14 +13,14 @@ from lit_infer.manifest import Manifest
 
 
 @dataclass
-class Result:
+class BenchResult:
     """What was measured, on which model and machine."""
 
     model: str
     manifest: Manifest | None
     """Of the model in this process; None: only served models were measured."""
     environment: dict[str, Any]
-    rows: Sequence[Row] = ()
+    rows: Sequence[BenchRow] = ()
     scenarios: list[ScenarioRow] = field(default_factory=list)
     cold: Sequence[ColdRow] = ()
     served: Sequence[ServedRecord] = ()

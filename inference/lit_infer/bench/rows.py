@@ -18,7 +18,7 @@ Via = Literal["call", "submit"]
 
 
 @dataclass(frozen=True)
-class Row:
+class BenchRow:
     """Latency of one call, and how many images all callers together get through per second."""
 
     format: str
@@ -79,7 +79,7 @@ class Described(Protocol):
 
 
 @dataclass
-class Record:
+class CallTimes:
     """Single calls, added by all callers."""
 
     times: list[float] = field(default_factory=list)
@@ -96,7 +96,7 @@ class Record:
         self.timings.clear()
         self.refused.clear()
 
-    def as_row(self, subject: Described, *, batch_size: int, via: Via, callers: int) -> Row:
+    def as_row(self, subject: Described, *, batch_size: int, via: Via, callers: int) -> BenchRow:
         """The row of these calls. Raises EngineError if no call was answered."""
         if not self.times:
             raise EngineError(f"{subject.name}: none of {len(self.refused)} calls was answered: {self.refused[0]}")
@@ -104,7 +104,7 @@ class Record:
         images = len(self.times) * (batch_size if via == "call" else 1)
         p50, p90, p95, p99, p999 = percentiles(milliseconds).values()
         assert p50 is not None  # noqa: S101 - the median is always there
-        return Row(
+        return BenchRow(
             format=subject.name,
             engine=subject.engine,
             device=subject.device,

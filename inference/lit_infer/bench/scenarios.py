@@ -16,7 +16,7 @@ from functools import partial
 from typing import Protocol
 
 from lit_infer.bench.rows import Described
-from lit_infer.bench.target import Target
+from lit_infer.bench.target import LoadTarget
 from lit_infer.errors import OverloadedError
 
 _PROBES = 6
@@ -80,7 +80,7 @@ class Driven:
 class Driveable(Described, Protocol):
     """What scenarios are run on."""
 
-    def target(self) -> AbstractContextManager[Target]:
+    def target(self) -> AbstractContextManager[LoadTarget]:
         """The target to drive."""
 
 
@@ -89,7 +89,7 @@ class Driver(Protocol):
 
     name: str
 
-    def __call__(self, target: Target, load: Load) -> Driven:
+    def __call__(self, target: LoadTarget, load: Load) -> Driven:
         """Drive it, and wait until everything is answered."""
 
 

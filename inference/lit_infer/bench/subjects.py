@@ -13,8 +13,8 @@ import numpy as np
 from lit_infer import bundle
 from lit_infer.batching.sizes import static_batch
 from lit_infer.bench.callers import Caller, Callers
-from lit_infer.bench.inputs import Inputs, MakeInputs, golden, noise
-from lit_infer.bench.target import PredictorTarget, Target, check
+from lit_infer.bench.inputs import MakeInputs, golden, noise
+from lit_infer.bench.target import LoadTarget, PredictorTarget, check
 from lit_infer.bundle import GraphFile
 from lit_infer.engines import split
 from lit_infer.errors import EngineError, LitError, MissingExtraError, UsageError
@@ -22,6 +22,7 @@ from lit_infer.images import ImageInput
 from lit_infer.manifest import Tensor
 from lit_infer.predictions import Prediction, Timings
 from lit_infer.predictor import BatchPolicy, Predictor, open_predictor
+from lit_infer.tensors import NamedArrays
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Subject:
         """Whether a call begins with image files."""
         return bool(self.images)
 
-    def arrays(self, batch_size: int) -> Inputs:
+    def arrays(self, batch_size: int) -> NamedArrays:
         """Prepared input of a batch."""
         described = self.predictor.manifest
         made = (self.inputs or noise(described))(batch_size)
@@ -76,7 +77,7 @@ class Subject:
         return Callers(each, predictor.policy.max_batch, "submit", predictor.close)
 
     @contextmanager
-    def target(self) -> Iterator[Target]:
+    def target(self) -> Iterator[LoadTarget]:
         """What a load generator drives, with a queue of its own."""
         predictor, images = for_callers(self)
         with predictor:

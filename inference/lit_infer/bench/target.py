@@ -15,7 +15,7 @@ Done = Callable[[BaseException | None], None]
 """Called once when a query is over, from any thread, with the error if there was one."""
 
 
-class Target(Protocol):
+class LoadTarget(Protocol):
     """Each scenario calls it in the way that suits it best.
 
     A query that was refused but might succeed a moment later is an OverloadedError; any other error ends the run.

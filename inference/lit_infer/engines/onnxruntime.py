@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lit_infer.engines.opened import MANIFEST_KEY, OpenGraph
 from lit_infer.errors import EngineError, MissingExtraError, UsageError, require
 
-Provider = Literal["auto", "cpu", "cuda", "tensorrt", "openvino"]
+ExecutionProvider = Literal["auto", "cpu", "cuda", "tensorrt", "openvino"]
 
 _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"
@@ -28,7 +28,7 @@ def recognises(head: bytes, entries: frozenset[str]) -> bool:  # noqa: ARG001
 
 
 def open_graph(
-    source: Path | bytes, *, device: str, threads: int, provider: Provider = "auto", ort: Any = None
+    source: Path | bytes, *, device: str, threads: int, provider: ExecutionProvider = "auto", ort: Any = None
 ) -> OpenGraph:
     """Open an ONNX file or its bytes. The device and the provider asked for are those obtained, or an EngineError.
 
@@ -47,7 +47,7 @@ def open_graph(
     return _open(source, ort, wanted, obtained, threads, why)
 
 
-def _choose(device: str, provider: Provider, available: Sequence[str]) -> tuple[str, str]:
+def _choose(device: str, provider: ExecutionProvider, available: Sequence[str]) -> tuple[str, str]:
     """(provider, why), or an error that says what is available instead."""
     on_cuda = device.startswith("cuda")
     if provider == "auto":
@@ -63,7 +63,7 @@ def _choose(device: str, provider: Provider, available: Sequence[str]) -> tuple[
     return provider, f"{provider} was asked for"
 
 
-def _missing(asked: str, provider: Provider, available: Sequence[str]) -> MissingExtraError:
+def _missing(asked: str, provider: ExecutionProvider, available: Sequence[str]) -> MissingExtraError:
     what = "CUDA" if provider == "cuda" else _NAMES[provider]
     fix = 'In a fresh environment run: pip install "lit-deploy[gpu]"'
     if provider == "openvino":

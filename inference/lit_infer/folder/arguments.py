@@ -9,7 +9,7 @@ from pathlib import Path
 from lit_infer.errors import NotFoundError, UsageError
 from lit_infer.folder import archives, cloud
 from lit_infer.folder.search import MAGIC, Search, from_glob, suffixes
-from lit_infer.folder.sources import Archive, Bucket, File, Folder, Inputs, Listed, Source, Url
+from lit_infer.folder.sources import Archive, Bucket, FileSource, Folder, ImageSource, Inputs, Listed, Url
 
 
 def parse(arguments: Sequence[str]) -> Inputs:
@@ -20,7 +20,7 @@ def parse(arguments: Sequence[str]) -> Inputs:
     return Inputs(sources)
 
 
-def _parse(argument: str) -> Source:
+def _parse(argument: str) -> ImageSource:
     if argument == "-":
         return Listed(None)
     if cloud.is_url(argument):
@@ -31,13 +31,13 @@ def _parse(argument: str) -> Source:
     if path.is_dir():
         return _parse_folder(Search(path))
     if path.exists():
-        return Archive(path.as_posix()) if archives.is_archive(argument) else File(path)
+        return Archive(path.as_posix()) if archives.is_archive(argument) else FileSource(path)
     if MAGIC & set(argument):
         return _parse_folder(from_glob(argument))
     raise NotFoundError(f"no such file or folder: {argument}")
 
 
-def _parse_url(url: str) -> Source:
+def _parse_url(url: str) -> ImageSource:
     if MAGIC & set(url):
         return Bucket(url)
     if cloud.is_folder(url):
@@ -45,13 +45,13 @@ def _parse_url(url: str) -> Source:
     return Archive(url) if archives.is_archive(url) else Url(url)
 
 
-def _parse_list(path: Path) -> Source:
+def _parse_list(path: Path) -> ImageSource:
     if not path.is_file():
         raise NotFoundError(f"no such list: {path} (for a file called @{path}, write ./@{path})")
     return Listed(path)
 
 
-def _parse_folder(search: Search) -> Source:
+def _parse_folder(search: Search) -> ImageSource:
     first = search.first()
     if isinstance(first, OSError) and first.filename == str(search.root):
         if search.pattern:

@@ -18,7 +18,7 @@ _AHEAD = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedItem:
     """An item as the predictor takes it. If reading failed, `image` is empty and `error` says why."""
 
     item: Item
@@ -29,15 +29,15 @@ class Loaded:
     """Changes with a local file's size and date."""
 
 
-def load(items: Iterator[Item], *, max_bytes: int) -> Iterator[Loaded]:
+def load(items: Iterator[Item], *, max_bytes: int) -> Iterator[LoadedItem]:
     """The items in their order; those that are not local files are read."""
     with ThreadPoolExecutor(_READERS, thread_name_prefix="lit-read") as pool:
-        ahead: deque[Loaded | Future[Loaded]] = deque()
+        ahead: deque[LoadedItem | Future[LoadedItem]] = deque()
         try:
             for item in items:
                 remote = isinstance(item.content, Remote)
                 ahead.append(pool.submit(_load, item, max_bytes) if remote else _load(item, max_bytes))
-                while ahead and (len(ahead) > _AHEAD or isinstance(ahead[0], Loaded)):
+                while ahead and (len(ahead) > _AHEAD or isinstance(ahead[0], LoadedItem)):
                     yield _done(ahead.popleft())
             while ahead:
                 yield _done(ahead.popleft())
@@ -58,19 +58,19 @@ def stamp(item: Item) -> bytes:
     return hashlib.blake2b(b"%d %d" % (status.st_size, status.st_mtime_ns), digest_size=8).digest()
 
 
-def _done(loaded: Loaded | Future[Loaded]) -> Loaded:
-    return loaded if isinstance(loaded, Loaded) else loaded.result()
+def _done(loaded: LoadedItem | Future[LoadedItem]) -> LoadedItem:
+    return loaded if isinstance(loaded, LoadedItem) else loaded.result()
 
 
-def _load(item: Item, max_bytes: int) -> Loaded:
+def _load(item: Item, max_bytes: int) -> LoadedItem:
     if isinstance(item.content, Path):
-        return Loaded(item, item.content, stamp=stamp(item))
+        return LoadedItem(item, item.content, stamp=stamp(item))
     if isinstance(item.content, InputError):
-        return Loaded(item, b"", item.content)
+        return LoadedItem(item, b"", item.content)
     read = item.content.read if isinstance(item.content, Remote) else item.content
     started = time.perf_counter()
     try:
         data = read(max_bytes)
     except InputError as error:
-        return Loaded(item, b"", error)
-    return Loaded(item, data, read_ms=(time.perf_counter() - started) * 1000)
+        return LoadedItem(item, b"", error)
+    return LoadedItem(item, data, read_ms=(time.perf_counter() - started) * 1000)

@@ -9,7 +9,7 @@ from pathlib import Path
 from lit_infer.errors import LitError, UsageError
 from lit_infer.folder import html_report, loading, resume, writers
 from lit_infer.folder.job import Job, identity
-from lit_infer.folder.partial import Entry, Part, Partial
+from lit_infer.folder.partial import Entry, Partial, PartialFile
 from lit_infer.folder.sorting import Sorter, check_empty
 from lit_infer.folder.sources import Inputs, Item
 from lit_infer.folder.table import Table
@@ -46,7 +46,7 @@ def _check_sort_into(folder: Path, job: Job, inputs: Inputs) -> None:
         check_empty(folder)
 
 
-class Outputs:
+class RunOutputs:
     """What is made of the results, and what an earlier run had made of them already."""
 
     def __init__(self, job: Job, inputs: Inputs, predictor: Predictor, table: Table, folder: Path | None) -> None:
@@ -60,7 +60,7 @@ class Outputs:
             self._sorter = Sorter(job.sort_into, by=by, root=inputs.root(), hard_links=job.hard_links)
         self._partial = self._vectors = self._thumbnails = None
         if folder is not None:
-            parts: list[Part] = []
+            parts: list[PartialFile] = []
             if job.embeddings is not None:
                 self._vectors = Vectors(folder, width(predictor.manifest))
                 parts.append(self._vectors)
@@ -122,18 +122,18 @@ class Outputs:
 
 
 @contextmanager
-def opened(job: Job, inputs: Inputs, predictor: Predictor, table: Table) -> Iterator[Outputs]:
+def opened(job: Job, inputs: Inputs, predictor: Predictor, table: Table) -> Iterator[RunOutputs]:
     """The outputs of a job. A run that ends early keeps what it has done beside the output."""
     check(job, inputs)
     _check_task(job, table, name=predictor.manifest.name)
     beside = job.output or job.embeddings or job.report
     if beside is None:
-        yield Outputs(job, inputs, predictor, table, None)
+        yield RunOutputs(job, inputs, predictor, table, None)
         return
     facts = json.loads(json.dumps(identity(job, inputs, predictor)))
     place = resume.folder_for(beside)
     with _full_disk_is_told(place), resume.locked(place, identity=facts, resume=job.resume) as folder:
-        outputs = Outputs(job, inputs, predictor, table, folder)
+        outputs = RunOutputs(job, inputs, predictor, table, folder)
         try:
             yield outputs
         finally:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from lit_infer.folder.loading import Loaded
+from lit_infer.folder.loading import LoadedItem
 from lit_infer.folder.writers import encoded
 from lit_infer.predictions import Prediction
 from lit_infer.tasks import Row
@@ -26,10 +26,10 @@ class Entry:
     number: int
     row: Row
     prediction: Prediction
-    loaded: Loaded
+    loaded: LoadedItem
 
 
-class Part(Protocol):
+class PartialFile(Protocol):
     """One file of the folder."""
 
     def count(self) -> int:
@@ -84,7 +84,7 @@ class Growing:
         self._file.close()
 
 
-class Rows:
+class RowsFile:
     """`rows.jsonl`. Rows are held back until `commit`, which comes after everything that belongs to them is on disk."""
 
     def __init__(self, folder: Path) -> None:
@@ -164,11 +164,11 @@ class Stamps:
 class Partial:
     """The folder, open and locked, and its parts."""
 
-    def __init__(self, folder: Path, more: Sequence[Part]) -> None:
+    def __init__(self, folder: Path, more: Sequence[PartialFile]) -> None:
         self.folder = folder
-        self.rows = Rows(folder)
+        self.rows = RowsFile(folder)
         self.stamps = Stamps(folder)
-        self.parts: tuple[Part, ...] = (*more, self.stamps, self.rows)  # the rows last
+        self.parts: tuple[PartialFile, ...] = (*more, self.stamps, self.rows)  # the rows last
         self._committed = time.monotonic()
 
     def keep_batches(self, batch_size: int) -> int:

@@ -11,11 +11,11 @@ from msgspec.structs import replace
 from lit_infer.errors import NotFoundError, UsageError
 from lit_infer.folder import loading
 from lit_infer.folder.job import Job
-from lit_infer.folder.loading import Loaded
+from lit_infer.folder.loading import LoadedItem
 from lit_infer.folder.outputs import opened
 from lit_infer.folder.partial import Entry
 from lit_infer.folder.search import Search, suffixes
-from lit_infer.folder.sources import File, Inputs, Item
+from lit_infer.folder.sources import FileSource, Inputs, Item
 from lit_infer.folder.table import Table
 from lit_infer.folder.tally import Summary, Tally
 from lit_infer.images import ImageInput
@@ -53,7 +53,7 @@ def run(
     output: Path | None = None,
 ) -> Summary:
     """Predict these files, in order. The output file appears under its name when every row is in it."""
-    return run_job(predictor, Inputs([File(path) for path in paths]), Job(top_k, batch_size, output=output))
+    return run_job(predictor, Inputs([FileSource(path) for path in paths]), Job(top_k, batch_size, output=output))
 
 
 def run_job(
@@ -87,13 +87,13 @@ def run_job(
 
 def _predictions(
     predictor: Predictor, items: Iterator[Item], job: Job, *, goes_on: bool
-) -> Iterator[tuple[Loaded, Prediction]]:
+) -> Iterator[tuple[LoadedItem, Prediction]]:
     """Each item, once read, with its prediction. What could not be read takes its place in a batch too.
 
     A run of at most one batch is answered in the least time, on all threads together; but not the rest of a longer
     one, whose first rows the other way of running the graph has made.
     """
-    waiting: deque[Loaded] = deque()
+    waiting: deque[LoadedItem] = deque()
     size = job.batch_size or predictor.batch_size
     source = loading.load(items, max_bytes=job.limits.max_bytes)
     first = deque(islice(source, size + 1))

@@ -29,7 +29,7 @@ class Item:
     """The class's index or label, if its source gives it."""
 
 
-class Source(Protocol):
+class ImageSource(Protocol):
     """One argument of the command."""
 
     def items(self) -> Iterator[Item]:
@@ -42,7 +42,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class FileSource:
     """A file, whatever it is called."""
 
     path: Path
@@ -154,19 +154,19 @@ class Url:
 class Inputs:
     """All arguments of a run. Files and folders give each image once; lists and archives give what they hold."""
 
-    sources: Sequence[Source]
+    sources: Sequence[ImageSource]
 
     def __iter__(self) -> Iterator[Item]:
         files: set[Path] = set()
         folders: dict[Path, list[Search]] = {}
         for source in self.sources:
-            if not isinstance(source, File | Folder):
+            if not isinstance(source, FileSource | Folder):
                 yield from source.items()
                 continue
             for item in source.items():
                 if not isinstance(item.content, Path) or not _came_before(item.content, files, folders):
                     yield item
-            if isinstance(source, File):
+            if isinstance(source, FileSource):
                 files.add(source.path)
             else:
                 folders.setdefault(source.search.root, []).append(source.search)
@@ -237,7 +237,7 @@ def _open(name: str) -> IO[bytes]:
     return cloud.open_url(name) if cloud.is_url(name) else Path(name).open("rb")
 
 
-def _fact(source: Source) -> str:
+def _fact(source: ImageSource) -> str:
     match source:
         case Archive(name) if not cloud.is_url(name):
             return f"{name} {_version(Path(name))}"

@@ -8,8 +8,7 @@ from pathlib import PurePosixPath
 
 from lit_infer.folder.table import STAGES, Table
 from lit_infer.predictions import Timings
-from lit_infer.tasks import Row, Shown
-from lit_infer.tasks import Tally as AnswerTally
+from lit_infer.tasks import AnswerTally, Row, Shown
 
 SHOWN = 10  # rows of the table; the file has all
 

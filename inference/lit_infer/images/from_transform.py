@@ -17,7 +17,7 @@ _EXPECTED = (
 
 
 @dataclass(frozen=True)
-class Prepared:
+class TransformFacts:
     """What a transform does to an image."""
 
     steps: tuple[Step, ...] = ()
@@ -28,12 +28,12 @@ class Prepared:
     is_scaled: bool = False
 
 
-def read(transform: Any) -> Prepared:
+def read(transform: Any) -> TransformFacts:
     """What a torchvision transform of PIL images does: a Compose, one part, or the preset of pretrained weights.
 
     Raises ValueError for a transform that the runtime would not repeat bit for bit.
     """
-    found = Prepared()
+    found = TransformFacts()
     for part in _parts(transform):
         found = _after(found, part)
     if not found.is_scaled:
@@ -59,7 +59,7 @@ class _Preset:
     transform: Any
 
 
-def _after(before: Prepared, part: Any) -> Prepared:
+def _after(before: TransformFacts, part: Any) -> TransformFacts:
     """What has been done when this part is done too."""
     if isinstance(part, _Preset) and not before.is_tensor:
         return _preset(before, part.transform)
@@ -99,36 +99,36 @@ def _pair(size: Any) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def _preset(before: Prepared, transform: Any) -> Prepared:
+def _preset(before: TransformFacts, transform: Any) -> TransformFacts:
     size, crop = transform.resize_size, transform.crop_size
     resize = Resize(
         size=size[0] if len(size) == 1 else _pair(size),
         interpolation=getattr(transform.interpolation, "value", transform.interpolation),
     )
     steps = (Step(resize=resize), Step(center_crop=CenterCrop(size=crop[0] if len(crop) == 1 else _pair(crop))))
-    return Prepared((*before.steps, *steps), _mean_std(transform), is_tensor=True, is_scaled=True)
+    return TransformFacts((*before.steps, *steps), _mean_std(transform), is_tensor=True, is_scaled=True)
 
 
 def _mean_std(part: Any) -> Normalize:
     return Normalize(mean=tuple(float(v) for v in part.mean), std=tuple(float(v) for v in part.std))
 
 
-def _to_image(before: Prepared, _: Any) -> Prepared | None:
+def _to_image(before: TransformFacts, _: Any) -> TransformFacts | None:
     return None if before.is_tensor else replace(before, is_tensor=True)
 
 
-def _to_scaled(before: Prepared, _: Any) -> Prepared | None:
+def _to_scaled(before: TransformFacts, _: Any) -> TransformFacts | None:
     return None if before.is_tensor else replace(before, is_tensor=True, is_scaled=True)
 
 
-def _to_float(before: Prepared, part: Any) -> Prepared | None:
+def _to_float(before: TransformFacts, part: Any) -> TransformFacts | None:
     scales = getattr(part, "scale", True) is True  # ConvertImageDtype always does
     is_float32 = str(part.dtype) == "torch.float32"
     fits = before.is_tensor and before.normalize is None and scales and is_float32
     return replace(before, is_scaled=True) if fits else None
 
 
-def _normalize(before: Prepared, part: Any) -> Prepared | None:
+def _normalize(before: TransformFacts, part: Any) -> TransformFacts | None:
     fits = before.is_scaled and before.normalize is None
     return replace(before, normalize=_mean_std(part)) if fits else None
 
@@ -149,7 +149,7 @@ FROM_TRANSFORM: dict[str, Rule] = {
 }
 """By the step's name in the manifest."""
 
-_TENSOR: dict[str, Callable[[Prepared, Any], Prepared | None]] = {
+_TENSOR: dict[str, Callable[[TransformFacts, Any], TransformFacts | None]] = {
     "torchvision.ToImage": _to_image,
     "torchvision.PILToTensor": _to_image,
     "torchvision.ToTensor": _to_scaled,

@@ -13,7 +13,7 @@ from lit_infer.errors import UsageError, require
 if TYPE_CHECKING:
     from lit_infer.server.listeners import Listeners
     from lit_infer.server.models.repository import Repository
-    from lit_infer.server.models.sources import Source
+    from lit_infer.server.models.sources import ModelSource
     from lit_infer.server.settings import Settings
     from lit_infer.server.telemetry.access_log import AccessLog
     from lit_infer.server.telemetry.tracing import Tracing
@@ -138,7 +138,7 @@ def serve(
             tracing.close()
 
 
-def _sources(models: list[str] | None, canary: list[str] | None) -> "tuple[Source, ...]":
+def _sources(models: list[str] | None, canary: list[str] | None) -> "tuple[ModelSource, ...]":
     from lit_infer import bundle
     from lit_infer.server.models import canary as canaries
     from lit_infer.server.models import sources

@@ -10,11 +10,12 @@ import numpy as np
 
 from lit_infer.tasks import image_classification, image_embedding, image_multilabel, image_regression, tensor
 from lit_infer.tasks.choices import Choice
-from lit_infer.tasks.spec import Agreement, Ask, Metric, Outputs, Reading, Row, Shown, Tally, TaskSpec
+from lit_infer.tasks.spec import Agreement, AnswerTally, Ask, Metric, Outputs, Reading, Row, Shown, TaskSpec
 
 __all__ = [
     "TASKS",
     "Agreement",
+    "AnswerTally",
     "Ask",
     "Choice",
     "Metric",
@@ -22,7 +23,6 @@ __all__ = [
     "Reading",
     "Row",
     "Shown",
-    "Tally",
     "TaskSpec",
     "answer_schemas",
     "find",

@@ -13,7 +13,7 @@ from lit_infer.tasks.spec import Agreement, Ask, Metric, Outputs, Reading, Row, 
 USUAL = 0.5
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class MultilabelFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """From which probability on a label is one of the image's."""
 
     thresholds: float | tuple[float, ...] = USUAL
@@ -115,7 +115,7 @@ TASK = TaskSpec(
     name="image-multilabel",
     does="gives images any number of labels",
     kind="labels",
-    facts=Facts,
+    facts=MultilabelFacts,
     answer=Labels,
     read=read,
     columns=lambda _: {"labels": "choices", "top": "choices"},

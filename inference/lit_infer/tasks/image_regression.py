@@ -7,7 +7,7 @@ import msgspec
 from lit_infer.tasks.spec import Ask, Metric, Outputs, Reading, Row, Shown, TaskSpec
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RegressionFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the numbers are of."""
 
     units: tuple[str, ...] | None = None
@@ -104,7 +104,7 @@ TASK = TaskSpec(
     name="image-regression",
     does="estimates numbers from images",
     kind="values",
-    facts=Facts,
+    facts=RegressionFacts,
     answer=Values,
     read=read,
     columns=lambda reading: dict.fromkeys(names(reading), "number"),

@@ -63,7 +63,7 @@ class Shown(msgspec.Struct, frozen=True):
     """What a report can be filtered by."""
 
 
-class Tally(Protocol):
+class AnswerTally(Protocol):
     """Counts the answers of a run while it runs: its memory does not grow with the images."""
 
     def add(self, row: Row, truths: Mapping[str, str | None]) -> None:
@@ -135,7 +135,7 @@ class TaskSpec:
     show: Callable[[Row], Shown]
     headings: tuple[str, str, str] = ("answer", "score", "next")
     """Of a table that shows the title, the score and what comes next."""
-    tally: Callable[[Reading], Tally] = NoTally
+    tally: Callable[[Reading], AnswerTally] = NoTally
     agreement: Agreement | None = None
     metric: Metric | None = None
     takes_top_k: bool = False

@@ -17,7 +17,7 @@ from lit_infer import manifest
 from lit_infer.engines import ENGINES, HEAD_BYTES, engine_for_content, engine_for_file
 from lit_infer.errors import ArtifactError
 
-ALL: list[manifest.Format] = ["onnx", "torchscript", "pt2", "openvino"]
+ALL: list[manifest.FormatName] = ["onnx", "torchscript", "pt2", "openvino"]
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from lit_infer import manifest
 from lit_infer.manifest import DeploymentFacts, Normalize, Resize, Step, Task
 from tests.support.targets import target_for
 
-FORMATS: list[manifest.Format] = ["onnx", "pt2", "torchscript", "openvino"]
+FORMATS: list[manifest.FormatName] = ["onnx", "pt2", "torchscript", "openvino"]
 COLOUR = Normalize(mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
 GREY = Normalize(mean=(0.5,), std=(0.25,))
 

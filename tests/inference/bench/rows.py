@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lit_infer.bench.rows import SERVER, Row
+from lit_infer.bench.rows import SERVER, BenchRow
 from lit_infer.bench.scenarios import ScenarioRow
 from lit_infer.bench.served.record import Floor, ServedRecord
 
@@ -15,7 +15,7 @@ ON_CPU: dict[str, Any] = {
 """Where and how, which is the same in all of them."""
 LATENCIES: dict[str, Any] = {"p50_ms": 2, "p90_ms": 2.5, "p95_ms": 2.75, "p99_ms": 3, "p999_ms": 4, "mean_ms": 2.1}
 ON_SERVER: dict[str, Any] = {"engine": "onnxruntime_CPU", "device": SERVER, "threads": 0, "decoded": False}
-ROW = Row(
+ROW = BenchRow(
     **ON_CPU,
     format="onnx",
     batch_size=1,

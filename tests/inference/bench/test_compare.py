@@ -7,7 +7,7 @@ import pytest
 
 from lit_infer.bench import compare
 from lit_infer.bench.cold_start import ColdRow
-from lit_infer.bench.result import Result
+from lit_infer.bench.result import BenchResult
 from lit_infer.errors import UsageError
 from tests.inference.bench.rows import ON_SERVER, RECORD, ROW
 from tests.inference.tiny import described
@@ -16,7 +16,7 @@ PLACE = {"cpu": "A CPU", "cores": 2, "onnxruntime": "1.23"}
 
 
 def found(*rows: Any, **place: Any) -> dict[str, Any]:
-    return Result("m", described(), {**PLACE, **place}, rows=rows).as_data()
+    return BenchResult("m", described(), {**PLACE, **place}, rows=rows).as_data()
 
 
 def test_a_ratio_is_new_over_old_for_the_same_row() -> None:
@@ -36,7 +36,7 @@ def test_rows_of_other_measurements_are_not_compared(change: dict[str, Any]) -> 
 
 
 def test_cold_starts_are_compared_too() -> None:
-    results = [Result("m", described(), PLACE, cold=[ColdRow("onnx", 1, 2, 3, total, 50)]) for total in (300, 150)]
+    results = [BenchResult("m", described(), PLACE, cold=[ColdRow("onnx", 1, 2, 3, total, 50)]) for total in (300, 150)]
 
     ratios = compare.ratios(*(one.as_data() for one in results))
 
@@ -57,8 +57,8 @@ def test_what_else_is_not_the_same_is_told() -> None:
 
 def test_servers_are_compared_and_what_changed_about_them_is_told() -> None:
     row = replace(ROW, **ON_SERVER, format="http")
-    old = Result("m", described(), PLACE, rows=[row], served=[RECORD]).as_data()
-    alone = Result("colours", None, PLACE, rows=[row], served=[replace(RECORD, model_version="4")]).as_data()
+    old = BenchResult("m", described(), PLACE, rows=[row], served=[RECORD]).as_data()
+    alone = BenchResult("colours", None, PLACE, rows=[row], served=[replace(RECORD, model_version="4")]).as_data()
 
     assert (alone["identity"], alone["digest"]) == ("colours version 4 on lit-serve 1.2", None)
     assert {one.what for one in compare.ratios(old, alone)} == {"http batch 1"}

@@ -10,7 +10,7 @@ import pytest
 from lit_infer import manifest
 from lit_infer.bench.inputs import own_inputs
 from lit_infer.bench.measure import ROUNDS, Interrupted, best, measure, take_turns
-from lit_infer.bench.rows import Row
+from lit_infer.bench.rows import BenchRow
 from lit_infer.bench.subjects import Subject, open_subjects, sizes_for
 from lit_infer.errors import UsageError
 from lit_infer.manifest import Tensor
@@ -100,7 +100,7 @@ class Told:
         self.times.append(seconds)
         self.told.append(self.name)
 
-    def row(self) -> Row:
+    def row(self) -> BenchRow:
         return replace(ROW, format=self.name, calls=len(self.times))
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from lit_infer.bench import plot
-from lit_infer.bench.rows import Row
+from lit_infer.bench.rows import BenchRow
 from lit_infer.errors import NotFoundError, UsageError
 from tests.inference.bench.rows import ON_SERVER, ROW
 
@@ -16,7 +16,7 @@ SERVED = [replace(ROW, **ON_SERVER, format="http"), replace(ROW, **ON_SERVER, fo
 
 
 @pytest.mark.parametrize("rows", [ROWS, ROWS[:1], SERVED, [replace(ROW, via="submit", times_ms=(1.0,))]])
-def test_a_picture_of_the_rows_is_drawn(rows: list[Row], tmp_path: Path) -> None:
+def test_a_picture_of_the_rows_is_drawn(rows: list[BenchRow], tmp_path: Path) -> None:
     plot.save(tmp_path / "out.png", rows, title="a model")
 
     with Image.open(tmp_path / "out.png") as image:

@@ -7,8 +7,8 @@ from rich.table import Table
 from lit_infer.bench import report
 from lit_infer.bench.cold_start import ColdRow
 from lit_infer.bench.compare import Ratio
-from lit_infer.bench.result import Result
-from lit_infer.bench.rows import Row
+from lit_infer.bench.result import BenchResult
+from lit_infer.bench.rows import BenchRow
 from lit_infer.bench.tuning.aims import Aim, Tried, Tuned
 from tests.inference.bench.rows import HELD, ON_SERVER, RECORD, ROW
 from tests.inference.tiny import described
@@ -29,7 +29,7 @@ def printed(table: Table | None, width: int = 80) -> list[str]:
     return [line.rstrip() for line in capture.get().splitlines()]
 
 
-def lines(rows: list[Row], *, everything: bool) -> list[list[str]]:
+def lines(rows: list[BenchRow], *, everything: bool) -> list[list[str]]:
     return [line.split() for line in printed(report.table(rows, everything=everything))]
 
 
@@ -73,7 +73,7 @@ def test_a_served_model_has_no_threads_to_show_and_no_bound_on_its_batch() -> No
 
 
 def test_the_floor_of_client_and_wire_is_named() -> None:
-    (line, _) = report.notes(Result("m", described(), PLACE, rows=[ROW], served=[RECORD]))
+    (line, _) = report.notes(BenchResult("m", described(), PLACE, rows=[ROW], served=[RECORD]))
 
     assert line.startswith("client + HTTP floor, part of every figure of http (GET /v2/health/live): ")
     assert line.endswith("1 at once 0.250 ms, 3,900/s; 16 at once 4.00 ms, 4,000/s")
@@ -82,7 +82,7 @@ def test_the_floor_of_client_and_wire_is_named() -> None:
 def test_requests_that_failed_are_told_with_the_reason() -> None:
     failed = replace(ROW, format="http", callers=8, calls=90, failed=10, why_failed="full")
 
-    notes = report.notes(Result("m", described(), PLACE, rows=[failed]))
+    notes = report.notes(BenchResult("m", described(), PLACE, rows=[failed]))
 
     assert "10 of 100 requests of http (8 callers) failed and are not in any figure: full" in notes
 
@@ -91,7 +91,7 @@ def test_a_percentile_of_too_few_calls_is_not_printed_and_the_notes_say_why() ->
     few = replace(ROW, p99_ms=None, p999_ms=None)
 
     found = lines([few], everything=False)[1]
-    notes = report.notes(Result("m", described(), PLACE, rows=[few]))
+    notes = report.notes(BenchResult("m", described(), PLACE, rows=[few]))
 
     assert found[5:7] == ["-", "-"]
     assert "- too few calls to tell (p90 needs 30, p99 needs 300, p99.9 needs 3,000): raise --seconds" in notes
@@ -100,8 +100,8 @@ def test_a_percentile_of_too_few_calls_is_not_printed_and_the_notes_say_why() ->
 def test_the_notes_name_the_machine_and_other_work_on_it() -> None:
     calm, busy = ({**PLACE, "load_average": load} for load in (0.4, 3.0))
 
-    assert report.notes(Result("m", described(), calm, rows=[ROW])) == ["A CPU, 2 cores (avx2)"]
-    assert "other work is running here" in report.notes(Result("m", described(), busy, rows=[ROW]))[-1]
+    assert report.notes(BenchResult("m", described(), calm, rows=[ROW])) == ["A CPU, 2 cores (avx2)"]
+    assert "other work is running here" in report.notes(BenchResult("m", described(), busy, rows=[ROW]))[-1]
 
 
 def test_where_the_work_on_an_image_goes_is_shown_in_shares() -> None:
@@ -131,7 +131,9 @@ def test_scenarios_give_their_result_in_their_own_terms() -> None:
 def test_no_table_is_wider_than_80_columns() -> None:
     wide = replace(ROW, format="aotinductor fp16", batch_size=4096, callers=4096, via="submit", p999_ms=12345.6)
     wide = replace(wide, stages_ms=dict.fromkeys(("read", "decode", "resize", "infer"), 1234.0))
-    result = Result("m", described(), PLACE, rows=[ROW, replace(ROW, threads=64), replace(wide, images_per_s=123456)])
+    result = BenchResult(
+        "m", described(), PLACE, rows=[ROW, replace(ROW, threads=64), replace(wide, images_per_s=123456)]
+    )
     result.scenarios = [HELD]
     result.cold = [ColdRow("aotinductor fp16", 1234, 1234, 1234, 12345, 1234)]
 

@@ -3,13 +3,13 @@
 import json
 from dataclasses import replace
 
-from lit_infer.bench.result import Result
+from lit_infer.bench.result import BenchResult
 from lit_infer.errors import EngineError
 from tests.inference.bench.rows import HELD, RECORD, ROW
 from tests.inference.tiny import described
 
-LOCAL = Result("artifacts/colours", described(), {"cores": 2}, rows=[ROW], scenarios=[HELD])
-SERVED = Result("colours", None, {}, rows=[ROW], served=[RECORD])
+LOCAL = BenchResult("artifacts/colours", described(), {"cores": 2}, rows=[ROW], scenarios=[HELD])
+SERVED = BenchResult("colours", None, {}, rows=[ROW], served=[RECORD])
 
 
 def test_it_is_plain_json_without_the_single_times() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lit_infer import Timings
-from lit_infer.bench.rows import Record, Via
+from lit_infer.bench.rows import CallTimes, Via
 from lit_infer.errors import EngineError
 
 
@@ -24,7 +24,7 @@ seconds = st.lists(st.floats(1e-6, 10), min_size=1, max_size=50)
 
 @given(times=seconds, batch_size=st.integers(1, 64), via=st.sampled_from(["call", "submit"]))
 def test_images_per_second_count_all_images_over_all_the_time(times: list[float], batch_size: int, via: Via) -> None:
-    record = Record(times=times, elapsed=sum(times))
+    record = CallTimes(times=times, elapsed=sum(times))
 
     row = record.as_row(Described(), batch_size=batch_size, via=via, callers=1)
 
@@ -37,14 +37,14 @@ def test_images_per_second_count_all_images_over_all_the_time(times: list[float]
 
 @pytest.mark.parametrize(("calls", "told"), [(29, 0), (30, 1), (300, 3), (3000, 4)])
 def test_a_percentile_that_so_few_calls_cannot_show_is_left_out(calls: int, told: int) -> None:
-    row = Record(times=[0.001] * calls, elapsed=1).as_row(Described(), batch_size=1, via="call", callers=1)
+    row = CallTimes(times=[0.001] * calls, elapsed=1).as_row(Described(), batch_size=1, via="call", callers=1)
 
     assert [value is not None for value in (row.p90_ms, row.p95_ms, row.p99_ms, row.p999_ms)].count(True) == told
 
 
 def test_the_stages_are_the_mean_work_on_one_image() -> None:
     timings = [Timings(read_ms=1, decode_ms=2, resize_ms=3, infer_ms=4), Timings(3, 2, 1, 0)]
-    record = Record(times=[1.0], timings=timings, elapsed=1)
+    record = CallTimes(times=[1.0], timings=timings, elapsed=1)
 
     decoded = record.as_row(Described(decoded=True), batch_size=2, via="call", callers=1)
 
@@ -53,11 +53,11 @@ def test_the_stages_are_the_mean_work_on_one_image() -> None:
 
 
 def test_after_the_warm_up_nothing_of_it_is_left() -> None:
-    record = Record(times=[1.0], refused=["full"], elapsed=0.0)
+    record = CallTimes(times=[1.0], refused=["full"], elapsed=0.0)
 
     record.clear()
 
-    assert record == Record()
+    assert record == CallTimes()
     record.refused.append("full again")
     with pytest.raises(EngineError, match="onnx: none of 1 calls was answered: full again"):
         record.as_row(Described(), batch_size=1, via="call", callers=1)

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from lit_infer import Prediction
 from lit_infer.folder import partial
-from lit_infer.folder.loading import Loaded
-from lit_infer.folder.partial import Entry, Growing, Partial, Rows, Stamps
+from lit_infer.folder.loading import LoadedItem
+from lit_infer.folder.partial import Entry, Growing, Partial, RowsFile, Stamps
 from lit_infer.folder.sources import Item
 from tests.support.rows import good
 
 
 def entry(number: int, path: str | None = None) -> Entry:
     path = path or f"{number}.png"
-    loaded = Loaded(Item(path, Path(path)), Path(path), stamp=number.to_bytes(8, "little"))
+    loaded = LoadedItem(Item(path, Path(path)), Path(path), stamp=number.to_bytes(8, "little"))
     return Entry(number, good(path), Prediction(path=path), loaded)
 
 
@@ -50,7 +50,7 @@ def test_bytes_are_on_disk_after_a_commit_and_gone_after_a_cut(
 
 
 def test_a_row_waits_for_the_commit(tmp_path: Path) -> None:
-    rows = Rows(tmp_path)
+    rows = RowsFile(tmp_path)
     rows.add(entry(0))
     assert (rows.count(), (tmp_path / "rows.jsonl").read_bytes()) == (0, b"")
 
@@ -71,7 +71,7 @@ def test_after_a_power_cut_the_whole_rows_before_it_are_kept(
     kept = data[: max(0, len(data) - lost)]
     (folder / "rows.jsonl").write_bytes(kept + bytes(len(junk)) + junk.replace(b"\n", b""))
 
-    rows = Rows(folder)
+    rows = RowsFile(folder)
 
     assert rows.count() == kept.count(b"\n")
     rows.keep(rows.count())
@@ -85,7 +85,7 @@ def test_what_is_no_row_ends_the_rows(tmp_path: Path, line: bytes) -> None:
     data = (tmp_path / "rows.jsonl").read_bytes()
     (tmp_path / "rows.jsonl").write_bytes(data + line + data)
 
-    rows = Rows(tmp_path)
+    rows = RowsFile(tmp_path)
     assert rows.count() == 2
     rows.close()
 

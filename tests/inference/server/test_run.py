@@ -14,7 +14,7 @@ import pytest
 from lit_infer.server.app import create_app
 from lit_infer.server.models.opening import OnDeath, Opening, Served, open_model
 from lit_infer.server.models.repository import Repository
-from lit_infer.server.models.sources import Source
+from lit_infer.server.models.sources import ModelSource
 from lit_infer.server.models.stats import Stats
 from tests.inference.tiny import LABELS, colour
 from tests.support.server.client import Client
@@ -132,7 +132,7 @@ def test_an_engine_that_dies_is_restarted_until_that_succeeds(proven: Path) -> N
     """Opened for real, golden answers and warm-up included; the first two attempts fail."""
     broken, opened = False, 0
 
-    def open_one(source: Source, opening: Opening, stats: Stats, on_death: OnDeath) -> Served:
+    def open_one(source: ModelSource, opening: Opening, stats: Stats, on_death: OnDeath) -> Served:
         nonlocal broken, opened
         opened += 1
         if opened in (2, 3):
@@ -150,7 +150,7 @@ def test_an_engine_that_dies_is_restarted_until_that_succeeds(proven: Path) -> N
         batches._run = run_or_fail
         return served
 
-    repository = Repository([Source(str(proven))], Opening(device="cpu"), open_one=open_one)
+    repository = Repository([ModelSource(str(proven))], Opening(device="cpu"), open_one=open_one)
     client = Client(create_app(repository))
     assert client.post(INFER, json=request_for(1)).status_code == 200
     broken = True

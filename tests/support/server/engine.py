@@ -12,7 +12,7 @@ from lit_infer.server.models.batches import Batches
 from lit_infer.server.models.instances import InThreads
 from lit_infer.server.models.opening import OnDeath, Opening, Served
 from lit_infer.server.models.runner import Runner
-from lit_infer.server.models.sources import Located, Source
+from lit_infer.server.models.sources import Located, ModelSource
 from lit_infer.server.models.stats import Stats
 
 CPU = Opening(device="cpu")
@@ -27,7 +27,7 @@ class Engine:
         self.fails_to_open = 0
         self.opened = 0
 
-    def open(self, source: Source, opening: Opening, stats: Stats, on_death: OnDeath) -> Served:
+    def open(self, source: ModelSource, opening: Opening, stats: Stats, on_death: OnDeath) -> Served:
         self.opened += 1
         if self.fails_to_open:
             self.fails_to_open -= 1

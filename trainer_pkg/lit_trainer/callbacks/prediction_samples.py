@@ -18,7 +18,7 @@ _TILE, _CAPTION, _COLUMNS = 96, 24, 4  # pixels, pixels, tiles
 
 
 @dataclass(frozen=True)
-class Sample:
+class PredictionSample:
     """One image and the model's answer."""
 
     picture: Image.Image
@@ -79,7 +79,7 @@ class PredictionSamples(pl.Callback):
             path.parent.mkdir(parents=True, exist_ok=True)
             grid(samples).save(path)
 
-    def _log_to_wandb(self, logger: WandbLogger, samples: list[Sample]) -> None:
+    def _log_to_wandb(self, logger: WandbLogger, samples: list[PredictionSample]) -> None:
         import wandb
 
         pictures = [sample.picture for sample in samples]
@@ -88,7 +88,7 @@ class PredictionSamples(pl.Callback):
         logger.log_table(f"{self.key}_table", columns=["image", "truth", "prediction", "confidence"], data=rows)
 
 
-def grid(samples: list[Sample]) -> Image.Image:
+def grid(samples: list[PredictionSample]) -> Image.Image:
     """The samples side by side, captions below; wrong ones in red."""
     rows = -(-len(samples) // _COLUMNS)
     sheet = Image.new("RGB", (_COLUMNS * (_TILE + 8), rows * (_TILE + _CAPTION + 8)), "white")
@@ -103,7 +103,9 @@ def grid(samples: list[Sample]) -> Image.Image:
     return sheet
 
 
-def _samples(trainer: pl.Trainer, module: pl.LightningModule, batches: list[tuple[Tensor, Tensor]]) -> list[Sample]:
+def _samples(
+    trainer: pl.Trainer, module: pl.LightningModule, batches: list[tuple[Tensor, Tensor]]
+) -> list[PredictionSample]:
     images = torch.cat([images for images, _ in batches])
     truths = torch.cat([known for _, known in batches])
     facts = getattr(getattr(trainer, "datamodule", None), "deployment_facts", None)
@@ -118,7 +120,7 @@ def _samples(trainer: pl.Trainer, module: pl.LightningModule, batches: list[tupl
     )
     told = zip(images.cpu(), _shown(task, reading, known), _shown(task, reading, answers), strict=True)
     return [
-        Sample(
+        PredictionSample(
             _picture(image, facts),
             truth.title,
             said.title,

@@ -13,15 +13,15 @@ from lit_infer.manifest import BatchTensor
 _MOST = 64
 """Tensors of a batch that are recorded; a batch of more is one of parts, such as graphs."""
 
-Inputs = tuple[BatchTensor, ...]
+BatchTensors = tuple[BatchTensor, ...]
 
 
 class SeenBatch(pl.Callback):
     """Notes names, dtypes and shapes of the first validation batch, or of a training batch where there is none yet."""
 
     def __init__(self) -> None:
-        self.batch: Inputs | None = None
-        self.inputs: Inputs | None = None
+        self.batch: BatchTensors | None = None
+        self.inputs: BatchTensors | None = None
         """Of `forward`, in the order of its arguments."""
         self.by_keyword = False
         """Whether `forward` was given keywords."""

@@ -1,11 +1,9 @@
 """Whether a served model is the one in this process: both get the same request once, before anything is timed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lit_infer.batching.sizes import static_batch
 from lit_infer.bench.served.model import ServedModel
@@ -13,13 +11,13 @@ from lit_infer.bench.subjects import Subject
 from lit_infer.errors import GateError
 from lit_infer.predictor import Predictor
 from lit_infer.proof import difference, same_weights
+from lit_infer.tensors import NamedArrays
 
 _ROWS = 4
-Outputs = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Agreement:
+class MatchingGraph:
     """The graph in this process whose answers a served model gives."""
 
     name: str
@@ -27,10 +25,10 @@ class Agreement:
     """The largest difference, as a share of the largest answer."""
 
 
-def check_same(served: ServedModel, subjects: Sequence[Subject]) -> Agreement:
+def check_same(served: ServedModel, subjects: Sequence[Subject]) -> MatchingGraph:
     """Compare with each graph of the bundle. Raises GateError if it answers like none of them."""
     own = {subject.name: subject for subject in reversed(subjects)}  # for each graph, one number of threads is enough
-    found = [Agreement(name, _difference(served, subject.predictor)) for name, subject in own.items()]
+    found = [MatchingGraph(name, _difference(served, subject.predictor)) for name, subject in own.items()]
     best = min(found, key=lambda one: one.difference / _allowed(own[one.name]))
     if best.difference > _allowed(own[best.name]):
         identity = own[best.name].predictor.manifest.identity()
@@ -55,7 +53,7 @@ def _difference(served: ServedModel, predictor: Predictor) -> float:
     return max(difference(theirs[name], ours[name]).share for name in ours)
 
 
-def _ours(served: ServedModel, predictor: Predictor) -> tuple[Outputs, int]:
+def _ours(served: ServedModel, predictor: Predictor) -> tuple[NamedArrays, int]:
     rows = served.fixed_batch or static_batch(predictor.manifest) or _ROWS
     asked = served.samples.rows(range(rows))
     prepared = {

@@ -24,12 +24,12 @@ IDLE_S = 1.0
 """After this time a connection is checked before it is used: servers close idle ones."""
 _LONGEST = 300
 
-Rows = Mapping[str, NDArray[Any] | Sequence[bytes]]
+RequestInputs = Mapping[str, NDArray[Any] | Sequence[bytes]]
 """What a request holds: arrays by input name, or encoded images for an input."""
 
 
 @dataclass(frozen=True)
-class Access:
+class Credentials:
     """What a server needs to let us in."""
 
     key: str | None = None
@@ -69,7 +69,7 @@ class ModelInfo:
 
 
 @dataclass(frozen=True)
-class Reply:
+class ServerReply:
     """An answer, unpacked."""
 
     version: str
@@ -106,10 +106,10 @@ class Client(Protocol):
     def model(self, name: str, version: str) -> ModelInfo:
         """What it says about a model."""
 
-    def pack(self, model: ModelInfo, rows: Rows) -> Any:
+    def pack(self, model: ModelInfo, rows: RequestInputs) -> Any:
         """A request for all of a model's outputs in binary."""
 
-    def unpack(self, answer: Any) -> Reply:
+    def unpack(self, answer: Any) -> ServerReply:
         """Unpack the answer of `Connection.infer`."""
 
     def connect(self) -> Connection:

@@ -10,10 +10,10 @@ import numpy as np
 
 from lit_infer.bench.callers import Caller, Callers
 from lit_infer.bench.rows import SERVER
-from lit_infer.bench.served.client import Client, Connection, ModelInfo, Reply, Rows, ServerInfo
+from lit_infer.bench.served.client import Client, Connection, ModelInfo, RequestInputs, ServerInfo, ServerReply
 from lit_infer.bench.served.samples import Samples
 from lit_infer.bench.served.target import ServedTarget
-from lit_infer.bench.target import Target
+from lit_infer.bench.target import LoadTarget
 from lit_infer.errors import EngineError, UsageError
 
 
@@ -75,7 +75,7 @@ class ServedModel:
         return Callers(each, 1, "submit", lambda: _close(connections))
 
     @contextmanager
-    def target(self) -> Iterator[Target]:
+    def target(self) -> Iterator[LoadTarget]:
         """What a load generator drives, with connections of its own."""
         self._check_takes_one()
         target = ServedTarget(self)
@@ -98,7 +98,7 @@ class ServedModel:
             return [size for size in wanted if size <= most], why
         return [], why
 
-    def ask(self, rows: Rows, count: int) -> Reply:
+    def ask(self, rows: RequestInputs, count: int) -> ServerReply:
         """One request that is not measured."""
         connection = self.client.connect()
         try:
@@ -115,7 +115,7 @@ class ServedModel:
             self._packed[index] = self.client.pack(self.info, self.samples.rows([index]))
         return self._packed[index]
 
-    def check(self, answer: Any, rows: int) -> Reply:
+    def check(self, answer: Any, rows: int) -> ServerReply:
         """The answer, checked: a wrong one may be quicker than a right one. Raises EngineError for a wrong one."""
         reply = self.client.unpack(answer)
         if self.info.version not in ("", reply.version):

@@ -7,7 +7,7 @@ from pathlib import Path
 from lit_infer.bench.inputs import MakeInputs, noise_of
 from lit_infer.bench.served import address as addresses
 from lit_infer.bench.served.address import Address
-from lit_infer.bench.served.client import DTYPES, Access, Client, ModelInfo, printable
+from lit_infer.bench.served.client import DTYPES, Client, Credentials, ModelInfo, printable
 from lit_infer.bench.served.model import ServedModel
 from lit_infer.bench.served.over_grpc import GrpcClient
 from lit_infer.bench.served.over_http import HttpClient
@@ -29,7 +29,7 @@ class Servers:
     def open(self, *, images: Sequence[ImageInput] = (), inputs: MakeInputs | None = None) -> list[ServedModel]:
         """Each server's model. `inputs`: what to send instead of noise in the shapes of its metadata."""
         found = list(dict.fromkeys(addresses.parse(url) for url in self.urls))
-        access = Access(_key(self.key_file), self.ca)
+        access = Credentials(_key(self.key_file), self.ca)
         models = []
         for address, label in zip(found, _labels(found), strict=True):
             client: Client = HttpClient(address, access) if address.protocol == "http" else GrpcClient(address, access)

@@ -8,11 +8,11 @@ from lit_infer.bench.served.address import Address
 from lit_infer.bench.served.client import (
     IDLE_S,
     TIMEOUT_S,
-    Access,
+    Credentials,
     ModelInfo,
-    Reply,
-    Rows,
+    RequestInputs,
     ServerInfo,
+    ServerReply,
     TensorInfo,
     array_from,
     datatype_and_blob,
@@ -48,7 +48,7 @@ _STATUS = {
 class GrpcClient:
     """A server's `inference.GRPCInferenceService`."""
 
-    def __init__(self, address: Address, access: Access) -> None:
+    def __init__(self, address: Address, access: Credentials) -> None:
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it would write each failure to stderr itself
         for module in ("grpc", "google.protobuf"):
             require(module, extra="serve", purpose=f"--url {address}")
@@ -97,7 +97,7 @@ class GrpcClient:
             max_batch=self._max_batch(name, version),
         )
 
-    def pack(self, model: ModelInfo, rows: Rows) -> bytes:
+    def pack(self, model: ModelInfo, rows: RequestInputs) -> bytes:
         """A `ModelInferRequest` with raw contents."""
         request = self._messages.ModelInferRequest(model_name=model.name, model_version=model.version)
         for name, array in rows.items():
@@ -107,13 +107,15 @@ class GrpcClient:
         packed: bytes = request.SerializeToString()
         return packed
 
-    def unpack(self, answer: bytes) -> Reply:
+    def unpack(self, answer: bytes) -> ServerReply:
         """A `ModelInferResponse` with raw contents."""
         found = self._parsed("ModelInfer", answer)
         if len(found.raw_output_contents) != len(found.outputs):
             raise EngineError(f"{self.address} did not answer with raw contents, which lit-bench reads")
         raw = zip(found.outputs, found.raw_output_contents, strict=True)
-        return Reply(found.model_version, {one.name: array_from(self.address, _info(one), blob) for one, blob in raw})
+        return ServerReply(
+            found.model_version, {one.name: array_from(self.address, _info(one), blob) for one, blob in raw}
+        )
 
     def _max_batch(self, name: str, version: str) -> int | None:
         try:
@@ -181,7 +183,7 @@ def _info(tensor: Any) -> TensorInfo:
     return TensorInfo(tensor.name, tensor.datatype, tuple(tensor.shape))
 
 
-def _credentials(access: Access) -> "grpc.ChannelCredentials":
+def _credentials(access: Credentials) -> "grpc.ChannelCredentials":
     import grpc
 
     try:

@@ -8,11 +8,11 @@ import msgspec
 
 from lit_infer.bench.served.address import Address
 from lit_infer.bench.served.client import (
-    Access,
+    Credentials,
     ModelInfo,
-    Reply,
-    Rows,
+    RequestInputs,
     ServerInfo,
+    ServerReply,
     TensorInfo,
     array_from,
     datatype_and_blob,
@@ -27,7 +27,7 @@ T = TypeVar("T")
 class HttpClient:
     """A server's REST routes."""
 
-    def __init__(self, address: Address, access: Access) -> None:
+    def __init__(self, address: Address, access: Credentials) -> None:
         self.address = address
         self._headers = {"Authorization": f"Bearer {access.key}"} if access.key else {}
         self._tls = _context(access) if address.tls else None
@@ -69,7 +69,7 @@ class HttpClient:
             max_batch=self._max_batch(path),
         )
 
-    def pack(self, model: ModelInfo, rows: Rows) -> Packed:
+    def pack(self, model: ModelInfo, rows: RequestInputs) -> Packed:
         """JSON that describes the tensors, followed by their bytes."""
         inputs, blobs = [], []
         for name, array in rows.items():
@@ -81,7 +81,7 @@ class HttpClient:
         path = f"{_path(model.name, model.version)}/infer"
         return Packed(path, b"".join([head, *blobs]), {**self._headers, LENGTH: str(len(head))})
 
-    def unpack(self, answer: HttpAnswer) -> Reply:
+    def unpack(self, answer: HttpAnswer) -> ServerReply:
         """Read an answer of the same form."""
         if answer.header_length is None or answer.header_length > len(answer.body):
             raise EngineError(f"{self.address} did not answer in binary, which lit-bench asks for")
@@ -92,7 +92,7 @@ class HttpClient:
             size = output.binary_size()
             outputs[output.name] = array_from(self.address, output.info(), blobs[:size])
             blobs = blobs[size:]
-        return Reply(head.model_version, outputs)
+        return ServerReply(head.model_version, outputs)
 
     def _max_batch(self, path: str) -> int | None:
         try:
@@ -154,7 +154,7 @@ def _path(name: str, version: str) -> str:
     return f"{path}/versions/{quote(version, safe='')}" if version else path
 
 
-def _context(access: Access) -> ssl.SSLContext:
+def _context(access: Credentials) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=access.ca)
     except (OSError, ssl.SSLError) as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from lit_infer.bench.cells import CallingCell
 from lit_infer.bench.measure import take_turns
 from lit_infer.bench.served.address import Protocol
-from lit_infer.bench.served.agreement import Agreement
+from lit_infer.bench.served.agreement import MatchingGraph
 from lit_infer.bench.served.model import ServedModel
 
 
@@ -54,7 +54,9 @@ class ServedRecord:
         return f"{who}; its answers are those of {self.answers_as} here (largest difference {self.difference:.1g})"
 
 
-def record(model: ServedModel, *, callers: Sequence[int], seconds: float, agreement: Agreement | None) -> ServedRecord:
+def record(
+    model: ServedModel, *, callers: Sequence[int], seconds: float, agreement: MatchingGraph | None
+) -> ServedRecord:
     """Who answers, and the floor for one caller and for the most of `callers`, each measured for that long."""
     counts = sorted({1, max(callers, default=1)})
     rows = take_turns([CallingCell(model, model.floor(count)) for count in counts], seconds=seconds)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from lit_infer import images
 from lit_infer.bench.inputs import MakeInputs
-from lit_infer.bench.served.client import Rows
+from lit_infer.bench.served.client import RequestInputs
 from lit_infer.errors import InputError, UsageError
 from lit_infer.images import ImageInput
 
@@ -23,7 +23,7 @@ class Samples(Protocol):
     row_bytes: int
     """Bytes of the largest row."""
 
-    def rows(self, indices: Sequence[int]) -> Rows:
+    def rows(self, indices: Sequence[int]) -> RequestInputs:
         """The inputs of one request; an index may be larger than `count`."""
 
     def largest(self, count: int) -> Sequence[int]:
@@ -44,7 +44,7 @@ class PreparedSamples:
         made = make(self.count)
         self._arrays = {name: made[name] for name in names}
 
-    def rows(self, indices: Sequence[int]) -> Rows:
+    def rows(self, indices: Sequence[int]) -> RequestInputs:
         """The inputs of one request."""
         wrapped = [index % self.count for index in indices]
         return {name: array[wrapped] for name, array in self._arrays.items()}
@@ -64,7 +64,7 @@ class FileSamples:
         self._sizes = [_size(file) for file in files]
         self.row_bytes = max(self._sizes)
 
-    def rows(self, indices: Sequence[int]) -> Rows:
+    def rows(self, indices: Sequence[int]) -> RequestInputs:
         """The inputs of one request. Raises UsageError for a file that cannot be read."""
         return {self._name: [_read(self.files[index % self.count]) for index in indices]}
 

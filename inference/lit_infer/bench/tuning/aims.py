@@ -7,7 +7,7 @@ from typing import Any
 from lit_infer.bench.latencies import PERCENTILES
 from lit_infer.errors import UsageError
 from lit_infer.manifest import Precision
-from lit_infer.settings import Settings
+from lit_infer.settings import TunedSettings
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,10 @@ class Tuned:
         """Whether nothing better was found."""
         return self.chosen.setting == self.default.setting
 
-    def settings(self, precision: Precision) -> Settings:
+    def settings(self, precision: Precision) -> TunedSettings:
         """The settings that `load` will use."""
         best = self.chosen
-        return Settings(batch_size=best.batch_size, threads=best.threads, engine=best.engine, precision=precision)
+        return TunedSettings(batch_size=best.batch_size, threads=best.threads, engine=best.engine, precision=precision)
 
     @property
     def gain(self) -> float:

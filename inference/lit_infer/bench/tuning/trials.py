@@ -9,7 +9,7 @@ import numpy as np
 
 from lit_infer.bench.cells import calls, shared_by
 from lit_infer.bench.measure import measure, take_turns
-from lit_infer.bench.rows import Row
+from lit_infer.bench.rows import BenchRow
 from lit_infer.bench.subjects import Subject, for_callers
 from lit_infer.bench.target import check
 from lit_infer.bench.tuning.aims import Tried
@@ -76,6 +76,6 @@ class _Stream:
         return self.count / (perf_counter() - started)
 
 
-def from_row(row: Row, latency_ms: float | None, *, batch_size: int | None = None) -> Tried:
+def from_row(row: BenchRow, latency_ms: float | None, *, batch_size: int | None = None) -> Tried:
     """A row as a trial; `batch_size`: if it is not the row's."""
     return Tried(row.format, row.threads, batch_size or row.batch_size, row.images_per_s, latency_ms)

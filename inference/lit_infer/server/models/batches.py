@@ -7,9 +7,6 @@ fails alone; if the graph fails even on its warm-up input, the engine is dead.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-from numpy.typing import NDArray
 
 from lit_infer.batching import rows as rows_of
 from lit_infer.batching.sizes import blank, fixed_batch, is_batched
@@ -17,8 +14,7 @@ from lit_infer.engines import Run
 from lit_infer.errors import EngineError, InputError, LitError
 from lit_infer.images import Pixels
 from lit_infer.manifest import Manifest
-
-Arrays = tuple[NDArray[Any], ...]
+from lit_infer.tensors import Arrays
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from fractions import Fraction
 from lit_infer.errors import UsageError
 from lit_infer.manifest import Manifest
 from lit_infer.server.models import sources
-from lit_infer.server.models.sources import Source
+from lit_infer.server.models.sources import ModelSource
 
 _ASKED = re.compile(r"(.+)=([0-9]{1,2}(?:\.[0-9]{1,3})?)%", re.DOTALL)
 
@@ -23,7 +23,7 @@ def is_turn(number: int, share: Fraction) -> bool:
     return (number + 1) * share.numerator // share.denominator > due_before
 
 
-def parse(texts: Sequence[str], served: Sequence[Source]) -> tuple[Source, ...]:
+def parse(texts: Sequence[str], served: Sequence[ModelSource]) -> tuple[ModelSource, ...]:
     """Read `MODEL=10%` and `NAME=MODEL=10%`, and check against `served` what is known before models are opened."""
     canaries = tuple(_parsed(text) for text in texts)
     names = [source.name for source in served if source.name]
@@ -35,7 +35,7 @@ def parse(texts: Sequence[str], served: Sequence[Source]) -> tuple[Source, ...]:
     return canaries
 
 
-def model_of(canary: Source, names: Sequence[str]) -> str:
+def model_of(canary: ModelSource, names: Sequence[str]) -> str:
     """The name of the served model that a canary belongs to."""
     listed = ", ".join(names)
     if canary.name is None and len(names) == 1:
@@ -47,7 +47,7 @@ def model_of(canary: Source, names: Sequence[str]) -> str:
     return canary.name
 
 
-def named(canary: Source, name: str, versions: Sequence[str]) -> Source:
+def named(canary: ModelSource, name: str, versions: Sequence[str]) -> ModelSource:
     """A canary with its model's name. If it has no version of its own, it gets the one after `versions`."""
     taken = [int(version) for version in versions if version.isdigit()]
     return replace(canary, name=name, number=max(taken, default=0) + 1)
@@ -63,14 +63,14 @@ def check_fits(canary: Manifest, main: Manifest) -> None:
         raise UsageError(f"a canary must have the inputs and outputs of the main version: {theirs}, not {ours}")
 
 
-def describe(source: Source) -> str:
+def describe(source: ModelSource) -> str:
     """A source in words, with the share of a canary."""
     if source.share is None:
         return source.model
     return f"{source.model} (canary, {float(source.share * 100):g}% of the requests without a version)"
 
 
-def _parsed(text: str) -> Source:
+def _parsed(text: str) -> ModelSource:
     found = _ASKED.fullmatch(text)
     share = Fraction(found[2]) / 100 if found else Fraction(0)
     if found is None or not share:
@@ -78,7 +78,7 @@ def _parsed(text: str) -> Source:
             f"--canary {text!r}: write MODEL=10% or NAME=MODEL=10%, with more than 0 and less than 100 percent"
         )
     name, model = sources.split(found[1])
-    return Source(model, name, share=share)
+    return ModelSource(model, name, share=share)
 
 
 def _interface(manifest: Manifest) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from lit_infer import errors
 from lit_infer.errors import EngineError, InputError, LitError
 from lit_infer.server.models.batches import Answer, Answered, Execution
-from lit_infer.server.models.instances import LoadOptions, Opened
+from lit_infer.server.models.instances import LoadOptions, ModelDescription
 
 T = TypeVar("T")
 _KINDS = {
@@ -29,7 +29,7 @@ class Start(msgspec.Struct):
 class Ready(msgspec.Struct, tag=True):
     """The first reply: the model that was opened."""
 
-    opened: Opened
+    opened: ModelDescription
 
 
 class Failure(msgspec.Struct, tag=True):

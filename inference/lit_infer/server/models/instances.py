@@ -36,7 +36,7 @@ class LoadOptions:
 
 
 @dataclass(frozen=True)
-class Opened:
+class ModelDescription:
     """A description of an open model."""
 
     manifest: Manifest
@@ -54,7 +54,7 @@ class Instances(Protocol):
     """An open model."""
 
     @property
-    def opened(self) -> Opened:
+    def opened(self) -> ModelDescription:
         """The model's description."""
 
     def answer(self, works: Sequence[Work]) -> Answered:
@@ -73,7 +73,7 @@ class InThreads:
     def __init__(self, predictor: Predictor, batches: Batches, *, count: int) -> None:
         self._predictor = predictor
         self.answer = batches.answer
-        self.opened = Opened(
+        self.opened = ModelDescription(
             manifest=predictor.manifest,
             engine=predictor.engine,
             device=predictor.device,

@@ -8,9 +8,9 @@ from pathlib import Path
 from lit_infer.batching.batcher import BatchPolicy
 from lit_infer.manifest import Manifest
 from lit_infer.server.models import sources
-from lit_infer.server.models.instances import Instances, LoadOptions, Opened, open_here
+from lit_infer.server.models.instances import Instances, LoadOptions, ModelDescription, open_here
 from lit_infer.server.models.runner import Runner
-from lit_infer.server.models.sources import Located, Source
+from lit_infer.server.models.sources import Located, ModelSource
 from lit_infer.server.models.stats import Stats
 
 
@@ -32,7 +32,7 @@ class Opening(LoadOptions):
 
         return processes.open_isolated(path, self, self.processes)
 
-    def policy(self, opened: Opened) -> BatchPolicy:
+    def policy(self, opened: ModelDescription) -> BatchPolicy:
         """How the model's requests are batched."""
         size = self.max_batch or opened.batch_size
         return BatchPolicy(size, self.max_delay, max_items=self.max_items, max_bytes=self.max_bytes)
@@ -89,7 +89,7 @@ class Served:
 OnDeath = Callable[[Exception], None]
 
 
-def open_model(source: Source, opening: Opening, *, stats: Stats, on_death: OnDeath) -> Served:
+def open_model(source: ModelSource, opening: Opening, *, stats: Stats, on_death: OnDeath) -> Served:
     """Open a model for requests. Raises ArtifactError, EngineError, NotFoundError, MissingExtraError."""
     located = sources.fetch(source)
     instances = opening.instances(located.path)

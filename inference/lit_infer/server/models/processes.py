@@ -20,7 +20,7 @@ from lit_infer.errors import EngineError, LitError, UsageError
 from lit_infer.hardware import usable_cpus
 from lit_infer.server.models import instance_messages as messages
 from lit_infer.server.models.batches import Answered, Work
-from lit_infer.server.models.instances import LoadOptions, Opened, pauses
+from lit_infer.server.models.instances import LoadOptions, ModelDescription, pauses
 
 _PROGRAM = "from lit_infer.server.models.instance_process import main; main()"
 _SOCKET_BYTES = 2**20  # enough to send a batch of photos in a few pieces
@@ -55,7 +55,7 @@ class _Process:
         """The process id."""
         return self._process.pid
 
-    def opened(self) -> Opened:
+    def opened(self) -> ModelDescription:
         """Wait until the model is open, and return its description. Raises the process's error."""
         first = messages.decode(self._receive(), messages.Ready | messages.Failure)  # type: ignore[arg-type] # a union
         if isinstance(first, messages.Failure):
@@ -107,7 +107,7 @@ class _Process:
 class InProcesses:
     """Instances in processes of their own. A lost process is replaced while the others continue."""
 
-    def __init__(self, processes: Sequence[_Process], opened: Opened, start: messages.Start) -> None:
+    def __init__(self, processes: Sequence[_Process], opened: ModelDescription, start: messages.Start) -> None:
         self.opened = opened
         self._start = start
         self._processes = list(processes)
@@ -196,7 +196,7 @@ def open_isolated(path: Path, options: LoadOptions, count: int) -> InProcesses:
     return InProcesses(processes, replace(opened, count=count), start)
 
 
-def _open(start: messages.Start, count: int) -> tuple[list[_Process], Opened]:
+def _open(start: messages.Start, count: int) -> tuple[list[_Process], ModelDescription]:
     """Start processes, wait until they have opened the model, and return the model's description."""
     processes: list[_Process] = []
     try:

@@ -10,10 +10,10 @@ from lit_infer.server.models import canary
 from lit_infer.server.models.instances import pauses
 from lit_infer.server.models.opening import OnDeath, Opening, Served, open_model
 from lit_infer.server.models.slot import UNLOADED, Slot
-from lit_infer.server.models.sources import Source
+from lit_infer.server.models.sources import ModelSource
 from lit_infer.server.models.stats import Stats
 
-Open = Callable[[Source, Opening, Stats, OnDeath], Served]
+Open = Callable[[ModelSource, Opening, Stats, OnDeath], Served]
 
 log = logging.getLogger("lit_serve")
 
@@ -21,7 +21,7 @@ log = logging.getLogger("lit_serve")
 class Repository:
     """All models of a server. Any thread may call it."""
 
-    def __init__(self, sources: Sequence[Source], opening: Opening, *, open_one: Open | None = None) -> None:
+    def __init__(self, sources: Sequence[ModelSource], opening: Opening, *, open_one: Open | None = None) -> None:
         """Open all models. Raises the first error, and then nothing stays open."""
         self._opening = opening
         self._open_one = open_one or _open
@@ -140,7 +140,7 @@ class Repository:
         """Sleep, or return True as soon as the repository is closed."""
         return self._stop.wait(seconds)
 
-    def _add(self, source: Source) -> None:
+    def _add(self, source: ModelSource) -> None:
         if source.share:
             source = self._named_canary(source)
         slot = Slot(source, source.name or "", "", "LOADING")
@@ -159,7 +159,7 @@ class Repository:
         self.pause(slot, slot.version)
         return True
 
-    def _named_canary(self, source: Source) -> Source:
+    def _named_canary(self, source: ModelSource) -> ModelSource:
         name = canary.model_of(source, self.names())
         slots = [slot for slot in self._slots if slot.name == name]
         if any(slot.source.share for slot in slots):
@@ -244,7 +244,7 @@ def _clash(slot: Slot, twin: Slot) -> str:
     return f"--canary {second} and {first} {both}, but differ: publish it as a version of its own, or name its folder"
 
 
-def _open(source: Source, opening: Opening, stats: Stats, on_death: OnDeath) -> Served:
+def _open(source: ModelSource, opening: Opening, stats: Stats, on_death: OnDeath) -> Served:
     return open_model(source, opening, stats=stats, on_death=on_death)
 
 

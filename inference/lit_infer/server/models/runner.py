@@ -7,9 +7,10 @@ from concurrent.futures import Future
 from lit_infer.batching.batcher import Batcher, BatchPolicy
 from lit_infer.batching.sizes import fixed_batch, is_batched
 from lit_infer.errors import EngineError
-from lit_infer.server.models.batches import Answer, Arrays, Work, engine_failed
+from lit_infer.server.models.batches import Answer, Work, engine_failed
 from lit_infer.server.models.instances import Instances
 from lit_infer.server.models.stats import Stats
+from lit_infer.tensors import Arrays
 
 
 class Runner:

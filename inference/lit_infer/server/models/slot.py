@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lit_infer.server.models.opening import Served
-from lit_infer.server.models.sources import Source
+from lit_infer.server.models.sources import ModelSource
 from lit_infer.server.models.stats import Stats
 
 State = Literal["READY", "LOADING", "UNAVAILABLE"]
@@ -24,7 +24,7 @@ log = logging.getLogger("lit_serve")
 class Slot:
     """One version of a model, open or not."""
 
-    source: Source
+    source: ModelSource
     name: str
     version: str
     state: State

@@ -17,7 +17,7 @@ _NAMED = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})=(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Source:
+class ModelSource:
     """A model as the user named it."""
 
     model: str
@@ -47,18 +47,18 @@ class Located:
     """Changes when the source refers to something else."""
 
 
-def parse(texts: Sequence[str]) -> tuple[Source, ...]:
+def parse(texts: Sequence[str]) -> tuple[ModelSource, ...]:
     """Read `MODEL` and `name=MODEL`. A path that exists is a path, even with an equals sign in it."""
     counts: Counter[str | None] = Counter()
     sources = []
     for text in texts:
         name, model = split(text)
         counts[name] += 1
-        sources.append(Source(model, name, number=counts[name] if name else 1))
+        sources.append(ModelSource(model, name, number=counts[name] if name else 1))
     return tuple(sources)
 
 
-def resolve(source: Source) -> artifacts.Version | None:
+def resolve(source: ModelSource) -> artifacts.Version | None:
     """The version that a reference points to now; None for a path."""
     if not artifacts.looks_like_reference(source.model):
         return None
@@ -66,7 +66,7 @@ def resolve(source: Source) -> artifacts.Version | None:
     return artifacts.registry(reference).resolve(reference)
 
 
-def fetch(source: Source) -> Located:
+def fetch(source: ModelSource) -> Located:
     """Fetch the source's files to this machine, each verified against its digest."""
     version = resolve(source)
     if version is None:

@@ -3,7 +3,7 @@ import sys
 import pytest
 
 from lit_infer.bench.served.address import parse
-from lit_infer.bench.served.client import Access
+from lit_infer.bench.served.client import Credentials
 from lit_infer.bench.served.over_grpc import GrpcClient
 from lit_infer.errors import EngineError, MissingExtraError
 from tests.support.server.process import Server
@@ -15,11 +15,11 @@ def test_without_grpc_the_extra_that_brings_it_is_named(monkeypatch: pytest.Monk
     with pytest.raises(
         MissingExtraError, match=r'grpc, which is not installed. Run: pip install "lit-deploy\[serve\]"'
     ):
-        GrpcClient(parse("grpc://127.0.0.1:1"), Access())
+        GrpcClient(parse("grpc://127.0.0.1:1"), Credentials())
 
 
 def test_connections_are_their_own_and_stay_open(server: Server) -> None:
-    client = GrpcClient(parse(f"grpc://{server.grpc}"), Access())
+    client = GrpcClient(parse(f"grpc://{server.grpc}"), Credentials())
     first, second = client.connect(), client.connect()
 
     first.live()
@@ -33,7 +33,7 @@ def test_connections_are_their_own_and_stay_open(server: Server) -> None:
 
 
 def test_an_answer_that_is_no_message_is_an_error() -> None:
-    client = GrpcClient(parse("grpc://127.0.0.1:1"), Access())
+    client = GrpcClient(parse("grpc://127.0.0.1:1"), Credentials())
 
     with pytest.raises(EngineError, match="does not speak the Open Inference Protocol v2 in ModelInfer"):
         client.unpack(b"\xff\xff\xff")

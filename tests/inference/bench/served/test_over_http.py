@@ -12,13 +12,13 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from lit_infer.bench.served.address import parse
-from lit_infer.bench.served.client import Access, ModelInfo
+from lit_infer.bench.served.client import Credentials, ModelInfo
 from lit_infer.bench.served.http_connection import LENGTH, HttpAnswer
 from lit_infer.bench.served.over_http import HttpClient
 from lit_infer.errors import EngineError, NotFoundError, UsageError
 from tests.support.server.process import Server
 
-CLIENT = HttpClient(parse("http://127.0.0.1:1"), Access(key="secret"))  # it connects when it is first used
+CLIENT = HttpClient(parse("http://127.0.0.1:1"), Credentials(key="secret"))  # it connects when it is first used
 MODEL = ModelInfo("a model/é", "3", "", (), (), None)
 
 
@@ -77,7 +77,7 @@ def test_an_answer_that_is_not_the_protocol_s_is_an_error(answer: HttpAnswer, sa
 
 
 def test_a_server_tells_its_models_and_what_they_take(server: Server) -> None:
-    client = HttpClient(parse(server.url), Access())
+    client = HttpClient(parse(server.url), Credentials())
 
     assert client.server().name == "lit-serve"
     assert client.models() == ["colours"]
@@ -91,4 +91,4 @@ def test_a_server_tells_its_models_and_what_they_take(server: Server) -> None:
 
 def test_certificates_that_cannot_be_read_are_named() -> None:
     with pytest.raises(UsageError, match=r"--ca nowhere\.pem: No such file or directory"):
-        HttpClient(parse("https://127.0.0.1:1"), Access(ca=Path("nowhere.pem")))
+        HttpClient(parse("https://127.0.0.1:1"), Credentials(ca=Path("nowhere.pem")))

@@ -15,7 +15,7 @@ import pytest
 from lit_infer.server.grpc import inference_pb2 as pb
 from lit_infer.server.models.opening import Opening
 from lit_infer.server.models.repository import Repository
-from lit_infer.server.models.sources import Source, parse
+from lit_infer.server.models.sources import ModelSource, parse
 from lit_infer.server.oip import describe
 from lit_infer.server.settings import Settings
 from lit_infer.server.telemetry.tracing import Tracing
@@ -41,7 +41,7 @@ class Busy:
     def __init__(self, bundle: Path) -> None:
         engine, self._go_on = Engine(bundle), threading.Event()
         engine.fails = lambda _: not self._go_on.wait(20)
-        self.repository = Repository([Source("colours")], ONE_BY_ONE, open_one=engine.open)
+        self.repository = Repository([ModelSource("colours")], ONE_BY_ONE, open_one=engine.open)
         self.rig = Rig(self.repository, Settings(timeout=60))
         served = self.repository.slots[0].served
         assert served is not None
@@ -118,7 +118,7 @@ def test_what_nobody_meant_to_raise_is_logged_and_not_told(
 def test_an_engine_that_dies_is_unavailable_and_says_when_to_come_again(proven: Path) -> None:
     engine = Engine(proven)
     engine.fails = lambda _: True
-    repository = Repository([Source("colours")], CPU, open_one=engine.open)
+    repository = Repository([ModelSource("colours")], CPU, open_one=engine.open)
     engine.fails_to_open = 1000
     rig = Rig(repository)
 

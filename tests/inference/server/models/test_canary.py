@@ -17,7 +17,7 @@ from lit_infer.server.models.canary import check_fits, describe, is_turn, model_
 from lit_infer.server.models.inference import answer
 from lit_infer.server.models.opening import OnDeath, Opening, Served
 from lit_infer.server.models.repository import Repository
-from lit_infer.server.models.sources import Source
+from lit_infer.server.models.sources import ModelSource
 from lit_infer.server.models.stats import Stats
 from tests.inference.tiny import colour, described
 from tests.support.server.client import Client
@@ -39,10 +39,10 @@ def engines(proven: Path) -> dict[str, Engine]:
 def pair(engines: dict[str, Engine]) -> Iterator[Repository]:
     """Version 1, and version 2 as its canary with a tenth of the requests."""
 
-    def open_one(source: Source, opening: Opening, stats: Stats, on_death: OnDeath) -> Served:
+    def open_one(source: ModelSource, opening: Opening, stats: Stats, on_death: OnDeath) -> Served:
         return engines[source.model].open(source, opening, stats, on_death)
 
-    sources = (Source("main", "colours"), Source("canary", None, share=TENTH))
+    sources = (ModelSource("main", "colours"), ModelSource("canary", None, share=TENTH))
     repository = Repository(sources, CPU, open_one=open_one)
     yield repository
     repository.close()
@@ -146,12 +146,12 @@ def test_a_canary_whose_queue_is_full_gives_its_share_to_the_main_version(engine
         running.append(images)
         return not go_on.wait(20)
 
-    def open_one(source: Source, opening: Opening, stats: Stats, on_death: OnDeath) -> Served:
+    def open_one(source: ModelSource, opening: Opening, stats: Stats, on_death: OnDeath) -> Served:
         narrow = Opening(max_batch=1, max_items=1 if source.share else 1024)
         return engines[source.model].open(source, narrow, stats, on_death)
 
-    half = Source("canary", "colours", share=Fraction(1, 2))
-    repository = Repository((Source("main", "colours"), half), CPU, open_one=open_one)
+    half = ModelSource("canary", "colours", share=Fraction(1, 2))
+    repository = Repository((ModelSource("main", "colours"), half), CPU, open_one=open_one)
     client = Client(create_app(repository))
     with repository.held("colours", "2") as served:
         engines["canary"].fails = blocks
@@ -188,12 +188,12 @@ def test_nobody_is_asked_again_when_the_time_has_passed_or_the_client_has_left(
 
 
 def test_a_canary_is_for_the_only_model_or_for_the_one_it_names() -> None:
-    one, two = (Source("bundles/a"),), (Source("bundles/a", "a"), Source("bundles/b", "b"))
+    one, two = (ModelSource("bundles/a"),), (ModelSource("bundles/a", "a"), ModelSource("bundles/b", "b"))
 
-    assert parse(["local/c/x:candidate=10%"], one) == (Source("local/c/x:candidate", share=TENTH),)
+    assert parse(["local/c/x:candidate=10%"], one) == (ModelSource("local/c/x:candidate", share=TENTH),)
     assert parse(["b=bundles/new=0.5%", "a=./lr=0.1=99.9%"], two) == (
-        Source("bundles/new", "b", share=Fraction(1, 200)),
-        Source("./lr=0.1", "a", share=Fraction(999, 1000)),
+        ModelSource("bundles/new", "b", share=Fraction(1, 200)),
+        ModelSource("./lr=0.1", "a", share=Fraction(999, 1000)),
     )
     with pytest.raises(UsageError, match="which of a, b is it for"):
         parse(["bundles/new=10%"], two)
@@ -202,13 +202,13 @@ def test_a_canary_is_for_the_only_model_or_for_the_one_it_names() -> None:
     with pytest.raises(UsageError, match="is already being served"):
         parse(["b=bundles/b=10%"], two)
     with pytest.raises(UsageError, match="no model b is served, only a"):
-        model_of(Source("bundles/new", "b"), ["a"])
+        model_of(ModelSource("bundles/new", "b"), ["a"])
 
 
 @pytest.mark.parametrize("share", ["", "0%", "0.0%", "100%", "101%", "-1%", "10", "ten%", "1e1%", "٣%", "nan%"])
 def test_a_share_that_is_none_is_refused(share: str) -> None:
     with pytest.raises(UsageError, match=r"write MODEL=10% or NAME=MODEL=10%"):
-        parse([f"bundles/new={share}"], (Source("bundles/a"),))
+        parse([f"bundles/new={share}"], (ModelSource("bundles/a"),))
 
 
 def test_a_share_that_is_none_is_said_in_a_line(proven: Path) -> None:
@@ -218,12 +218,12 @@ def test_a_share_that_is_none_is_said_in_a_line(proven: Path) -> None:
 
 
 def test_a_canary_without_a_version_of_its_own_gets_the_next() -> None:
-    assert named(Source("b", share=TENTH), "a", ["7", "3"]) == Source("b", "a", 8, TENTH)
+    assert named(ModelSource("b", share=TENTH), "a", ["7", "3"]) == ModelSource("b", "a", 8, TENTH)
 
 
 def test_a_canary_is_told_with_its_share() -> None:
-    assert describe(Source("b", share=Fraction(1, 200))) == "b (canary, 0.5% of the requests without a version)"
-    assert describe(Source("b")) == "b"
+    assert describe(ModelSource("b", share=Fraction(1, 200))) == "b (canary, 0.5% of the requests without a version)"
+    assert describe(ModelSource("b")) == "b"
 
 
 def test_a_canary_takes_and_gives_what_the_main_version_does() -> None:
@@ -235,9 +235,9 @@ def test_a_canary_takes_and_gives_what_the_main_version_does() -> None:
 
 
 def test_a_second_canary_of_a_model_is_refused(engines: dict[str, Engine]) -> None:
-    def open_one(source: Source, opening: Opening, stats: Stats, on_death: OnDeath) -> Served:
+    def open_one(source: ModelSource, opening: Opening, stats: Stats, on_death: OnDeath) -> Served:
         return engines[source.model].open(source, opening, stats, on_death)
 
-    canary = Source("canary", share=TENTH)
+    canary = ModelSource("canary", share=TENTH)
     with pytest.raises(UsageError, match="colours has a canary already"):
-        Repository((Source("main", "colours"), canary, canary), CPU, open_one=open_one)
+        Repository((ModelSource("main", "colours"), canary, canary), CPU, open_one=open_one)

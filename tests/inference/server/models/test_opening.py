@@ -7,14 +7,14 @@ import pytest
 
 from lit_infer.errors import NotFoundError, UsageError
 from lit_infer.server.models.opening import Opening, Served, open_model
-from lit_infer.server.models.sources import Source
+from lit_infer.server.models.sources import ModelSource
 from lit_infer.server.models.stats import Stats
 
 CPU = Opening(device="cpu", threads=1)
 
 
 def opened(proven: Path, stats: Stats | None = None) -> Served:
-    return open_model(Source(str(proven), number=3), CPU, stats=stats or Stats(), on_death=lambda _: None)
+    return open_model(ModelSource(str(proven), number=3), CPU, stats=stats or Stats(), on_death=lambda _: None)
 
 
 def test_a_model_has_the_name_of_its_manifest_and_the_number_of_its_source(proven: Path) -> None:
@@ -51,9 +51,9 @@ def test_a_version_that_is_opened_again_continues_its_statistics(proven: Path) -
 
 def test_what_cannot_be_served_is_refused(proven: Path, tmp_path: Path) -> None:
     with pytest.raises(NotFoundError):
-        open_model(Source(str(tmp_path / "none")), CPU, stats=Stats(), on_death=lambda _: None)
+        open_model(ModelSource(str(tmp_path / "none")), CPU, stats=Stats(), on_death=lambda _: None)
     with pytest.raises(UsageError, match="cannot be served as 'a/b'"):
-        open_model(Source(str(proven), "a/b"), CPU, stats=Stats(), on_death=lambda _: None)
+        open_model(ModelSource(str(proven), "a/b"), CPU, stats=Stats(), on_death=lambda _: None)
 
 
 @pytest.mark.parametrize(("asked", "most"), [(None, 8), (3, 3)])

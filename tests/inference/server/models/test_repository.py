@@ -14,7 +14,7 @@ from lit_infer.server.app import create_app
 from lit_infer.server.models.batches import Batches
 from lit_infer.server.models.opening import Opening, open_model
 from lit_infer.server.models.repository import Repository
-from lit_infer.server.models.sources import Source, parse
+from lit_infer.server.models.sources import ModelSource, parse
 from lit_infer.server.models.stats import Stats
 from lit_infer.server.settings import Settings
 from tests.inference.tiny import colour
@@ -37,7 +37,7 @@ def engine(proven: Path) -> Engine:
 @pytest.fixture
 def fragile(engine: Engine) -> Iterator[Repository]:
     """A repository over that engine."""
-    repository = Repository([Source("colours")], CPU, open_one=engine.open)
+    repository = Repository([ModelSource("colours")], CPU, open_one=engine.open)
     yield repository
     repository.close()
 
@@ -215,7 +215,9 @@ def test_opening_warms_up(proven: Path, monkeypatch: pytest.MonkeyPatch) -> None
     warmed: list[int] = []
     monkeypatch.setattr(Batches, "warm_up", lambda batches: warmed.append(batches.largest))
 
-    opened = open_model(Source(str(proven)), Opening(device="cpu", max_batch=6), stats=Stats(), on_death=lambda _: None)
+    opened = open_model(
+        ModelSource(str(proven)), Opening(device="cpu", max_batch=6), stats=Stats(), on_death=lambda _: None
+    )
 
     assert warmed == [6]
     opened.close()

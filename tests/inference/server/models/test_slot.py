@@ -8,19 +8,19 @@ import pytest
 
 from lit_infer.server.models.opening import Opening, Served, open_model
 from lit_infer.server.models.slot import Slot
-from lit_infer.server.models.sources import Source
+from lit_infer.server.models.sources import ModelSource
 from lit_infer.server.models.stats import Stats
 
 
 @pytest.fixture
 def served(proven: Path) -> Iterator[Served]:
-    opened = open_model(Source(str(proven)), Opening(device="cpu"), stats=Stats(), on_death=lambda _: None)
+    opened = open_model(ModelSource(str(proven)), Opening(device="cpu"), stats=Stats(), on_death=lambda _: None)
     yield opened
     opened.close()
 
 
 def slot(version: str = "1") -> Slot:
-    return Slot(Source("bundle"), "colours", version, "UNAVAILABLE", "unloaded")
+    return Slot(ModelSource("bundle"), "colours", version, "UNAVAILABLE", "unloaded")
 
 
 def test_the_same_version_continues_its_statistics_and_another_begins_anew(served: Served) -> None:

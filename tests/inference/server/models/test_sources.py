@@ -3,23 +3,23 @@ from pathlib import Path
 import pytest
 
 from lit_infer.errors import UsageError
-from lit_infer.server.models.sources import Source, check_name, parse
+from lit_infer.server.models.sources import ModelSource, check_name, parse
 
 
 def test_models_may_be_named_and_those_of_one_name_are_numbered() -> None:
     assert parse(["bundles/a", "x=bundles/b", "x=local/p/c:best", "y=d"]) == (
-        Source("bundles/a", None, 1),
-        Source("bundles/b", "x", 1),
-        Source("local/p/c:best", "x", 2),
-        Source("d", "y", 1),
+        ModelSource("bundles/a", None, 1),
+        ModelSource("bundles/b", "x", 1),
+        ModelSource("local/p/c:best", "x", 2),
+        ModelSource("d", "y", 1),
     )
 
 
 def test_a_path_with_an_equals_sign_is_a_path(tmp_path: Path) -> None:
     (tmp_path / "lr=0.1").mkdir()
 
-    assert parse([str(tmp_path / "lr=0.1")]) == (Source(str(tmp_path / "lr=0.1")),)
-    assert parse(["./lr=0.1"]) == (Source("./lr=0.1"),)
+    assert parse([str(tmp_path / "lr=0.1")]) == (ModelSource(str(tmp_path / "lr=0.1")),)
+    assert parse(["./lr=0.1"]) == (ModelSource("./lr=0.1"),)
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "a b", ".hidden", "x" * 200, "é"])

@@ -12,7 +12,7 @@ from lit_infer.server.app import create_app
 from lit_infer.server.models import sources, watch
 from lit_infer.server.models.opening import Opening
 from lit_infer.server.models.repository import Repository
-from lit_infer.server.models.sources import Source, parse
+from lit_infer.server.models.sources import ModelSource, parse
 from tests.support.server.client import Client
 from tests.support.server.published import NAME, move, publish
 from tests.support.server.requests import png
@@ -20,7 +20,7 @@ from tests.support.server.requests import png
 
 def with_canary(model: str = f"{NAME}:candidate") -> Repository:
     """Production, and the candidate with every second request."""
-    return Repository((*parse([f"{NAME}:production"]), Source(model, share=Fraction(1, 2))), Opening(device="cpu"))
+    return Repository((*parse([f"{NAME}:production"]), ModelSource(model, share=Fraction(1, 2))), Opening(device="cpu"))
 
 
 def test_a_moved_alias_is_followed_unless_the_new_version_is_wrong(
@@ -181,7 +181,7 @@ def test_a_registry_that_does_not_answer_changes_nothing(
     publish(tmp_path / "0", label="blue")
     repository = Repository(parse([f"{NAME}:production"]), Opening(device="cpu"))
 
-    def fails(_: Source) -> None:
+    def fails(_: ModelSource) -> None:
         raise ArtifactError("no network")
 
     monkeypatch.setattr(sources, "resolve", fails)
@@ -204,4 +204,4 @@ def test_the_watch_ends_with_the_repository(proven: Path) -> None:
 
 @pytest.mark.parametrize(("model", "moves"), [(f"{NAME}:production", True), (NAME, True), (f"{NAME}:v3", False)])
 def test_only_aliases_move(model: str, moves: bool) -> None:
-    assert Source(model).moves == moves
+    assert ModelSource(model).moves == moves

@@ -13,7 +13,7 @@ import pytest
 from lit_infer.errors import NotFoundError
 from lit_infer.server.app import create_app
 from lit_infer.server.models.repository import Repository
-from lit_infer.server.models.sources import Source
+from lit_infer.server.models.sources import ModelSource
 from lit_infer.server.telemetry.access_log import AccessLog
 from lit_infer.server.telemetry.tracing import Tracing
 from tests.support.server.client import Client
@@ -181,7 +181,7 @@ def test_an_error_of_the_servers_own_is_one_of_the_span_with_its_traceback(
 
 def test_an_engine_that_fails_is_an_error_of_the_span(proven: Path) -> None:
     engine = Engine(proven)
-    repository = Repository([Source("colours")], CPU, open_one=engine.open)
+    repository = Repository([ModelSource("colours")], CPU, open_one=engine.open)
     traced = Traced(repository)
     engine.fails, engine.fails_to_open = lambda _: True, 1000
 
