@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from lit_infer import schemas
+from lit_infer.decoding import explained
 from lit_infer.errors import ArtifactError, NotFoundError, UsageError
 from lit_infer.images.preprocess import (
     CenterCrop,
@@ -377,7 +378,7 @@ def convert(data: Any, to: type[T], *, where: str) -> T:
     try:
         return msgspec.convert(data, type=to, strict=True)
     except (msgspec.ValidationError, ValueError) as error:
-        raise UsageError(f"{where}: {error}") from None
+        raise UsageError(f"{where}: {explained(error, to)}") from None
 
 
 def read(bundle: Path) -> Manifest:

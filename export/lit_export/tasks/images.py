@@ -15,6 +15,7 @@ from lit_export.tasks.target import BATCH, Target, answers, dtype_of
 from lit_infer import manifest
 from lit_infer.errors import GateError, UsageError
 from lit_infer.manifest import DeploymentFacts
+from lit_infer.tasks import TASKS
 from lit_infer.tensors import Arrays
 
 
@@ -100,6 +101,7 @@ def image_target(module: nn.Module, facts: DeploymentFacts, options: Options, wr
     wrapped.check(answer)
     if facts.labels is not None and len(facts.labels) != answer.shape[1]:
         raise UsageError(f"{len(facts.labels)} labels are given and the model has {answer.shape[1]} classes")
+    _check_facts(facts, answer.shape[1])
     batch = options.static_batch or BATCH
     sides = tuple(name if name in options.dynamic else size for name, size in (("height", height), ("width", width)))
     return Target(
@@ -112,6 +114,14 @@ def image_target(module: nn.Module, facts: DeploymentFacts, options: Options, wr
         batch=options.static_batch,
         warnings=warnings,
     )
+
+
+def _check_facts(facts: DeploymentFacts, size: int) -> None:
+    """Whether what is said of the answers fits what the module answers."""
+    try:
+        TASKS[facts.task].reading(labels=facts.labels, answers=facts.answers, size=size)
+    except ValueError as error:
+        raise UsageError(f"answers: {error}") from None
 
 
 class _Noise:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, Protocol
 import msgspec
 from numpy.typing import NDArray
 
+from lit_infer.decoding import explained
 from lit_infer.images.limits import DEFAULT_LIMITS, Limits
 
 Row = dict[str, Any]
@@ -156,7 +157,10 @@ class TaskSpec:
 
     def reading(self, *, labels: tuple[str, ...] | None, answers: Mapping[str, Any], size: int | None) -> Reading:
         """What reading takes. Raises ValueError, also as msgspec's ValidationError, for facts that it does not take."""
-        facts = msgspec.convert(dict(answers), self.facts, strict=True)
+        try:
+            facts = msgspec.convert(dict(answers), self.facts, strict=True)
+        except msgspec.ValidationError as error:
+            raise ValueError(f"answers of task {self.name}: {explained(error, self.facts)}") from None
         facts.check(labels, size)
         return Reading(labels=labels, facts=facts, size=size)
 

@@ -1,0 +1,33 @@
+"""lit_infer.decoding: what does not fit is named, with what would fit."""
+
+from typing import Any
+
+import pytest
+
+from lit_infer.errors import UsageError
+from lit_infer.manifest import DeploymentFacts, convert
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"preprocess": [{"rotate": {}}]}, r"unknown field `rotate`.*there are exif_transpose, resize, center_crop$"),
+        ({"preprocess": [{"resize": {"size": 8, "interpolation": "area"}}]}, "there are bicubic, bilinear, nearest$"),
+        ({"preprocess": [{"resize": {"size": 8, "library": "opencv"}}]}, "'opencv'.*library`; there is pil$"),
+        ({"label": ["a"]}, r"unknown field `label`; there are task, preprocess, normalize, labels, "),
+        ({"preprocess": 3}, r"Expected `array`, got `int` - at `\$\.preprocess`$"),
+    ],
+)
+def test_a_name_or_a_value_that_is_not_known_is_answered_with_those_that_are(
+    data: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        convert({"task": "image-classification", **data}, DeploymentFacts, where="--spec x.yaml")
+
+
+def test_facts_of_answers_are_explained_by_their_task() -> None:
+    facts = {"task": "image-multilabel", "answers": {"threshold": 0.3}}
+    with pytest.raises(
+        UsageError, match="answers of task image-multilabel: .*`threshold`; there are thresholds, scores$"
+    ):
+        convert(facts, DeploymentFacts, where="--spec x.yaml")
