@@ -1,5 +1,6 @@
-"""docs/export: command lines parse, examples run, tables are what the code has."""
+"""docs/: command lines parse, examples run, links and imports lead somewhere, tables are what the code has."""
 
+import importlib
 import re
 import shlex
 from pathlib import Path
@@ -12,13 +13,17 @@ from lit_export import cli
 from lit_export.formats import FORMATS, file_name
 from lit_export.spec import read_spec
 from lit_infer.engines import ENGINES
+from lit_infer.proof import TOLERANCES
+from lit_infer.tasks import TASKS
 from tests.conftest import ROOT
 from tests.inference.tiny import make_bundle, noise, save
 from tests.keys import key_pair
 
 DOCS = ROOT / "docs"
-PAGES = [DOCS / "export.md", *sorted((DOCS / "export").glob("*.md"))]
-OF_OTHERS = ("quantization.md",)  # its example needs a trained model and photographs; test_quantize has both
+PAGES = [DOCS / "export.md", DOCS / "tasks.md", *sorted((DOCS / "export").glob("*.md"))]
+EVERY_PAGE = sorted([*DOCS.rglob("*.md"), *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md"))])
+# Their examples need trained models and photographs: test_quantize has those, and the tests of each task.
+OF_OTHERS = ("quantization.md", "tasks.md")
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -30,7 +35,7 @@ def lines() -> list[tuple[str, str]]:
     found = []
     for page in PAGES:
         text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL).replace("\\\n", " ")
-        indented = re.findall(r"^    (lit-export .+)$", text, re.MULTILINE)
+        indented = re.findall(r"^    (?:\$ )?(lit-export .+)$", text, re.MULTILINE)
         found += [(page.name, line) for line in [*indented, *re.findall(r"`(lit-export [^`…]+)`", text)]]
     return found
 
@@ -77,10 +82,49 @@ def test_a_yaml_example_is_a_spec(page: Path, tmp_path: Path) -> None:
         assert read_spec(tmp_path / "spec.yaml").labels == ("cat", "dog")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", EVERY_PAGE, ids=lambda page: page.name)
 def test_a_link_leads_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
-        assert (page.parent / target).exists(), target
+    for target, _, heading in re.findall(r"\]\((?!https?:)([^)#]*)(#([^)]+))?\)", page.read_text()):
+        file = page.parent / target if target else page
+        assert file.exists(), target
+        assert not heading or heading in headings(file), f"{target}#{heading}"
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors that GitHub gives a page's headings."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def imports() -> list[tuple[str, str, str]]:
+    found = r"^[ #]*from (lit_\w[\w.]*) import ([\w, ]+)$"
+    return [(page.name, *pair) for page in EVERY_PAGE for pair in re.findall(found, page.read_text(), re.MULTILINE)]
+
+
+@pytest.mark.parametrize(("page", "module", "names"), imports())
+def test_what_a_page_imports_is_there(page: str, module: str, names: str) -> None:
+    for name in names.split(", "):
+        if not hasattr(importlib.import_module(module), name.split(" as ")[0]):
+            importlib.import_module(f"{module}.{name}")
+
+
+def test_there_are_imports() -> None:
+    assert {"inference-api.md", "serving.md", "tasks.md", "README.md"} <= {page for page, *_ in imports()}
+
+
+@pytest.mark.parametrize("page", ["tasks.md", "export.md"])
+def test_a_table_of_tasks_has_all_of_them_in_their_order(page: str) -> None:
+    rows = re.findall(r"^\| \[?`([\w-]+)`", (DOCS / page).read_text(), re.MULTILINE)
+    assert [name for name in rows if name in TASKS] == list(TASKS)
+
+
+def test_the_table_of_tasks_names_their_columns_and_scores() -> None:
+    rows = re.findall(r"^\| \[?`(image-[\w-]+)`(.+)\|$", (DOCS / "tasks.md").read_text(), re.MULTILINE)
+    for name, text in rows:
+        task, (columns, score) = TASKS[name], text.split("|")[-2:]
+        assert score.split(";")[0].strip() == (task.metric.name if task.metric else "none")
+        if task.kind in ("classes", "labels"):
+            assert re.findall("`(.*?)`", columns) == list(task.columns(task.reading(labels=None, answers={}, size=2)))
 
 
 def test_the_table_of_formats_is_that_of_the_code() -> None:
@@ -117,8 +161,6 @@ def test_the_table_of_precisions_is_that_of_the_code() -> None:
 
 
 def test_the_table_of_tolerances_is_that_of_the_code() -> None:
-    from lit_infer.proof import TOLERANCES
-
     text = (DOCS / "export" / "wrong-outputs.md").read_text()
     rows = re.findall(r"^\| (\w+) \| ([\d.e-]+) \| ([\d.e-]+) \| ([\d.e-]+) \|$", text, re.MULTILINE)
     found = {name: np.array(list(map(float, values))) for name, *values in rows}
