@@ -226,9 +226,9 @@ def _tensor(tensor: Tensor) -> tuple[str, str, str]:
 def _table(head: Sequence[str], rows: Iterable[Sequence[str | None]]) -> str:
     """A table without the columns in which no row has anything."""
     filled = list(rows)
-    columns = [place for place in range(len(head)) if any(row[place] for row in filled)]
-    lines = [[head[place] for place in columns], ["---"] * len(columns)]
-    lines += [[_cell(row[place] or "") for place in columns] for row in filled]
+    columns = [index for index in range(len(head)) if any(row[index] for row in filled)]
+    lines = [[head[index] for index in columns], ["---"] * len(columns)]
+    lines += [[_cell(row[index] or "") for index in columns] for row in filled]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -301,7 +301,7 @@ def test_ctrl_c_in_the_middle_of_a_run_keeps_what_is_done_and_leaves_no_output(
     assert process.returncode == 130
     assert sorted(os.listdir(tmp_path)) == ["images", "predictions.jsonl.partial"]
     assert b"Traceback" not in said
-    assert b"interrupted: the same line with --resume goes on from here" in said
+    assert b"interrupted: the same command with --resume continues from here" in said
     assert b"nothing that was unfinished" not in said
 
     resumed = infer(tmp_path, "images", "-m", bundle_folder, "--resume")
@@ -494,7 +494,7 @@ def test_a_self_test_that_fails_exits_1_and_says_why_even_when_quiet(tmp_path: P
 
     assert (done.returncode, done.stdout) == (1, "")
     assert "differs from the eager module" in done.stderr
-    assert "is not to be used here as it is: 1 failed" in done.stderr
+    assert "should not be used here: 1 failed" in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [("a.png",), ("--top-k", "3"), ("--model", "x"), ("--resume",)])
@@ -527,7 +527,7 @@ def test_a_signed_bundle_is_used_and_one_that_was_changed_is_refused(
 
     assert good.returncode == 0, good.stderr
     assert (changed.returncode, changed.stdout) == (1, "")
-    assert "notes.txt is not of those that were signed" in changed.stderr.splitlines()[-1]
+    assert "notes.txt is not among the signed files" in changed.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

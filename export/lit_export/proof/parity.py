@@ -58,7 +58,7 @@ def parity(
         raise GateError("parity failed: the graph answers NaN or infinity")
     outputs = len(expected[0].answers)
     scales = [_Scale.of([truth for _, truth in pairs[one::outputs]]) for one in range(outputs)]
-    found = [_compare(graph, truth, tolerance, scales[place % outputs]) for place, (graph, truth) in enumerate(pairs)]
+    found = [_compare(graph, truth, tolerance, scales[index % outputs]) for index, (graph, truth) in enumerate(pairs)]
     measured = Parity(
         batches=tuple(len(sample.inputs[0]) for sample in expected),
         inputs="images" if any(sample.files for sample in expected) else "noise",

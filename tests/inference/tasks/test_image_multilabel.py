@@ -65,7 +65,7 @@ def test_whatever_the_scores_the_labels_are_exactly_those_that_reach_the_thresho
 @pytest.mark.parametrize(
     ("answers", "message"),
     [
-        ({"thresholds": 1.5}, "thresholds are from 0 to 1, not 1.5"),
+        ({"thresholds": 1.5}, "thresholds must be from 0 to 1, not 1.5"),
         ({"thresholds": [0.5, 0.5]}, "2 thresholds for 3 labels"),
         ({"threshold": 0.5}, "unknown field `threshold`"),
         ({"scores": "odds"}, "scores are"),

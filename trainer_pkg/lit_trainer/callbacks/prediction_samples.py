@@ -93,8 +93,8 @@ def grid(samples: list[PredictionSample]) -> Image.Image:
     rows = -(-len(samples) // _COLUMNS)
     sheet = Image.new("RGB", (_COLUMNS * (_TILE + 8), rows * (_TILE + _CAPTION + 8)), "white")
     draw = ImageDraw.Draw(sheet)
-    for place, sample in enumerate(samples):
-        left, top = place % _COLUMNS * (_TILE + 8) + 4, place // _COLUMNS * (_TILE + _CAPTION + 8) + 4
+    for index, sample in enumerate(samples):
+        left, top = index % _COLUMNS * (_TILE + 8) + 4, index // _COLUMNS * (_TILE + _CAPTION + 8) + 4
         sheet.paste(sample.picture.convert("RGB").resize((_TILE, _TILE), Image.Resampling.NEAREST), (left, top))
         colour = "black" if sample.is_right else "red"
         confidence = "" if sample.confidence is None else f" {sample.confidence:.2f}"

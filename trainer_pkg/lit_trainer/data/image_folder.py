@@ -188,6 +188,6 @@ def _hold_out_of_each(classes: Sequence[int], share: float, *, seed: int) -> tup
     for own in members.values():
         held = min(max(round(share * len(own)), 1), len(own) - 1)
         rest, out = hold_out(len(own), held, seed=seed)
-        train += [own[place] for place in rest]
-        val += [own[place] for place in out]
+        train += [own[index] for index in rest]
+        val += [own[index] for index in out]
     return sorted(train), sorted(val)

@@ -5,9 +5,9 @@ import { byId, count, make, milliseconds, percent, short } from "./dom.js";
 
 /** Show a card, or the reason why there is none. */
 export function showCard(card, reason = "") {
-  const place = byId("card");
-  if (!card) return place.replaceChildren(make("p", { className: "notice" }, reason));
-  place.replaceChildren(
+  const panel = byId("card");
+  if (!card) return panel.replaceChildren(make("p", { className: "notice" }, reason));
+  panel.replaceChildren(
     make("h3", {}, make("bdi", {}, card.name), ` version ${card.version}`),
     terms(facts(card)),
     make("details", {}, make("summary", {}, "How it was made and checked"), terms(details(card))),
