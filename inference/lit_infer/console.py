@@ -35,7 +35,7 @@ def note(text: str) -> None:
 
 @contextmanager
 def step_progress(task: str, *, total: int, quiet: bool) -> Iterator[Callable[[], None]]:
-    """A progress bar while the block runs; the block calls the yielded function once per step."""
+    """A progress bar while the block runs; the block calls what it gets once per step."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -46,7 +46,7 @@ def step_progress(task: str, *, total: int, quiet: bool) -> Iterator[Callable[[]
 
 @contextmanager
 def transfer_progress(task: str) -> Iterator[progress.Transferred]:
-    """A progress bar in bytes while the block runs; the block calls the yielded function with the bytes so far and in all."""
+    """A progress bar in bytes while the block runs; the block calls what it gets with the bytes so far and in all."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(24), DownloadColumn(), TransferSpeedColumn())
@@ -57,7 +57,7 @@ def transfer_progress(task: str) -> Iterator[progress.Transferred]:
 
 @contextmanager
 def image_progress(count: Callable[[], int | None], *, quiet: bool) -> Iterator[Callable[[bool], None]]:
-    """A progress bar with images/s, time left and errors; the block calls the yielded function with whether the image failed.
+    """A progress bar with images/s, time left and errors; the block calls what it gets with whether an image failed.
 
     `count` runs on a thread of its own, and only after the first result, which it must not delay.
     """

@@ -134,7 +134,7 @@ class CheckpointRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     batch: tuple[BatchTensor, ...] | None = None
     """The tensors of a validation batch; None where there was no batch before the checkpoint."""
     inputs: tuple[BatchTensor, ...] | None = None
-    """What `forward` was called with for that batch; None if it was not called, or was called with something other than tensors."""
+    """What `forward` was called with for that batch; None if it was not called, or not with tensors only."""
 
 
 class Score(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -183,7 +183,7 @@ class Parity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cosine: float
     """The least cosine similarity of any one input's answers."""
     agreement: float | None
-    """Share of inputs, 0 to 1, with the same answer, as the task defines it (the best class, say); None: it does not."""
+    """Share of inputs, 0 to 1, with the same answer as the task defines it (the best class, say); None: it does not."""
     atol: float
     rtol: float
     eager_error: float | None = None

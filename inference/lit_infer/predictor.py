@@ -121,7 +121,7 @@ class Predictor:
         """As `predict`, one by one and in order, for an iterable of any length.
 
         Holds at most `threads` + 1 batches of items at a time, and takes none before the first result is asked for.
-        Each thread prepares and runs batches of its own, which keeps all cores busy without passing images between threads.
+        Each thread prepares and runs batches of its own: all cores are busy, and no images pass between threads.
         """
         size = self._checked_size(batch_size, top_k, threshold)
         return self._stream(iter(many(items)), size, Ask(top_k, timings, limits or self.limits, threshold, output))
@@ -274,8 +274,8 @@ def load(  # noqa: PLR0913 - each is a choice of its own
     `device`: auto, cpu, cuda or cuda:N. `engine`: auto, the format to run, as in "onnx", or one of onnxruntime's
     providers: "onnx:cpu", "onnx:cuda", "onnx:tensorrt", "onnx:openvino". `precision`: auto, which prefers fp32, fp32,
     fp16, bf16 or int8. `threads`: cores to use, None for all that this process may use. `limits`: how large an image
-    may be. `policy`: how `submit` batches. What is not named comes from the settings that `lit-bench tune` found for this
-    model on this machine, if it was run.
+    may be. `policy`: how `submit` batches. What is not named is what `lit-bench tune` found for this model on this
+    machine, if it was run.
 
     A bundle's graph file must have the sha256 of its manifest. Raises NotFoundError, ArtifactError, EngineError,
     MissingExtraError, UsageError.

@@ -1,4 +1,4 @@
-"""Whether two answers are the same, and whether an array fits a tensor: one rule for export, self-test, server and bench."""
+"""Whether two answers are the same, and an array fits a tensor: one rule for export, self-test, server and bench."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

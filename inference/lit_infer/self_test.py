@@ -158,7 +158,7 @@ class _Measured:
 
 
 def _compare(found: NDArray[Any], truth: NDArray[Any], listed: Graph | None, manifest: Manifest) -> _Measured:
-    """Measure one output by the tolerances under which export proved the graph; atol is relative to the largest answer."""
+    """Measure one output by the tolerances of the proof at export; atol is relative to the largest answer."""
     parity = listed.parity if listed else None
     if listed is None or parity is None:
         raise EngineError("the manifest does not record its difference from the eager module. Export it again")

@@ -40,7 +40,7 @@ class RunConfig(SaveConfigCallback):
 
 
 class Parser(LightningArgumentParser):
-    """Says what is wrong and what was probably meant, and not sixty lines of usage before it."""
+    """Reports what is wrong and what was probably meant, without sixty lines of usage before it."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """A user's mistake."""
@@ -108,13 +108,13 @@ class TrainCLI(LightningCLI):
         )
 
     def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
-        """Lightning loads a resumed checkpoint with `weights_only=False` unless told otherwise."""
+        """Lightning loads a resumed checkpoint with `weights_only=False` unless asked not to."""
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
         parser.set_defaults(weights_only=True)
         return parser
 
     def _parse_ckpt_path(self) -> None:
-        """Let the checkpoint's hparams win over the configuration's, for the class that the configuration names.
+        """Let the checkpoint's hparams override the configuration's, for the class that the configuration names.
 
         LightningCLI's own version needs the `_class_path` that this project keeps out of its checkpoints.
         """
@@ -142,7 +142,7 @@ class TrainCLI(LightningCLI):
             self.model.compile()
 
     def before_predict(self) -> None:
-        """Where the data module knows its files, write the rows that lit-infer would write."""
+        """If the data module knows its files, write the rows that lit-infer would write."""
         model = identity(self._get(self.config_init, "ckpt_path"), name=self.checkpoint_name)
         self.trainer.callbacks.append(PredictionRows(model=model))  # type: ignore[attr-defined]
 
@@ -194,7 +194,7 @@ def _local(checkpoint: str) -> str:
 
 
 def _without_checkpoint(arguments: list[str]) -> list[str]:
-    """The arguments without --ckpt_path, which resuming gives anew."""
+    """The arguments without --ckpt_path, which resuming adds again."""
     kept = [argument for argument in arguments if not argument.startswith("--ckpt_path=")]
     if "--ckpt_path" in kept:
         index = kept.index("--ckpt_path")
@@ -212,7 +212,7 @@ def _checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _quieten() -> None:
-    """Leave out what a user can do nothing about; warnings about the user's own code stay."""
+    """Hide what a user can do nothing about; warnings about the user's own code stay."""
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message="The dirpath has changed from.*")

@@ -1,4 +1,4 @@
-"""Task `tensor`: any module, as it is. Several inputs, several outputs, integers, sequences; no preprocessing.
+"""Task `tensor`: any module, unchanged. Several inputs, several outputs, integers, sequences; no preprocessing.
 
 Inputs come from the module's `example_input_array` or from `--input [name=]3x224x224[:dtype]`. Outputs are named by
 their keys where the module answers a dict or a named tuple, else `output`, or `output_0`, `output_1`, …
@@ -31,7 +31,7 @@ Sizes = Mapping[str, int]
 
 @dataclass(frozen=True)
 class Input:
-    """An input of the module: an example of it, and which of its sides may vary."""
+    """An input of the module: an example of it, and which of its axes may vary."""
 
     name: str
     example: NDArray[Any]
@@ -52,7 +52,7 @@ class Input:
 
 
 class Flat(nn.Module):
-    """A module from tensors to a tuple of tensors, whatever it takes and answers itself."""
+    """A module from tensors to a tuple of tensors, whatever the module takes and returns itself."""
 
     def __init__(self, module: nn.Module, keywords: tuple[str, ...] | None) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Flat(nn.Module):
         self.keywords = keywords
 
     def answer(self, *tensors: Tensor) -> Any:
-        """The module's answer, as it gives it."""
+        """The module's answer, unchanged."""
         if self.keywords is None:
             return self.module(*tensors)
         return self.module(**dict(zip(self.keywords, tensors, strict=True)))
@@ -193,11 +193,11 @@ def _sizes_that_work(flat: Flat, inputs: Sequence[Input], base: Sizes) -> list[S
         sizes = {side: factor * size + more if side in others else size for side, size in base.items()}
         try:
             answers(flat, _made(inputs, np.random.default_rng(0), sizes))
-        except Exception:  # noqa: S112 - a module may demand multiples, and says so in any way
+        except Exception:  # noqa: S112 - a module may demand multiples, and may raise anything
             continue
         tried.append(sizes)
     if len(tried) == 1:
-        raise UsageError(f"--dynamic {others[0]}: the module itself refuses any other size than the example's")
+        raise UsageError(f"--dynamic {others[0]}: the module itself refuses all sizes but the example's")
     return tried
 
 

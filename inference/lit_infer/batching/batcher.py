@@ -30,8 +30,8 @@ class BatchPolicy:
 
     max_batch: int = 8
     max_delay: float = 0.0
-    """Seconds that a batch waits to fill up, counted from its first item. 0: a batch is what is waiting when a worker is
-    free, so batches grow with the load and a lone item never waits."""
+    """Seconds that a batch waits to fill up, from its first item on. 0: a batch is what waits when a worker is free,
+    so batches grow with the load and a lone item never waits."""
     max_items: int = 1024
     """Waiting items. One more is refused at once with OverloadedError."""
     max_bytes: int = 256 * 2**20

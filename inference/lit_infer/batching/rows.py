@@ -14,7 +14,7 @@ from lit_infer.tensors import Arrays
 
 
 def full(count: int, size: int | None) -> int:
-    """Rows to run for `count` of them: whole batches of `size`, or, if the graph takes any number (None), just those."""
+    """Rows to run for `count` of them: whole batches of `size`, or just those, if the graph takes any (None)."""
     return count if size is None else -(-count // size) * size
 
 

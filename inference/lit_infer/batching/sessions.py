@@ -1,8 +1,8 @@
 """One graph, opened once or twice: on all threads for the latency of one call, on one thread for each of many callers.
 
 Two threads that run batches of their own, each on one core, get more done than one batch spread over two cores: 1,110
-images/s against 900 with MobileNetV3-small on the 2 cores measured. A lone call is faster when spread. Opening it a second
-time takes some 25 ms and the weights' memory again, so each session is opened when first needed.
+images/s against 900 with MobileNetV3-small on the 2 cores measured. A lone call is faster when spread. A second
+session takes some 25 ms and the weights' memory again, so each is opened when first needed.
 """
 
 import ctypes

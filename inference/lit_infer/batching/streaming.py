@@ -35,7 +35,7 @@ def in_order(
 
 
 async def gather(items: Iterable[T], start: Callable[[T], "Future[R]"], *, most: int) -> list[R]:
-    """The answers to all items, in order, with at most so many in flight. When cancelled, it cancels those that are waiting."""
+    """The answers to all items, in order, with at most `most` in flight. Cancelled, it cancels the waiting ones."""
     import asyncio  # here, so that programs that do not use it do not pay for the import
 
     under_way: deque[asyncio.Future[R]] = deque()

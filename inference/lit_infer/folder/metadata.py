@@ -1,6 +1,6 @@
 """A table beside images with the true labels or values of each: `metadata.csv` or `metadata.jsonl`.
 
-In the format of Hugging Face's ImageFolder: the column `file_name`, below the table's folder, and one for each label or value.
+As for Hugging Face's ImageFolder: the column `file_name`, below the table's folder, and one for each label or value.
 """
 
 import csv
@@ -39,7 +39,7 @@ def read(
     rows = list(_rows(table))
     wanted = names or columns(table, rows)
     if size is not None and len(wanted) != size:
-        raise UsageError(f"{table} has {len(wanted)} columns besides {FILE_NAME}; the model needs {size}")
+        raise UsageError(f"{table} has {len(wanted)} columns besides {FILE_NAME}; {size} are needed")
     for number, row in enumerate(rows, start=1):
         for name in (FILE_NAME, *wanted):
             if name not in row:

@@ -170,7 +170,5 @@ def _unchanged(row: Row, stamp: bytes, item: Item | None) -> Item:
         found = "there are no more images" if item is None else f"{item.name} is there instead"
         raise UsageError(f"--resume: {row['path']} was expected next, but {found}. Leave --resume out to start over")
     if loading.stamp(item) != stamp:
-        raise UsageError(
-            f"--resume: {item.name} has changed since the interrupted run. Leave --resume out to start over"
-        )
+        raise UsageError(f"--resume: {item.name} has changed since that run. Leave --resume out to start over")
     return item

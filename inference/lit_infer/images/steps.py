@@ -92,7 +92,7 @@ def _center_crop(image: Image.Image, crop: CenterCrop, _: Limits) -> Image.Image
 def _resize_and_crop(image: Image.Image, resize: Resize, crop: CenterCrop, limits: Limits) -> Image.Image:
     """Both, without computing the columns that the crop discards; a tenth faster, with the same bits.
 
-    Pillow resizes in two passes and rounds between them, and a column of the second depends only on the same column of the first.
+    Pillow resizes in two passes and rounds between them; a column of the second depends only on that of the first.
     Its own `box=` would cut rows as well, but it is float32 and shifts the filter slightly. Cutting rows separately
     costs more than it saves: every call into Pillow releases the interpreter's lock and waits for it again.
     """
@@ -110,7 +110,7 @@ def _resize_and_crop(image: Image.Image, resize: Resize, crop: CenterCrop, limit
 def _passes_can_be_cut(
     image: Image.Image, resize: Resize, size: tuple[int, int], box: tuple[int, int, int, int]
 ) -> bool:
-    """Whether Pillow is known to do rows first: since version 13 it does not for tall images, nor for extreme ratios."""
+    """Whether Pillow is known to do rows first: since version 13 not for tall images or extreme ratios."""
     inside = min(box[:2]) >= 0 and box[2] <= size[0] and box[3] <= size[1]
     is_wide = image.width >= image.height >= _SMALLEST and min(size) >= _SMALLEST and size[1] != image.height
     is_pillow = resize.library == "pil" and resize.interpolation in _FILTERED
@@ -119,7 +119,7 @@ def _passes_can_be_cut(
 
 @cache
 def _rows_first() -> bool:
-    """Whether this Pillow does rows first: measured once, on a small noise image, because no documentation promises it."""
+    """Whether this Pillow does rows first: tried once, on a small image of noise, since it is not documented."""
     noise = Image.frombytes("L", (100, 75), random.Random(0).randbytes(7500))  # noqa: S311 - not a secret
     two_passes = noise.resize((68, 75), Image.Resampling.BILINEAR).resize((68, 51), Image.Resampling.BILINEAR)
     return two_passes.tobytes() == noise.resize((68, 51), Image.Resampling.BILINEAR).tobytes()

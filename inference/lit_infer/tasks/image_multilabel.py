@@ -34,7 +34,7 @@ class MultilabelFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class Labels(msgspec.Struct, frozen=True, gc=False):
-    """The labels whose probability reaches their threshold, and the most probable labels whether or not they reach it."""
+    """The labels whose probability reaches their threshold, and the most probable ones in any case."""
 
     labels: tuple[Choice, ...]
     """Most probable first."""

@@ -114,7 +114,7 @@ class Metric:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskSpec:
-    """All that the runtime knows about a task. Its twin in lit_export has the module around the user's, and the score."""
+    """All that the runtime knows about a task. Its twin in lit_export has the wrapper module and the score."""
 
     name: str
     does: str
@@ -155,7 +155,7 @@ class TaskSpec:
     """Columns that every row has, whatever the task."""
 
     def reading(self, *, labels: tuple[str, ...] | None, answers: Mapping[str, Any], size: int | None) -> Reading:
-        """What is needed to read outputs. Raises ValueError (msgspec's ValidationError is one) for facts that do not fit."""
+        """What is needed to read outputs. Raises ValueError (as msgspec.ValidationError, too) for unfit facts."""
         facts = msgspec.convert(dict(answers), self.facts, strict=True)
         facts.check(labels, size)
         return Reading(labels=labels, facts=facts, size=size)
