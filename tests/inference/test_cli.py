@@ -405,7 +405,7 @@ def test_too_many_errors_exit_1_with_one_line_and_can_be_resumed(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--resume", "--json"), "--resume goes on with an output file"),
+        (("--resume", "--json"), "--resume continues an output file"),
         (("--hard-links",), "--hard-links is for --sort-into"),
         (("--report", "out.txt"), "must end in .html"),
         (("--embeddings", "out.txt"), "must end in .npy"),

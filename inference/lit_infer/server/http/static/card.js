@@ -1,4 +1,4 @@
-// The model card: what the manifest says, as a list of terms. Rows about which nothing is known are left out.
+// The model card: what the manifest says, as a list of terms. Rows without a known value are left out.
 
 import { byId, count, make, milliseconds, percent, short } from "./dom.js";
 
@@ -34,7 +34,7 @@ function facts(card) {
 function details(card) {
   const { source, graph } = card;
   return [
-    ["Prepared by", card.takes_images ? card.prepared_by.join("; ") || "nothing: taken as it is" : null],
+    ["Prepared by", card.takes_images ? card.prepared_by.join("; ") || "nothing: taken unchanged" : null],
     ["Normalized", card.normalize && `mean ${card.normalize.mean.join(", ")}; std ${card.normalize.std.join(", ")}`],
     ["Compared", graph?.parity && parity(graph.parity, card.agreement)],
     ["Opset", graph?.opset && String(graph.opset)],

@@ -5,7 +5,7 @@ import { chosen, predictPath } from "./choice.js";
 import { ask, Refused } from "./server.js";
 
 const AT_ONCE = 3;
-const MOST = 100; // for more there is lit-infer, and a page could not show them
+const MOST = 100; // for more there is lit-infer; a page could not show them
 const FIRST = 8; // numbers of an embedding that are shown
 const STAGES = [["queue", "queue"], ["prepare", "prepare"], ["infer", "graph"], ["rest", "other"]];
 
@@ -153,7 +153,7 @@ function values(all) {
   return make("dl", { "aria-label": "Values" }, ...rows);
 }
 
-/** Bars of scores; `above`: the indices that are labels of the image, where only some are. */
+/** Bars of scores; `above`: the indices that are labels of the image, if only some are. */
 function bars(top, above = null) {
   const bar = ({ label, index, score }) => {
     const meter = make("meter", { min: 0, max: 1, value: score ?? 0, "aria-label": `${label}: ${percent(score)}` });
