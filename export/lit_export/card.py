@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
-from lit_infer.manifest import Graph, Manifest, Parity, Tensor
+from lit_infer.manifest import DataScore, Graph, Manifest, Parity, Tensor
 
 FILE_NAME = "report.md"
 
@@ -134,9 +134,14 @@ def _graph(graph: Graph) -> tuple[str, ...]:
         f"{(graph.bytes or 0) / 1e6:.2f} MB",
         f"{parity.max_abs:.1e}" if parity else "",
         agreement,
-        f"{score.metric} {score.value:.4f} (module: {score.eager:.4f}, {score.images:,} images)" if score else "",
+        _score(score) if score else "",
         f"{latency.ms:.2f}" if latency else "",
     )
+
+
+def _score(score: DataScore) -> str:
+    also = "".join(f", {name} {value:.4f}" for name, value in score.also.items())
+    return f"{score.metric} {score.value:.4f} (module: {score.eager:.4f}, {score.images:,} images){also}"
 
 
 def _parity_notes(graphs: Iterable[Graph]) -> list[str]:

@@ -45,6 +45,10 @@ def scores(bundle: Bundle) -> list[str]:
     measured = next((graph.score for graph in bundle.attempted if graph.score), None)
     if measured:
         lines.append(f"eager module: {measured.metric} {measured.eager:.4f} on {measured.images} labelled images")
+    for graph in bundle.attempted:
+        if graph.score and graph.score.also:
+            also = ", ".join(f"{name} {value:.4f}" for name, value in graph.score.also.items())
+            lines.append(f"{graph.label}: {also}")
     if recorded := bundle.manifest.source.score:
         lines.append(f"the checkpoint recorded {recorded.monitor} {recorded.value:.4f}")
     return lines

@@ -354,6 +354,7 @@ def main(folder: Path) -> None:
     import encodings.cp437  # noqa: F401 - zipfile's, for names that are no UTF-8
     import tempfile
 
+    import lit_infer.tasks  # noqa: F401 - our own, which is looked at when a checkpoint says its task
     import lit_trainer.cli  # noqa: F401 - our own, which a checkpoint may name
 
     tempfile.tempdir = str(folder)

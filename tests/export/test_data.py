@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lit_export import data, score
+from lit_export import data, labelled
+from lit_export.labelled import Question
 from lit_infer.errors import NotFoundError, UsageError
 
 FOREIGN = """
@@ -76,8 +77,23 @@ def test_the_validation_images_of_lit_trainers_modules_are_read_as_stored(tmp_pa
     path = config(tmp_path, "data: {class_path: lit_trainer.data.DigitsDataModule, init_args: {split_seed: 3}}")
     module = DigitsDataModule(split_seed=3)
     module.setup("validate")
-    items = list(score.labelled_images(path, module.labels))
+    items = list(labelled.classes(Question(path, module.labels, 10)))
     assert [index for _, index in items] == [label for _, label in module.val_set]  # type: ignore[attr-defined]
     assert all(getattr(image, "size", None) == (8, 8) for image, _ in items)
     with pytest.raises(UsageError, match="its classes are not the model's"):
-        score.labelled_images(path, module.labels[::-1])
+        labelled.classes(Question(path, module.labels[::-1], 10))
+
+
+@pytest.mark.slow  # imports lightning
+def test_numbers_that_stand_for_a_class_are_what_is_true_of_its_images(tmp_path: Path) -> None:
+    from lit_trainer.data import DigitsDataModule
+
+    targets = [[float(digit), 10.0 - digit] for digit in range(10)]
+    options = f"{{names: [up, down], targets: {targets}}}"
+    path = config(tmp_path, f"data: {{class_path: lit_trainer.data.DigitsDataModule, init_args: {options}}}")
+    module = DigitsDataModule(names=["up", "down"], targets=targets)
+    module.setup("validate")
+
+    items = list(labelled.values(Question(path, ["up", "down"], 2)))
+
+    assert [known for _, known in items] == [tuple(known.tolist()) for _, known in module.val_set]  # type: ignore[attr-defined]

@@ -117,7 +117,7 @@ def test_the_table_of_precisions_is_that_of_the_code() -> None:
 
 
 def test_the_table_of_tolerances_is_that_of_the_code() -> None:
-    from lit_export.verify import TOLERANCES
+    from lit_infer.proof import TOLERANCES
 
     text = (DOCS / "export" / "wrong-outputs.md").read_text()
     rows = re.findall(r"^\| (\w+) \| ([\d.e-]+) \| ([\d.e-]+) \| ([\d.e-]+) \|$", text, re.MULTILINE)

@@ -55,7 +55,7 @@ def test_a_tensor_is_taken_exactly_where_all_of_it_is_in_its_storage(
     ],
 )
 def test_a_storage_of_no_known_kind_or_size_is_refused(kind: Any, key: Any, count: Any) -> None:
-    with pytest.raises(NotPlainError, match="a storage of no known kind or size"):
+    with pytest.raises(NotPlainError, match="a storage of unknown kind or size"):
         storage(kind, key, "cpu", count)
 
 

@@ -16,7 +16,11 @@ from tests.conftest import ROOT
 from tests.trainer.on_disk import write_cifar10, write_mnist, write_photos
 
 CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("*.yaml"))
-CLASSIFIERS = {"cifar10", "digits", "folder", "mnist"}
+TASKS = {
+    **dict.fromkeys(("cifar10", "digits", "folder", "mnist"), "image-classification"),
+    "digits-multilabel": "image-multilabel",
+    "digits-regression": "image-regression",
+}
 ON_DISK = {"autoencoder", "cifar10", "folder", "gan", "mnist"}
 
 INPUTS = {"autoencoder": ["--input", "1x28x28"], "gan": ["--input", "100"], "sequence": ["--input", "64:int64"]}
@@ -44,18 +48,28 @@ def arguments(name: str, stage: str, *more: str) -> list[str]:
 
 
 def test_all_that_were_promised_are_there() -> None:
-    assert CONFIGS == ["autoencoder", "cifar10", "digits", "folder", "gan", "mnist", "sequence"]
+    assert CONFIGS == [
+        "autoencoder",
+        "cifar10",
+        "digits",
+        "digits-multilabel",
+        "digits-regression",
+        "folder",
+        "gan",
+        "mnist",
+        "sequence",
+    ]
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_each_names_its_checkpoints_alike_in_both_registries(name: str) -> None:
     config = yaml.safe_load((ROOT / f"configs/{name}.yaml").read_text())
     wandb, folder = (logger["init_args"] for logger in config["trainer"]["logger"])
-    assert wandb["project"] == folder["project"] == name
+    assert wandb["project"] == folder["project"] == name.partition("-")[0]
     assert wandb["checkpoint_name"] == folder["model"]
     assert isinstance(config["seed_everything"], int)
     callbacks = [callback["class_path"].rpartition(".")[2] for callback in config["trainer"]["callbacks"]]
-    assert ("DeploymentFacts" in callbacks) == (name in CLASSIFIERS)
+    assert ("DeploymentFacts" in callbacks) == (name in TASKS)
     checkpoint = config["trainer"]["callbacks"][callbacks.index("ModelCheckpoint")]["init_args"]
     assert checkpoint["monitor"].startswith("val_")
     assert checkpoint["save_last"] is True
@@ -83,7 +97,7 @@ def test_each_finds_what_it_monitors_and_leaves_a_safe_checkpoint(name: str, her
     assert os.path.isfile(best)
     checkpoint = torch.load(best, weights_only=True)
     record = manifest.convert(checkpoint[manifest.CHECKPOINT_KEY], manifest.CheckpointRecord, where=name)
-    assert (record.deployment.task == "image-classification") == (name in CLASSIFIERS)
+    assert record.deployment.task == TASKS.get(name, "tensor")
     assert record.batch
     assert record.inputs
     _, _, inputs = cli.ending().partition(f"next: lit-export onnx --checkpoint {best}")

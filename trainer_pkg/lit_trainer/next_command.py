@@ -9,6 +9,7 @@ import lightning.pytorch as pl
 import msgspec
 import yaml
 
+from lit_infer.engines import ENGINES  # the first is what most want
 from lit_infer.manifest import BatchTensor
 from lit_infer.tasks import TASKS
 from lit_trainer.callbacks.deployment_facts import CheckpointRecord, class_path
@@ -24,7 +25,7 @@ def export_line(
     `init_args`: what the module was made with. Where that is an object, which cannot be given as text, a second line
     says what to do.
     """
-    words = ["lit-export", "onnx", *source]
+    words = ["lit-export", next(iter(ENGINES)), *source]
     if not type(module).__module__.startswith(_OWN):
         words += ["--class", class_path(module, separator=":")]
     unsaved = _unsaved(module, init_args)
@@ -47,12 +48,25 @@ def _unsaved(module: pl.LightningModule, init_args: Mapping[str, Any]) -> dict[s
     """The arguments that neither the checkpoint nor the class knows."""
     if getattr(module, "_hparams_name", None) not in (None, "kwargs"):
         return {}  # save_hyperparameters(a_dict): one argument has them all
-    taken = inspect.signature(type(module).__init__).parameters
+    defaults = _defaults(type(module))
     return {
         name: value
         for name, value in init_args.items()
-        if name not in module.hparams and (name not in taken or taken[name].default != value)
+        if name not in module.hparams and (name not in defaults or defaults[name] != value)
     }
+
+
+def _defaults(cls: type) -> dict[str, Any]:
+    """The defaults of a class's arguments, also of those that it hands on to its bases as `**options`."""
+    found: dict[str, Any] = {}
+    for base in cls.__mro__:
+        if "__init__" not in vars(base):
+            continue
+        taken = inspect.signature(vars(base)["__init__"]).parameters.values()
+        found = {item.name: item.default for item in taken} | found
+        if not any(item.kind is item.VAR_KEYWORD for item in taken):
+            break
+    return found
 
 
 def _is_plain(value: Any) -> bool:

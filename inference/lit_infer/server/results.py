@@ -17,15 +17,22 @@ class WantedOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class Items:
+    """What a model is asked about: encoded images, or arrays for all inputs in the manifest's order."""
+
+    images: tuple[bytes, ...] = ()
+    arrays: tuple[NDArray[Any], ...] = ()
+    timeout: float | None = None
+    """Seconds, if the client set one."""
+
+
+@dataclass(frozen=True, slots=True)
 class InferRequest:
-    """A request that fits its model: images, or arrays for all inputs in the manifest's order."""
+    """A request of the Open Inference Protocol that fits its model."""
 
     id: str
-    images: tuple[bytes, ...]
-    arrays: tuple[NDArray[Any], ...]
+    items: Items
     wanted: tuple[WantedOutput, ...]
-    timeout: float | None
-    """Seconds, if the client set one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -274,7 +274,7 @@ def test_publishing_without_permission_is_one_line(wandb_server: Double, client:
     bundle(tmp_path)
     found = call(client, "stranger/proj/model-x", PUBLISH.format(""))
     assert found["error"] == "UsageError"
-    assert "may not write there" in found["message"]
+    assert "has no write access" in found["message"]
 
 
 def test_an_upload_that_stalls_is_given_up(wandb_server: Double, client: Client, tmp_path: Path) -> None:

@@ -56,12 +56,12 @@ def test_one_character_that_could_be_code_is_found_however_deep(model: Any, bad:
     for key in below:
         inner = {key: [model, inner]}
 
-    with pytest.raises(UnsafeArchiveError, match="is no name"):
+    with pytest.raises(UnsafeArchiveError, match="is not a plain name"):
         check_model(inner)
 
 
 def test_a_key_is_checked_as_a_value_is_and_metadata_is_never_run() -> None:
-    with pytest.raises(UnsafeArchiveError, match="is no name"):
+    with pytest.raises(UnsafeArchiveError, match="is not a plain name"):
         check_model({"__import__('os')": 1})
     check_model({"metadata": {"stack_trace": 'File "model.py", line 1'}})
 
@@ -72,11 +72,11 @@ def test_a_key_is_checked_as_a_value_is_and_metadata_is_never_run() -> None:
         ({"target": "os.system"}, "it calls 'os.system'"),
         ({"target": "torch.ops.aten.from_file.default"}, "it calls 'torch.ops.aten.from_file.default'"),
         ({"as_operator": "torch.ops.aten.no_such_thing.default"}, "which this torch does not have"),
-        ({"expr_str": "__import__('os')"}, "is no size"),
-        ({"guards_code": "L['x'].size()[0] == exit()"}, "is no guard"),
-        ({"custom_obj": "x"}, "an object that is no tensor"),
+        ({"expr_str": "__import__('os')"}, "is not a plain size"),
+        ({"guards_code": "L['x'].size()[0] == exit()"}, "is not a plain guard"),
+        ({"custom_obj": "x"}, "an object that is not a tensor"),
         ({"in_spec": '{"type": "pathlib.Path"}'}, "of type 'pathlib.Path'"),
-        ({"out_spec": '{"context": "[{}]"}'}, "keys that are no names"),
+        ({"out_spec": '{"context": "[{}]"}'}, "keys that are not names"),
     ],
 )
 def test_what_torch_would_run_is_refused_with_the_reason(model: Any, reason: str) -> None:
@@ -109,7 +109,7 @@ def test_a_record_of_another_name_is_refused(name: str) -> None:
 @pytest.mark.parametrize("room", ["weights", "constants"])
 @pytest.mark.parametrize(
     ("payload", "reason"),
-    [({"use_pickle": True}, "as a pickle"), ({"path_name": "../../etc/passwd"}, "which is no tensor")],
+    [({"use_pickle": True}, "as a pickle"), ({"path_name": "../../etc/passwd"}, "which is not a tensor")],
 )
 def test_a_payload_that_is_no_tensor_is_refused(room: str, payload: dict[str, Any], reason: str) -> None:
     config = json.dumps({"config": {"w": payload}}).encode()

@@ -5,14 +5,14 @@ from dataclasses import FrozenInstanceError
 import numpy as np
 import pytest
 
-from lit_infer.server.results import InferRequest, Result, WantedOutput
+from lit_infer.server.results import InferRequest, Items, Result, WantedOutput
 
 
 @pytest.mark.parametrize(
     ("data", "field"),
     [
         (WantedOutput("x", binary=True), "binary"),
-        (InferRequest("", (b"image",), (), (), None), "images"),
+        (InferRequest("", Items(images=(b"image",)), ()), "items"),
         (Result((np.zeros(1),), 1, 0.0, 0.0, 0.0, 0.0), "rows"),
     ],
 )

@@ -125,7 +125,7 @@ class Service:
         call.model = f"{served.name}/{served.version}"
         with counted(served.stats, call.span) as succeeded:
             asked = await _fitted(request, served.manifest)
-            result = await infer(served, asked, timeout=self._time_left(call), gone=None)
+            result = await infer(served, asked.items, timeout=self._time_left(call), gone=None)
             started = time.perf_counter()
             response = await _response(asked, result, served)
             succeeded(result, time.perf_counter() - started)

@@ -17,7 +17,7 @@ from lit_infer.server.http import bodies
 from lit_infer.server.http.rest import Endpoint, Rest, json_response
 from lit_infer.server.models.inference import answer, counted, infer
 from lit_infer.server.models.opening import Served
-from lit_infer.server.results import InferRequest, Result
+from lit_infer.server.results import Items, Result
 from lit_infer.tasks import Ask, plain_answer
 
 _MOST_CLASSES = 10_000
@@ -47,8 +47,9 @@ class PredictRoute:
         exchange.model = f"{served.name}/{served.version}"
         with counted(served.stats, exchange.span) as succeeded:
             _check(served, wanted)
-            asked = InferRequest("", (image,), (), (), None)
-            result = await infer(served, asked, timeout=self._rest.settings.timeout, gone=request.receive)
+            result = await infer(
+                served, Items(images=(image,)), timeout=self._rest.settings.timeout, gone=request.receive
+            )
             started = time.perf_counter()
             response = json_response(_described(served, result, wanted, exchange.started))
             succeeded(result, time.perf_counter() - started)

@@ -172,7 +172,7 @@ class Rest:
         with counted(served.stats, exchange.span) as succeeded:
             header_length = _header_length(request)
             asked = await _parsed(body, header_length, served.manifest)
-            result = await infer(served, asked, timeout=self.settings.timeout, gone=request.receive)
+            result = await infer(served, asked.items, timeout=self.settings.timeout, gone=request.receive)
             started = time.perf_counter()
             response = await _response(asked, result, served)
             succeeded(result, time.perf_counter() - started)

@@ -15,7 +15,7 @@ from lit_infer.server.models.batches import Answer
 from lit_infer.server.models.opening import Served
 from lit_infer.server.models.repository import Repository
 from lit_infer.server.models.stats import Reason, Spent, Stats
-from lit_infer.server.results import InferRequest, Result
+from lit_infer.server.results import Items, Result
 
 if TYPE_CHECKING:
     from lit_infer.server.telemetry.tracing import RequestSpan
@@ -46,14 +46,14 @@ async def answer(repository: Repository, name: str, version: str | None, ask: Ca
     return answered
 
 
-async def infer(served: Served, request: InferRequest, *, timeout: float, gone: Gone | None) -> Result:
+async def infer(served: Served, items: Items, *, timeout: float, gone: Gone | None) -> Result:
     """Run a request, batched with others. Items are dropped when the client leaves or their time is up.
 
     `gone` None: this task is cancelled when the client leaves.
     Raises OverloadedError, ExpiredError, InputError, EngineError, ClientGoneError.
     """
-    submitted, limit = time.perf_counter(), min(timeout, request.timeout) if request.timeout else timeout
-    futures = _submit(served, request, limit)
+    submitted, limit = time.perf_counter(), min(timeout, items.timeout) if items.timeout else timeout
+    futures = _submit(served, items, limit)
     with _dropped_when_gone(futures, gone) if gone else nullcontext(bool) as has_left:
         try:
             answers = [await _of(future) for future in futures]
@@ -125,18 +125,18 @@ def _reason(error: BaseException) -> Reason:
     return "BACKEND" if isinstance(error, EngineError) or not isinstance(error, LitError) else "OTHER"
 
 
-def _submit(served: Served, request: InferRequest, timeout: float) -> list[Future[Answer]]:
+def _submit(served: Served, items: Items, timeout: float) -> list[Future[Answer]]:
     most = served.runner.policy.max_items
-    items = len(request.images) or -(-len(request.arrays[0]) // served.runner.largest)
-    if items > most:
+    count = len(items.images) or -(-len(items.arrays[0]) // served.runner.largest)
+    if count > most:
         raise UsageError(
-            f"{len(request.images) or len(request.arrays[0])} rows are too many: a request can have {most:,} items"
+            f"{len(items.images) or len(items.arrays[0])} rows are too many: a request can have {most:,} items"
         )
-    if not request.images:
-        return served.runner.submit_arrays(request.arrays, timeout=timeout)
+    if not items.images:
+        return served.runner.submit_arrays(items.arrays, timeout=timeout)
     futures: list[Future[Answer]] = []
     try:
-        for image in request.images:
+        for image in items.images:
             futures.append(served.runner.submit_image(image, timeout=timeout))
     except OverloadedError:
         for future in futures:

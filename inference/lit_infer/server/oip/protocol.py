@@ -12,7 +12,7 @@ from lit_infer.errors import UsageError
 from lit_infer.manifest import Manifest
 from lit_infer.server.errors import UnsupportedError
 from lit_infer.server.oip.tensors import InputTensor, array_of, images
-from lit_infer.server.results import InferRequest, WantedOutput
+from lit_infer.server.results import InferRequest, Items, WantedOutput
 
 
 class OutputTensor(msgspec.Struct, frozen=True):
@@ -62,10 +62,10 @@ def fit(
     wanted, timeout = _wanted(request, manifest), _timeout(request.parameters)
     first, blob = found[manifest.inputs[0].name]
     if manifest.spec.takes_images and first.datatype == "BYTES":
-        return InferRequest(request.id, images(first, blob), (), wanted, timeout)
+        return InferRequest(request.id, Items(images=images(first, blob), timeout=timeout), wanted)
     sides: dict[str, int] = {}
     arrays = tuple(array_of(*found[tensor.name], tensor, sides) for tensor in manifest.inputs)
-    return InferRequest(request.id, (), arrays, wanted, timeout)
+    return InferRequest(request.id, Items(arrays=arrays, timeout=timeout), wanted)
 
 
 def _decode(raw: memoryview) -> InferJson:

@@ -46,9 +46,9 @@ def test_every_dtype_travels_raw_both_ways(dtype: str) -> None:
     array, manifest = some(dtype), model(two_d(dtype))
 
     fitted = messages.fitted(request(array, id="a"), manifest)
-    answer = messages.response(fitted, fitted.arrays, Model(manifest))  # type: ignore[arg-type]
+    answer = messages.response(fitted, fitted.items.arrays, Model(manifest))  # type: ignore[arg-type]
 
-    assert (fitted.arrays[0].dtype, fitted.arrays[0].tolist()) == (array.dtype, array.tolist())
+    assert (fitted.items.arrays[0].dtype, fitted.items.arrays[0].tolist()) == (array.dtype, array.tolist())
     assert (answer.model_name, answer.model_version, answer.id) == ("m", "7", "a")
     (output,), (raw,) = answer.outputs, answer.raw_output_contents
     assert (output.name, output.datatype, list(output.shape), raw) == ("x", DATATYPES[dtype], [2, 3], array.tobytes())
@@ -60,7 +60,7 @@ def test_every_dtype_but_fp16_travels_in_typed_contents(dtype: str) -> None:
 
     fitted = messages.fitted(request(array, raw=False), model(two_d(dtype)))
 
-    assert (fitted.arrays[0].dtype, fitted.arrays[0].tolist()) == (array.dtype, array.tolist())
+    assert (fitted.items.arrays[0].dtype, fitted.items.arrays[0].tolist()) == (array.dtype, array.tolist())
 
 
 def test_many_typed_numbers_arrive_in_their_order() -> None:
@@ -69,7 +69,7 @@ def test_many_typed_numbers_arrive_in_their_order() -> None:
 
     fitted = messages.fitted(request(array, raw=False), manifest)
 
-    assert np.array_equal(fitted.arrays[0], array)
+    assert np.array_equal(fitted.items.arrays[0], array)
 
 
 def test_images_come_as_bytes_raw_or_typed() -> None:
@@ -79,7 +79,7 @@ def test_images_come_as_bytes_raw_or_typed() -> None:
     raw.inputs.add(name="images", datatype="BYTES", shape=[2])
     raw.raw_input_contents.append(b"".join(len(file).to_bytes(4, "little") + file for file in files))
 
-    assert messages.fitted(typed, described()).images == messages.fitted(raw, described()).images == files
+    assert messages.fitted(typed, described()).items.images == messages.fitted(raw, described()).items.images == files
 
 
 def test_inputs_and_outputs_come_in_any_order_and_each_once() -> None:
@@ -91,7 +91,7 @@ def test_inputs_and_outputs_come_in_any_order_and_each_once() -> None:
     fitted = messages.fitted(made, manifest)
     other.name = "x"
 
-    assert not fitted.arrays[0].any()
+    assert not fitted.items.arrays[0].any()
     with pytest.raises(UsageError, match="input x is given twice"):
         messages.fitted(made, manifest)
     other.name = "a"
@@ -121,7 +121,7 @@ def test_parameters_of_every_kind_are_read() -> None:
 
     fitted = messages.fitted(made, model(two_d("int64")))
 
-    assert fitted.timeout == 2
+    assert fitted.items.timeout == 2
     assert [(one.name, one.classes, one.binary) for one in fitted.wanted] == [("x", 2, True)]
 
 

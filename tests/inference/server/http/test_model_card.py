@@ -32,7 +32,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     normalize = Normalize(mean=(0.5,) * 3, std=(0.25,) * 3)
     full = make_proven(folder / "full", name="full", source=SOURCE, made_with=made_with, normalize=normalize)
     (graph,) = manifest.read(full).graphs
-    score, latency = DataScore(value=0.9, eager=0.9, images=10), Latency(ms=1.5, batch_size=8, threads=2, cpu="Z80")
+    score, latency = (
+        DataScore(metric="accuracy", value=0.9, eager=0.9, images=10),
+        Latency(ms=1.5, batch_size=8, threads=2, cpu="Z80"),
+    )
     rewrite(full, graphs=(replace(graph, opset=20, score=score, latency=latency),))
     vectors = make_proven(folder / "vectors", name="vectors", task="image-embedding", labels=None)
     numbers = make_proven(folder / "numbers", name="numbers", task="tensor", labels=None, preprocess=())

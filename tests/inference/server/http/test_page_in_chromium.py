@@ -36,6 +36,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         make_proven(folder / "colours", labels=("red", GREEN, "blue")),
         make_proven(folder / "vectors", name="vectors", task="image-embedding", labels=None),
         make_proven(folder / "numbers", name="numbers", task="tensor", labels=None, preprocess=()),
+        make_proven(folder / "several", name="several", task="image-multilabel", answers={"thresholds": 0.3}),
+        make_proven(folder / "values", name="values", task="image-regression", answers={"units": ["cm", "", "kg"]}),
     ]
     for label in ("red", "green", "blue"):
         (folder / f"{label}.png").write_bytes(png(label))
@@ -76,6 +78,35 @@ def test_a_picked_image_shows_its_label_its_bars_and_its_times(page: Browser, si
     assert [text.split()[0] for text in page.texts(".times li")] == ["queue", "prepare", "graph", "other"]
     assert page.until(lambda: page.run("return document.querySelector('#results img').naturalWidth")) == 8
     assert page.one("#status").text == f"1 of 1 image answered. blue.png: blue, {expected[0]['score']:.1%}"
+
+
+def pick(page: Browser, model: str) -> None:
+    page.run(
+        "const it = document.querySelector('[name=model]'); it.value = arguments[0]; "
+        "it.dispatchEvent(new Event('change', { bubbles: true }))",
+        model,
+    )
+    page.until(lambda: page.texts("#card h3")[0].startswith(model))
+
+
+def test_of_several_labels_those_above_their_threshold_stand_out(page: Browser, site: Site) -> None:
+    pick(page, "several")
+    choose(page, site.images / "red.png")
+    page.until(lambda: page.all("#results .times"))
+
+    found = httpx.post(f"{site.url}/predict?model=several", content=png("red")).json()
+    assert page.texts(".bars .label") == [choice["label"] for choice in found["top"]]
+    assert page.texts(".bars b") == [choice["label"] for choice in found["labels"]] == ["red"]
+
+
+def test_values_have_their_names_and_units(page: Browser, site: Site) -> None:
+    pick(page, "values")
+    choose(page, site.images / "red.png")
+    page.until(lambda: page.all("#results .times"))
+
+    assert page.texts("#results dt") == ["red", "green", "blue"]
+    assert [text.partition(" ")[2] for text in page.texts("#results dd")] == ["cm", "", "kg"]
+    assert "top_k" not in page.one("#curl").text
 
 
 def test_an_image_that_is_dropped_anywhere_shows_its_label(page: Browser, site: Site) -> None:

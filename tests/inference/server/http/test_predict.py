@@ -1,8 +1,18 @@
+"""`POST /predict`: what an image is answered with, for a model of each task."""
+
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from lit_infer.server.app import create_app
+from lit_infer.server.models.opening import Opening
+from lit_infer.server.models.repository import Repository
+from lit_infer.server.models.sources import parse
+from lit_infer.tasks import TASKS
 from tests.support.server.client import Client
+from tests.support.server.proven import make_proven
 from tests.support.server.requests import assert_refused, png
 
 
@@ -40,3 +50,56 @@ def test_what_is_no_image_is_said(client: Client, body: bytes) -> None:
 def test_a_model_that_is_not_there_is_404(client: Client) -> None:
     assert_refused(client.post("/predict?model=none", content=png()), 404)
     assert_refused(client.post("/predict?version=9", content=png()), 404)
+
+
+OF_IMAGES = {name: task for name, task in TASKS.items() if task.takes_images}
+
+
+@pytest.fixture(scope="module")
+def of_each_task(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A model of each task, under the task's name."""
+    folder = tmp_path_factory.mktemp("tasks")
+    bundles = [str(make_proven(folder / name, name=name, task=name)) for name in OF_IMAGES]
+    repository = Repository(parse(bundles), Opening(device="cpu"))
+    client = Client(create_app(repository))
+    yield client
+    client.close()
+    repository.close()
+
+
+@pytest.mark.parametrize("name", list(OF_IMAGES))
+def test_an_answer_has_the_fields_of_its_tasks_struct_and_says_its_kind(of_each_task: Client, name: str) -> None:
+    found: dict[str, Any] = of_each_task.post(f"/predict?model={name}", content=png()).json()
+
+    task = OF_IMAGES[name]
+    assert set(found) == {*task.answer.__struct_fields__, "kind", "model", "version", "ms"}
+    assert (found["kind"], found["model"]) == (task.kind, name)
+
+
+@pytest.mark.parametrize("name", list(OF_IMAGES))
+def test_a_threshold_is_taken_where_there_are_labels_and_refused_elsewhere(of_each_task: Client, name: str) -> None:
+    answer = of_each_task.post(f"/predict?model={name}&threshold=0.99", content=png())
+
+    if not OF_IMAGES[name].takes_threshold:
+        assert_refused(answer)
+        return
+    found = answer.json()
+    assert found.get("label") is None
+    assert found.get("labels", []) == []
+
+
+@pytest.mark.parametrize("text", ["-0.1", "1.1", "nan", "x", ""])
+def test_a_threshold_is_a_number_from_0_to_1(of_each_task: Client, text: str) -> None:
+    assert_refused(of_each_task.post(f"/predict?model=image-multilabel&threshold={text}", content=png()))
+
+
+@pytest.mark.parametrize("name", list(OF_IMAGES))
+def test_the_card_says_how_answers_are_drawn(of_each_task: Client, name: str) -> None:
+    card = of_each_task.get(f"/v2/models/{name}/card").json()
+
+    task = OF_IMAGES[name]
+    assert (card["task"], card["kind"], card["does"], card["takes_images"]) == (name, task.kind, task.does, True)
+    assert card["prepared_by"] == ["resize its shorter side to 8, bilinear, antialiased, by Pillow", CROP]
+
+
+CROP = "crop the centre, 8 x 8 (height x width)"

@@ -15,7 +15,7 @@ from lit_infer.server.models.opening import Opening
 from lit_infer.server.models.repository import Repository
 from lit_infer.server.models.sources import parse
 from lit_infer.server.models.stats import Stats
-from lit_infer.server.results import InferRequest, Result
+from lit_infer.server.results import Items, Result
 from tests.inference.tiny import LABELS, colour
 from tests.support.server.proven import expected
 from tests.support.server.requests import png
@@ -31,7 +31,7 @@ def small(proven: Path) -> Iterator[Repository]:
     opened.close()
 
 
-def ask(repository: Repository, request: InferRequest, **how: Any) -> Result:
+def ask(repository: Repository, request: Items, **how: Any) -> Result:
     async def story() -> Result:
         return await answer(
             repository, "colours", None, lambda served: infer(served, request, **{"timeout": 20, "gone": None, **how})
@@ -40,9 +40,9 @@ def ask(repository: Repository, request: InferRequest, **how: Any) -> Result:
     return asyncio.run(story())
 
 
-def rows(count: int) -> InferRequest:
+def rows(count: int) -> Items:
     images = np.stack([colour(LABELS[i % 3], 50 + i) for i in range(count)])
-    return InferRequest("", (), (images,), (), None)
+    return Items(arrays=(images,))
 
 
 def test_more_rows_than_a_batch_are_joined_in_order(small: Repository) -> None:
@@ -53,13 +53,13 @@ def test_more_rows_than_a_batch_are_joined_in_order(small: Repository) -> None:
 
 
 def test_images_are_answered_and_a_bad_one_is_named_by_its_index(small: Repository) -> None:
-    result = ask(small, InferRequest("", (png("red"), png("blue")), (), (), None))
+    result = ask(small, Items(images=(png("red"), png("blue"))))
 
     assert [int(row.argmax()) for row in result.outputs[0]] == [0, 2]
     with pytest.raises(InputError, match=r"^item 1: not an image"):
-        ask(small, InferRequest("", (png("red"), b"text"), (), (), None))
+        ask(small, Items(images=(png("red"), b"text")))
     with pytest.raises(InputError, match=r"^not an image"):
-        ask(small, InferRequest("", (b"text",), (), (), None))
+        ask(small, Items(images=(b"text",)))
 
 
 def test_a_request_larger_than_the_queue_is_refused(small: Repository) -> None:

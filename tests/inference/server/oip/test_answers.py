@@ -7,7 +7,7 @@ import pytest
 from lit_infer.errors import UsageError
 from lit_infer.server.oip.answers import classified, raw_output, response
 from lit_infer.server.oip.tensors import split_bytes
-from lit_infer.server.results import InferRequest, WantedOutput
+from lit_infer.server.results import InferRequest, Items, WantedOutput
 from tests.inference.tiny import described
 from tests.support.server.tensor_models import model, two_d
 
@@ -15,7 +15,7 @@ SCORES = np.array([[0.25, 0.5, 0.25]], dtype=np.float32)
 
 
 def wanting(*wanted: WantedOutput, id: str = "") -> InferRequest:  # noqa: A002 - the field's name
-    return InferRequest(id, (), (), wanted, None)
+    return InferRequest(id, Items(), wanted)
 
 
 def test_only_the_requested_outputs_are_sent_in_their_order() -> None:

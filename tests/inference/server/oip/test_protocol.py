@@ -31,9 +31,9 @@ def test_every_dtype_travels_in_binary_both_ways(dtype: str) -> None:
         header_length=int(body["headers"]["Inference-Header-Content-Length"]),
         manifest=manifest,
     )
-    (head, blob), length = answers.response(request, request.arrays, manifest=manifest, name="m", version="1")
+    (head, blob), length = answers.response(request, request.items.arrays, manifest=manifest, name="m", version="1")
 
-    assert (request.arrays[0].dtype, request.arrays[0].tolist()) == (array.dtype, array.tolist())
+    assert (request.items.arrays[0].dtype, request.items.arrays[0].tolist()) == (array.dtype, array.tolist())
     assert blob == array.tobytes()
     assert length == len(head)
     assert msgspec.json.decode(head)["outputs"][0]["datatype"] == DATATYPES[dtype]
@@ -46,9 +46,9 @@ def test_every_dtype_but_fp16_travels_in_json_both_ways(dtype: str) -> None:
         body = msgspec.json.encode({"inputs": [{**sent(array), "data": data}]})
 
         request = parse(body, header_length=None, manifest=manifest)
-        (head,), _ = answers.response(request, request.arrays, manifest=manifest, name="m", version="1")
+        (head,), _ = answers.response(request, request.items.arrays, manifest=manifest, name="m", version="1")
 
-        assert (request.arrays[0].dtype, request.arrays[0].tolist()) == (array.dtype, array.tolist())
+        assert (request.items.arrays[0].dtype, request.items.arrays[0].tolist()) == (array.dtype, array.tolist())
         assert msgspec.json.decode(head)["outputs"][0]["data"] == array.ravel().tolist()
 
 
@@ -72,7 +72,7 @@ def test_inputs_may_come_in_any_order_and_must_agree_on_named_sides() -> None:
 
     request = ask(manifest, {**b, **row}, {**a, **row})
 
-    assert [array.dtype.name for array in request.arrays] == ["int64", "float32"]
+    assert [array.dtype.name for array in request.items.arrays] == ["int64", "float32"]
     with pytest.raises(UsageError, match=r"input b must be \['batch', 3\] \(here \[1, 3\]\), not \[2, 3\]"):
         ask(manifest, {**a, **row}, {**b, "shape": [2, 3], "data": [0] * 6})
     with pytest.raises(UsageError, match="takes a, b, not a"):

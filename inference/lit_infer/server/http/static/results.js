@@ -131,25 +131,33 @@ function thumbnail({ url }) {
 const KINDS = {
   classes: { said: (found) => `${found.label ?? "no label"}, ${percent(found.score)}`, drawn: (found) => [bars(found.top)] },
   labels: { said: saidLabels, drawn: (found) => [bars(found.top, new Set(found.labels.map(({ index }) => index)))] },
-  values: { said: (found) => found.values.map(value).join(", "), drawn: (found) => [values(found.values)] },
+  values: { said: saidValues, drawn: (found) => [values(found.values)] },
   vector: { said: saidVector, drawn: drawVector },
 };
 
-const said = (found) => KINDS[found.kind].said(found);
+function said(found) {
+  return KINDS[found.kind].said(found);
+}
 
 function answer(found) {
   const by = make("p", { className: "soft" }, `${found.model} version ${found.version}`);
   return [...KINDS[found.kind].drawn(found), stages(found.ms), by];
 }
 
-const saidLabels = ({ labels }) => labels.map(({ label }) => label).join(", ") || "no label";
+function saidLabels({ labels }) {
+  return labels.map(({ label }) => label).join(", ") || "no label";
+}
 
-const value = ({ name, value: number, unit }) => `${name} ${short(number)}${unit ? ` ${unit}` : ""}`;
+function saidValues(found) {
+  return found.values.map((one) => `${one.name} ${withUnit(one)}`).join(", ");
+}
+
+function withUnit({ value, unit }) {
+  return `${short(value)}${unit ? ` ${unit}` : ""}`;
+}
 
 function values(all) {
-  const rows = all.flatMap(({ name, value: number, unit }) => [
-    make("dt", {}, make("bdi", {}, name)), make("dd", {}, `${short(number)}${unit ? ` ${unit}` : ""}`),
-  ]);
+  const rows = all.flatMap((one) => [make("dt", {}, make("bdi", {}, one.name)), make("dd", {}, withUnit(one))]);
   return make("dl", { "aria-label": "Values" }, ...rows);
 }
 

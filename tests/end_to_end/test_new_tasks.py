@@ -1,0 +1,68 @@
+"""From lit-train to the page, for the tasks whose answers are not one class: as a user runs it, command by command."""
+
+import json
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from lit_infer import load, manifest
+from tests.conftest import ROOT, run_command
+from tests.support.server.process import command
+
+pytestmark = pytest.mark.slow
+
+# Of a digit: what it stands for, and what the model may say of it.
+NAMES = {"digits-multilabel": ["even", "prime", "loop", "above four"], "digits-regression": ["number", "strokes"]}
+METRICS = {"digits-multilabel": ("macro F1", "mAP"), "digits-regression": ("MAE", "R2")}
+
+
+def run(line: list[str], cwd: Path) -> str:
+    done = run_command(line, cwd, WANDB_MODE="offline", LIT_ARTIFACTS="artifacts")
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", list(NAMES))
+def test_a_checkpoint_goes_from_training_to_a_served_answer(
+    name: str, tmp_path: Path, digit_images: list[Path]
+) -> None:
+    config = str(ROOT / "configs" / f"{name}.yaml")
+    trained = run(["lit-train", "fit", "--config", config, "--trainer.max_epochs", "2"], tmp_path)
+    assert f"next: lit-export onnx --artifact local/digits/{name}:best\n" in trained
+
+    more = ["--thresholds-from", config] if name == "digits-multilabel" else []
+    exported = run(
+        ["lit-export", "onnx", "--artifact", f"local/digits/{name}:best", "--data", config, "--out", "bundle", *more],
+        tmp_path,
+    )
+    metric, other = METRICS[name]
+    assert "onnx: proven" in exported
+    assert f"eager module: {metric} " in exported
+    assert f"onnx: {other} " in exported
+    facts = manifest.read(tmp_path / "bundle")
+    assert list(facts.labels or ()) == NAMES[name]
+    assert facts.graphs[0].score is not None
+    assert facts.graphs[0].score.value == pytest.approx(facts.graphs[0].score.eager, abs=1e-3)
+
+    images = [str(path) for path in digit_images[:40]]
+    said = run(["lit-infer", *images, "-m", "bundle", "--report", "report.html", "--embeddings", "out.npy"], tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
+    assert f"{len(rows)} images" in said
+    assert [row["path"] for row in rows] == images
+    vectors = np.load(tmp_path / "out.npy")
+    with load(tmp_path / "bundle", device="cpu") as model:
+        expected = model.predict(images, output=True)
+    np.testing.assert_allclose(vectors, [one.output for one in expected], rtol=1e-4, atol=1e-6)
+    for row, one in zip(rows, expected, strict=True):
+        own = json.loads(json.dumps(facts.spec.row(one.answer)))
+        assert set(own) == set(row) - facts.spec.RESERVED
+    assert "figure" in (tmp_path / "report.html").read_text()
+
+    with command("bundle", "--quiet", cwd=tmp_path) as server:
+        found = httpx.post(f"{server.url}/predict", content=digit_images[0].read_bytes()).json()
+        card = httpx.get(f"{server.url}/v2/models/{facts.name}/card").json()
+    assert (found["kind"], card["does"]) == (facts.spec.kind, facts.spec.does)
+    key = {"labels": "top", "values": "values"}[facts.spec.kind]
+    assert len(found[key]) == len(NAMES[name])
