@@ -322,7 +322,7 @@ def test_a_disk_that_is_full_is_told_and_what_is_done_can_be_resumed(tmp_path: P
     resumed = infer(tmp_path, "images", "-m", bundle_folder, "--resume")
 
     assert (full.returncode, full.stdout) == (1, "")
-    assert re.fullmatch(r"error: .*partial: File too large\. Make room; .* --resume .*\n", full.stderr)
+    assert re.fullmatch(r"error: .*partial: File too large\. Free some space; .* --resume .*\n", full.stderr)
     assert resumed.returncode == 0, resumed.stderr
     assert "were done before)" in resumed.stderr
     assert len((tmp_path / "predictions.jsonl").read_bytes().splitlines()) == 100
