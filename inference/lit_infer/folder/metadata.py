@@ -37,7 +37,8 @@ def read(
     `size`: how many there must be. Raises UsageError for a missing column and a cell that is not a number.
     """
     rows = list(_rows(table))
-    wanted = names or columns(table, rows)
+    all_columns = columns(table, rows)  # raises for a table without rows
+    wanted = names or all_columns
     if size is not None and len(wanted) != size:
         raise UsageError(f"{table} has {len(wanted)} columns besides {FILE_NAME}; {size} are needed")
     for number, row in enumerate(rows, start=1):
