@@ -15,7 +15,7 @@ from lit_infer.hardware import DEFAULT_BATCH_SIZE
 from lit_infer.images import ImageInput, Pixels
 
 IMAGES = 256
-"""More change the ranges little, and each costs a run of the float graph."""
+"""More images hardly change the ranges, and each costs a run of the float graph."""
 
 
 def images(source: Path, *, count: int = IMAGES, trust: Collection[str] = ()) -> Iterable[ImageInput]:

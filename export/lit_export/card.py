@@ -1,4 +1,4 @@
-"""`report.md`: what the bundle is, for people who decide whether to use it. A model card, from the manifest alone.
+"""`report.md`: what the bundle is, for those who decide whether to use it. A model card, from the manifest alone.
 
 The front matter is that of Hugging Face's model cards, so that a bundle can be uploaded there as it is.
 """
@@ -89,7 +89,7 @@ def _interface(manifest: Manifest) -> str:
 
 
 def _preprocessing(manifest: Manifest) -> str:
-    steps = [step.value.describe() for step in manifest.preprocess] or ["none: the image is taken as it is"]
+    steps = [step.value.describe() for step in manifest.preprocess] or ["none: the image is taken unchanged"]
     lines = [f"{number}. {step}" for number, step in enumerate(steps, start=1)]
     inside = "scaling to 0..1"
     if manifest.normalize is not None:
@@ -196,23 +196,23 @@ def _usage(manifest: Manifest) -> str:
             "    lit-infer --self-test .",
             "",
             "The last line checks that every graph answers on your machine as the module did at export. If the folder "
-            "holds a model.sig, it is signed: the signer's public key tells whether it is as it was then.",
+            "holds a model.sig, it is signed: the signer's public key shows whether it is unchanged.",
         ]
     )
 
 
 def _limits(manifest: Manifest) -> str:
     limits = [
-        "It was compared with the module that it came from. How good that module is, only a score on data can say."
+        "It was compared with the module that it came from. Only a score on data can say how good that module is."
     ]
     if manifest.source.score is None and not any(graph.score for graph in manifest.graphs):
         limits.append("No score on data is recorded.")
     limits += manifest.spec.cautions
     if manifest.spec.takes_images:
-        limits.append("Images that were prepared in another way than above give other answers.")
+        limits.append("Images prepared differently from the steps above give different answers.")
     if any(graph.precision != "fp32" for graph in manifest.ok_graphs()):
         limits.append(
-            "Graphs of reduced precision answer a little differently from float32; the table says by how much."
+            "Graphs of reduced precision answer slightly differently from float32; the table says by how much."
         )
     return "## Limits\n\n" + "\n".join(f"- {limit}" for limit in limits)
 
@@ -231,9 +231,9 @@ def _tensor(tensor: Tensor) -> tuple[str, str, str]:
 def _table(head: Sequence[str], rows: Iterable[Sequence[str | None]]) -> str:
     """A table without the columns in which no row has anything."""
     filled = list(rows)
-    columns = [place for place in range(len(head)) if any(row[place] for row in filled)]
-    lines = [[head[place] for place in columns], ["---"] * len(columns)]
-    lines += [[_cell(row[place] or "") for place in columns] for row in filled]
+    columns = [index for index in range(len(head)) if any(row[index] for row in filled)]
+    lines = [[head[index] for index in columns], ["---"] * len(columns)]
+    lines += [[_cell(row[index] or "") for index in columns] for row in filled]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -242,5 +242,5 @@ def _cell(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    """Text in one line that Markdown shows as it is; an underscore within a word means nothing there."""
+    """Text in one line that Markdown shows literally; an underscore within a word has no meaning there."""
     return re.sub(r"([\\`*<>\[\]]|\b_|_\b)", r"\\\1", " ".join(text.split()))

@@ -23,7 +23,7 @@ _TRUSTED = "lit_trainer"
 
 @dataclass(frozen=True)
 class Stored:
-    """A part of a data set, read image by image: (the raw image, its class or the numbers that are true of it)."""
+    """A part of a data set, read image by image: (the raw image, its class or its true numbers)."""
 
     items: Any
     indices: Collection[int]
@@ -54,7 +54,7 @@ def stored(config: Path, split: Split, *, trust: Collection[str] = ()) -> Stored
     part: Any = getattr(module, f"{split}_set", None)
     if not (hasattr(part, "items") and hasattr(part, "indices") and hasattr(module, "labels")):
         raise UsageError(
-            f"{config}: {described['class_path']} does not give its images without their transform, as an "
+            f"{config}: {described['class_path']} does not provide its images without their transform, as an "
             "ImageDataModule of lit_trainer does. Give a folder with one sub-folder per class instead"
         )
     return Stored(part.items, part.indices, tuple(module.labels))

@@ -1,4 +1,4 @@
-"""Whether a graph's answers are good enough: its score on labelled images, and the making of int8 graphs by it."""
+"""Whether a graph's answers are good enough: its score on labelled images, which int8 graphs are made by."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ from lit_infer.manifest import DataScore, Quantization
 from lit_infer.predictor import Predictor, open_predictor
 
 AGREEMENT = 0.95
-"""Share of the calibration images whose best class int8 must keep, where no labelled images are given."""
+"""Share of the calibration images whose best class int8 must keep, if no labelled images are given."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class Judge:
     options: Options
     labelled: Labelled = ()
     eager: Mapping[str, float] | None = None
-    """The eager module's scores on `labelled`, the task's metric first; None where none were given."""
+    """The eager module's scores on `labelled`, the task's metric first; None if none were given."""
 
     @property
     def _score(self) -> Scoring | None:
         return TASKS[self.target.facts.task].score
 
     def score(self, predictor: Predictor) -> DataScore | None:
-        """A graph's score beside the eager module's; GateError where it lost more than `max_drop`."""
+        """A graph's score beside the eager module's; GateError if it lost more than `max_drop`."""
         metric = self.target.spec.metric
         if self.eager is None or self._score is None or metric is None:
             return None
@@ -50,7 +50,7 @@ class Judge:
         return DataScore(metric=metric.name, value=value, eager=eager, images=images, also=found)
 
     def quantize(self, fp32: Path, out: Path, in_float: Sequence[str]) -> Quantization:
-        """Write an int8 graph that is as accurate as was asked; layers go back to float until it is."""
+        """Write an int8 graph that is as accurate as was asked; layers are restored to float until it is."""
         truth = None if self.eager is not None else self._rows(fp32)
 
         def accept(path: Path) -> bool:
@@ -76,7 +76,7 @@ class Judge:
 
     @cached_property
     def _calibration(self) -> list[NDArray[np.uint8]]:
-        """At most 256 prepared images, as batches: every candidate is tried on them."""
+        """At most 256 prepared images, as batches: every candidate is judged on them."""
         assert self.options.calibration is not None  # noqa: S101 - Options refuses int8 without it
         source = calibration.images(self.options.calibration, trust=self.options.trust)
         return list(calibration.batches(source, self._prepare))
@@ -87,28 +87,28 @@ class Judge:
 
 
 def judge_for(target: Target, options: Options) -> Judge:
-    """With the eager module's score on `options.data`, where that is given."""
+    """With the eager module's score on `options.data`, if that is given."""
     plain = Judge(target, options)
     _check(target, options)
     if options.data is None:
         return plain
     progress.note(f"score the eager module on {options.data}")
     found = TASKS[target.facts.task].score
-    assert found is not None  # noqa: S101 - _check refused a task without
+    assert found is not None  # noqa: S101 - _check refused a task without one
     items = found.labelled(question(target, options, options.data, "--data"))
     eager = score.of_module(target.module, items, found, target.reading, prepare=plain._prepare)
     return Judge(target, options, items, eager)
 
 
 def question(target: Target, options: Options, source: Path, option: str) -> Question:
-    """Which labelled images are wanted for a target."""
+    """The labelled images that are needed for a target."""
     size = target.outputs[0].shape[-1]
     assert isinstance(size, int)  # noqa: S101 - image_target measured it
     return Question(source, target.facts.labels, size, option=option, trust=options.trust)
 
 
 def tuned(target: Target, options: Options) -> Target:
-    """The target with facts that were chosen on labelled images, where that was asked for."""
+    """The target with facts that were chosen on labelled images, if that was asked for."""
     if options.thresholds_from is None:
         return target
     task = TASKS[target.facts.task]
@@ -127,7 +127,7 @@ def tuned(target: Target, options: Options) -> Target:
 
 
 def _check(target: Target, options: Options) -> None:
-    """Whether there is anything to judge by."""
+    """Raise UsageError if there is nothing to judge by."""
     task, name = TASKS[target.facts.task], target.facts.task
     if options.data is not None and task.score is None:
         raise UsageError(f"--data is for tasks whose answers can be right or wrong; this is {name}")

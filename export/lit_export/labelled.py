@@ -1,4 +1,4 @@
-"""Labelled images: which are behind `--data`, and what is true of each.
+"""Labelled images: those behind `--data`, and the truth of each.
 
 Classes come from a folder with one sub-folder per class; labels and values from a table beside the images
 (`metadata.csv` or `metadata.jsonl`, as Hugging Face's ImageFolder reads it); all from a lit-train configuration too.
@@ -16,12 +16,12 @@ from lit_infer.folder import list_images, metadata
 from lit_infer.images import ImageInput
 
 Labelled = Iterable[tuple[ImageInput, Any]]
-"""Images and what is true of them, as the task has it; it can be gone through several times."""
+"""Images and their truths, as the task defines them; can be iterated several times."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """Which labelled images are wanted."""
+    """The labelled images that are needed."""
 
     source: Path
     """A folder, or a lit-train configuration."""
@@ -30,7 +30,7 @@ class Question:
     size: int
     """Numbers in a row of the model's answer."""
     option: str = "--data"
-    """Who asks, for messages."""
+    """The option, for messages."""
     trust: Collection[str] = ()
 
     def __str__(self) -> str:
@@ -38,7 +38,7 @@ class Question:
 
 
 def classes(question: Question) -> Labelled:
-    """Images and the index of the class of each. Raises UsageError where it is not certain which that is."""
+    """Images and the index of the class of each. Raises UsageError if that is not certain."""
     if data.is_configuration(question.source):
         return _of_configuration(question)
     if not question.source.is_dir():
@@ -51,7 +51,7 @@ def classes(question: Question) -> Labelled:
 
 
 def values(question: Question) -> Labelled:
-    """Images and a number for each of the model's labels, float [size]: 0 or 1 where a label is there or not.
+    """Images and a number for each of the model's labels, float [size]: 1 or 0 for a label that it has or not.
 
     From the columns of a table, by name; without names the columns in order. A cell that is not a number is an error.
     """
@@ -75,7 +75,7 @@ def _of_configuration(question: Question) -> Labelled:
 
 
 def _indices(names: Sequence[str], question: Question) -> list[int]:
-    """The class that each sub-folder stands for."""
+    """The class of each sub-folder."""
     labels = question.labels
     if labels is None:
         return _unnamed(names, question)
@@ -89,17 +89,17 @@ def _indices(names: Sequence[str], question: Question) -> list[int]:
 
 
 def _unnamed(names: Sequence[str], question: Question) -> list[int]:
-    """Classes without names: by number where the folders are numbers, else by the folders' order if all are there."""
+    """Classes without names: by number if the folders are numbers, else by the folders' order if all are there."""
     count = len(names)
     if all(name.isdecimal() for name in names):
         numbers = [int(name) for name in names]
-        # torchvision numbers folders in the order of their names: 1, 10, 2. Where that differs, only labels can tell.
+        # torchvision numbers folders in the order of their names: 1, 10, 2. If that differs, labels are needed.
         if (numbers == list(range(count)) and question.size == count) or _same_either_way(names, question.size):
             return numbers
     elif question.size == count:
         return list(range(count))
     raise UsageError(
-        f"{question}: the model's classes have no names, so it is not certain which its {count} folders are. "
+        f"{question}: the model's classes have no names, so it is not certain which classes the {count} folders are. "
         "Give labels, in the order of training (labels: in --spec FILE)"
     )
 

@@ -1,4 +1,4 @@
-"""int8 from the proven float32 ONNX file: static, in QDQ form, calibrated on real images, gated by what it loses.
+"""int8 from the proven float32 ONNX file: static, in QDQ form, calibrated on real images, gated by its accuracy.
 
 `int8()` is the story: simplify, calibrate, quantize, and, while the result is not good enough, leave the layers that
 suffer most in float.
@@ -36,8 +36,8 @@ def int8(
 
     `calibration` gives batches of prepared images, read once, one batch in memory at a time. `in_float` are layers to
     leave in float: names or patterns of nodes, of PyTorch modules (`network.layer4.*`), or operators (`Gemm`). `accept`
-    judges a candidate file; while it says no, the layers that lose most are restored, fewest first. Raises GateError
-    where half of them are not enough.
+    judges a candidate file; while it refuses, the layers that lose most are restored, fewest first. Raises GateError
+    if half of them are not enough.
     """
     require("onnxruntime.quantization", extra="export", purpose="Exporting to int8")
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ def _calibrate(
 
 
 class _OneBatch:
-    """onnxruntime's reader of calibration data, for one batch: given more, it would hold them all."""
+    """onnxruntime's reader of calibration data, for one batch: with more, it would hold them all in memory."""
 
     def __init__(self, batch: dict[str, CalibrationImages]) -> None:
         self._left: Iterator[dict[str, CalibrationImages]] = iter((batch,))

@@ -12,7 +12,7 @@ from lit_infer.manifest import Graph
 
 
 def graphs_table(graphs: Sequence[Graph]) -> Table:
-    """One row per graph: status, size, parity, score, speed. Scores have a column where they were measured."""
+    """One row per graph: status, size, parity, score, speed. Scores have a column if they were measured."""
     scored = any(graph.score for graph in graphs)
     table = Table("format", "status", box=None, pad_edge=False)
     for name in ("MB", "max diff", "agree", *(("score",) if scored else ()), "ms/input"):
@@ -71,7 +71,7 @@ def ending(bundle: Bundle) -> list[str]:
 
 
 def _viewer(folder: Path, graphs: Sequence[Graph]) -> list[str]:
-    """The command that displays the first graph for which there is one."""
+    """The command that displays the first graph that has one."""
     drawn = ((FORMATS[graph.format].viewer, graph.file) for graph in graphs)
     return [f"view with:    {viewer} {folder / file}" for viewer, file in drawn if viewer and file][:1]
 

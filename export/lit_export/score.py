@@ -64,14 +64,14 @@ def answers(
     prepare: Callable[[ImageInput], Pixels],
     batch_size: int = DEFAULT_BATCH_SIZE,
 ) -> Iterator[tuple[NDArray[np.float32], list[Any]]]:
-    """The eager module's rows for labelled images, batch by batch, and what is true of these.
+    """The eager module's rows for labelled images, batch by batch, and their targets.
 
     The module takes uint8 [batch, height, width, channels] and is in eval mode.
     """
     import torch
 
     if any(part.training for part in module.modules()):
-        raise GateError("the module is in training mode: its score would not be that of production")
+        raise GateError("the module is in training mode: its score would not be that of deployment")
     source = _readable(iter(items))
     while batch := list(islice(source, batch_size)):
         pixels = np.stack([_prepared(prepare, image) for image, _ in batch])
@@ -80,9 +80,9 @@ def answers(
 
 
 def check_drop(metric: Metric, *, graph: float, eager: float, max_drop: float = MAX_DROP) -> None:
-    """Raise GateError where a graph's score is worse than the eager module's by more than `max_drop`.
+    """Raise GateError if a graph's score is worse than the eager module's by more than `max_drop`.
 
-    Of a score of 0 to 1 that is so many points; of an error, which has a unit, such a share of the eager module's.
+    For a score of 0 to 1 that is in points; for an error, which has a unit, it is a share of the eager module's.
     """
     if metric.better == "max":
         is_right, by = graph >= eager - max_drop - 1e-9, f"by {(eager - graph) * 100:.2f} points"  # of the subtraction
@@ -102,7 +102,7 @@ def _values(kept: list[NDArray[Any]], truths: list[Any], score: Scoring, reading
 
 
 def _readable(items: Iterator[Any]) -> Iterator[Any]:
-    """Items of a source that may itself have to read files."""
+    """The items of a source that may have to read files itself."""
     try:
         yield from items
     except InputError as error:

@@ -1,4 +1,4 @@
-"""Deployment facts for checkpoints that carry none: from a YAML file, or from torchvision's own weights."""
+"""Deployment facts for checkpoints without any: from a YAML file, or from torchvision's own weights."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ _TORCHVISION = "torchvision:"
 
 
 def facts_for(loaded: LoadedModule, options: Options) -> DeploymentFacts:
-    """What `--spec` says, else what the checkpoint says itself, else the bare tensor graph."""
+    """The facts of `--spec`, else those in the checkpoint, else those of a bare tensor graph."""
     if options.spec is not None:
         return read_spec(options.spec)
     if loaded.record is not None and options.submodule is None and not options.inputs:

@@ -32,7 +32,7 @@ class PreparedImage(msgspec.Struct, frozen=True, gc=False):
 
 
 class Recipe(msgspec.Struct, frozen=True):
-    """What a manifest says of every image and every batch, worked out once."""
+    """What a manifest says about every image and every batch, worked out once."""
 
     task: TaskSpec
     reading: Reading
@@ -44,7 +44,7 @@ class Recipe(msgspec.Struct, frozen=True):
     """Whether the steps leave an image of `shape` as it is."""
 
     def is_met_by(self, item: ImageInput) -> TypeGuard[Pixels]:
-        """Whether the item is what `prepare` would make of it."""
+        """Whether the item is already what `prepare` would make of it."""
         return self.is_identity and isinstance(item, np.ndarray) and item.shape == self.shape and item.dtype == np.uint8
 
 
@@ -71,7 +71,7 @@ def many(items: Iterable[ImageInput]) -> Iterable[ImageInput]:
 
 
 def held_bytes(item: ImageInput) -> int:
-    """What an item that waits holds in memory."""
+    """The memory that a waiting item holds."""
     if isinstance(item, np.ndarray):
         return item.nbytes
     if isinstance(item, bytes):
@@ -124,12 +124,12 @@ def _run(prepared: Sequence[PreparedImage | InputError], to: Recipe, run: Run) -
         batch = np.empty((rows.full(count, to.batch), *to.shape), dtype=np.uint8)
         batch[count:] = 0
         for index, one in enumerate(prepared):
-            # A bad item keeps its row, as zeros, so that its neighbours' arithmetic does not change.
+            # A bad item keeps its row, as zeros, so that the arithmetic of its neighbours does not change.
             batch[index] = one.pixels if isinstance(one, PreparedImage) else 0
     return rows.run(run, (batch,), count=count, size=to.batch)
 
 
-def _prediction(  # noqa: PLR0913, PLR0917 - the pieces of one item, in the hottest loop there is
+def _prediction(  # noqa: PLR0913, PLR0917 - the parts of one item, in the hottest loop
     item: ImageInput,
     prepared: PreparedImage | InputError,
     answer: msgspec.Struct | None,

@@ -1,4 +1,4 @@
-"""Find a model, whatever names it: a bundle folder, a graph file on its own, a reference, or nothing at all."""
+"""Find a model by any of its names: a bundle folder, a graph file on its own, a reference, or nothing at all."""
 
 import os
 from dataclasses import dataclass, replace
@@ -21,15 +21,15 @@ class GraphFile:
     provider: str = "auto"
     """The part of onnxruntime that is to run it; other engines have none."""
     allow_native_code: bool = False
-    """For a caller that has compiled the file itself. For all other files, $LIT_ALLOW_NATIVE_CODE decides."""
+    """Set by a caller that compiled the file itself. For all other files, $LIT_ALLOW_NATIVE_CODE decides."""
 
     @property
     def engine(self) -> Engine:
-        """What runs it."""
+        """The engine that runs it."""
         return engine_for_file(self.path)
 
     def open(self, *, device: str, threads: int) -> tuple[OpenGraph, Manifest]:
-        """Open the graph, from bytes that are those of the manifest, or of a file that describes itself."""
+        """Open the graph, after checking that its bytes are those of the manifest; a lone file describes itself."""
         for path, digest in self._digests().items():
             if not path.is_file() or files.sha256(path) != digest:
                 raise ArtifactError(f"{path} is not the file that its manifest describes: export or fetch it again")
@@ -52,7 +52,7 @@ class GraphFile:
 
 
 def embedded_manifest(opened: OpenGraph, *, where: str) -> Manifest:
-    """What an open graph says of itself. `where` names it in errors."""
+    """The manifest inside an open graph. `where` names it in errors."""
     if opened.embedded is None:
         raise ArtifactError(f"{where} carries no lit-deploy manifest: make it with lit-export")
     return manifest.decode(opened.embedded, where=where)
@@ -80,10 +80,10 @@ def find(model: str | os.PathLike[str]) -> list[GraphFile]:
 
 
 def choose(graphs: list[GraphFile], *, engine: str = "auto", precision: str = "auto") -> GraphFile:
-    """The graph to run. An `engine` or a `precision` that is named is taken or refused.
+    """The graph to run. A named `engine` or `precision` is used or refused.
 
-    `engine` may name one of onnxruntime's providers, as in `onnx:tensorrt`. What is left to choose: fp32 before what
-    was reduced, then the engines in their order of preference. A graph that was compiled for one host is taken only
+    `engine` may name one of onnxruntime's providers, as in `onnx:tensorrt`. Otherwise fp32 comes before reduced
+    precisions, then the engines in their order of preference. A graph that was compiled for one host is taken only
     when its engine is named or nothing else is there.
     """
     engine, provider = split(engine)
@@ -101,7 +101,7 @@ def choose(graphs: list[GraphFile], *, engine: str = "auto", precision: str = "a
 
 
 def offers(graphs: list[GraphFile], *, engine: str, precision: str) -> bool:
-    """Whether `choose` would find one that can be run here."""
+    """Whether `choose` would find one that can run here."""
     return any(_is_asked_for(graph, engine, precision) and graph.engine.is_installed() for graph in graphs)
 
 
@@ -139,7 +139,7 @@ def default_model() -> str:
 
 
 def _is_offered(path: Path) -> bool:
-    """Not the registry's copies, and not what is still being staged."""
+    """Neither the registry's copies nor what is still being staged."""
     return path.parts[0] != "registry" and not any(part.startswith(".") for part in path.parts)
 
 

@@ -34,12 +34,12 @@ _EXAMPLES = """Examples:
   lit-infer explain artifacts/bundles/digits-cnn-v0
 """
 
-_BATCH_SIZE = "Images per run of the graph; if not given, as lit-bench tune found, else 8."
-_ENGINE = "auto, or the format to run, as in onnx or onnx:cuda; what is named is obtained or refused."
-_PRECISION = "auto (fp32 before others), fp32, fp16, bf16 or int8; what is named is obtained or refused."
+_BATCH_SIZE = "Images per run of the graph; if not given, the one that lit-bench tune found, else 8."
+_ENGINE = "auto, or the format to run, as in onnx or onnx:cuda; what is named is used or refused."
+_PRECISION = "auto (fp32 before others), fp32, fp16, bf16 or int8; what is named is used or refused."
 _PATHS = "Files, folders, 'globs', .tar and .zip files, s3://… URLs; @FILE lists paths, - reads them from stdin."
-_SELF_TEST = "Test a bundle's graphs against the answers recorded at export, on this machine; takes no images."
-_VERIFY_KEY = "Refuse a bundle that is not signed, as it is, by the owner of this public key."
+_SELF_TEST = "Test a bundle's graphs on this machine against the answers recorded at export; takes no images."
+_VERIFY_KEY = "Refuse a bundle that is unsigned, or changed since the owner of this public key signed it."
 
 
 @app.command(epilog=_EXAMPLES)
@@ -63,11 +63,11 @@ def infer(
         Path | None, typer.Option(help="The model's output, a float32 row per image: an .npy file.")
     ] = None,
     report: Annotated[Path | None, typer.Option(help="A page to look through: an .html file.")] = None,
-    thumbnails: Annotated[int, typer.Option(min=0, help="Images in the page at most.")] = 2000,
+    thumbnails: Annotated[int, typer.Option(min=0, help="At most so many images in the page.")] = 2000,
     sort_into: Annotated[Path | None, typer.Option(help="Copy each image into DIR/label/.", metavar="DIR")] = None,
     hard_links: Annotated[bool, typer.Option("--hard-links", help="Link instead of copying.")] = False,
     timings: Annotated[bool, typer.Option("--timings", help="Milliseconds of each stage in each row.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where the same line was interrupted.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run of the same command.")] = False,
     max_errors: Annotated[
         str | None, typer.Option(metavar="N|P%", help="Stop when more images than this have failed.")
     ] = None,
@@ -84,7 +84,7 @@ def infer(
 
     Prints a table, writes one row per image to predictions.jsonl. An image that cannot be read becomes a row
     with its error; the run goes on and exits 1. If the images lie in folders named after the model's classes,
-    the accuracy is printed too. What an interrupted run has done is kept for --resume.
+    the accuracy is printed too. The results of an interrupted run are kept for --resume.
     """
     if self_test is not None:
         _refuse_others(context, of="self_test", taken={"device", "engine", "verify_key", "as_json", "quiet"})
@@ -150,7 +150,7 @@ def _predict(predictor: "Predictor", inputs: "Inputs", job: "Job", *, as_json: b
     """Run the job; rows to stdout where they were asked for, progress to stderr."""
     from lit_infer import folder
 
-    kept = "nothing has been kept" if as_json else "the same line with --resume goes on from here"
+    kept = "nothing has been kept" if as_json else "the same command with --resume continues from here"
     with console.says_when_interrupted(kept), console.image_progress(inputs.count, quiet=quiet) as advance:
 
         def each(row: dict[str, Any]) -> None:
@@ -162,7 +162,7 @@ def _predict(predictor: "Predictor", inputs: "Inputs", job: "Job", *, as_json: b
 
 
 def _show(summary: "Summary", job: "Job") -> None:
-    """What a run came to; the first rows too, unless all were printed."""
+    """The result of a run; the first rows too, unless all were printed."""
     from lit_infer.folder import report, tally
 
     if job.output is not None:
@@ -175,7 +175,7 @@ def _show(summary: "Summary", job: "Job") -> None:
 
 
 def _test(model: str, *, device: str, engine: str, verify_key: Path | None, as_json: bool, quiet: bool) -> None:
-    """Test a bundle on this machine; exit 1 where it is not to be used."""
+    """Test a bundle on this machine; exit 1 if it should not be used."""
     from lit_infer import self_test
 
     result = self_test.self_test(
@@ -193,7 +193,7 @@ def _test(model: str, *, device: str, engine: str, verify_key: Path | None, as_j
 
 
 def _verified(model: str, key: Path | None) -> str:
-    """The model; with a key the folder that was verified, so that no reference is looked up a second time."""
+    """The model; with a key the folder that was verified, so that a reference is not resolved twice."""
     if key is None:
         return model
     from lit_infer import signature
@@ -202,7 +202,7 @@ def _verified(model: str, key: Path | None) -> str:
 
 
 def _refuse_others(context: typer.Context, *, of: str, taken: set[str]) -> None:
-    """An option that would do nothing is a mistake in the line."""
+    """Refuse options that would do nothing."""
     for parameter in context.command.params:
         source = context.get_parameter_source(str(parameter.name))
         if source is not None and source.name == "COMMANDLINE" and parameter.name not in {of, *taken}:
@@ -211,7 +211,7 @@ def _refuse_others(context: typer.Context, *, of: str, taken: set[str]) -> None:
 
 
 def main() -> None:
-    """The console script. A file that is called explain is named ./explain."""
+    """The console script. A file called explain is given as ./explain."""
     if sys.argv[1:2] == ["explain"]:
         sys.argv[:2] = [f"{sys.argv[0]} explain"]
         console.run(explain_app)

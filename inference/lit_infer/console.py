@@ -1,4 +1,4 @@
-"""What all commands share at the terminal: where text goes, how errors look, what the process exits with."""
+"""What all commands share at the terminal: where text goes, how errors look, which exit code the process has."""
 
 import signal
 import sys
@@ -16,16 +16,16 @@ from lit_infer import progress
 from lit_infer.errors import LitError
 
 MODEL_HELP = "Bundle, graph file or reference. Else $LIT_MODEL, else the newest bundle in artifacts/."
-DEVICE_HELP = "auto, cpu, cuda or cuda:N; what is named is obtained or refused."
+DEVICE_HELP = "auto, cpu, cuda or cuda:N; what is named is used or refused."
 
 _INTERRUPTED = 130  # the exit code of a process that Ctrl-C ended
-_interrupt_is_told = False
+_interrupt_is_reported = False
 
 # Results go to stdout, everything about the work to stderr: a pipe gets results only.
 out = Console(highlight=False, soft_wrap=True, emoji=False)
 err = Console(highlight=False, soft_wrap=True, stderr=True, emoji=False)
 if not out.is_terminal:
-    out.width = 10_000  # a pipe has no edge at which to cut a path
+    out.width = 10_000  # a pipe has no width at which to wrap a path
 
 
 def note(text: str) -> None:
@@ -35,7 +35,7 @@ def note(text: str) -> None:
 
 @contextmanager
 def step_progress(task: str, *, total: int, quiet: bool) -> Iterator[Callable[[], None]]:
-    """A progress bar while the block runs; the block calls what it is given once per step."""
+    """A progress bar while the block runs; the block calls what it gets once per step."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -46,7 +46,7 @@ def step_progress(task: str, *, total: int, quiet: bool) -> Iterator[Callable[[]
 
 @contextmanager
 def transfer_progress(task: str) -> Iterator[progress.Transferred]:
-    """A progress bar in bytes while the block runs; the block tells it the bytes so far and those in all."""
+    """A progress bar in bytes while the block runs; the block calls what it gets with the bytes so far and in all."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(24), DownloadColumn(), TransferSpeedColumn())
@@ -57,9 +57,9 @@ def transfer_progress(task: str) -> Iterator[progress.Transferred]:
 
 @contextmanager
 def image_progress(count: Callable[[], int | None], *, quiet: bool) -> Iterator[Callable[[bool], None]]:
-    """A progress bar with images/s, time left and errors; the block calls what it is given with "it failed".
+    """A progress bar with images/s, time left and errors; the block calls what it gets with whether an image failed.
 
-    `count` is asked on a thread of its own, and only once there is a first result, which it must not hold up.
+    `count` runs on a thread of its own, and only after the first result, which it must not delay.
     """
     if quiet or not err.is_terminal:
         yield lambda _: None
@@ -74,11 +74,11 @@ def image_progress(count: Callable[[], int | None], *, quiet: bool) -> Iterator[
         started = time.monotonic()
         done = failed = 0
 
-        def advance(it_failed: bool) -> None:
+        def advance(has_failed: bool) -> None:
             nonlocal done, failed
             if not done:
                 counting.start()
-            done, failed = done + 1, failed + it_failed
+            done, failed = done + 1, failed + has_failed
             rate = f"{done / max(time.monotonic() - started, 1e-3):,.0f} images/s"
             bar.update(number, advance=1, rate=rate, errors=f"{failed} failed" if failed else "")
 
@@ -87,7 +87,7 @@ def image_progress(count: Callable[[], int | None], *, quiet: bool) -> Iterator[
 
 @contextmanager
 def listening(*, quiet: bool) -> Iterator[None]:
-    """Show what the work in the block reports; with `quiet`, only its warnings."""
+    """Show the reports of the work in the block; with `quiet`, only its warnings."""
     said = set[str]()
 
     def note_once(text: str) -> None:
@@ -107,12 +107,12 @@ def listening(*, quiet: bool) -> Iterator[None]:
 @contextmanager
 def says_when_interrupted(text: str) -> Iterator[None]:
     """What Ctrl-C during the block means for the work."""
-    global _interrupt_is_told  # noqa: PLW0603 - `run` must not say it again
+    global _interrupt_is_reported  # noqa: PLW0603 - `run` must not say it again
     try:
         yield
     except KeyboardInterrupt:
         note(f"interrupted: {text}")
-        _interrupt_is_told = True
+        _interrupt_is_reported = True
         raise
 
 
@@ -141,7 +141,7 @@ def run(app: Callable[..., Any]) -> None:
         _fail(str(error), error.exit_code)
     except SystemExit as stop:
         if (
-            stop.code == _INTERRUPTED and isinstance(app, typer.Typer) and not _interrupt_is_told
+            stop.code == _INTERRUPTED and isinstance(app, typer.Typer) and not _interrupt_is_reported
         ):  # how typer says KeyboardInterrupt
             note("interrupted: nothing that was unfinished has been kept")
         raise

@@ -16,7 +16,7 @@ from lit_infer.predictor import Predictor, load
 def explain(
     model: str | os.PathLike[str], *, device: str = "auto", engine: str = "auto", precision: str = "auto"
 ) -> dict[str, Any]:
-    """Open a model as `load` does and say what came of it. The values are plain data, fit for JSON."""
+    """Open a model as `load` does and report how it runs. The values are plain data, fit for JSON."""
     before = _peak_memory_mb()
     with load(model, device=device, engine=engine, precision=precision) as predictor:
         return _facts(predictor, opened_mb=max(0.0, _peak_memory_mb() - before))
@@ -40,7 +40,7 @@ def _facts(predictor: Predictor, *, opened_mb: float) -> dict[str, Any]:
         "batch": f"{predictor.batch_size}, {_batch_reason(predictor, tuned)}",
         "inputs": ", ".join(_layout(tensor) for tensor in manifest.inputs),
         "outputs": ", ".join(_layout(tensor) for tensor in manifest.outputs),
-        "memory": f"{opened_mb:.0f} MB more at the peak for opening it, {_peak_memory_mb():.0f} MB in all",
+        "memory": f"{opened_mb:.0f} MB more at the peak to open it, {_peak_memory_mb():.0f} MB in all",
         "machine": f"{cpu_model()}, {usable_cpus()} usable of {os.cpu_count()} cores",
     }
 
@@ -49,12 +49,12 @@ def _threads(predictor: Predictor) -> str:
     count = predictor.threads
     if count == 1:
         return "1"
-    return f"{count} together for one call; {count} side by side for streams and submitted items"
+    return f"{count} together for one call; {count} in parallel for streams and submitted items"
 
 
 def _batch_reason(predictor: Predictor, tuned: settings.TunedSettings) -> str:
     if static_batch(predictor.manifest):
-        return "the only one that the graph was exported for; a smaller one is filled up"
+        return "the only one that the graph was exported for; a smaller one is padded"
     return "as lit-bench tune found" if tuned.batch_size else "the default"
 
 

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: temporary name, fsync, rename; and their sha256."""
+"""Files that are complete or absent: temporary name, fsync, rename; and their sha256."""
 
 import hashlib
 import os
@@ -36,7 +36,7 @@ def atomic_text(path: Path) -> Iterator[IO[str]]:
 
 @contextmanager
 def staging_folder(parent: Path) -> Iterator[Path]:
-    """A hidden folder beside the final place, removed afterwards unless it was renamed away."""
+    """A hidden folder beside the final path, removed afterwards unless it was renamed away."""
     parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=parent, prefix=".staging-"))
     folder.chmod(0o777 & ~_umask())
@@ -47,14 +47,14 @@ def staging_folder(parent: Path) -> Iterator[Path]:
 
 
 def sync_tree(folder: Path) -> None:
-    """Bring every file below a folder, and the folders' own entries, to the disk."""
+    """Flush every file below a folder, and the folders' own entries, to disk."""
     for path in sorted(folder.rglob("*")):
         sync_folder(path) if path.is_dir() else _sync(path, os.O_RDONLY)
     sync_folder(folder)
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring a folder's own entries (renames) to the disk."""
+    """Flush a folder's own entries (renames) to disk."""
     _sync(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
 
 
@@ -67,7 +67,7 @@ def _sync(path: Path, flags: int) -> None:
 
 
 def _umask() -> int:
-    """The process's umask; temporary files are private, what they become should not be."""
+    """The process's umask; temporary files are private; the final files should not be."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask

@@ -1,10 +1,10 @@
-"""How much machine this process may really use."""
+"""How much of the machine this process may use."""
 
 import os
 from pathlib import Path
 
 DEFAULT_BATCH_SIZE = 8
-"""Images per run of the graph. Small convolutional networks were quickest here at 8: more leaves the cache."""
+"""Images per run of the graph. Small convolutional networks were fastest here at 8: more does not fit the cache."""
 
 
 def usable_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
@@ -36,7 +36,7 @@ def _cgroup_quota(root: Path) -> float | None:
 
 
 def cpu_model() -> str:
-    """The processor's name, as Linux gives it, for the record beside a measurement."""
+    """The processor's name, as Linux reports it, to be recorded beside a measurement."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

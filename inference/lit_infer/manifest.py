@@ -93,13 +93,13 @@ class DeploymentFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     preprocess: tuple[Step, ...] = ()
     normalize: Normalize | None = None
     labels: tuple[str, ...] | None = None
-    """Class names in index order; None: the indices serve."""
+    """Class names in index order; None: the indices are used."""
     class_path: str | None = None
     """Dotted path of the LightningModule. Data, never a reason to import anything."""
     answers: dict[str, Any] = {}
-    """How answers are read: what the task's own struct of facts holds, such as `thresholds` or `units`."""
+    """How answers are read: the fields of the task's own facts, such as `thresholds` or `units`."""
     license: str | None = None
-    """Of the weights, as an SPDX identifier or in words."""
+    """The license of the weights, as an SPDX identifier or in words."""
 
     def __post_init__(self) -> None:
         _reading(self.task, labels=self.labels, answers=self.answers, size=None)
@@ -112,7 +112,7 @@ class DeploymentFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     @property
     def height_width(self) -> tuple[int, int]:
-        """The size of every image after preprocessing; an error where the steps do not fix one."""
+        """The size of every image after preprocessing; an error if the steps do not fix one."""
         return height_width(self.preprocess)
 
 
@@ -135,7 +135,7 @@ class CheckpointRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     batch: tuple[BatchTensor, ...] | None = None
     """The tensors of a validation batch; None where there was no batch before the checkpoint."""
     inputs: tuple[BatchTensor, ...] | None = None
-    """What `forward` was called with for that batch; None where it was not, or with other things than tensors."""
+    """What `forward` was called with for that batch; None if it was not called, or not with tensors only."""
 
 
 class Score(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -151,7 +151,7 @@ class Score(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the weights come from: the answer to "which run made this prediction?"."""
+    """Where the weights come from: it answers "which run made this prediction?"."""
 
     digest: str
     """sha256 of the `.ckpt` file, in hex."""
@@ -178,17 +178,17 @@ class Parity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     batches: tuple[int, ...]
     inputs: Literal["noise", "images"]
-    """What was compared: seeded noise, or image files given for it."""
+    """What was compared on: seeded noise, or image files that were given."""
     max_abs: float
     max_rel: float
     cosine: float
     """The least cosine similarity of any one input's answers."""
     agreement: float | None
-    """Share of inputs, 0 to 1, with the same answer as the task has it (the best class, say); None: it has no such."""
+    """Share of inputs, 0 to 1, with the same answer as the task defines it (the best class, say); None: it does not."""
     atol: float
     rtol: float
     eager_error: float | None = None
-    """The eager module's own float32 rounding error, where that is more than the tolerance and was allowed for."""
+    """The eager module's own float32 rounding error, if that exceeds the tolerance and was allowed for."""
 
     def __post_init__(self) -> None:
         measured = (self.max_abs, self.max_rel, self.cosine, self.agreement or 0.0)
@@ -200,7 +200,7 @@ class DataScore(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How good the answers are on labelled images, measured at export."""
 
     metric: str
-    """`accuracy`, `macro F1`, `MAE`: the task's own."""
+    """The task's own: `accuracy`, `macro F1`, `MAE`."""
     value: float
     eager: float
     """The eager module's, on the same images."""
@@ -223,27 +223,27 @@ class Quantization(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     calibration_images: int
     kept: tuple[str, ...] = ()
-    """Nodes left in float, because they were asked for or because accuracy needed them."""
+    """Nodes left in float, because they were named or because accuracy needed them."""
 
 
 class Graph(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One graph file of the bundle, as it was found to be, not as it was asked for."""
+    """One graph file of the bundle, as measured, not as requested."""
 
     format: FormatName
     status: Literal["ok", "failed"]
     reason: str | None = None
-    """Why it failed; None when it did not."""
+    """Why it failed; None if it did not."""
     file: str | None = None
     sha256: str | None = None
     bytes: int | None = None
-    """Of the file and its companions together."""
+    """Size of the file and its companions together."""
     companions: dict[str, str] = {}
     """Files that belong to it (OpenVINO's weights, ONNX external data), with the sha256 of each."""
     precision: Precision = "fp32"
     opset: int | None = None
     ir_version: int | None = None
     exporter: str | None = None
-    """What wrote it, and, where that was not the first choice, why the first choice was not taken."""
+    """What wrote it and, if that was not the first choice, why not."""
     parity: Parity | None = None
     score: DataScore | None = None
     latency: Latency | None = None
@@ -255,7 +255,7 @@ class Graph(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def label(self) -> str:
-        """How people name it: `onnx`, or `onnx int8` where it is not float32."""
+        """Its name in messages: `onnx`, or `onnx int8` where it is not float32."""
         return self.format if self.precision == "fp32" else f"{self.format} {self.precision}"
 
 
@@ -265,7 +265,7 @@ class MadeWith(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     versions: dict[str, str]
     command: str
     date: str | None = None
-    """ISO 8601, UTC; None where the same export must give the same bytes."""
+    """ISO 8601, UTC; None if the same export must give the same bytes."""
 
 
 class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -281,12 +281,12 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     outputs: tuple[Tensor, ...]
     labels: tuple[str, ...] | None
     answers: dict[str, Any] = {}
-    """How answers are read, beyond their labels: the facts of the task's own row."""
+    """How answers are read, beyond their labels: the task's own facts."""
     license: str | None = None
     made_with: MadeWith
     graphs: tuple[Graph, ...] = ()
     golden: str | None = None
-    """A file of inputs and the eager module's answers, by tensor name: what a target host checks itself against."""
+    """A file of inputs and the eager module's answers, by tensor name: a target host checks itself against it."""
     golden_sha256: str | None = None
 
     def __post_init__(self) -> None:
@@ -302,7 +302,7 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def reading(self) -> "Reading":
-        """What reading the outputs takes."""
+        """What is needed to read the outputs."""
         return _reading(self.task, labels=self.labels, answers=self.answers, size=self._size())
 
     @property
@@ -323,14 +323,14 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         raise UsageError(f"{self.name} ({self.task}) does not take images of one size: {list(self.inputs[0].shape)}")
 
     def embedded(self) -> "Manifest":
-        """The facts that go into each graph file: nothing of its own bytes, nothing of the clock."""
+        """The facts that go into each graph file: nothing that depends on its own bytes or on the clock."""
         made_with = msgspec.structs.replace(self.made_with, date=None)
         return msgspec.structs.replace(self, graphs=(), golden=None, golden_sha256=None, made_with=made_with)
 
     def completed(
         self, *, graphs: tuple[Graph, ...], golden: str | None, date: str | None, golden_sha256: str | None = None
     ) -> "Manifest":
-        """The opposite of `embedded`: with what is only known once the graphs are made."""
+        """The inverse of `embedded`: adds what is only known once the graphs are made."""
         return msgspec.structs.replace(
             self,
             graphs=graphs,
@@ -344,7 +344,7 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return tuple(graph for graph in self.graphs if graph.status == "ok" and graph.file)
 
     def identity(self) -> str:
-        """Name and the first 12 digits of the checkpoint's digest: stands beside each prediction."""
+        """Name and the first 12 digits of the checkpoint's digest: it is recorded with each prediction."""
         return f"{self.name}@{self.source.digest[:12]}"
 
 
@@ -374,7 +374,7 @@ def decode(raw: bytes | str, *, where: str) -> Manifest:
 
 
 def convert(data: Any, to: type[T], *, where: str) -> T:
-    """Plain data (from a checkpoint or a YAML file) as a struct; a wrong field is named, with its place."""
+    """Plain data (from a checkpoint or a YAML file) as a struct; a wrong field is named, with its path."""
     try:
         return msgspec.convert(data, type=to, strict=True)
     except (msgspec.ValidationError, ValueError) as error:
@@ -411,7 +411,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _formats() -> Collection[str]:
-    """The formats that there are. Engines read manifests, so the table is looked at when it is needed."""
+    """The known formats. Engines read manifests, so the table is imported when it is needed."""
     from lit_infer.engines import ENGINES
 
     return ENGINES.keys()

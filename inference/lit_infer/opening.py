@@ -13,7 +13,7 @@ from lit_infer.manifest import Manifest
 
 @dataclass(frozen=True)
 class Opened:
-    """An open graph, and how it is best used."""
+    """An open graph, and the best settings for it."""
 
     graph: OpenGraph
     manifest: Manifest
@@ -28,14 +28,14 @@ def choose(
 ) -> tuple[bundle.GraphFile, settings.TunedSettings]:
     """The graph that is to run: as asked for, else as `lit-bench tune` found, else as `bundle.choose` prefers.
 
-    With it, what was found of batches and threads.
+    The second value has the tuned batch size and threads.
     """
     check_device(device)
     graphs = bundle.find(model)
     tuned = settings.read(graphs[0].manifest) if graphs[0].manifest is not None else settings.NONE
     if (engine, precision) == ("auto", "auto") and device in ("auto", "cpu"):
         found = {"engine": tuned.engine or "auto", "precision": tuned.precision or "auto"}
-        if bundle.offers(graphs, **found):  # or else the model was exported anew since it was tuned
+        if bundle.offers(graphs, **found):  # else the model was exported again after tuning
             return bundle.choose(graphs, **found), tuned
     return bundle.choose(graphs, engine=engine, precision=precision), tuned
 

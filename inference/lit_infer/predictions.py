@@ -1,4 +1,4 @@
-"""What a model answers for one image."""
+"""A model's answer for one image."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from lit_infer.tasks.choices import Choice
 
 
-# Structs, not dataclasses: a struct is made in a sixth of the time.
+# Structs, not dataclasses: a struct takes a sixth of the time to make.
 class Timings(msgspec.Struct, frozen=True, gc=False):
-    """Milliseconds of work that one image was; waiting is not in them."""
+    """Milliseconds of work on one image, without waiting."""
 
     read_ms: float
     decode_ms: float
@@ -23,21 +23,21 @@ class Timings(msgspec.Struct, frozen=True, gc=False):
 class Prediction(msgspec.Struct, frozen=True, eq=False):
     """The answer for one image. Either `error` and `code` are set, or `answer` is.
 
-    `label`, `index`, `score`, `top` and `embedding` are those of the answer, where its task has them.
-    A value: `==` and `hash` go by everything but `output` and `timings`.
+    `label`, `index`, `score`, `top` and `embedding` come from the answer, if its task has them.
+    A value object: `==` and `hash` compare everything but `output` and `timings`.
     """
 
     path: str | None
     """The path that was given; None for bytes, PIL images and arrays."""
     answer: Any = None
-    """What the model's task gives: the struct `TASKS[task].answer`."""
+    """The task's answer: the struct `TASKS[task].answer`."""
     error: str | None = None
     code: str | None = None
     """Stable name of the error, e.g. "empty", "not_found", "too_many_pixels"."""
     output: NDArray[Any] | None = None
-    """Where it was asked for: the image's row of the graph's first output, as it is."""
+    """The image's row of the graph's first output, unchanged, if it was asked for."""
     timings: Timings | None = None
-    """Where they were asked for and the image could be read."""
+    """Set if they were asked for and the image could be read."""
 
     @property
     def label(self) -> str | None:
@@ -61,7 +61,7 @@ class Prediction(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def embedding(self) -> NDArray[Any] | None:
-        """float32 [size], of a task that gives vectors."""
+        """float32 [size], for a task that gives vectors."""
         return getattr(self.answer, "embedding", None)
 
     def __eq__(self, other: object) -> bool:

@@ -1,7 +1,7 @@
 """From images to predictions: prepare on threads, run in batches, pick the top classes.
 
 `load(model)` opens a bundle. `predict` answers for a list, `stream` for any iterable in bounded memory, `submit` for
-one item of many callers, `run` for bare arrays.
+single items from many callers, `run` for bare arrays.
 """
 
 import os
@@ -50,7 +50,7 @@ class Predictor:
     """A model, ready to answer. Make one with `load`; any number of threads may share it.
 
     It belongs to the process that opened it: after a fork its calls raise EngineError, and it cannot be pickled.
-    `close` it, or use it in a `with` statement, to give its threads and memory back at a moment of your choosing.
+    `close` it, or use it in a `with` statement, to release its threads and memory when you choose.
     """
 
     def __init__(
@@ -92,10 +92,10 @@ class Predictor:
         """Predict each item: a path, encoded bytes, a PIL image, or uint8 [height, width(, 1 or 3)] in RGB.
 
         The list is in the order of the items. An item that cannot be read gets `error` and `code`; its
-        neighbours' results are, bit for bit, what they are without it. `threshold`: a label needs at least this score.
-        `output`: each prediction has its row of the graph's first output, as it is.
+        neighbours' results are bit for bit the same as without it. `threshold`: a label needs at least this score.
+        `output`: each prediction has its row of the graph's first output, unchanged.
 
-        At most one batch of items is answered in the least time, on all threads together; more are streamed. Raises
+        Up to one batch of items runs on all threads together, for the least latency; more are streamed. Raises
         UsageError for arguments that make no sense.
         """
         size = self._checked_size(batch_size, top_k, threshold)
@@ -121,7 +121,7 @@ class Predictor:
         """As `predict`, one by one and in order, for an iterable of any length.
 
         Holds at most `threads` + 1 batches of items at a time, and takes none before the first result is asked for.
-        Each thread prepares and runs batches of its own, which keeps all cores busy without handing images around.
+        Each thread prepares and runs batches of its own: all cores are busy, and no images pass between threads.
         """
         size = self._checked_size(batch_size, top_k, threshold)
         return self._stream(iter(many(items)), size, Ask(top_k, timings, limits or self.limits, threshold, output))
@@ -135,10 +135,10 @@ class Predictor:
         timings: bool = False,
         timeout: float | None = None,
     ) -> Future[Prediction]:
-        """Predict one item together with those that other threads submit meanwhile.
+        """Predict one item in a batch with those that other threads submit meanwhile.
 
         The future gives the prediction, with `error` and `code` if the item cannot be read, or raises ExpiredError
-        where its batch had not begun after `timeout` seconds. Cancelled before that, the item is dropped. Raises
+        if its batch has not begun after `timeout` seconds. If it is cancelled before that, the item is dropped. Raises
         OverloadedError at once when the queue is full; `load(policy=...)` sets its limits and the batching.
         """
         self._checked_size(None, top_k, threshold)
@@ -157,7 +157,7 @@ class Predictor:
     ) -> list[Prediction]:
         """As `predict`, from asyncio: items of all tasks are batched together, as by `submit`.
 
-        A call has at most a few batches of its own under way. Cancelling it drops its items that still wait.
+        A call has at most a few batches of its own under way. Cancelling it drops its items that are still waiting.
         """
         return await streaming.gather(
             many(items),
@@ -180,7 +180,7 @@ class Predictor:
         return prepared.pixels
 
     def close(self) -> None:
-        """Answer what was submitted, then give threads and memory back. A second call does nothing."""
+        """Answer what was submitted, then release threads and memory. A second call does nothing."""
         with self._lock:
             self._closed, batcher, pool = True, self._batcher, self._pool
             self._batcher = self._pool = None
@@ -239,7 +239,7 @@ class Predictor:
             raise UsageError(f"{self.manifest.name} is closed: load it again")
         if self.sessions.is_foreign():
             raise EngineError(
-                f"{self.manifest.name} was opened before this process was forked; its threads stayed behind. "
+                f"{self.manifest.name} was opened before this process was forked; its threads do not exist here. "
                 "Call lit_infer.load in this process, or start it with the spawn method"
             )
 
@@ -270,12 +270,12 @@ def load(  # noqa: PLR0913 - each is a choice of its own
 ) -> Predictor:
     """Open a model: a bundle folder, a lone graph file, or a reference.
 
-    What is named is obtained or refused; `lit-infer explain MODEL` shows what was chosen and why.
+    What is named is used or refused; `lit-infer explain MODEL` shows what was chosen and why.
     `device`: auto, cpu, cuda or cuda:N. `engine`: auto, the format to run, as in "onnx", or one of onnxruntime's
     providers: "onnx:cpu", "onnx:cuda", "onnx:tensorrt", "onnx:openvino". `precision`: auto, which prefers fp32, fp32,
     fp16, bf16 or int8. `threads`: cores to use, None for all that this process may use. `limits`: how large an image
-    may be. `policy`: how `submit` batches. What is not named comes from what `lit-bench tune` found for this model on
-    this machine, if it was run.
+    may be. `policy`: how `submit` batches. What is not named is what `lit-bench tune` found for this model on this
+    machine, if it was run.
 
     A bundle's graph file must have the sha256 of its manifest. Raises NotFoundError, ArtifactError, EngineError,
     MissingExtraError, UsageError.
@@ -314,7 +314,7 @@ def from_onnx_bytes(
     limits: Limits = DEFAULT_LIMITS,
     policy: BatchPolicy | None = None,
 ) -> Predictor:
-    """Open an ONNX graph that lit-export made from its bytes, for programs that carry the model inside them."""
+    """Open an ONNX graph made by lit-export from its bytes, for programs that carry the model inside them."""
     return _predictor(opening.open_bytes(data, device=device, threads=threads, batch_size=batch_size), limits, policy)
 
 

@@ -1,10 +1,10 @@
-"""How work reports its progress: it calls `note`, `transfer` or `steps`, and the current listener hears it.
+"""How work reports its progress: it calls `note`, `transfer` or `steps`, and the current listener receives it.
 
     with progress.listening(Listener(note=print)):
         export("last.ckpt")
 
-Nobody listens where this is a library. `console.run` lets the terminal listen for the length of a command, so that no
-function in between has to hand anything on.
+Used as a library, nothing listens. `console.run` makes the terminal listen while a command runs, so that no function
+in between has to pass anything on.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,18 +35,18 @@ def _no_steps(_: str, __: int) -> Iterator[Advance]:
 
 @dataclass(frozen=True)
 class Listener:
-    """What is done with each report."""
+    """What to do with each kind of report."""
 
     note: Say = _nothing
     """A line about the work."""
     note_once: Say | None = None
     """A line that stays true for the rest of the work, so that it need not be repeated. None: treated as any other."""
     warn: Say = _nothing
-    """A line that is shown even to those who asked for quiet."""
+    """A line that is shown even with --quiet."""
     transfer: Callable[[str], AbstractContextManager[Transferred]] = _no_bytes
-    """Around a transfer of this name; gives a function to call with its bytes."""
+    """Wraps a transfer of this name; yields a function to call with its bytes."""
     steps: Callable[[str, int], AbstractContextManager[Advance]] = _no_steps
-    """Around work of this name in so many steps; gives a function to call after each."""
+    """Wraps work of this name in so many steps; yields a function to call after each."""
 
 
 _NOBODY = Listener()
@@ -55,7 +55,7 @@ _current: ContextVar[Listener] = ContextVar("listener", default=_NOBODY)
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Let a listener hear the reports of the block, in place of the one before."""
+    """Send the reports of the block to this listener instead of the current one."""
     before = _current.set(listener)
     try:
         yield
@@ -70,20 +70,20 @@ def note(text: str) -> None:
 
 def note_once(text: str) -> None:
     """Report a line that stays true for the rest of the work."""
-    hears = _current.get()
-    (hears.note_once or hears.note)(text)
+    listener = _current.get()
+    (listener.note_once or listener.note)(text)
 
 
 def warn(text: str) -> None:
-    """Report a line that is shown even to those who asked for quiet."""
+    """Report a line that is shown even with --quiet."""
     _current.get().warn(text)
 
 
 def transfer(task: str) -> AbstractContextManager[Transferred]:
-    """Around a transfer; the block calls what it is given with the bytes so far and in all."""
+    """Wraps a transfer; the block calls the yielded function with the bytes so far and in all."""
     return _current.get().transfer(task)
 
 
 def steps(task: str, total: int) -> AbstractContextManager[Advance]:
-    """Around work in steps; the block calls what it is given once per step."""
+    """Wraps work in steps; the block calls the yielded function once per step."""
     return _current.get().steps(task, total)

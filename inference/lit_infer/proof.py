@@ -1,4 +1,4 @@
-"""When are two answers the same, and does an array fit a tensor? One law for export, self-test, server and bench."""
+"""Whether two answers are the same, and an array fits a tensor: one rule for export, self-test, server and bench."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ _INT8_SLACK, _INT8_ROOM = 2.0, 1e-3
 class Tolerance:
     """|graph - eager| <= atol x the largest answer + rtol x |eager|, for each value.
 
-    And no more than `of_spread` of what the answers vary by from input to input: a module that answers nearly the same
-    to everything would otherwise be matched by a graph that ignores its input.
+    And no more than `of_spread` of the spread of the answers over the inputs: otherwise a graph that ignores its input
+    would match a module that answers nearly the same for every input.
     """
 
     atol: float
@@ -26,7 +26,7 @@ class Tolerance:
 
 
 TOLERANCES: dict[Precision, Tolerance] = {
-    # The relative part is what sees an error in the logits of classes that the softmax makes small.
+    # The relative part detects an error in the logits of classes that the softmax makes small.
     "fp32": Tolerance(atol=1e-5, rtol=1e-3, of_spread=0.05),
     "fp16": Tolerance(atol=1e-2, rtol=1e-2, of_spread=0.25),
     "bf16": Tolerance(atol=5e-2, rtol=5e-2, of_spread=0.5),
@@ -39,7 +39,7 @@ _SAME_WEIGHTS_ELSE = 2e-2
 
 
 def same_weights(precision: Precision | None) -> float:
-    """By what share of the largest answer two engines with the same weights may differ.
+    """The share of the largest answer by which two engines with the same weights may differ.
 
     In float32 they agree to about 1e-5, in smaller types to 1e-2; other weights do not.
     """
@@ -47,7 +47,7 @@ def same_weights(precision: Precision | None) -> float:
 
 
 def fits(have: Sequence[int], want: Sequence[Dimension], sides: dict[str, int]) -> bool:
-    """Whether a shape is the manifest's. A named side has one length in all tensors, noted in `sides`."""
+    """Whether a shape fits the manifest's. A named side has one length in all tensors, recorded in `sides`."""
     if len(have) != len(want):
         return False
     pairs = zip(have, want, strict=True)
@@ -56,13 +56,13 @@ def fits(have: Sequence[int], want: Sequence[Dimension], sides: dict[str, int]) 
 
 @dataclass(frozen=True)
 class Difference:
-    """How far some answers are from the truth."""
+    """How far answers are from the truth."""
 
     values: NDArray[np.float64]
     """Of each value."""
     truth: NDArray[np.float64]
     floor: float
-    """Below this a value counts as nothing, when differences are put into relation to it."""
+    """The least magnitude that relative differences are divided by."""
 
     @property
     def max_abs(self) -> float:
@@ -71,7 +71,7 @@ class Difference:
 
     @property
     def max_rel(self) -> float:
-        """The largest in relation to its value."""
+        """The largest relative to its value."""
         return float((self.values / np.maximum(np.abs(self.truth), self.floor)).max(initial=0))
 
     @property
@@ -83,7 +83,7 @@ class Difference:
 def difference(
     found: NDArray[np.generic], truth: NDArray[np.generic], *, atol: float = 0.0, largest: float | None = None
 ) -> Difference:
-    """Compare two arrays of one shape. `largest`: the largest answer there is, if not the largest of these."""
+    """Compare two arrays of one shape. `largest`: the largest answer, if it is not among these."""
     here, there = found.astype(np.float64), truth.astype(np.float64)
     size = float(np.abs(there).max(initial=0)) if largest is None else largest
     return Difference(np.abs(here - there), there, max(atol * size, _TINY))
@@ -93,13 +93,13 @@ def allowed(listed: Graph, parity: Parity, measured: Difference) -> NDArray[np.f
     """For each value, how far a graph may be from the eager module wherever it runs, as it was proven at export."""
     most = np.maximum(measured.floor + parity.rtol * np.abs(measured.truth), 4 * (parity.eager_error or 0.0))
     if listed.precision == "int8":
-        # Its accuracy was gated, by no tolerance; but wherever it runs, it is to be the graph that was gated.
+        # Its accuracy was gated, not its tolerance; wherever it runs, it must behave as the graph that was gated.
         largest = float(np.abs(measured.truth).max(initial=0))
         most = np.minimum(most, _INT8_SLACK * parity.max_abs + _INT8_ROOM * largest)
     return most
 
 
 def agreement(found: NDArray[np.generic], truth: NDArray[np.generic], manifest: Manifest) -> float | None:
-    """Share of rows, 0 to 1, with the same answer as the model's task has it; None where that has no such notion."""
+    """Share of rows, 0 to 1, with the same answer, as the model's task defines it; None for a task that does not."""
     law = manifest.spec.agreement
     return None if law is None else float(law.same(found, truth, manifest.reading).mean())

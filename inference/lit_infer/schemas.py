@@ -1,13 +1,13 @@
-"""Manifests of released schemas that are not the newest: their plain data, translated step by step.
+"""Manifests of older released schemas: their plain data, translated step by step.
 
-A released schema stays readable for ever: tests/fixtures holds bundles of each.
+A released schema stays readable forever: tests/fixtures holds bundles of each.
 """
 
 from typing import Any
 
 
 def translated(data: dict[str, Any], schema: int, *, newest: int) -> dict[str, Any]:
-    """The plain data of a manifest as the newest schema has them. Raises ValueError for what was never released."""
+    """The plain data of a manifest in the newest schema. Raises ValueError for a schema that was never released."""
     for older in range(schema, newest):
         if older not in _TRANSLATIONS:
             raise ValueError(f"schema {schema} was never released")
@@ -16,7 +16,7 @@ def translated(data: dict[str, Any], schema: int, *, newest: int) -> dict[str, A
 
 
 def _from_1(data: dict[str, Any]) -> dict[str, Any]:
-    """Agreement was of the best class only, and the score an accuracy."""
+    """Agreement was about the best class only, and the score was an accuracy."""
     graphs = []
     for graph in data.get("graphs", ()):
         changed = dict(graph)

@@ -1,4 +1,4 @@
-"""Is this bundle still right on this host? Every graph that runs here answers `golden.npz` as export saw the module do.
+"""Does this bundle work on this host? Every graph that runs here must answer `golden.npz` as the module did at export.
 
 `self_test(bundle)` is the story: golden arrays in, each graph opened and run, its answers compared with the eager
 module's within the tolerances under which the graph was proven.
@@ -29,10 +29,10 @@ _MAX_GOLDEN_BYTES = 2_000_000_000
 
 @dataclass(frozen=True)
 class GraphTest:
-    """How one graph of the bundle did."""
+    """The outcome for one graph of the bundle."""
 
     graph: str
-    """What people call it: `onnx`, `onnx int8`."""
+    """Its label: `onnx`, `onnx int8`."""
     file: str
     status: Literal["ok", "failed", "skipped"]
     reason: str = ""
@@ -43,9 +43,9 @@ class GraphTest:
     """Largest difference of any answer from the eager module's."""
     max_rel: float | None = None
     agreement: float | None = None
-    """Share of inputs, 0 to 1, with the same answer as the task has it; None where it has no such notion."""
+    """Share of inputs, 0 to 1, with the same answer, as the task defines it; None for a task that does not."""
     seconds: float = 0.0
-    """To open the graph and run it."""
+    """Time to open the graph and run it."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ class SelfTest:
 def self_test(model: str | os.PathLike[str], *, device: str = "auto", engine: str | None = None) -> SelfTest:
     """Test every graph of a bundle (a folder or a reference) that an installed engine can run on the device.
 
-    `engine` tests the graphs of one format only, which then must run. Raises UsageError for a lone graph file, which
-    has no golden answers, and ArtifactError where `golden.npz` is missing or is not of this bundle.
+    `engine` tests the graphs of one format only, which must then run. Raises UsageError for a lone graph file, which
+    has no golden answers, and ArtifactError where `golden.npz` is missing or does not belong to this bundle.
     """
     check_device(device)
     if engine is not None and engine not in ENGINES:
@@ -100,11 +100,11 @@ def table(result: SelfTest) -> Table:
 
 
 def lines(result: SelfTest) -> list[str]:
-    """Why graphs failed or were skipped, and what the test came to."""
+    """Why graphs failed or were skipped, and the verdict."""
     counts = {status: sum(one.status == status for one in result.graphs) for status in ("ok", "failed", "skipped")}
     reasons = [f"{one.graph} {one.status}: {one.reason}" for one in result.graphs if one.reason]
     found = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-    verdict = "answers as it did at export" if result.ok else "is not to be used here as it is"
+    verdict = "answers as it did at export" if result.ok else "should not be used here"
     return [*reasons, f"{result.model} {verdict}: {found}"]
 
 
@@ -126,10 +126,10 @@ def _test(graph: GraphFile, inputs: NamedArrays, answers: NamedArrays, *, device
         manifest = predictor.manifest
         measured = [_compare(found[name], truth, graph.listed, manifest) for name, truth in answers.items()]
     except LitError as error:
-        # What was compiled for another host does not run here, which says nothing of the bundle.
+        # A graph compiled for another host does not run here, which is not a fault of the bundle.
         is_elsewhere = engine.is_for_one_host and not isinstance(error, ArtifactError)
         return without("skipped" if is_elsewhere else "failed", str(error))
-    except Exception as error:  # an engine that opens a graph and cannot run it may raise anything
+    except Exception as error:  # an engine that cannot run the graph it opened may raise anything
         return without("failed", f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}")
     worst = max(measured, key=lambda one: one.max_abs)
     reason = next((one.reason for one in measured if one.reason), "")
@@ -149,7 +149,7 @@ def _test(graph: GraphFile, inputs: NamedArrays, answers: NamedArrays, *, device
 
 @dataclass(frozen=True)
 class _Measured:
-    """How far one output is from the eager module's; `reason` where that is too far."""
+    """How far one output is from the eager module's; `reason` if that is too far."""
 
     max_abs: float
     max_rel: float
@@ -158,19 +158,19 @@ class _Measured:
 
 
 def _compare(found: NDArray[Any], truth: NDArray[Any], listed: Graph | None, manifest: Manifest) -> _Measured:
-    """Measure one output by the tolerances under which export proved the graph; atol is in units of the largest."""
+    """Measure one output by the tolerances of the proof at export; atol is relative to the largest answer."""
     parity = listed.parity if listed else None
     if listed is None or parity is None:
-        raise EngineError("the manifest does not say how far it was from the eager module. Export it again")
+        raise EngineError("the manifest does not record its difference from the eager module. Export it again")
     if found.shape != truth.shape:
-        raise EngineError(f"it answers {list(found.shape)} where the eager module answered {list(truth.shape)}")
+        raise EngineError(f"its answer has shape {list(found.shape)}, the eager module's {list(truth.shape)}")
     if not np.isfinite(found.astype(np.float64)).all():
         raise EngineError("it answers NaN or infinity")
     measured = proof.difference(found, truth, atol=parity.atol)
     allowed = proof.allowed(listed, parity, measured)
     reason = (
         f"it differs from the eager module by up to {measured.max_abs:.2g}, at export by up to {parity.max_abs:.2g}; "
-        f"allowed is up to {float(allowed.max(initial=0)):.2g}"
+        f"the limit is {float(allowed.max(initial=0)):.2g}"
     )
     return _Measured(
         max_abs=measured.max_abs,
@@ -209,7 +209,7 @@ def _load(path: Path) -> NamedArrays:
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
         if size > _MAX_GOLDEN_BYTES:
-            raise ArtifactError(f"{path} would unpack to {size / 1e9:.1f} GB: this is no golden.npz")
+            raise ArtifactError(f"{path} would unpack to {size / 1e9:.1f} GB: this is not a golden.npz")
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except FileNotFoundError:

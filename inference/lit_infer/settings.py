@@ -1,6 +1,6 @@
-"""What `lit-bench tune` found best for a model on this machine: `$LIT_CACHE/settings/<digest>.json`.
+"""The settings that `lit-bench tune` found best for a model on this machine: `$LIT_CACHE/settings/<digest>.json`.
 
-`load` reads it, and only where the machine is the one it was measured on. The digest is the checkpoint's.
+`load` uses them only on the machine that they were measured on. The digest is the checkpoint's.
 """
 
 import os
@@ -15,7 +15,7 @@ from lit_infer.manifest import Manifest, Precision
 
 
 class TunedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to use where the caller names nothing; None: no opinion."""
+    """Used where the caller names nothing; None: no opinion."""
 
     batch_size: int | None = None
     threads: int | None = None
@@ -43,7 +43,7 @@ def path(manifest: Manifest) -> Path:
 
 
 def read(manifest: Manifest) -> TunedSettings:
-    """The settings that were found for this model on this machine; NONE where there are none."""
+    """The settings that were found for this model on this machine; NONE if there are none."""
     file = path(manifest)
     try:
         tuned = msgspec.json.decode(file.read_bytes(), type=_Tuned)
@@ -55,7 +55,7 @@ def read(manifest: Manifest) -> TunedSettings:
 
 
 def write(manifest: Manifest, settings: TunedSettings) -> Path:
-    """Keep settings for this model on this machine."""
+    """Save settings for this model on this machine."""
     file = path(manifest)
     tuned = _Tuned(cpu=cpu_model(), cores=usable_cpus(), settings=settings)
     with files.atomic_text(file) as out:

@@ -8,7 +8,7 @@ The file is a sigstore bundle, read from the outside in:
             └── resources     the name and sha256 of every file
 
 Law: what `verify` accepts, model_signing's own verifier accepts too; this one needs only `cryptography`, and
-refuses more: symbolic links, other hashes than sha256, files that the signer chose to leave out.
+refuses more: symbolic links, hashes other than sha256, files that the signer chose to leave out.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _GIT = frozenset({".git", ".gitattributes", ".github", ".gitignore"})
 T = TypeVar("T")
 
 
-# The outer layers are nobody's word, so they hold what they must and nothing else.
+# The outer layers are unsigned, so they must hold exactly these fields.
 class _PublicKey(Struct, forbid_unknown_fields=True):
     hint: str
 
@@ -69,7 +69,7 @@ class _Bundle(Struct, rename="camel", forbid_unknown_fields=True):
     dsse_envelope: _Envelope
 
 
-# The statement is the signer's; fields of later versions are to be ignored, says the format.
+# The statement is signed; the format says to ignore fields of later versions.
 class _Subject(Struct):
     name: str
     digest: dict[str, str]
@@ -101,10 +101,10 @@ class _Statement(Struct, rename="camel"):
 
 
 def verify(bundle: Path, public_key: Path) -> tuple[str, ...]:
-    """Check that a bundle folder is, file by file, what the owner of the key signed; gives the files' names.
+    """Check that a bundle folder is, file by file, what the owner of the key signed; returns the files' names.
 
     `public_key` is a PEM file with an elliptic-curve key (P-256, P-384, P-521). Raises ArtifactError where the
-    signature is missing, of another key or no signature at all, and for every file that is changed, missing or extra.
+    signature is missing, malformed or made with another key, and for any file that is changed, missing or extra.
     """
     key, hint = _read_key(public_key)
     path = bundle / FILE_NAME
@@ -112,7 +112,7 @@ def verify(bundle: Path, public_key: Path) -> tuple[str, ...]:
     expected = _expected(path, statement)
     present = _present(bundle, set(statement.predicate.serialization.ignore_paths) & _GIT)
     for wrong, what in (
-        (present - set(expected), "is not of those that were signed"),
+        (present - set(expected), "is not among the signed files"),
         (set(expected) - present, "is missing"),
     ):
         if wrong:
@@ -156,7 +156,7 @@ def _read_key(path: Path) -> tuple[Any, str]:
 
 
 def _signed_statement(path: Path, key: Any, hint: str, public_key: Path) -> _Statement:
-    """What was signed, after the signature has been found good; nothing of it is believed before."""
+    """The signed statement, once its signature is verified; nothing in it is trusted before."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
@@ -168,13 +168,15 @@ def _signed_statement(path: Path, key: Any, hint: str, public_key: Path) -> _Sta
             f"{path}: {bundle.media_type!r} with {envelope.payload_type!r} is not a signature known here"
         )
     if bundle.verification_material.public_key.hint != hint:
-        raise ArtifactError(f"{path} was made with another key than {public_key}. Ask the signer for the public key")
+        raise ArtifactError(
+            f"{path} was made with a different key from {public_key}. Ask the signer for the public key"
+        )
     payload, signature = _base64(envelope.payload, path), _base64(envelope.signatures[0].sig, path)
     try:
         key.verify(signature, _pae(payload), ECDSA(getattr(hashes, _HASHES[key.curve.name])()))
     except InvalidSignature:
         raise ArtifactError(
-            f"{path}: the signature is not of {public_key} over this statement: one was changed"
+            f"{path}: the signature is not of {public_key} over this statement: one of the two was changed"
         ) from None
     return _decode(payload, _Statement, path)
 
@@ -216,7 +218,7 @@ def _pae(payload: bytes) -> bytes:
 
 
 def _expected(path: Path, statement: _Statement) -> dict[str, str]:
-    """The sha256 of every signed file by its name, from a statement that is whole and of the kind known here."""
+    """The sha256 of every signed file by its name, from a statement that is complete and of the known type."""
     resources, how = statement.predicate.resources, statement.predicate.serialization
     if (statement.kind, statement.predicate_type) != (_STATEMENT_TYPE, _PREDICATE_TYPE):
         raise ArtifactError(
@@ -224,7 +226,7 @@ def _expected(path: Path, statement: _Statement) -> dict[str, str]:
         )
     if (how.method, how.hash_type) != ("files", "sha256") or any(one.algorithm != "sha256" for one in resources):
         raise ArtifactError(
-            f"{path}: signed by {how.method} with {how.hash_type}; here: files with sha256. Sign it again"
+            f"{path}: signed by {how.method} with {how.hash_type}; expected files with sha256. Sign it again"
         )
     found = {one.name: one.digest for one in resources}
     try:
@@ -237,7 +239,7 @@ def _expected(path: Path, statement: _Statement) -> dict[str, str]:
 
 
 def _present(bundle: Path, left_out: set[str]) -> set[str]:
-    """The files of the folder, less the signature itself, and less git's own where the signer left those out."""
+    """The files of the folder, without the signature itself, and without git's own if the signer left those out."""
     found = set()
     for folder, folders, names in os.walk(bundle):
         for name in (*folders, *names):

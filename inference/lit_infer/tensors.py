@@ -1,4 +1,4 @@
-"""Bare arrays, checked against what the manifest says of the graph's inputs."""
+"""Bare arrays, checked against the inputs of the manifest."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ NamedArrays = Mapping[str, NDArray[Any]]
 
 
 def in_order(inputs: NamedArrays, manifest: Manifest) -> list[NDArray[Any]]:
-    """The arrays in the graph's order. Raises UsageError for another name, dtype or shape."""
+    """The arrays in the graph's order. Raises UsageError for a wrong name, dtype or shape."""
     tensors = manifest.inputs
     if len(inputs) != len(tensors) or not all(tensor.name in inputs for tensor in tensors):
         expected = ", ".join(sorted(tensor.name for tensor in tensors))

@@ -105,7 +105,7 @@ def test_a_table_says_what_is_true_of_each_image_in_the_models_order(suffix: str
     ("rows", "labels", "size", "message"),
     [
         (ROWS, ["rain", "fog"], 2, "has no column fog; it has file_name, night, rain"),
-        (ROWS, None, 3, "has 2 columns beside file_name, and 3 are needed"),
+        (ROWS, None, 3, "has 2 columns besides file_name; 3 are needed"),
         (({"file_name": "a.png", "night": "yes"},), ["night"], 1, "row 1: night is 'yes', not a number"),
         (({"file_name": "a.png", "night": None},), ["night"], 1, "row 1: night is None, not a number"),
         (({"name": "a.png", "night": 1},), ["night"], 1, "has no column file_name"),

@@ -47,7 +47,7 @@ def test_files_of_git_are_signed_like_any_other(bundle: Path, keys: tuple[Path, 
 def test_signing_again_replaces_the_signature(bundle: Path, keys: tuple[Path, Path]) -> None:
     sign(bundle, private_key=keys[0])
     (bundle / "report.md").write_text("new")
-    with pytest.raises(ArtifactError, match=r"report\.md is not of those that were signed"):
+    with pytest.raises(ArtifactError, match=r"report\.md is not among the signed files"):
         signature.verify(bundle, keys[1])
 
     sign(bundle, private_key=keys[0])

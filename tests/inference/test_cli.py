@@ -301,7 +301,7 @@ def test_ctrl_c_in_the_middle_of_a_run_keeps_what_is_done_and_leaves_no_output(
     assert process.returncode == 130
     assert sorted(os.listdir(tmp_path)) == ["images", "predictions.jsonl.partial"]
     assert b"Traceback" not in said
-    assert b"interrupted: the same line with --resume goes on from here" in said
+    assert b"interrupted: the same command with --resume continues from here" in said
     assert b"nothing that was unfinished" not in said
 
     resumed = infer(tmp_path, "images", "-m", bundle_folder, "--resume")
@@ -322,7 +322,7 @@ def test_a_disk_that_is_full_is_told_and_what_is_done_can_be_resumed(tmp_path: P
     resumed = infer(tmp_path, "images", "-m", bundle_folder, "--resume")
 
     assert (full.returncode, full.stdout) == (1, "")
-    assert re.fullmatch(r"error: .*partial: File too large\. Make room; .* --resume .*\n", full.stderr)
+    assert re.fullmatch(r"error: .*partial: File too large\. Free some space; .* --resume .*\n", full.stderr)
     assert resumed.returncode == 0, resumed.stderr
     assert "were done before)" in resumed.stderr
     assert len((tmp_path / "predictions.jsonl").read_bytes().splitlines()) == 100
@@ -405,7 +405,7 @@ def test_too_many_errors_exit_1_with_one_line_and_can_be_resumed(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--resume", "--json"), "--resume goes on with an output file"),
+        (("--resume", "--json"), "--resume continues an output file"),
         (("--hard-links",), "--hard-links is for --sort-into"),
         (("--report", "out.txt"), "must end in .html"),
         (("--embeddings", "out.txt"), "must end in .npy"),
@@ -494,7 +494,7 @@ def test_a_self_test_that_fails_exits_1_and_says_why_even_when_quiet(tmp_path: P
 
     assert (done.returncode, done.stdout) == (1, "")
     assert "differs from the eager module" in done.stderr
-    assert "is not to be used here as it is: 1 failed" in done.stderr
+    assert "should not be used here: 1 failed" in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [("a.png",), ("--top-k", "3"), ("--model", "x"), ("--resume",)])
@@ -527,7 +527,7 @@ def test_a_signed_bundle_is_used_and_one_that_was_changed_is_refused(
 
     assert good.returncode == 0, good.stderr
     assert (changed.returncode, changed.stdout) == (1, "")
-    assert "notes.txt is not of those that were signed" in changed.stderr.splitlines()[-1]
+    assert "notes.txt is not among the signed files" in changed.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

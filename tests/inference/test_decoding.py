@@ -27,7 +27,5 @@ def test_a_name_or_a_value_that_is_not_known_is_answered_with_those_that_are(
 
 def test_facts_of_answers_are_explained_by_their_task() -> None:
     facts = {"task": "image-multilabel", "answers": {"threshold": 0.3}}
-    with pytest.raises(
-        UsageError, match="answers of task image-multilabel: .*`threshold`; there are thresholds, scores$"
-    ):
+    with pytest.raises(UsageError, match=r"task image-multilabel: .*`threshold`; there are thresholds, scores$"):
         convert(facts, DeploymentFacts, where="--spec x.yaml")

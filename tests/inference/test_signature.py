@@ -130,11 +130,11 @@ TAMPERINGS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a bit of a graph": (lambda b: flip(b / "model.onnx"), "model.onnx is not the file that was signed"),
     "a bit of the manifest": (lambda b: flip(b / "manifest.json"), "manifest.json is not the file that was signed"),
     "a longer file": (lambda b: (b / "notes/é.txt").write_text("a note."), "é.txt is not the file"),
-    "an extra file": (lambda b: (b / "model.pt").write_text(""), "model.pt is not of those that were signed"),
-    "an extra hidden file": (lambda b: (b / ".x").write_text(""), ".x is not of those that were signed"),
-    "a second signature": (lambda b: (b / "notes" / FILE_NAME).write_text(""), "notes/model.sig is not of those"),
+    "an extra file": (lambda b: (b / "model.pt").write_text(""), "model.pt is not among the signed files"),
+    "an extra hidden file": (lambda b: (b / ".x").write_text(""), ".x is not among the signed files"),
+    "a second signature": (lambda b: (b / "notes" / FILE_NAME).write_text(""), "notes/model.sig is not among"),
     "a removed file": (lambda b: (b / "model.onnx").unlink(), "model.onnx is missing"),
-    "a renamed file": (lambda b: (b / "model.onnx").rename(b / "model2.onnx"), "model2.onnx is not of those"),
+    "a renamed file": (lambda b: (b / "model.onnx").rename(b / "model2.onnx"), "model2.onnx is not among"),
     "swapped files": (lambda b: shutil.copy(b / "manifest.json", b / "model.onnx"), "model.onnx is not the file"),
     "a link to a file": (linked, "model.onnx is not a plain file"),
     "a link to a folder": (lambda b: (b / "more").symlink_to(b.parent), "more is not a plain file"),
@@ -177,7 +177,7 @@ TAMPERINGS: dict[str, tuple[Callable[[Path], object], str]] = {
     "another media type": (lambda b: edit(b, set_at("mediaType", to="text/plain")), "is not a signature known here"),
     "another key's name": (
         lambda b: edit(b, set_at("verificationMaterial", "publicKey", "hint", to="0" * 64)),
-        "was made with another key",
+        "was made with a different key",
     ),
     "no key's name": (
         lambda b: edit(b, set_at("verificationMaterial", to={"certificate": {}})),
@@ -201,13 +201,19 @@ def test_every_tampering_is_refused_with_what_is_wrong(name: str, signed: Path, 
 RESIGNED: dict[str, tuple[Callable[[Any], object], str]] = {
     "a file that is left out": (
         lambda s: s["predicate"]["serialization"]["ignore_paths"].append("extra.onnx"),
-        "extra.onnx is not of those that were signed",
+        "extra.onnx is not among the signed files",
     ),
     "another kind of statement": (set_at("_type", to="https://in-toto.io/Statement/v0.1"), "is not known here"),
     "another predicate": (set_at("predicateType", to="https://model_signing/Digests/v0.1"), "is not known here"),
-    "shards": (set_at("predicate", "serialization", "method", to="shards"), "here: files with sha256"),
-    "another hash of all": (set_at("predicate", "serialization", "hash_type", to="blake2"), "here: files with sha256"),
-    "another hash of one": (set_at("predicate", "resources", 0, "algorithm", to="blake2"), "here: files with sha256"),
+    "shards": (set_at("predicate", "serialization", "method", to="shards"), "expected files"),
+    "another hash of all": (
+        set_at("predicate", "serialization", "hash_type", to="blake2"),
+        "expected files",
+    ),
+    "another hash of one": (
+        set_at("predicate", "resources", 0, "algorithm", to="blake2"),
+        "expected files",
+    ),
     "another root": (set_at("subject", 0, "digest", "sha256", to="0" * 64), "the statement contradicts itself"),
     "no root": (set_at("subject", 0, "digest", to={}), "the statement contradicts itself"),
     "no hexadecimal": (set_at("predicate", "resources", 0, "digest", to="xyz"), "the statement contradicts itself"),
@@ -248,7 +254,7 @@ def test_signing_the_same_statement_again_is_accepted(signed: Path, keys: tuple[
 def test_a_signature_of_another_key_is_refused(signed: Path, tmp_path: Path) -> None:
     _, public = key_pair(tmp_path / "others")
 
-    with pytest.raises(ArtifactError, match="was made with another key than"):
+    with pytest.raises(ArtifactError, match="was made with a different key from"):
         verify(signed, public)
     assert not reference_accepts(signed, public)
 

@@ -79,7 +79,7 @@ def test_missing_files_are_an_error_that_names_folder_files_and_switch(tmp_path:
 
 def test_a_changed_file_is_not_read(root: str) -> None:
     (Path(root) / "cifar-10-batches-py/data_batch_3").write_bytes(b"cut short")
-    with pytest.raises(NotFoundError, match="whole and unchanged"):
+    with pytest.raises(NotFoundError, match="complete and unchanged"):
         CIFAR10DataModule(root).setup("fit")
 
 

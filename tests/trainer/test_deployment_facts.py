@@ -54,7 +54,7 @@ def test_facts_can_be_given_for_a_data_module_that_has_none(tmp_path: Path) -> N
 
 
 def test_no_facts_is_an_error_before_training_not_after(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="knows no facts"):
+    with pytest.raises(UsageError, match="has no facts"):
         fit(tmp_path, DeploymentFacts(), Bare())
 
 

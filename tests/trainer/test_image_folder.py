@@ -74,7 +74,7 @@ def test_a_class_missing_in_val_does_not_shift_the_others(tmp_path: Path) -> Non
 def test_a_class_that_train_does_not_know_is_refused(tmp_path: Path) -> None:
     write_photos(tmp_path / "train", ant=2)
     write_photos(tmp_path / "val", ant=1, wasp=1)
-    with pytest.raises(UsageError, match=r"no class of train: wasp"):
+    with pytest.raises(UsageError, match=r"not classes of train: wasp"):
         module(tmp_path).setup("fit")
 
 

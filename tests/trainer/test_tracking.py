@@ -170,7 +170,7 @@ def test_an_upload_that_stalls_is_said_at_the_end_with_what_to_do(wandb_server: 
     done = uploaded(wandb_server, tmp_path)
     assert done.returncode == 0, done.stderr
     hint = "Log it again: wandb artifact put --type model --name user/digits/net model.ckpt"
-    assert f"tracking: W&B does not have user/digits/net: not within 2 s. {hint}" in done.stderr
+    assert f"tracking: W&B does not have user/digits/net: not finished within 2 s. {hint}" in done.stderr
     assert wandb_server.state.collection("user/digits/net").versions == []
 
 

@@ -1,4 +1,4 @@
-"""Wherever a checkpoint is, a verified or freshly downloaded file of it: path, reference or URL."""
+"""From the name of a checkpoint (a path, a reference or a URL) to a verified or freshly downloaded file."""
 
 import hashlib
 import shutil
@@ -11,11 +11,11 @@ from lit_infer.errors import ArtifactError, NotFoundError, UsageError
 from lit_trainer.tracking.folder_registry import CHECKPOINT_FILE
 
 
-def local_checkpoint(place: str) -> Path | None:
-    """The local file of a reference or a URL (http, https, s3, gs); None for what is a plain path already."""
-    if artifacts.looks_like_reference(place):  # asked first: a W&B page's address is no file to download
-        return _fetch(artifacts.parse(place))
-    return _download(place) if "://" in place else None
+def local_checkpoint(checkpoint: str) -> Path | None:
+    """The local file of a reference or a URL (http, https, s3, gs); None for a plain path."""
+    if artifacts.looks_like_reference(checkpoint):  # checked first: the URL of a W&B page is not a download
+        return _fetch(artifacts.parse(checkpoint))
+    return _download(checkpoint) if "://" in checkpoint else None
 
 
 def _fetch(reference: artifacts.Reference) -> Path:
@@ -35,7 +35,7 @@ def _download(url: str) -> Path:
             with fsspec.open(url, "rb") as source, (staged / "part").open("wb") as target:
                 shutil.copyfileobj(source, target)
         except FileNotFoundError as error:
-            if isinstance(error.__cause__, OSError):  # fsspec's word for a server that does not answer, too
+            if isinstance(error.__cause__, OSError):  # fsspec raises it for a server that does not answer, too
                 raise ArtifactError(f"{url} could not be downloaded: {error.__cause__}") from None
             raise NotFoundError(f"no checkpoint at {url}") from None
         except (ImportError, ValueError) as error:  # a scheme that fsspec does not know, or whose package is missing

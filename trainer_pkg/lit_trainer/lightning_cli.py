@@ -40,7 +40,7 @@ class RunConfig(SaveConfigCallback):
 
 
 class Parser(LightningArgumentParser):
-    """Says what is wrong and what was probably meant, and not sixty lines of usage before it."""
+    """Reports what is wrong and what was probably meant, without sixty lines of usage before it."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """A user's mistake."""
@@ -108,13 +108,13 @@ class TrainCLI(LightningCLI):
         )
 
     def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
-        """Lightning loads a resumed checkpoint with `weights_only=False` unless told otherwise."""
+        """Lightning loads a resumed checkpoint with `weights_only=False` unless asked not to."""
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
         parser.set_defaults(weights_only=True)
         return parser
 
     def _parse_ckpt_path(self) -> None:
-        """Let the checkpoint's hparams win over the configuration's, for the class that the configuration names.
+        """Let the checkpoint's hparams override the configuration's, for the class that the configuration names.
 
         LightningCLI's own version needs the `_class_path` that this project keeps out of its checkpoints.
         """
@@ -142,7 +142,7 @@ class TrainCLI(LightningCLI):
             self.model.compile()
 
     def before_predict(self) -> None:
-        """Where the data module knows its files, write the rows that lit-infer would write."""
+        """If the data module knows its files, write the rows that lit-infer would write."""
         model = identity(self._get(self.config_init, "ckpt_path"), name=self.checkpoint_name)
         self.trainer.callbacks.append(PredictionRows(model=model))  # type: ignore[attr-defined]
 
@@ -165,54 +165,54 @@ class TrainCLI(LightningCLI):
 
 
 def _with_local_checkpoint(arguments: list[str]) -> list[str]:
-    """Replace a reference or URL after --ckpt_path by the path of the file that it means."""
+    """Replace a reference or URL after --ckpt_path by the path of its file."""
     found = list(arguments)
-    for place, argument in enumerate(arguments):
-        if argument == "--ckpt_path" and place + 1 < len(arguments):
-            found[place + 1] = _local(arguments[place + 1])
+    for index, argument in enumerate(arguments):
+        if argument == "--ckpt_path" and index + 1 < len(arguments):
+            found[index + 1] = _local(arguments[index + 1])
         elif argument.startswith("--ckpt_path="):
-            found[place] = f"--ckpt_path={_local(argument.partition('=')[2])}"
+            found[index] = f"--ckpt_path={_local(argument.partition('=')[2])}"
     return found
 
 
 def _checkpoint_name(arguments: list[str]) -> str | None:
     """What a bundle of the checkpoint would be called: the reference's name, or the file's; None without one."""
-    for place, argument in enumerate(arguments):
+    for index, argument in enumerate(arguments):
         if argument.startswith("--ckpt_path"):
-            given = argument.partition("=")[2] or next(iter(arguments[place + 1 :]), "")
+            given = argument.partition("=")[2] or next(iter(arguments[index + 1 :]), "")
             is_path = Path(given).exists() or not artifacts.looks_like_reference(given)
             return Path(given).stem if is_path else artifacts.parse(given).name
     return None
 
 
-def _local(place: str) -> str:
-    path = local_checkpoint(place)
+def _local(checkpoint: str) -> str:
+    path = local_checkpoint(checkpoint)
     if path is None:
-        return place
-    console.note(f"checkpoint: {place}")
+        return checkpoint
+    console.note(f"checkpoint: {checkpoint}")
     return str(path)
 
 
 def _without_checkpoint(arguments: list[str]) -> list[str]:
-    """The arguments less --ckpt_path, which resuming gives anew."""
+    """The arguments without --ckpt_path, which resuming adds again."""
     kept = [argument for argument in arguments if not argument.startswith("--ckpt_path=")]
     if "--ckpt_path" in kept:
-        place = kept.index("--ckpt_path")
-        del kept[place : place + 2]
+        index = kept.index("--ckpt_path")
+        del kept[index : index + 2]
     return kept
 
 
 def _checkpoint(path: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # on bytes that are no checkpoint torch's reader stumbles in any way
+    except Exception as error:  # on bytes that are not a checkpoint, torch's reader may fail in any way
         first_line = str(error).strip().partition("\n")[0]
         raise ArtifactError(f"{path} is not a checkpoint that can be read safely: {first_line or error!r}") from None
     return found
 
 
 def _quieten() -> None:
-    """Leave out what a user can do nothing about; warnings about the user's own code stay."""
+    """Hide what a user can do nothing about; warnings about the user's own code stay."""
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message="The dirpath has changed from.*")

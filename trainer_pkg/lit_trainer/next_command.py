@@ -1,4 +1,4 @@
-"""The command that exports what has been trained, as a user can paste it."""
+"""The command that exports what has been trained, ready to paste."""
 
 import inspect
 import shlex
@@ -20,7 +20,7 @@ _OWN = "lit_trainer."
 def export_line(
     source: Sequence[str], module: pl.LightningModule, record: CheckpointRecord, *, init_args: Mapping[str, Any]
 ) -> str:
-    """`lit-export onnx` of a checkpoint, which `source` names, with all that the checkpoint does not say itself.
+    """`lit-export onnx` of a checkpoint, which `source` names, with everything that the checkpoint does not record.
 
     `init_args`: what the module was made with. Where that is an object, which cannot be given as text, a second line
     says what to do.
@@ -83,7 +83,7 @@ def _as_yaml(value: Any) -> str:
 
 
 def _inputs(module: pl.LightningModule, record: CheckpointRecord) -> list[str]:
-    """`--input` for each input of `forward`, where these were seen and have a batch in common."""
+    """`--input` for each input of `forward`, if these were seen and share a batch."""
     found = record.inputs or _from_batch(module, record.batch or ())
     if not found:
         return []
@@ -95,7 +95,7 @@ def _inputs(module: pl.LightningModule, record: CheckpointRecord) -> list[str]:
 
 
 def _as_input(tensor: BatchTensor, module: pl.LightningModule, *, named: bool) -> str:
-    """`[name=]3x224x224[:dtype]`; floating point is the weights' affair, unless the class itself makes them float64."""
+    """`[name=]3x224x224[:dtype]`; floating point follows the weights, unless the class itself makes them float64."""
     shape = "x".join(str(side) for side in tensor.shape[1:])
     is_float = tensor.dtype.startswith(("float", "bfloat"))
     own = tensor.dtype == "float64" and module.trainer.precision != "64-true"

@@ -23,7 +23,7 @@ class PredictionRows(pl.Callback):
 
     def __init__(self, *, model: str) -> None:
         self.model = model
-        """Stands in each row: whose predictions these are."""
+        """Recorded in each row: the model that predicted it."""
         self._scores: dict[int, Any] = {}
 
     def on_predict_batch_end(
@@ -40,12 +40,12 @@ class PredictionRows(pl.Callback):
             self._scores.update(zip(batch[1].tolist(), outputs.cpu().numpy(), strict=True))
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write one row per file, in the files' order; one that could not be read has its error."""
+        """Write one row per file, in the files' order; a file that could not be read has its error."""
         paths = _paths(trainer)
         if paths is None:
             return
         if trainer.world_size > 1:
-            console.note("no rows are written by several processes: use --trainer.devices 1")
+            console.note("several processes cannot write the rows: use --trainer.devices 1")
             return
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         table = self._table(data.deployment_facts)
@@ -67,7 +67,7 @@ class PredictionRows(pl.Callback):
 
 
 def identity(checkpoint: str | None, *, name: str | None) -> str:
-    """Whose predictions these are, as a bundle of the checkpoint says it: name and digest."""
+    """The identity of the model, as in a bundle of the checkpoint: name and digest."""
     if checkpoint is None or not Path(checkpoint).is_file():
         return "untrained"
     return f"{name}@{files.sha256(Path(checkpoint))[:12]}"

@@ -21,20 +21,20 @@ from lit_infer.predictor import Prediction, Predictor
 from lit_infer.proof import TOLERANCES, Tolerance
 
 _ROUNDING = 4 * float(np.finfo(np.float32).eps)
-"""A difference of this share of the largest answer is float32's own."""
+"""A difference of this share of the largest answer is float32 rounding."""
 _ROUNDINGS, _STABLE = 4, 0.01
 """A graph may be this many times the eager module's own rounding error away from it, where that error is at most this
-share of the largest answer; a module that is less stable than that answers by chance."""
+share of the largest answer; the answers of a less stable module are a matter of chance."""
 
 
 def is_constant(expected: Sequence[Sample]) -> bool:
-    """Whether the module answered the same to every input, so that a comparison can show little."""
+    """Whether the module gave the same answer to every input, so that a comparison shows little."""
     outputs = zip(*(sample.answers for sample in expected), strict=True)
     return all(_Scale.of([answer.astype(np.float64) for answer in output]).spread == 0 for output in outputs)
 
 
 def tolerance(precision: Precision, options: Options) -> Tolerance:
-    """The precision's own, where no other was asked for."""
+    """The precision's default, unless another was requested."""
     usual = TOLERANCES[precision]
     asked = {name: value for name in ("atol", "rtol") if (value := getattr(options, name)) is not None}
     return replace(usual, **asked)
@@ -48,7 +48,7 @@ def parity(
     tolerance: Tolerance,
     own_error: Callable[[], Sequence[float]] = lambda: (),
 ) -> Parity:
-    """Compare a graph with the eager module on every sample. Raises GateError where it is not the same model.
+    """Compare a graph with the eager module on every sample. Raises GateError if it is not the same model.
 
     `own_error`, asked only where the graph is not within the tolerance, gives the float32 rounding error of the eager
     module itself: a graph is not expected to be nearer to it than a few of those.
@@ -58,7 +58,7 @@ def parity(
         raise GateError("parity failed: the graph answers NaN or infinity")
     outputs = len(expected[0].answers)
     scales = [_Scale.of([truth for _, truth in pairs[one::outputs]]) for one in range(outputs)]
-    found = [_compare(graph, truth, tolerance, scales[place % outputs]) for place, (graph, truth) in enumerate(pairs)]
+    found = [_compare(graph, truth, tolerance, scales[index % outputs]) for index, (graph, truth) in enumerate(pairs)]
     measured = Parity(
         batches=tuple(len(sample.inputs[0]) for sample in expected),
         inputs="images" if any(sample.files for sample in expected) else "noise",
@@ -77,7 +77,7 @@ def parity(
         return replace_fields(measured, eager_error=max(errors))
     law = predictor.manifest.spec.agreement
     agreement = "" if law is None or measured.agreement is None else f", {law.name} {measured.agreement:.1%}"
-    unstable = f"; the module itself answers {max(errors):.2g} off in float32, it is unstable" if not is_stable else ""
+    unstable = f"; the module itself is unstable: in float32 it is off by {max(errors):.2g}" if not is_stable else ""
     limits = f"{tolerance.atol:g} of the largest + {tolerance.rtol:g} x value"
     raise GateError(
         f"parity failed: the graph differs from the eager module by up to {measured.max_abs:.2g} "
@@ -91,7 +91,7 @@ def rounding_error(target: Target, expected: Sequence[Sample]) -> list[float]:
         exact = in_precision(target.module, "fp64")
         pairs = [zip(sample.answers, answers(exact, sample.inputs), strict=True) for sample in expected]
         errors = [[float(np.abs(a - b).max(initial=0)) for a, b in pair] for pair in pairs]
-    except Exception:  # a module may insist on float32 in any way
+    except Exception:  # a module that insists on float32 may raise anything
         return []
     return [max(of_output) for of_output in zip(*errors, strict=True)]
 
@@ -136,7 +136,7 @@ class _Scale:
 
     largest: float
     spread: float
-    """What any one value varies by from input to input."""
+    """How much each value varies from input to input."""
 
     @classmethod
     def of(cls, answers_: Sequence[NDArray[np.float64]]) -> "_Scale":
@@ -163,7 +163,7 @@ def _compare(graph: NDArray[np.float64], truth: NDArray[np.float64], allowed: To
 
 
 def _agreement(pairs: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], manifest: Manifest) -> float | None:
-    """Share of all rows with the same answer as the task has it."""
+    """Share of all rows with the same answer, as the task defines it."""
     law = manifest.spec.agreement
     if law is None:
         return None

@@ -40,9 +40,9 @@ def training_pixels(path: Path, facts: DeploymentFacts) -> NDArray[np.uint8]:
 
 
 def _applied(image: Image.Image, step: Step) -> Image.Image:
-    """The reference of a step. One that has none could not be compared, so it is refused."""
+    """The reference of a step. A step without one cannot be compared, so it is refused."""
     if step.kind not in REFERENCE:
-        raise UsageError(f"preprocessing step {step.kind} has no reference to be compared with")
+        raise UsageError(f"preprocessing step {step.kind} has no reference to compare with")
     return REFERENCE[step.kind](image, step.value)
 
 
@@ -52,7 +52,7 @@ def _upright(image: Image.Image, _: ExifTranspose) -> Image.Image:
 
 def _resize(image: Image.Image, resize: Resize) -> Image.Image:
     if resize.library != "pil":
-        raise UsageError(f"resize: library {resize.library} has no reference to be compared with")
+        raise UsageError(f"resize: library {resize.library} has no reference to compare with")
     size = [resize.size] if isinstance(resize.size, int) else list(resize.size)
     interpolation = _INTERPOLATION[resize.interpolation]
     resized: Image.Image = functional.resize(image, size, interpolation=interpolation, antialias=resize.antialias)

@@ -22,7 +22,7 @@ _ORIENTATION, _ORIENTATIONS = 0x0112, (6, 3)  # the EXIF tag; a quarter and half
 
 @dataclass(frozen=True)
 class Sample:
-    """Inputs of one batch and the eager module's answers for them; `files` where the inputs lie as image files."""
+    """Inputs of one batch and the eager module's answers for them; `files` if the inputs are image files."""
 
     inputs: Arrays
     answers: Arrays
@@ -48,7 +48,7 @@ def _given(images: Path) -> list[Path]:
 
 
 def _noise_files(target: Target, scratch: Path) -> list[Path]:
-    """Images of odd sizes, as PNG and JPEG; the JPEGs have an orientation, to be followed or ignored as is stated."""
+    """Images of odd sizes, as PNG and JPEG; JPEGs have an orientation, to be applied or ignored as the steps say."""
     height, width = target.facts.height_width
     generator = np.random.default_rng(1)
     sizes = [

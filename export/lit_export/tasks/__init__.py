@@ -35,7 +35,7 @@ TASKS = {
 
 
 def doubts(module: nn.Module, name: str) -> list[str]:
-    """What in the module speaks for another task than the one that was named: its losses and metrics."""
+    """Signs that the module is for another task than the named one: its losses and metrics."""
     classes = {type(part).__name__ for part in module.modules()}
 
     def marks_of(task: ExportTask) -> list[str]:

@@ -19,13 +19,13 @@ from lit_infer.tasks.image_classification import TASK as RUNTIME
 
 
 class Classifier(ImageModule):
-    """Probabilities float32 [batch, classes], each row summing to 1; logits and log-probabilities become these here."""
+    """Probabilities float32 [batch, classes], each row summing to 1; logits and log-probabilities are converted."""
 
     output = "probabilities"
     answers_probabilities = False
 
     def forward(self, images: Tensor) -> Tensor:
-        """A softmax, unless the module ends in one of its own: another would level its answers."""
+        """A softmax, unless the module ends in one of its own: a second one would flatten its answers."""
         scores = self.scores(images)
         return scores if self.answers_probabilities else torch.softmax(scores, dim=-1)
 
@@ -37,8 +37,8 @@ class Classifier(ImageModule):
         if not are_shares or self.answers_probabilities:
             return ()
         return (
-            "the module answers values from 0 to 1 that do not sum to 1, and a softmax is put on them. If each is a "
-            f"label's own probability, this is task {image_multilabel.TASK.name}",
+            "the module answers values from 0 to 1 that do not sum to 1, and a softmax is applied to them. If each is "
+            f"a label's own probability, this is task {image_multilabel.TASK.name}",
         )
 
     def check(self, answer: NDArray[Any]) -> None:
@@ -47,7 +47,7 @@ class Classifier(ImageModule):
         if answer.shape[1] == 1:
             raise UsageError(
                 "the module answers one value for each image, and the softmax of one value is always 1. "
-                f"Export it as task {image_embedding.TASK.name}, which gives the value as it is"
+                f"Export it as task {image_embedding.TASK.name}, which gives the value unchanged"
             )
 
 

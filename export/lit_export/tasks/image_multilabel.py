@@ -20,7 +20,7 @@ from lit_infer.tasks.image_multilabel import USUAL, above
 
 
 class Multilabel(ImageModule):
-    """Probabilities float32 [batch, labels], each of its own; logits become these here."""
+    """Probabilities float32 [batch, labels], each independent; logits are converted."""
 
     output = "probabilities"
     answers_probabilities = False
@@ -31,17 +31,17 @@ class Multilabel(ImageModule):
         return scores if self.answers_probabilities else torch.sigmoid(scores)
 
     def find_out(self, scores: Tensor, facts: DeploymentFacts) -> Sequence[str]:
-        """Whether the scores are probabilities already: what lies within 0 and 1 and comes from a sigmoid is."""
+        """Whether the scores are probabilities already: values within 0 and 1 that come from a sigmoid are."""
         stated = facts.answers.get("scores")
         within = bool(((scores >= 0) & (scores <= 1)).all())
         if stated == "probabilities" and not within:
             raise UsageError(
-                f"answers: scores are said to be probabilities, and the module answers from {float(scores.min()):.3g} "
+                f"answers: scores are declared probabilities, but the module answers from {float(scores.min()):.3g} "
                 f"to {float(scores.max()):.3g}"
             )
         if stated is None and within and not self.ends_in_sigmoid:
             raise UsageError(
-                "the module answers values from 0 to 1 that come from no sigmoid, so that they may be probabilities or "
+                "the module answers values from 0 to 1 that do not come from a sigmoid: they may be probabilities or "
                 "small logits. Say which in --spec: answers: {scores: probabilities} or answers: {scores: logits}"
             )
         self.answers_probabilities = stated == "probabilities" or (stated is None and within)
@@ -52,7 +52,7 @@ class Multilabel(ImageModule):
 
 
 def _values(rows: NDArray[Any], truths: Sequence[Any], reading: Reading) -> dict[str, float]:
-    """Macro F1 at the thresholds, and the mean average precision, over the labels that were seen or said."""
+    """Macro F1 at the thresholds, and the mean average precision, over the labels that were present or predicted."""
     truth = np.asarray(truths) > USUAL
     said = above(rows, reading)
     scores = [_f1(said[:, label], truth[:, label]) for label in range(truth.shape[1]) if _is_told(said, truth, label)]
@@ -81,7 +81,7 @@ def _average_precision(scores: NDArray[Any], truth: NDArray[np.bool_]) -> float:
 
 
 def tuned(rows: NDArray[np.float32], truths: Sequence[Any], reading: Reading) -> TunedFacts:
-    """For each label the threshold with the best F1, halfway between two scores; the usual one where nothing tells."""
+    """For each label the threshold with the best F1, halfway between two scores; the default if images do not tell."""
     truth = np.asarray(truths) > USUAL
     thresholds = tuple(_best_threshold(rows[:, label], truth[:, label]) for label in range(truth.shape[1]))
     names = reading.labels or tuple(map(str, range(truth.shape[1])))

@@ -21,13 +21,13 @@ class Regressor(ImageModule):
     output = "values"
 
     def forward(self, images: Tensor) -> Tensor:
-        """The numbers, as they are."""
+        """The numbers, unchanged."""
         scores = self.scores(images)
         return scores[:, None] if scores.ndim == 1 else scores
 
 
 def _values(rows: NDArray[Any], truths: Sequence[Any], _: Reading) -> dict[str, float]:
-    """The mean absolute error over all values; and the mean R² of those that vary, where it means something."""
+    """The mean absolute error over all values; and the mean R² of those that vary, if it is defined."""
     truth = np.asarray(truths, dtype=np.float64)
     residuals = rows.astype(np.float64) - truth
     found = {"MAE": float(np.abs(residuals).mean())}

@@ -37,7 +37,7 @@ class ImageModule(nn.Module):
         self.dtype = dtype_of(module)
         self.memory_format = torch.contiguous_format
         self.ends_in_sigmoid = False
-        """Whether the module's scores come straight from a sigmoid, as far as that was looked at."""
+        """Whether the module's scores come straight from a sigmoid, as far as that was checked."""
         self.normalized = facts.normalize is not None
         if facts.normalize is not None:  # the default dtype may be another: user's code can set it
             mean, std = (
@@ -49,7 +49,7 @@ class ImageModule(nn.Module):
     def pixels(self, images: Tensor) -> Tensor:
         """What the user's module was trained on: [batch, channels, height, width], contiguous, in the weights' dtype.
 
-        The order in memory is asked for, since a permuted tensor keeps its own and so do the answers of convolutions,
+        The memory format is set explicitly: a permuted tensor keeps its own, and so do the outputs of convolutions,
         which `view` then refuses.
         """
         pixels = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=self.memory_format) * (1.0 / 255)
@@ -60,7 +60,7 @@ class ImageModule(nn.Module):
         return main_output(self.module(self.pixels(images))).to(torch.float32)
 
     def find_out(self, scores: Tensor, facts: DeploymentFacts) -> Sequence[str]:
-        """Look at the module's scores for some noise, and take them as what they are. Returns what to warn of."""
+        """Find out from noise what the module's scores are. Returns warnings."""
         del scores, facts
         return ()
 
@@ -73,7 +73,7 @@ class ImageModule(nn.Module):
 
 
 def main_output(output: Any) -> Tensor:
-    """The logits or features, also of a module that answers several things."""
+    """The logits or features, also of a module with several outputs."""
     if isinstance(output, dict):
         output = output.get("logits", next(iter(output.values()), None))
     elif isinstance(output, tuple | list) and output:
@@ -138,7 +138,7 @@ class _Noise:
 
 
 def image_noise(generator: np.random.Generator, count: int, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """Images uint8 [count, *shape], dark to bright and fine to coarse, so that no layer sees one scale only."""
+    """Images uint8 [count, *shape], dark to bright and fine to coarse, so that no layer sees only one scale."""
     height, width, channels = shape
     images = []
     for index in range(count):
@@ -150,7 +150,7 @@ def image_noise(generator: np.random.Generator, count: int, shape: tuple[int, in
 
 
 _LOOKS = 8
-"""Batches of noise that tell what a module's scores are."""
+"""Batches of noise that show what a module's scores are."""
 
 
 def _scores(wrapped: ImageModule, shape: tuple[int, int, int], options: Options) -> Tensor:
@@ -161,12 +161,12 @@ def _scores(wrapped: ImageModule, shape: tuple[int, int, int], options: Options)
         found = [wrapped.scores(images) for images in batches]
     shapes = {tuple(scores.shape[1:]) if scores.ndim else () for scores in found}
     if found[0].ndim == 0 or len(shapes) > 1:
-        raise GateError(f"the module answers {list(found[0].shape)} for {size} images, and not the same for all")
+        raise GateError(f"the module answers {list(found[0].shape)} for {size} images, and different shapes for others")
     return torch.cat(found)
 
 
 class _Sigmoids(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Remembers what sigmoids have answered."""
+    """Records the outputs of sigmoids."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -175,7 +175,7 @@ class _Sigmoids(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         answer = func(*args, **(kwargs or {}))
         if func.overloadpacket in _SIGMOIDS:
-            self.answers.append(answer)  # kept, so that nothing else gets its memory
+            self.answers.append(answer)  # kept, so that its memory is not reused
         return answer
 
 
@@ -190,12 +190,12 @@ def _ends_in_sigmoid(wrapped: ImageModule, example: Arrays) -> bool:
 
 
 def _memory_format(wrapped: ImageModule, example: Arrays) -> torch.memory_format:
-    """Contiguous, as data loaders give batches; channels-last for a module in that format that takes nothing else."""
+    """Contiguous, as data loaders give batches; channels-last for a module that takes only that format."""
     if not any(_is_channels_last(weight) for weight in wrapped.module.parameters()):
         return torch.contiguous_format
     for memory_format in (torch.contiguous_format, torch.channels_last):
         wrapped.memory_format = memory_format
-        with suppress(RuntimeError), torch.no_grad():  # `view` of a tensor in another order than it expects
+        with suppress(RuntimeError), torch.no_grad():  # `view` of a tensor in an unexpected memory format
             wrapped.scores(torch.from_numpy(example[0]))
             return memory_format
     return torch.contiguous_format

@@ -1,4 +1,4 @@
-"""What a task is to the exporter: one frozen `ExportTask` each, the twin of `lit_infer.tasks.TaskSpec`."""
+"""What the exporter knows about a task: one frozen `ExportTask` each, the twin of `lit_infer.tasks.TaskSpec`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ class Scoring:
     """How the answers for labelled images are scored: the number is `TaskSpec.metric`."""
 
     labelled: Callable[[Question], Labelled]
-    """The labelled images behind `--data`. Raises UsageError where it is not certain what is true of one."""
+    """The labelled images behind `--data`. Raises UsageError if the truth of one is not certain."""
     condensed: Callable[[NDArray[np.float32]], NDArray[Any]]
-    """Rows of answers as what of them has to be kept until all are there."""
+    """Rows of answers reduced to what must be kept until all are there."""
     values: Callable[[NDArray[Any], Sequence[Any], Reading], dict[str, float]]
-    """From all that was kept, and all truths: the task's metric first, and what else is worth knowing."""
+    """From all that was kept, and all truths: the task's metric first, then other scores."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,14 @@ class TunedFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportTask:
-    """All that the exporter knows of a task."""
+    """All that the exporter knows about a task."""
 
     name: str
     target: Callable[[nn.Module, DeploymentFacts, Options], Target]
-    """The module around the user's, and its sides."""
+    """The wrapper module, and its sides."""
     score: Scoring | None = None
-    """None: there is nothing to be right or wrong about."""
+    """None: its answers cannot be right or wrong."""
     marks: tuple[str, ...] = ()
-    """How the class names of losses and metrics begin that modules of this task hold."""
+    """Beginnings of the class names of losses and metrics in modules of this task."""
     tuned: Callable[[NDArray[np.float32], Sequence[Any], Reading], TunedFacts] | None = None
     """From the eager module's answers for labelled images and the truths: better facts of how answers are read."""

@@ -38,7 +38,7 @@ class Target:
     batch: int | None
     """The batch size that the graph is frozen to; None: any."""
     warnings: tuple[str, ...] = ()
-    """What the user should know of how the module was taken."""
+    """What the user should know about how the module was taken."""
 
     @property
     def dynamic(self) -> tuple[dict[int, str], ...]:
@@ -59,7 +59,7 @@ class Target:
 
     @property
     def reading(self) -> Reading:
-        """What reading its answers takes."""
+        """What is needed to read its answers."""
         last = self.outputs[0].shape[-1] if self.outputs[0].shape else None
         size = last if isinstance(last, int) else None
         return self.spec.reading(labels=self.facts.labels, answers=self.facts.answers, size=size)
@@ -68,8 +68,8 @@ class Target:
 def answers(module: nn.Module, inputs: Arrays) -> Arrays:
     """The eager module's answers. Raises GateError for a module in training mode, and for NaN or infinity."""
     if any(part.training for part in module.modules()):
-        raise GateError("the module is in training mode: its answers would not be those of production")
-    with torch.no_grad():  # and not in inference mode: a module may want gradients of its own inside
+        raise GateError("the module is in training mode: its answers would not be those of deployment")
+    with torch.no_grad():  # and not in inference mode: a module may compute gradients itself
         output = module(*(torch.from_numpy(array) for array in inputs))
     found = tuple(tensor.detach().numpy() for tensor in (output if isinstance(output, tuple) else (output,)))
     if not all(np.isfinite(array).all() for array in found):
@@ -78,7 +78,7 @@ def answers(module: nn.Module, inputs: Arrays) -> Arrays:
 
 
 class _Cast(nn.Module):
-    """A module in a lower precision that takes and answers what it did before."""
+    """A module in a lower precision with the same inputs and outputs as before."""
 
     def __init__(self, module: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()

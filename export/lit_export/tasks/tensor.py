@@ -1,4 +1,4 @@
-"""Task `tensor`: any module, as it is. Several inputs, several outputs, integers, sequences; no preprocessing.
+"""Task `tensor`: any module, unchanged. Several inputs, several outputs, integers, sequences; no preprocessing.
 
 Inputs come from the module's `example_input_array` or from `--input [name=]3x224x224[:dtype]`. Outputs are named by
 their keys where the module answers a dict or a named tuple, else `output`, or `output_0`, `output_1`, …
@@ -31,7 +31,7 @@ Sizes = Mapping[str, int]
 
 @dataclass(frozen=True)
 class Input:
-    """An input of the module: an example of it, and which of its sides may vary."""
+    """An input of the module: an example of it, and which of its axes may vary."""
 
     name: str
     example: NDArray[Any]
@@ -52,7 +52,7 @@ class Input:
 
 
 class Flat(nn.Module):
-    """A module from tensors to a tuple of tensors, whatever it takes and answers itself."""
+    """A module from tensors to a tuple of tensors, whatever the module takes and returns itself."""
 
     def __init__(self, module: nn.Module, keywords: tuple[str, ...] | None) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Flat(nn.Module):
         self.keywords = keywords
 
     def answer(self, *tensors: Tensor) -> Any:
-        """The module's answer, as it gives it."""
+        """The module's answer, unchanged."""
         if self.keywords is None:
             return self.module(*tensors)
         return self.module(**dict(zip(self.keywords, tensors, strict=True)))
@@ -113,12 +113,12 @@ def _inputs(module: nn.Module, given: Sequence[str]) -> tuple[list[Input], tuple
             "set example_input_array in the module, or give --spec FILE for images"
         )
     if given:
-        made = [_parsed(text, place, parameters) for place, text in enumerate(given)]
+        made = [_parsed(text, index, parameters) for index, text in enumerate(given)]
         return made, tuple(entry.name for entry in made) if any("=" in text for text in given) else None
     if isinstance(example, Mapping):
         return [Input(name, _array(tensor), {}) for name, tensor in example.items()], tuple(example)
     tensors = example if isinstance(example, tuple | list) else (example,)
-    names = [*parameters, *(f"input_{place}" for place in range(len(parameters), len(tensors)))]
+    names = [*parameters, *(f"input_{index}" for index in range(len(parameters), len(tensors)))]
     return [Input(name, _array(tensor), {}) for name, tensor in zip(names, tensors, strict=False)], None
 
 
@@ -128,7 +128,7 @@ def _array(tensor: Any) -> NDArray[Any]:
     return tensor.detach().cpu().numpy()
 
 
-def _parsed(text: str, place: int, parameters: Sequence[str]) -> Input:
+def _parsed(text: str, index: int, parameters: Sequence[str]) -> Input:
     """`[name=]3x224x224[:dtype]`; the batch is added in front."""
     match = _INPUT.fullmatch(text)
     if not match or not text:
@@ -137,7 +137,7 @@ def _parsed(text: str, place: int, parameters: Sequence[str]) -> Input:
     dtype = match["dtype"] or "float32"
     if dtype not in ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"):
         raise UsageError(f"--input {text!r}: the dtype {dtype} is not known; use float32, int64, uint8, bool, …")
-    name = match["name"] or (parameters[place] if place < len(parameters) else f"input_{place}")
+    name = match["name"] or (parameters[index] if index < len(parameters) else f"input_{index}")
     return Input(name, np.zeros((2, *shape), dtype=dtype), {})
 
 
@@ -148,9 +148,9 @@ def _with_dynamic(inputs: list[Input], *, static_batch: int | None, wishes: Sequ
         if entry.example.ndim and entry.example.shape[0] == batch and static_batch is None:
             dynamic[0] = BATCH
     for wish in wishes:
-        side, places = _wished(wish, inputs)
-        for place, axis in places:
-            sides[place][axis] = side
+        side, axes = _wished(wish, inputs)
+        for index, axis in axes:
+            sides[index][axis] = side
     resized = [_at_batch(entry.example, batch, static_batch) for entry in inputs]
     return [Input(entry.name, array, dynamic) for entry, array, dynamic in zip(inputs, resized, sides, strict=True)]
 
@@ -171,16 +171,16 @@ def _wished(wish: str, inputs: Sequence[Input]) -> tuple[str, list[tuple[int, in
     if not side.isidentifier() or not axis.isdecimal():
         raise UsageError(f"--dynamic {wish}: expected height, width, NAME=AXIS or NAME=INPUT.AXIS, as in length=1")
     able = [
-        (place, int(axis))
-        for place, entry in enumerate(inputs)
+        (index, int(axis))
+        for index, entry in enumerate(inputs)
         if (not only or entry.name == only) and int(axis) < entry.example.ndim
     ]
-    length = {place: inputs[place].example.shape[axis] for place, axis in able}
-    places = [pair for pair in able if length[pair[0]] == length[able[0][0]]]  # a side of one name has one length
-    if not places:
+    length = {index: inputs[index].example.shape[axis] for index, axis in able}
+    axes = [pair for pair in able if length[pair[0]] == length[able[0][0]]]  # a side of one name has one length
+    if not axes:
         known = ", ".join(f"{entry.name} {list(entry.example.shape)}" for entry in inputs)
         raise UsageError(f"--dynamic {wish}: no input has such an axis; the inputs are {known}")
-    return side, places
+    return side, axes
 
 
 def _sizes_that_work(flat: Flat, inputs: Sequence[Input], base: Sizes) -> list[Sizes]:
@@ -193,11 +193,11 @@ def _sizes_that_work(flat: Flat, inputs: Sequence[Input], base: Sizes) -> list[S
         sizes = {side: factor * size + more if side in others else size for side, size in base.items()}
         try:
             answers(flat, _made(inputs, np.random.default_rng(0), sizes))
-        except Exception:  # noqa: S112 - a module may demand multiples, and says so in any way
+        except Exception:  # noqa: S112 - a module may demand multiples, and may raise anything
             continue
         tried.append(sizes)
     if len(tried) == 1:
-        raise UsageError(f"--dynamic {others[0]}: the module itself refuses any other size than the example's")
+        raise UsageError(f"--dynamic {others[0]}: the module itself refuses all sizes but the example's")
     return tried
 
 
@@ -207,10 +207,10 @@ def _outputs(flat: Flat, inputs: Sequence[Input], names: Sequence[str], base: Si
     shapes: list[list[Dimension]] = [list(array.shape) for array in plain]
     for side, size in base.items():
         larger = answers(flat, _made(inputs, np.random.default_rng(0), {**base, side: 2 * size}))
-        for place, array in enumerate(larger):
+        for index, array in enumerate(larger):
             for axis, length in enumerate(array.shape):
-                if length != plain[place].shape[axis]:
-                    shapes[place][axis] = side if length == 2 * size else f"{names[place]}_{axis}"
+                if length != plain[index].shape[axis]:
+                    shapes[index][axis] = side if length == 2 * size else f"{names[index]}_{axis}"
     return tuple(_described(name, array, tuple(shape)) for name, array, shape in zip(names, plain, shapes, strict=True))
 
 
@@ -234,7 +234,7 @@ def _flattened(output: Any, name: str) -> list[tuple[str, Tensor]]:
     elif isinstance(output, tuple) and hasattr(output, "_fields"):
         parts = list(zip(output._fields, output, strict=True))
     elif isinstance(output, tuple | list):
-        parts = [(f"{'' if name else 'output_'}{place}", part) for place, part in enumerate(output)]
+        parts = [(f"{'' if name else 'output_'}{index}", part) for index, part in enumerate(output)]
     else:
         raise UsageError(
             f"the module answers {type(output).__name__}; a graph answers tensors, or dicts and tuples of them"

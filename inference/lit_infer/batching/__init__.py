@@ -1,1 +1,1 @@
-"""Items of many callers in batches: a batcher, its futures, streams in order, sessions for one call or for many."""
+"""Items from many callers in batches: a batcher, its futures, ordered streams, sessions for one call or for many."""

@@ -1,10 +1,10 @@
-"""Dynamic batching: callers hand in one item each and hold a future; workers take what waits and run it as one batch.
+"""Dynamic batching: callers submit single items and get futures; workers run the waiting items as one batch.
 
     submit -> the queue (bounded in items and bytes) -> a worker takes up to `max_batch` -> run_batch -> futures
 
-No thread waits for work: one that brings an item starts a worker on a pool when there is room for one more, and a
+No thread waits for work: a thread that submits an item starts a worker on a pool if there is room for one more, and a
 worker that finds the queue empty ends. So an idle batcher costs nothing. A worker also prepares its items (decodes
-and resizes, inside `run_batch`): plain threads that do everything for a few requests each were the quickest shape.
+and resizes, inside `run_batch`): plain threads that do everything for a few requests each were the fastest design.
 """
 
 import threading
@@ -30,16 +30,16 @@ class BatchPolicy:
 
     max_batch: int = 8
     max_delay: float = 0.0
-    """Seconds that a batch waits to fill up, counted from its first item. 0: a batch is what waits when a worker is
-    free, so batches grow with the load and a lone item never waits."""
+    """Seconds that a batch waits to fill up, from its first item on. 0: a batch is what waits when a worker is free,
+    so batches grow with the load and a lone item never waits."""
     max_items: int = 1024
-    """Items waiting. One more is refused at once with OverloadedError."""
+    """Waiting items. One more is refused at once with OverloadedError."""
     max_bytes: int = 256 * 2**20
-    """Bytes waiting, as `submit` was told."""
+    """Waiting bytes, as given to `submit`."""
 
     def __post_init__(self) -> None:
         if self.max_batch < 1 or self.max_items < 1 or self.max_bytes < 1 or self.max_delay < 0:
-            raise UsageError(f"a batch policy's sizes are at least 1 and its delay at least 0, not {self}")
+            raise UsageError(f"a batch policy's sizes must be at least 1 and its delay at least 0, not {self}")
 
 
 class _Waiting(msgspec.Struct, Generic[T, R]):
@@ -47,7 +47,7 @@ class _Waiting(msgspec.Struct, Generic[T, R]):
     future: QuickFuture[R]
     size: int
     arrived: float = 0.0
-    """Not noted for an item that can neither expire nor keep a batch waiting."""
+    """Not set for an item that can neither expire nor keep a batch waiting."""
     deadline: float | None = None
     runs_by: float = 0.0
     """When a batch with this item stops waiting for more."""
@@ -66,7 +66,7 @@ class Batcher(Generic[T, R]):
         policy: BatchPolicy | None = None,
         workers: int = 1,
     ) -> None:
-        """`run_batch` answers items in order; an Exception in an item's place fails that item alone. It is called
+        """`run_batch` answers items in order; an Exception instead of an answer fails that item alone. It is called
         from up to `workers` threads at once.
         """
         self.policy = policy or BatchPolicy()
@@ -87,7 +87,7 @@ class Batcher(Generic[T, R]):
         """Queue one item. `size`: its bytes; `timeout`: seconds in which its batch must have begun.
 
         Cancelling the future before its batch begins drops the item. Raises OverloadedError when the queue is full;
-        the future raises ExpiredError when the timeout passed first, or what `run_batch` raised.
+        the future raises ExpiredError if the timeout passes first, or what `run_batch` raised.
         """
         waiting: _Waiting[T, R] = self._as_waiting(item, size, timeout)
         dropped: list[_Waiting[T, R]] = []
@@ -95,21 +95,21 @@ class Batcher(Generic[T, R]):
             if self._closed:
                 raise UsageError("closed: no more items are taken")
             if not (fits := self._fits(size)):
-                dropped = self._sweep()  # what nobody waits for any more makes room
+                dropped = self._sweep()  # dropping what is no longer awaited makes room
                 fits = self._fits(size)
             if fits:
                 self._enqueue(waiting)
         if dropped:
-            _tell_expired(dropped)
+            _fail_expired(dropped)
         if not fits:
             raise OverloadedError(
-                f"{len(self._queue)} items ({self._bytes:,} bytes) wait already; the queue's limits are "
+                f"{len(self._queue)} items ({self._bytes:,} bytes) are already waiting; the queue's limits are "
                 f"{self.policy.max_items:,} items and {self.policy.max_bytes:,} bytes. Try again later"
             )
         return waiting.future
 
     def close(self) -> None:
-        """Take no more items, answer those that wait, then return. A second call does nothing."""
+        """Take no more items, answer those waiting, then return. A second call does nothing."""
         with self._lock:
             self._closed = True
             self._changed.notify_all()
@@ -127,7 +127,7 @@ class Batcher(Generic[T, R]):
         now = time.monotonic()
         if timeout is None:
             return _Waiting(item, QuickFuture(), size, now, None, now + delay)
-        # Waiting for company must not be what an item's deadline is missed by.
+        # Waiting for the batch to fill must not make an item miss its deadline.
         return _Waiting(item, QuickFuture(), size, now, now + timeout, now + min(delay, timeout / 2))
 
     def _enqueue(self, waiting: _Waiting[T, R]) -> None:
@@ -135,15 +135,15 @@ class Batcher(Generic[T, R]):
             self._start_worker()
         self._queue.append(waiting)
         self._bytes += waiting.size
-        # A worker that sleeps waits for its batch to fill up; an item with a deadline may cut that short.
+        # A sleeping worker waits for its batch to fill up; an item with a deadline may cut that short.
         if self._sleeps and (waiting.deadline is not None or len(self._queue) >= self.policy.max_batch):
             self._changed.notify()
 
     def _sweep(self) -> list[_Waiting[T, R]]:
-        """Take what was cancelled or has expired out of the full queue; the latter must still be told."""
+        """Remove cancelled and expired items from the full queue; the expired ones are still to be failed."""
         if self._swept:
             return []
-        self._swept = True  # until a batch is taken: a flood of refusals must not search the queue each time
+        self._swept = True  # until a batch is taken: a flood of refused items must not search the queue each time
         now, kept = time.monotonic(), deque[_Waiting[T, R]]()
         dropped: list[_Waiting[T, R]] = []
         for waiting in self._queue:
@@ -161,7 +161,7 @@ class Batcher(Generic[T, R]):
         self._taking = True
 
     def _work(self) -> None:
-        """A worker's life: take a batch, run it, until nothing waits or another worker is about to take it."""
+        """A worker's life: take a batch, run it, until nothing is waiting or another worker is about to take it."""
         while batch := self._take():
             self._answer(batch)
             with self._lock:
@@ -179,7 +179,7 @@ class Batcher(Generic[T, R]):
                     waiting.future.set_exception(answer)
                 else:
                     sleepers += waiting.future.settle(answer)
-        except BaseException as error:  # whoever waits must hear of it, whatever it is
+        except BaseException as error:  # every waiting caller must get it, whatever it is
             for waiting in batch:
                 if not waiting.future.done():
                     waiting.future.set_exception(error)
@@ -187,7 +187,7 @@ class Batcher(Generic[T, R]):
             sleeper.release()
 
     def _take(self) -> list[_Waiting[T, R]]:
-        """The next batch, without what was cancelled or has expired. Empty: nothing is left, and the worker ends."""
+        """The next batch, without cancelled and expired items. Empty: nothing is left, and the worker ends."""
         batch: list[_Waiting[T, R]] = []
         dropped: list[_Waiting[T, R]] = []
         with self._lock:
@@ -205,7 +205,7 @@ class Batcher(Generic[T, R]):
                 self._active -= 1
             elif self._queue and self._active < self._workers and not self._closed:
                 self._start_worker()
-        _tell_expired(dropped)
+        _fail_expired(dropped)
         return batch
 
     def _wait_to_fill(self) -> None:
@@ -218,7 +218,7 @@ class Batcher(Generic[T, R]):
             self._sleeps = False
 
 
-def _tell_expired(dropped: Sequence[_Waiting[T, R]]) -> None:
+def _fail_expired(dropped: Sequence[_Waiting[T, R]]) -> None:
     """Never under the batcher's lock: a future's callback may submit again."""
     for waiting in dropped:
         if waiting.future.set_running_or_notify_cancel():

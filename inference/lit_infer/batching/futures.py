@@ -1,7 +1,7 @@
-"""A `concurrent.futures.Future` that is made, set and read in half the time; a batcher makes one for every item.
+"""A `concurrent.futures.Future` that takes half the time to make, set and read; a batcher makes one for every item.
 
-Most of what a future costs is its `threading.Condition`: several objects, and locking through Python code. This one's
-is a lock from C. All the rest, and all behaviour, is the standard library's.
+Most of what a future costs is its `threading.Condition`: several objects, and locking through Python code. Here it
+is a lock implemented in C. Everything else, and all behaviour, is the standard library's.
 """
 
 import _thread
@@ -13,7 +13,7 @@ _PENDING = "PENDING"
 
 
 class QuickFuture(Future[T]):
-    """Has the fields that `Future.__init__` sets, and no `__init__` of its base is called; a test compares them."""
+    """Sets the fields that `Future.__init__` would set, without calling it; a test compares them."""
 
     def __init__(self) -> None:
         self._condition: Any = _Condition()
@@ -24,9 +24,9 @@ class QuickFuture(Future[T]):
         self._done_callbacks: list[Any] = []
 
     def settle(self, result: T) -> "list[_thread.LockType]":
-        """As `set_result`, but whoever sleeps until it is there is not woken: release the locks to do it.
+        """As `set_result`, but the waiting threads are not woken: release the returned locks to wake them.
 
-        Who gives many results wakes all at the end. Woken earlier, they would only wait for the interpreter's lock.
+        A caller with many results wakes all at the end: woken earlier, they would only wait for the interpreter's lock.
         """
         sleepers: list[_thread.LockType] = self._condition.take_sleepers()
         self.set_result(result)
@@ -34,7 +34,7 @@ class QuickFuture(Future[T]):
 
 
 class _Condition(_thread.RLock):  # type: ignore[misc]  # final for typeshed, not for CPython
-    """As much of `threading.Condition` as a future needs: the lock is the object itself."""
+    """The part of `threading.Condition` that a future needs; the object is its own lock."""
 
     __slots__ = ("_sleepers",)
 
@@ -42,17 +42,17 @@ class _Condition(_thread.RLock):  # type: ignore[misc]  # final for typeshed, no
         self._sleepers: list[_thread.LockType] = []
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Called with the lock held, which is given up meanwhile. False: the time passed."""
+        """Called with the lock held, which is released meanwhile. False: the timeout passed."""
         sleeper = _thread.allocate_lock()
         sleeper.acquire()
         self._sleepers.append(sleeper)
-        lock: Any = self  # typeshed does not know the two methods that `threading.Condition` calls as well
+        lock: Any = self  # typeshed lacks the two methods, which `threading.Condition` calls as well
         held, woken = lock._release_save(), False
         try:
             woken = sleeper.acquire(timeout=-1 if timeout is None else max(0, timeout))
         finally:
             lock._acquire_restore(held)
-            if not woken and sleeper in self._sleepers:  # or who asks again and again would leave a lock each time
+            if not woken and sleeper in self._sleepers:  # otherwise each repeated wait would leave a lock behind
                 self._sleepers.remove(sleeper)
         return woken
 
@@ -63,7 +63,7 @@ class _Condition(_thread.RLock):  # type: ignore[misc]  # final for typeshed, no
         self._sleepers.clear()
 
     def take_sleepers(self) -> list[_thread.LockType]:
-        """The locks that `notify_all` would release; it will not any more."""
+        """Take the locks that `notify_all` would release."""
         with self:
             sleepers, self._sleepers = self._sleepers, []
         return sleepers

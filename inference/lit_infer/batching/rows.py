@@ -1,6 +1,6 @@
-"""Rows against a graph: filled up to the batch that it takes, run, and cut again. Used wherever a graph is run.
+"""Run rows through a graph: padded to the batch size that it takes, run, and split again. Used wherever a graph runs.
 
-Nothing here knows what rows mean; a joined batch is only right where rows do not depend on each other.
+Nothing here knows what rows mean; joining is only right if rows do not depend on each other.
 """
 
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ from lit_infer.tensors import Arrays
 
 
 def full(count: int, size: int | None) -> int:
-    """Rows to run for `count` of them: whole batches of `size`, or, where the graph takes any (None), just those."""
+    """Rows to run for `count` of them: whole batches of `size`, or just those, if the graph takes any (None)."""
     return count if size is None else -(-count // size) * size
 
 
 def filled(array: NDArray[Any], rows: int) -> NDArray[Any]:
-    """The array with zeros after its rows until there are that many."""
+    """The array, padded with rows of zeros to that many."""
     if len(array) >= rows:
         return array
     blank = np.zeros((rows - len(array), *array.shape[1:]), dtype=array.dtype)
@@ -27,7 +27,7 @@ def filled(array: NDArray[Any], rows: int) -> NDArray[Any]:
 
 
 def run(graph: Run, arrays: Sequence[NDArray[Any]], *, count: int, size: int | None) -> Arrays:
-    """The graph's outputs for the first `count` rows of the arrays, in batches of `size` where it takes no other."""
+    """The graph's outputs for the first `count` rows of the arrays, in batches of `size` if it takes no other."""
     rows = full(count, size)
     arrays = [filled(array, rows) for array in arrays]
     if rows == (size or rows):
@@ -42,11 +42,11 @@ def _batches(rows: int, size: int | None) -> list[tuple[int, int]]:
 
 
 def joined(parts: Sequence[Sequence[NDArray[Any]]]) -> Arrays:
-    """Several items' arrays as one batch's."""
+    """The arrays of several items, joined into one batch."""
     return tuple(parts[0]) if len(parts) == 1 else tuple(np.concatenate(column) for column in zip(*parts, strict=True))
 
 
 def split(outputs: Sequence[NDArray[Any]], counts: Sequence[int]) -> list[Arrays]:
-    """A batch's outputs as those of items with so many rows each."""
+    """The outputs of a batch, split into items with so many rows each."""
     ends = np.cumsum(counts).tolist()
     return [tuple(output[end - count : end] for output in outputs) for count, end in zip(counts, ends, strict=True)]

@@ -1,8 +1,8 @@
 """One graph, opened once or twice: on all threads for the latency of one call, on one thread for each of many callers.
 
 Two threads that run batches of their own, each on one core, get more done than one batch spread over two cores: 1,110
-images/s against 900 with MobileNetV3-small on the 2 cores measured. A lone call is quicker spread. The second opening
-takes some 25 ms and the weights' memory, so each is opened when it is first needed.
+images/s against 900 with MobileNetV3-small on the 2 cores measured. A lone call is faster when spread. A second
+session takes some 25 ms and the weights' memory again, so each is opened when first needed.
 """
 
 import ctypes
@@ -15,12 +15,12 @@ from lit_infer.errors import UsageError
 
 
 class Sessions:
-    """The openings of one graph in one process."""
+    """The open sessions of one graph in one process."""
 
     def __init__(self, graph: OpenGraph, *, threads: int) -> None:
         self._threads = threads
         self._reopen = graph.reopen
-        # Without a way to reopen it, the one graph is right for every number of threads.
+        # Without a way to reopen it, the one graph serves any number of threads.
         self._open = {graph.threads: graph} if graph.reopen else {1: graph, threads: graph}
         self._lock = threading.Lock()
         self._foreign = False
@@ -39,15 +39,15 @@ class Sessions:
         return self._foreign
 
     def opened(self) -> list[OpenGraph]:
-        """The openings there are now."""
+        """The sessions that are open now."""
         return list(self._open.values())
 
     def close(self) -> None:
-        """Let go of the graph."""
+        """Release the graph."""
         self._open, self._reopen = {}, None
 
     def leave_to_parent(self) -> None:
-        """After a fork, in the child: let nothing ever free the graphs, which would wait for threads not there."""
+        """After a fork, in the child: never free the graphs, which would wait for threads that do not exist here."""
         self._foreign = True
         for graph in self._open.values():
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(graph))

@@ -1,4 +1,4 @@
-"""What a manifest says of batches: whether rows can be joined, and how many a graph takes."""
+"""What a manifest says about batches: whether rows can be joined, and how many a graph takes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +10,7 @@ from lit_infer.manifest import Manifest
 
 
 def static_batch(manifest: Manifest) -> int | None:
-    """The first side of the first input, where it is fixed; None: any."""
+    """The first side of the first input, if it is fixed; None: any."""
     first = manifest.inputs[0].shape[0] if manifest.inputs and manifest.inputs[0].shape else None
     return first if isinstance(first, int) else None
 
@@ -24,7 +24,7 @@ def is_batched(manifest: Manifest) -> bool:
 
 
 def fixed_batch(manifest: Manifest) -> int | None:
-    """The one batch size of a graph whose rows can be joined, but only so many; None: any."""
+    """The fixed batch size of a graph whose rows can be joined; None: any."""
     return static_batch(manifest) if is_batched(manifest) else None
 
 

@@ -1,4 +1,4 @@
-"""A bounded number of items under way, and their answers in order: on threads, and from asyncio."""
+"""A bounded number of items in flight, and their answers in order: on threads, and from asyncio."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,7 +13,7 @@ R = TypeVar("R")
 def in_order(
     source: Iterator[T], size: int, start: Callable[[Sequence[T]], "Future[list[R]]"], ahead: int
 ) -> Iterator[R]:
-    """Start batches of `size` items, up to `ahead` beyond the one that is waited for; yield the answers of each.
+    """Start batches of `size` items, up to `ahead` beyond the one being awaited; yield the answers of each.
 
     Takes nothing before the first answer is asked for. Closed early, it cancels what has not begun.
     """
@@ -35,8 +35,8 @@ def in_order(
 
 
 async def gather(items: Iterable[T], start: Callable[[T], "Future[R]"], *, most: int) -> list[R]:
-    """The answers to all items, in order, with at most so many under way. Cancelled, it cancels those that wait."""
-    import asyncio  # here, because a program that never asks it should not wait for it
+    """The answers to all items, in order, with at most `most` in flight. Cancelled, it cancels the waiting ones."""
+    import asyncio  # here, so that programs that do not use it do not pay for the import
 
     under_way: deque[asyncio.Future[R]] = deque()
     found: list[R] = []

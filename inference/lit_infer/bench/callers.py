@@ -1,4 +1,4 @@
-"""Callers: what one thread does again and again, and the threads that do it at the same time."""
+"""Callers: what one thread does repeatedly, and the threads that do it at the same time."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Caller:
     """Timed. Raises OverloadedError if the call was refused but the next one may succeed."""
     check: Callable[[Any], Sequence[Timings]]
     """Not timed: checks the answer and gives the time of each stage, if known. Raises for a wrong answer, which may
-    well be quicker than a right one."""
+    well be faster than a right one."""
     wake: Callable[[], None] = nothing
     """Not timed; called before a turn."""
 

@@ -1,4 +1,4 @@
-"""What `measure` gives turns to: callers that call one subject again and again, and how long each call took."""
+"""What takes turns in `measure`: callers that call one subject repeatedly, and how long each call took."""
 
 import threading
 import time
@@ -33,7 +33,7 @@ class Cell(Protocol):
         """Call for that long, and remember each call's time."""
 
     def row(self) -> BenchRow:
-        """What was found."""
+        """What was measured."""
 
     def close(self) -> None:
         """Release threads and connections."""
@@ -87,7 +87,7 @@ class CallingCell:
         def repeat(caller: Caller) -> None:
             try:
                 self._repeat(caller, least, until)
-            except BaseException as error:  # raised again in the thread that waits
+            except BaseException as error:  # raised again in the waiting thread
                 failed.append(error)
 
         threads = [threading.Thread(target=repeat, args=(caller,), daemon=True) for caller in self._callers.each]

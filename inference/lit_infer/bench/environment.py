@@ -1,4 +1,4 @@
-"""What a figure is meaningless without: the machine, how much of it the process may use, and the versions."""
+"""What every figure depends on: the machine, how much of it the process may use, and the versions."""
 
 import os
 import platform

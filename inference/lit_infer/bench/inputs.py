@@ -1,4 +1,4 @@
-"""What a model is fed while it is measured: noise, the caller's own arrays, or the bundle's examples."""
+"""The inputs of a model while it is measured: noise, the caller's own arrays, or the bundle's examples."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

@@ -91,7 +91,7 @@ def _open(job: Benchmark) -> Measured:
     if job.servers is None:
         return Measured(own, ())
     served = job.servers.open(images=job.images, inputs=job.inputs or (own[0].arrays if own else None))
-    return Measured(own, served, [_looked_at(job, model, own) for model in served])
+    return Measured(own, served, [_recorded(job, model, own) for model in served])
 
 
 def _open_own(job: Benchmark, bundle: str) -> list[Subject]:
@@ -109,8 +109,8 @@ def _open_own(job: Benchmark, bundle: str) -> list[Subject]:
     return own
 
 
-def _looked_at(job: Benchmark, model: ServedModel, own: Sequence[Subject]) -> ServedRecord:
-    """Check that it is the model that is here, and measure what an empty request to its server costs."""
+def _recorded(job: Benchmark, model: ServedModel, own: Sequence[Subject]) -> ServedRecord:
+    """Check that it is the same model as the one in this process, and measure an empty request to its server."""
     agreement = check_same(model, own) if own else None
     most = job.callers or ([_SCENARIO_CALLERS] if job.scenarios else [])
     found = record(model, callers=most, seconds=min(_FLOOR_S, job.seconds or _FLOOR_S), agreement=agreement)
@@ -161,7 +161,7 @@ def _run_scenarios(job: Benchmark, opened: Measured, result: BenchResult) -> Non
 
 @contextmanager
 def _cut_short(result: BenchResult, has_figures: Callable[[], bool]) -> Iterator[None]:
-    """Note Ctrl-C, or an error such as a server that is gone, if there are figures already; otherwise let it pass."""
+    """Record Ctrl-C, or an error such as a lost server, if there are figures already; otherwise raise it."""
     try:
         yield
     except (KeyboardInterrupt, LitError) as stop:

@@ -1,4 +1,4 @@
-"""Percentiles of the calls' times, without those that so few calls cannot show."""
+"""Percentiles of the calls' times, without those that need more calls."""
 
 from collections.abc import Sequence
 

@@ -102,7 +102,7 @@ class _Session:
                 is_over.set()
 
         threading.Thread(target=test, daemon=True).start()
-        while not is_over.is_set():  # not Thread.join: after an interrupt it believes that the thread has ended
+        while not is_over.is_set():  # not Thread.join: after an interrupt it takes the thread for ended
             try:
                 is_over.wait()
             except BaseException as error:
@@ -115,7 +115,7 @@ class _Session:
                 self._answer(left)
         except BaseException as error:
             self._failed.append(error)
-        self._complete(left)  # what an error has left, at once, so that the test ends
+        self._complete(left)  # what an error has left is completed at once, so that the test ends
 
     def _answer(self, left: deque[Any]) -> None:
         """Answer the queries, or submit them, and take each off the list."""
@@ -163,7 +163,7 @@ def _seconds(target: LoadTarget, images: int) -> float:
 
 
 def _settings(loadgen: Any, load: Load, *, least: float) -> Any:
-    """`least`: seconds of the quickest query, from which the generator knows how many queries to make beforehand."""
+    """`least`: seconds of the fastest query, from which the generator works out how many queries to prepare."""
     settings = loadgen.TestSettings()
     settings.mode = loadgen.TestMode.PerformanceOnly
     settings.scenario = getattr(loadgen.TestScenario, load.scenario.title)
@@ -201,7 +201,7 @@ def _read(log: Path, load: Load, session: _Session) -> Driven:
         queries=found["result_query_count"],
         images=session.answered,
         seconds=session.images / _images_per_s(found, load),
-        # The generator knows no failed queries: it took refusals for answers, and for quick ones.
+        # The generator knows no failed queries: it took refusals for answers, and for fast ones.
         latencies_ms={} if session.refused else latencies,
         late=found.get("result_overlatency_query_count", 0),
         valid=is_valid and not session.refused,

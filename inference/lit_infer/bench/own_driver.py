@@ -110,7 +110,7 @@ class _Arrivals:
             self._changed.notify()
 
     def wait(self) -> None:
-        """Return when all are over. Raises any error other than a refusal."""
+        """Return when all have ended. Raises any error other than a refusal."""
         with self._changed:
             self._changed.wait_for(lambda: len(self.times) + len(self.refused) + len(self.failed) == self.sent)
         if self.failed:

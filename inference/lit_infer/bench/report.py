@@ -23,7 +23,7 @@ def table(rows: Sequence[BenchRow], *, everything: bool) -> Table:
     """Batch 1 and the best batch of each graph, or every row; the best one has a star."""
     fastest = best(rows)
     shown = [row for row in rows if everything or row.via == "submit" or row.batch_size == 1 or row in fastest.values()]
-    # A column whose values are all the same is left out: 80 characters are few.
+    # A column whose values are all the same is left out: there is little room in 80 characters.
     columns = {
         "threads": len({row.threads for row in rows if row.threads}) > 1,
         "callers": any(row.via == "submit" for row in rows),

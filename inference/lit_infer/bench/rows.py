@@ -31,12 +31,12 @@ class BenchRow:
     batch_size: int
     """Images per call; the most that `submit` puts in a batch."""
     via: Via
-    """call: one caller, a batch at a time, with all threads. submit: each caller hands over one image and waits."""
+    """call: one caller, a batch at a time, with all threads. submit: each caller submits one image and waits."""
     callers: int
     decoded: bool
     """Whether reading, decoding and resizing are part of the call."""
     calls: int
-    """How many calls were answered; the figures are of these."""
+    """How many calls were answered; the figures are about these."""
     p50_ms: float
     p90_ms: float | None
     """None, here and below: too few calls to tell."""
@@ -63,15 +63,15 @@ class Described(Protocol):
 
     @property
     def engine(self) -> str:
-        """What runs it."""
+        """The engine."""
 
     @property
     def device(self) -> str:
-        """Where it runs."""
+        """The device."""
 
     @property
     def threads(self) -> int:
-        """On how many threads; 0: the server's own."""
+        """Its number of threads; 0: the server's own."""
 
     @property
     def decoded(self) -> bool:
@@ -103,7 +103,7 @@ class CallTimes:
         milliseconds = np.array(self.times) * 1e3
         images = len(self.times) * (batch_size if via == "call" else 1)
         p50, p90, p95, p99, p999 = percentiles(milliseconds).values()
-        assert p50 is not None  # noqa: S101 - the median is always there
+        assert p50 is not None  # noqa: S101 - the median is always known
         return BenchRow(
             format=subject.name,
             engine=subject.engine,

@@ -6,7 +6,7 @@
     offline        all images at once                      images per second
 
 `mlperf_loadgen` drives them if it is installed, otherwise `own_driver`. Official runs take 600 s and more; these take
-as long as they are told to, and say so if there were too few queries for a result.
+for the given time, and report if there were too few queries for a result.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -48,12 +48,12 @@ SCENARIOS = {
 
 @dataclass(frozen=True)
 class Load:
-    """What a driver is to do."""
+    """What a driver has to do."""
 
     scenario: Scenario
     seconds: float
     rate: float
-    """Server: queries per second. Offline: the expected images per second, which say how many to hand over."""
+    """Server: queries per second. Offline: the expected images per second, which decides how many to send."""
     bound: float
     """Server: the seconds that the percentile must not exceed."""
 
@@ -153,7 +153,7 @@ def highest_rate(drive: Callable[[Load], Driven], load: Load) -> tuple[Load, Dri
     short = max(min(load.seconds, 1.0), load.seconds / 5)
     for _ in range(_PROBES):
         rate = (lowest + highest) / 2
-        # One that fails is repeated: a moment of other work on the machine is not the model's limit.
+        # One that fails is repeated: a moment of other work on the machine does not limit the model.
         if any(_holds(drive(replace(load, rate=rate, seconds=short))) for _ in range(2)):
             lowest = rate
         else:
@@ -181,7 +181,7 @@ def _row(subject: Driveable, load: Load, driven: Driven, driver: str) -> Scenari
     scenario = load.scenario
     is_server = scenario.name == "server"
     enough = driven.queries >= scenario.least_queries
-    told = scenario.percentile is not None and enough and not driven.failed
+    is_known = scenario.percentile is not None and enough and not driven.failed
     why = driven.why
     if not enough and not driven.failed:
         needed = scenario.least_queries * driven.seconds / max(1, driven.queries)
@@ -199,7 +199,7 @@ def _row(subject: Driveable, load: Load, driven: Driven, driver: str) -> Scenari
         queries=driven.queries,
         seconds=driven.seconds,
         percentile=scenario.percentile,
-        latency_ms=driven.latencies_ms.get(scenario.percentile or 0) if told else None,
+        latency_ms=driven.latencies_ms.get(scenario.percentile or 0) if is_known else None,
         bound_ms=load.bound * 1e3 if is_server else None,
         rate=load.rate if is_server else None,
         images_per_s=driven.images / driven.seconds,

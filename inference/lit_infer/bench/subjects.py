@@ -1,4 +1,4 @@
-"""What is measured in this process: the graphs of a model, open, and what they are fed."""
+"""What is measured in this process: the graphs of a model, open, and their inputs."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -33,7 +33,7 @@ class Subject:
     """Its usual name: onnx, onnx int8."""
     predictor: Predictor
     inputs: MakeInputs | None = None
-    """Arrays to feed it, of which it takes those that it has inputs for; None: noise in the manifest's shapes."""
+    """Arrays for its inputs; others among them are ignored; None: noise in the manifest's shapes."""
     images: Sequence[ImageInput] = ()
     """Images to decode and resize as part of each call; () measures the graph alone."""
     file: GraphFile | None = None
@@ -41,7 +41,7 @@ class Subject:
 
     @property
     def engine(self) -> str:
-        """What runs it, in its own words."""
+        """The engine, in its own words."""
         return self.predictor.engine
 
     @property
@@ -132,7 +132,7 @@ def sizes_for(subject: Subject, wanted: Sequence[int]) -> list[int]:
 
 
 def for_callers(subject: Subject, *, max_batch: int | None = None) -> tuple[Predictor, Sequence[ImageInput]]:
-    """A predictor for the same open graph, and the images to hand it one by one.
+    """A predictor for the same open graph, and the images to submit one by one.
 
     If the user gives no images they are noise, already prepared, and the predictor prepares nothing. Its queue has
     practically no limit, because the wait in it is what is measured.

@@ -76,7 +76,7 @@ class PredictorTarget:
 def rate_of(
     stream: Callable[[Sequence[int]], Iterator[OverloadedError | None]], count: int, *, seconds: float, least: int
 ) -> float:
-    """Images per second that a stream answers, from `least` images on and twice as many until it takes long enough."""
+    """Images per second that a stream answers, from `least` images on, doubled until it takes long enough."""
     while True:
         started = time.perf_counter()
         refused = [one for one in stream([index % count for index in range(least)]) if one is not None]
@@ -97,6 +97,6 @@ def check(prediction: Prediction) -> None:
 def _failure(future: Future[Prediction]) -> BaseException | None:
     try:
         check(future.result())
-    except BaseException as error:  # raised again in the thread that drives
+    except BaseException as error:  # raised again in the driving thread
         return error
     return None

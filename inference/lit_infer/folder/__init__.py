@@ -1,10 +1,10 @@
-"""Predict everything that some arguments name: `lit-infer PATH...`, and for other programs.
+"""Predict all images that the arguments name: `lit-infer PATH...`, also as a library.
 
     inputs = arguments.parse(["photos/"])
     summary = run_job(predictor, inputs, Job(output=Path("rows.jsonl")))
 
     arguments -> sources (search, archives, cloud) -> loading -> predictor.stream -> table -> outputs, tally
-    table: the rows that the model's task gives
+    table: the rows that the model's task defines
     outputs: writers, vectors, sorting, html_report; an unfinished run is kept beside them (partial, resume)
 
 `running.py` tells the story. Memory does not grow with the number of images.

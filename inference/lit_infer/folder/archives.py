@@ -1,7 +1,7 @@
 """Images inside `.tar` files (WebDataset shards) and `.zip` files, one after the other, without unpacking.
 
 A member's name is only a label: no file is ever opened or created under it. An archive's headers are not trusted:
-none of them can make more be read than the limits allow.
+none of them can cause more to be read than the limits allow.
 """
 
 import io
@@ -29,7 +29,7 @@ _LONG_HEADERS = (
     tarfile.XGLTYPE,
     tarfile.SOLARIS_XHDTYPE,
 )
-_MAX_HEADER = 2**20  # bytes of a tar's long names, which tarfile would hold in memory whatever their size
+_MAX_HEADER = 2**20  # bytes of a tar's long names, which tarfile would hold in memory however large
 _NO_ENTRIES = b"PK\x05\x06" + bytes(18)  # an empty zip file
 _MAX_CLASS = 1000  # bytes of a .cls member
 
@@ -60,7 +60,7 @@ def members(file: IO[bytes], name: str) -> Iterator[Member]:
 
 
 class _TarInfo(tarfile.TarInfo):
-    """A header that cannot fill the memory and that reports damage, which tarfile takes for the archive's end."""
+    """A header that cannot fill the memory and that reports damage, which tarfile would take for the archive's end."""
 
     @classmethod
     def fromtarfile(cls, file: tarfile.TarFile) -> Self:
@@ -74,10 +74,10 @@ class _TarInfo(tarfile.TarInfo):
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        """A header's first block. What has to be read as a whole must not be large."""
+        """A header's first block. A block that is read as a whole must not be large."""
         info = super().frombuf(buf, encoding, errors)
         if info.type in _LONG_HEADERS and info.size > _MAX_HEADER:
-            raise tarfile.ReadError(f"a header of {info.size:,} bytes")
+            raise tarfile.ReadError(f"its header of {info.size:,} bytes is too large")
         return info
 
 
@@ -109,13 +109,13 @@ def _read_tar(archive: tarfile.TarFile, info: tarfile.TarInfo, limit: int) -> by
     except (tarfile.TarError, EOFError, OSError) as error:
         raise InputError(f"cannot be read: {error}", code="unreadable") from None
     if len(data) != info.size:
-        raise InputError("the archive ends in the middle of it", code="unreadable")
+        raise InputError("the archive ends in the middle of the file", code="unreadable")
     return data
 
 
 def _zip_members(file: IO[bytes]) -> Iterator[Member]:
     with zipfile.ZipFile(io.BytesIO(_NO_ENTRIES)) as archive:
-        archive.fp = file  # zipfile then reads members, but no directory that might fill the memory
+        archive.fp = file  # so zipfile reads members, but never a directory that might fill the memory
         for info in zip_directory.entries(file):
             if search.is_image(info.filename):
                 yield Member(info.filename, lambda limit, info=info: _read_zip(archive, info, limit))  # type: ignore[misc]
@@ -129,7 +129,7 @@ def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> by
         with archive.open(info) as opened:
             data = opened.read(limit + 1)
             opened.read(1)  # the checksum is compared only at the end
-    except Exception as error:  # zlib, lzma and bz2 have errors of their own, BadZipFile, NotImplementedError, …
+    except Exception as error:  # zlib, lzma and bz2 errors, BadZipFile, NotImplementedError, …
         raise InputError(f"cannot be read: {error}", code="unreadable") from None
     _check_size(len(data), limit)
     return data

@@ -1,4 +1,4 @@
-"""Tell apart what `lit-infer PATH...` may name.
+"""Parse the arguments of `lit-infer PATH...`.
 
 cat.jpg  photos/  'photos/**/*.png'  -  @list.txt  s3://bucket/photos/  shard-0001.tar  photos.zip
 """

@@ -9,7 +9,7 @@ from lit_infer.folder import search
 
 
 def is_url(text: str) -> bool:
-    """Whether a path is meant for fsspec."""
+    """Whether a path is a URL, for fsspec."""
     return "://" in text
 
 
@@ -28,7 +28,7 @@ class Remote:
             raise InputError("no such file", code="not_found") from None
         except (MissingExtraError, UsageError) as error:
             raise InputError(str(error), code="unreadable") from None
-        except Exception as error:  # each service has error classes of its own
+        except Exception as error:  # each service has its own error classes
             raise InputError(f"cannot be read: {_reason(error)}", code="unreadable") from None
         if len(data) > limit:
             raise InputError(f"more than {limit:,} bytes", code="too_many_bytes")
@@ -43,7 +43,7 @@ def open_url(url: str) -> IO[bytes]:
 
 
 def is_folder(url: str) -> bool:
-    """Whether a URL names a folder (a prefix). Raises NotFoundError if there is nothing at it."""
+    """Whether a URL names a folder (a prefix). Raises NotFoundError if nothing is there."""
     files, path = _filesystem(url)
     try:
         return str(files.info(path)["type"]) == "directory"

@@ -114,10 +114,10 @@ def _write_cards(file: IO[str], rows: Iterable[Row], thumbnails: Thumbnails, tab
 
 @dataclass(frozen=True)
 class _Drawing:
-    """How answers of a kind are written."""
+    """How answers of a kind are drawn."""
 
     number: str
-    """The format of a number beside its name."""
+    """The format of a number next to its name."""
     groups: str
     """What the images can be filtered by; empty: nothing."""
     has_score: bool
@@ -162,7 +162,7 @@ def _head(model: str, count: int, failed: int) -> str:
 
 def _form(groups: Counter[str], drawing: _Drawing) -> str:
     def option(group: str, count: int) -> str:
-        # The first character tells the empty label from no choice.
+        # The first character distinguishes the empty label from no choice.
         return f'<option value="={escape(group)}">{escape(group) or "(no label)"} ({count:,})</option>'
 
     options = "".join(option(group, count) for group, count in sorted(groups.items()))
@@ -191,11 +191,11 @@ def _write_errors(file: IO[str], rows: Iterable[Row], failed: int) -> None:
             file.write(f"<tr>{''.join(f'<td>{escape(row[name])}' for name in ('path', 'code', 'error'))}</tr>\n")
     file.write("</tbody></table></div>\n")
     if shown < failed:
-        file.write(f"<p>These are the first {shown:,}; the output has all.</p>\n")
+        file.write(f"<p>Only the first {shown:,} are listed; the output has all.</p>\n")
 
 
 def _thumbnail(source: Path | bytes) -> str:
-    """A data URL, small; empty for what Pillow declines."""
+    """A data URL, small; empty for a file that Pillow cannot read."""
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
             image.draft("RGB", (_SIDE, _SIDE))

@@ -36,14 +36,14 @@ class ErrorLimit:
 
 @dataclass(frozen=True)
 class Job:
-    """One run: how to predict, and what to make of it."""
+    """One run: how to predict, and which outputs to make."""
 
     top_k: int = 5
     batch_size: int | None = None
-    """Images per run of the graph; None: the predictor's own."""
+    """Images per run of the graph; None: the predictor's."""
     limits: Limits = field(default_factory=Limits)
     threshold: float | None = None
-    """Below this score an image gets no label; None: as the model's facts say."""
+    """Below this score an image gets no label; None: as in the model's facts."""
     timings: bool = False
     """Whether rows have the milliseconds of each stage."""
     output: Path | None = None
@@ -57,7 +57,7 @@ class Job:
     resume: bool = False
 
     def written(self) -> dict[str, Path | None]:
-        """The outputs, each under the words that introduce its path in the summary."""
+        """The outputs, by the words that introduce each path in the summary."""
         return {
             "written to": self.output,
             "embeddings in": self.embeddings,
@@ -103,6 +103,6 @@ def _text(path: Path | None) -> str | None:
 
 
 def limits(*, max_pixels: int | None, max_bytes: int | None) -> Limits:
-    """The usual limits, except those that are given."""
+    """The default limits, except those that are given."""
     usual = Limits()
     return replace(usual, max_pixels=max_pixels or usual.max_pixels, max_bytes=max_bytes or usual.max_bytes)

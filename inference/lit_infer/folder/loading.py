@@ -1,4 +1,4 @@
-"""Read ahead: archives member by member, URLs several at a time. Local files stay paths."""
+"""Read ahead: archives member by member, several URLs at a time. Local files stay paths."""
 
 import hashlib
 import os
@@ -30,7 +30,7 @@ class LoadedItem:
 
 
 def load(items: Iterator[Item], *, max_bytes: int) -> Iterator[LoadedItem]:
-    """The items in their order; those that are not local files are read."""
+    """The items in order; those that are not local files are read."""
     with ThreadPoolExecutor(_READERS, thread_name_prefix="lit-read") as pool:
         ahead: deque[LoadedItem | Future[LoadedItem]] = deque()
         try:

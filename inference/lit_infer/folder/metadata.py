@@ -1,6 +1,6 @@
-"""A table beside images that says what is true of each: `metadata.csv` or `metadata.jsonl`.
+"""A table beside images with the true labels or values of each: `metadata.csv` or `metadata.jsonl`.
 
-As Hugging Face's ImageFolder has it: the column `file_name`, below the table's folder, and one for each label or value.
+As for Hugging Face's ImageFolder: the column `file_name`, below the table's folder, and one for each label or value.
 """
 
 import csv
@@ -17,7 +17,7 @@ FILE_NAME = "file_name"
 
 
 def table_of(folder: Path) -> Path:
-    """The table of a folder of images. Raises NotFoundError where there is none, UsageError where there are two."""
+    """The table of a folder of images. Raises NotFoundError if there is none, UsageError if there are two."""
     tables = [path for name in TABLES if (path := folder / name).is_file()]
     if not tables:
         raise NotFoundError(
@@ -32,15 +32,15 @@ def table_of(folder: Path) -> Path:
 def read(
     table: Path, *, names: Sequence[str] | None, size: int | None = None
 ) -> Iterator[tuple[Path, tuple[float, ...]]]:
-    """Each image with a number for each of `names`, in their order; without names the columns in theirs.
+    """Each image with a number for each of `names`, in that order; without names, for each column in the table's order.
 
-    `size`: how many there have to be. Raises UsageError for a column that is missing and a cell that is not a number.
+    `size`: how many there must be. Raises UsageError for a missing column and a cell that is not a number.
     """
     rows = list(_rows(table))
-    there = columns(table, rows)
-    wanted = names or there
+    all_columns = columns(table, rows)  # raises for a table without rows
+    wanted = names or all_columns
     if size is not None and len(wanted) != size:
-        raise UsageError(f"{table} has {len(wanted)} columns beside {FILE_NAME}, and {size} are needed")
+        raise UsageError(f"{table} has {len(wanted)} columns besides {FILE_NAME}; {size} are needed")
     for number, row in enumerate(rows, start=1):
         for name in (FILE_NAME, *wanted):
             if name not in row:

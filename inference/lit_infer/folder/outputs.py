@@ -1,4 +1,4 @@
-"""All that a job makes, as one thing: it is checked before the work, takes each result, and is finished once."""
+"""All outputs of a job together: checked before the work, given each result, and finished once."""
 
 import errno
 import json
@@ -21,17 +21,17 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def check(job: Job, inputs: Inputs) -> None:
-    """Whether everything can be written, asked before any work is done. Raises UsageError, MissingExtraError."""
+    """Whether everything can be written, checked before any work is done. Raises UsageError, MissingExtraError."""
     named = {"--output": job.output, "--embeddings": job.embeddings, "--report": job.report}
     if job.output is not None:
         writers.check(job.output)
     for option, suffix in (("--embeddings", ".npy"), ("--report", ".html")):
         if (path := named[option]) is not None:
-            writers.check_place(path, option=option)
+            writers.check_writable(path, option=option)
             if path.suffix != suffix:
                 raise UsageError(f"{option} {path}: the name must end in {suffix}")
     if job.resume and job.output is None:
-        raise UsageError("--resume goes on with an output file, and --json writes none")
+        raise UsageError("--resume continues an output file, and --json writes none")
     if job.hard_links and job.sort_into is None:
         raise UsageError("--hard-links is for --sort-into DIR")
     if job.sort_into is not None:
@@ -47,7 +47,7 @@ def _check_sort_into(folder: Path, job: Job, inputs: Inputs) -> None:
 
 
 class RunOutputs:
-    """What is made of the results, and what an earlier run had made of them already."""
+    """The outputs of a run, including those that an earlier, interrupted run has written."""
 
     def __init__(self, job: Job, inputs: Inputs, predictor: Predictor, table: Table, folder: Path | None) -> None:
         self._job = job
@@ -56,7 +56,7 @@ class RunOutputs:
         self._finished = False
         self._sorter = None
         if job.sort_into is not None:
-            by = table.task.sorts_by or ""  # _check_task refused a task without
+            by = table.task.sorts_by or ""  # _check_task refused a task without one
             self._sorter = Sorter(job.sort_into, by=by, root=inputs.root(), hard_links=job.hard_links)
         self._partial = self._vectors = self._thumbnails = None
         if folder is not None:
@@ -70,7 +70,7 @@ class RunOutputs:
             self._partial = Partial(folder, parts)
 
     def resumed(self, items: Iterator[Item]) -> Iterator[tuple[Item, Row]]:
-        """The rows that are done, each with the item that it belongs to, which is taken from `items` and compared."""
+        """The rows of the earlier run, each with its item, which is taken from `items` and compared."""
         if self._partial is None:
             return
         self._partial.keep_batches(self._batch_size)
@@ -85,7 +85,7 @@ class RunOutputs:
             self._partial.add(entry)
 
     def close(self) -> None:
-        """Bring to the disk what is there; where nothing is, or all is finished, leave nothing behind."""
+        """Flush what there is to disk; if there is nothing, or all is finished, leave nothing behind."""
         if self._partial is None:
             return
         try:
@@ -107,7 +107,8 @@ class RunOutputs:
         self._partial.commit()
         rows = self._partial.rows
         if job.report is not None and self._thumbnails is not None:
-            page = self._partial.folder / "report.html"  # not beside its place, where a kill would leave half of it
+            # Not beside the final path, where a kill would leave half of it.
+            page = self._partial.folder / "report.html"
             html_report.write(rows.read, self._thumbnails, page, table=self._table)
             writers.publish(page, job.report)
         if job.embeddings is not None and self._vectors is not None:
@@ -123,7 +124,7 @@ class RunOutputs:
 
 @contextmanager
 def opened(job: Job, inputs: Inputs, predictor: Predictor, table: Table) -> Iterator[RunOutputs]:
-    """The outputs of a job. A run that ends early keeps what it has done beside the output."""
+    """The outputs of a job. A run that ends early keeps its results beside the output."""
     check(job, inputs)
     _check_task(job, table, name=predictor.manifest.name)
     beside = job.output or job.embeddings or job.report
@@ -131,8 +132,8 @@ def opened(job: Job, inputs: Inputs, predictor: Predictor, table: Table) -> Iter
         yield RunOutputs(job, inputs, predictor, table, None)
         return
     facts = json.loads(json.dumps(identity(job, inputs, predictor)))
-    place = resume.folder_for(beside)
-    with _full_disk_is_told(place), resume.locked(place, identity=facts, resume=job.resume) as folder:
+    work = resume.folder_for(beside)
+    with _full_disk_is_reported(work), resume.locked(work, identity=facts, resume=job.resume) as folder:
         outputs = RunOutputs(job, inputs, predictor, table, folder)
         try:
             yield outputs
@@ -141,7 +142,7 @@ def opened(job: Job, inputs: Inputs, predictor: Predictor, table: Table) -> Iter
 
 
 def _check_task(job: Job, table: Table, *, name: str) -> None:
-    """Whether the model's answers can be put to what was asked for."""
+    """Whether the model's answers suit what was asked for."""
     task = table.task
     if task.needs_vectors and job.embeddings is None:
         raise UsageError(f"{name} gives embeddings: name a file for them with --embeddings out.npy")
@@ -152,7 +153,7 @@ def _check_task(job: Job, table: Table, *, name: str) -> None:
 
 
 @contextmanager
-def _full_disk_is_told(folder: Path) -> Iterator[None]:
+def _full_disk_is_reported(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -160,14 +161,14 @@ def _full_disk_is_told(folder: Path) -> Iterator[None]:
             raise
         where = error.filename or folder
         raise LitError(
-            f"{where}: {error.strerror}. Make room; the same line with --resume goes on with what is done"
+            f"{where}: {error.strerror}. Free some space; the same command with --resume continues from there"
         ) from None
 
 
 def _unchanged(row: Row, stamp: bytes, item: Item | None) -> Item:
     if item is None or item.name != row["path"]:
         found = "there are no more images" if item is None else f"{item.name} is there instead"
-        raise UsageError(f"--resume: {row['path']} was next, and {found}. Leave --resume out to start over")
+        raise UsageError(f"--resume: {row['path']} was expected next, but {found}. Leave --resume out to start over")
     if loading.stamp(item) != stamp:
-        raise UsageError(f"--resume: {item.name} has changed since. Leave --resume out to start over")
+        raise UsageError(f"--resume: {item.name} has changed since that run. Leave --resume out to start over")
     return item

@@ -33,11 +33,11 @@ class PartialFile(Protocol):
     """One file of the folder."""
 
     def count(self) -> int:
-        """For how many rows it holds data."""
+        """The number of rows that it holds data for."""
         ...
 
     def keep(self, rows: int) -> None:
-        """Drop what belongs to later rows."""
+        """Drop the data of later rows."""
         ...
 
     def add(self, entry: Entry) -> None:
@@ -45,11 +45,11 @@ class PartialFile(Protocol):
         ...
 
     def commit(self) -> None:
-        """Bring to the disk what was added."""
+        """Flush what was added to disk."""
         ...
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         ...
 
 
@@ -70,7 +70,7 @@ class Growing:
         self._file.write(data)
 
     def commit(self) -> None:
-        """Bring to the disk what was added."""
+        """Flush what was added to disk."""
         self._file.flush()
         os.fsync(self._file.fileno())
 
@@ -80,12 +80,12 @@ class Growing:
         self._file.truncate(size)
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._file.close()
 
 
 class RowsFile:
-    """`rows.jsonl`. Rows are held back until `commit`, which comes after everything that belongs to them is on disk."""
+    """`rows.jsonl`. Rows are held back until `commit`, which follows once all their other data is on disk."""
 
     def __init__(self, folder: Path) -> None:
         self.file = Growing(folder / "rows.jsonl")
@@ -114,7 +114,7 @@ class RowsFile:
         self.file.commit()
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self.file.close()
 
     def _whole(self) -> Iterator[tuple[int, Row]]:
@@ -136,7 +136,7 @@ class Stamps:
         self.file = Growing(folder / "inputs.bin")
 
     def count(self) -> int:
-        """How many stamps there are."""
+        """The number of stamps."""
         return self.file.size // 8
 
     def read(self) -> Iterator[bytes]:
@@ -153,11 +153,11 @@ class Stamps:
         self.file.add(entry.loaded.stamp)
 
     def commit(self) -> None:
-        """Bring to the disk what was added."""
+        """Flush what was added to disk."""
         self.file.commit()
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self.file.close()
 
 
@@ -186,12 +186,12 @@ class Partial:
             self.commit()
 
     def commit(self) -> None:
-        """Bring everything to the disk."""
+        """Flush everything to disk."""
         for part in self.parts:
             part.commit()
         self._committed = time.monotonic()
 
     def close(self) -> None:
-        """Let the files go."""
+        """Close the files."""
         for part in self.parts:
             part.close()

@@ -11,7 +11,7 @@ from lit_infer.tasks.choices import most_common
 
 
 def predictions_table(summary: Summary, *, rows: int) -> Table:
-    """The first rows of a run, errors before all else: among thousands they must not be missed."""
+    """The first rows of a run, errors first: among thousands they must not be missed."""
     task = summary.table.task
     title, score, following = task.headings
     table = Table("image", title, score, following, box=None, pad_edge=False)
@@ -21,14 +21,16 @@ def predictions_table(summary: Summary, *, rows: int) -> Table:
             table.add_row(path, "[red]error[/red]", "", f"[red]{escape(row['error'])}[/red]")
             continue
         shown = task.show(row)
-        others = "  ".join(f"{name} {number:.3f}" for name, number in shown.details[shown.told : shown.told + 2])
+        others = "  ".join(
+            f"{name} {number:.3f}" for name, number in shown.details[shown.in_title : shown.in_title + 2]
+        )
         score = "" if shown.score is None else f"{shown.score:.3f}"
         table.add_row(path, escape(shown.title or "-"), score, escape(others))
     return table
 
 
 def summary_lines(summary: Summary, *, written: Mapping[str, Path | None]) -> list[str]:
-    """What a run came to, in a few lines; `written` says which output is where."""
+    """The result of a run, in a few lines; `written` says where each output is."""
     lines = [_speed(summary), *summary.answers.lines()]
     if summary.codes:
         lines.append(f"errors: {most_common(summary.codes)}")

@@ -3,7 +3,7 @@
     job.json     what the rows depend on; a run that differs in any of it cannot continue here
     rows.jsonl   the rows so far
     inputs.bin   8 bytes per row: a digest of its file's size and date, so that a changed image is noticed
-    …            what the other outputs have so far (vectors.npy, thumbnails.jsonl)
+    …            the other outputs so far (vectors.npy, thumbnails.jsonl)
 
 `partial.py` says how the files grow. A run continues at the start of a batch, so that each image is in the batch in
 which an uninterrupted run would have put it.
@@ -75,7 +75,7 @@ def _check_same(folder: Path, identity: dict[str, Any]) -> None:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove the temporary files that killed runs have left, one for each."""
+    """Remove the temporary files that killed runs have left."""
     for path in folder.glob(".*"):
         path.unlink()
 

@@ -1,4 +1,4 @@
-"""The story of a run: take the images as they are found, predict, hand on the rows."""
+"""The story of a run: take the images as they are found, predict, pass the rows on."""
 
 import time
 from collections import deque
@@ -27,7 +27,7 @@ from lit_infer.tasks import Row
 def list_images(paths: Sequence[Path]) -> list[Path]:
     """Files as given and, below folders, files with an image's suffix; sorted per folder, each once.
 
-    Hidden files and folders are left out. Raises NotFoundError for a path that is not there and for a folder
+    Hidden files and folders are left out. Raises NotFoundError for a path that does not exist and for a folder
     without images, UsageError for a folder that cannot be listed.
     """
     found: dict[Path, None] = {}
@@ -59,10 +59,10 @@ def run(
 def run_job(
     predictor: Predictor, inputs: Inputs, job: Job, *, each: Callable[[Row], object] = lambda _: None
 ) -> Summary:
-    """Predict each image of the inputs, in order; `each` gets each row as soon as it is there.
+    """Predict each image of the inputs, in order; `each` is called with each row as soon as it is ready.
 
-    Every output appears under its name when it is whole. A run that ends early keeps what it has done, and the
-    same job with `resume` goes on from there. Raises GateError where too many images failed.
+    Every output appears under its name when it is complete. A run that ends early keeps its results, and the
+    same job with `resume` continues from there. Raises GateError if too many images failed.
     """
     started = time.perf_counter()
     table = Table.of(predictor.manifest, timings=job.timings)
@@ -72,7 +72,7 @@ def run_job(
             tally.add(line, truth=item.truth)
             each(line)
         tally.resumed = tally.count
-        for loaded, prediction in _predictions(predictor, items, job, goes_on=tally.count > 0):
+        for loaded, prediction in _predictions(predictor, items, job, is_resumed=tally.count > 0):
             made = time.perf_counter()
             line = table.row(prediction)
             outputs.add(Entry(tally.count, line, prediction, loaded))
@@ -86,12 +86,12 @@ def run_job(
 
 
 def _predictions(
-    predictor: Predictor, items: Iterator[Item], job: Job, *, goes_on: bool
+    predictor: Predictor, items: Iterator[Item], job: Job, *, is_resumed: bool
 ) -> Iterator[tuple[LoadedItem, Prediction]]:
-    """Each item, once read, with its prediction. What could not be read takes its place in a batch too.
+    """Each item, once read, with its prediction. An item that could not be read still fills its row of a batch.
 
-    A run of at most one batch is answered in the least time, on all threads together; but not the rest of a longer
-    one, whose first rows the other way of running the graph has made.
+    A run of at most one batch is answered in the least time, on all threads together; but not the rest of a resumed
+    run, whose first rows came from streaming.
     """
     waiting: deque[LoadedItem] = deque()
     size = job.batch_size or predictor.batch_size
@@ -104,7 +104,7 @@ def _predictions(
             waiting.append(loaded)
             yield loaded.image
 
-    answer = predictor.predict if is_short and not goes_on else predictor.stream
+    answer = predictor.predict if is_short and not is_resumed else predictor.stream
     found = answer(
         images(),
         top_k=job.top_k,

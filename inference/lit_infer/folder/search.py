@@ -24,7 +24,7 @@ Parts = Sequence[str]
 
 @dataclass(frozen=True)
 class Search:
-    """All images below `root`; with a `pattern`, those that match it or lie in a folder that does."""
+    """All images below `root`; with a `pattern`, those that match it or are in a folder that does."""
 
     root: Path
     pattern: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class Search:
         return _count(self.root, (), self.pattern)
 
     def first(self) -> Path | OSError | None:
-        """Any image, found without sorting; if there is none, the error that prevented a look, or None."""
+        """Any image, found without sorting; if there is none, the error that prevented the search, or None."""
         return _glance(self.root, (), self.pattern)
 
     def covers(self, path: Path) -> bool:

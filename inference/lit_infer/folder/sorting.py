@@ -1,6 +1,6 @@
-"""`--sort-into DIR`: each image goes to `DIR/label/`; without a label to `_unknown`, unreadable to `_failed`.
+"""`--sort-into DIR`: images go to `DIR/label/`, those without a label to `_unknown`, unreadable ones to `_failed`.
 
-An image keeps its path relative to the folder that was searched, so `a/cat.jpg` and `b/cat.jpg` stay two files
+An image keeps its path relative to the folder that was searched, so `a/cat.jpg` and `b/cat.jpg` remain two files
 and repeating a run gives the same names. A path that could lead out of the folder is changed, and a digest of the
 original is added to it.
 """

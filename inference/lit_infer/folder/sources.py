@@ -37,13 +37,13 @@ class ImageSource(Protocol):
         ...
 
     def count(self) -> int | None:
-        """How many there are; None if only reading them would tell."""
+        """How many there are; None if that would take reading them."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class FileSource:
-    """A file, whatever it is called."""
+    """A single file, with any suffix."""
 
     path: Path
 
@@ -58,7 +58,7 @@ class FileSource:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The images below a folder, or those that a glob picks."""
+    """The images below a folder, or those that a glob matches."""
 
     search: Search
 
@@ -123,7 +123,7 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """The images below a URL, or those that a URL's glob picks."""
+    """The images below a URL, or those that a URL's glob matches."""
 
     url: str
 
@@ -152,7 +152,7 @@ class Url:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """All arguments of a run. Files and folders give each image once; lists and archives give what they hold."""
+    """All arguments of a run. Files and folders give each image once; lists and archives give all they hold."""
 
     sources: Sequence[ImageSource]
 
@@ -172,7 +172,7 @@ class Inputs:
                 folders.setdefault(source.search.root, []).append(source.search)
 
     def count(self) -> int | None:
-        """About how many images there are (repeats count); None if only reading them would tell."""
+        """About how many images there are (repeats count); None if that would take reading them."""
         total = 0
         for source in self.sources:
             count = source.count()
@@ -182,7 +182,7 @@ class Inputs:
         return total
 
     def root(self) -> str:
-        """What every name begins with if a single folder or archive was named; otherwise an empty text."""
+        """What every name begins with if a single folder or archive was named; otherwise an empty string."""
         match self.sources:
             case [Folder(search)]:
                 return search.root.as_posix()
@@ -225,7 +225,7 @@ def _named(text: str) -> Item:
 
 
 def _came_before(path: Path, files: set[Path], folders: dict[Path, list[Search]]) -> bool:
-    """Whether an earlier argument gave this file."""
+    """Whether an earlier argument has given this file."""
     if path in files:
         return True
     if not folders:

@@ -1,4 +1,4 @@
-"""What a run's rows look like: which columns a model's task gives them, and how a prediction fills these."""
+"""The rows of a run: the columns that the model's task gives them, and how a prediction fills them."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +21,7 @@ class Table:
     task: TaskSpec
     reading: Reading
     model: str
-    """Stands in each row: which weights made it."""
+    """Recorded in each row: the model that made it."""
     timings: bool = False
 
     @classmethod

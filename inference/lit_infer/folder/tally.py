@@ -1,4 +1,4 @@
-"""What a run comes to, counted while it runs: the memory it takes does not grow with the images."""
+"""The result of a run, counted while it runs, in memory that does not grow with the number of images."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,15 +15,15 @@ SHOWN = 10  # rows of the table; the file has all
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run came to."""
+    """The result of a run."""
 
     count: int
     failed: int
     seconds: float
     resumed: int
-    """Images of `count` that an earlier, interrupted run had done."""
+    """Images of `count` that an earlier, interrupted run had finished."""
     answers: AnswerTally
-    """What the answers came to, as the model's task counts them."""
+    """The summary of the answers, as the model's task counts them."""
     codes: Mapping[str, int]
     """Failed images per code."""
     stages: Mapping[str, float]
@@ -33,7 +33,7 @@ class Summary:
     first_failed: Sequence[Row]
 
     def show(self, row: Row) -> Shown:
-        """One of the rows as people see it."""
+        """One of the rows as it is displayed."""
         return self.table.task.show(row)
 
 
@@ -50,7 +50,7 @@ class Tally:
         self._first_failed: list[Row] = []
 
     def add(self, row: Row, *, truth: str | None = None) -> None:
-        """Count one row; `truth` is what its source says that it shows, a class's index or label."""
+        """Count one row; `truth` is its class by its source, an index or label."""
         self.count += 1
         failed = row["error"] is not None
         if len(kept := self._first_failed if failed else self._first) < SHOWN:
@@ -62,7 +62,7 @@ class Tally:
         self._answers.add(row, {"cls": truth, "folder": _name(row["path"].rpartition("/")[0])})
 
     def add_time(self, timings: Timings | None, *, read_ms: float, write: float) -> None:
-        """Count the work that one image was."""
+        """Add the time spent on one image."""
         self._stages["write"] += write
         self._stages["read"] += read_ms / 1000
         if timings is not None:
@@ -70,7 +70,7 @@ class Tally:
                 self._stages[stage] += getattr(timings, f"{stage}_ms") / 1000
 
     def summary(self, *, seconds: float) -> Summary:
-        """What it came to so far."""
+        """The result so far."""
         return Summary(
             count=self.count,
             failed=self.failed,
@@ -85,6 +85,6 @@ class Tally:
         )
 
 
-@lru_cache(maxsize=64)  # neighbours have the same, and to take a path apart costs more than all else here
+@lru_cache(maxsize=64)  # neighbours have the same, and splitting a path costs more than everything else here
 def _name(folder: str) -> str:
     return PurePosixPath(folder).name

@@ -1,4 +1,4 @@
-"""`--embeddings out.npy`: one float32 vector a row, streamed to disk."""
+"""`--embeddings out.npy`: one float32 vector per row, streamed to disk."""
 
 import io
 from pathlib import Path
@@ -37,7 +37,7 @@ class Vectors:
         return (self.file.size - self._header) // (4 * self._size)
 
     def keep(self, rows: int) -> None:
-        """Cut the file behind that many rows."""
+        """Cut the file after that many rows."""
         self.file.cut(self._header + rows * 4 * self._size)
 
     def add(self, entry: Entry) -> None:
@@ -45,15 +45,15 @@ class Vectors:
         self.file.add(vector(entry.prediction, self._size).tobytes())
 
     def commit(self) -> None:
-        """Write."""
+        """Flush what was added to disk."""
         self.file.commit()
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self.file.close()
 
     def finish(self) -> Path:
-        """Say in the header how many rows there are. The file is whole then."""
+        """Write the number of rows into the header, which completes the file."""
         self.commit()
         with self.file.path.open("r+b") as file:
             file.write(_header(self.count(), self._size))

@@ -20,15 +20,15 @@ _to_json = json.JSONEncoder(ensure_ascii=False).encode  # `json.dumps` would mak
 
 
 def check(output: Path, *, option: str = "--output") -> None:
-    """Whether rows can be written there, asked before any work is done."""
+    """Whether rows can be written there, checked before any work is done."""
     writer(output)
     if output.suffix == ".parquet":
         require("pyarrow", extra="parquet", purpose=f"Writing {output}")
-    check_place(output, option=option)
+    check_writable(output, option=option)
 
 
-def check_place(output: Path, *, option: str) -> None:
-    """Whether a file can be made there."""
+def check_writable(output: Path, *, option: str) -> None:
+    """Whether a file can be created there."""
     if output.is_dir():
         raise UsageError(f"{option} {output} is a folder; name a file in it")
     folder = next(parent for parent in output.absolute().parents if parent.exists())
@@ -39,7 +39,7 @@ def check_place(output: Path, *, option: str) -> None:
 
 
 def writer(output: Path) -> Callable[[Iterable[Row], Path, Columns], None]:
-    """What writes a file of this suffix: a function of rows, a path and the columns."""
+    """The function that writes a file of this suffix, from rows, a path and the columns."""
     writers = {".jsonl": write_jsonl, ".csv": write_csv, ".parquet": write_parquet}
     if output.suffix not in writers:
         raise UsageError(f"--output {output}: the name must end in .jsonl, .csv or .parquet")
@@ -55,7 +55,7 @@ def write_rows(rows: Iterable[Row], output: Path, columns: Columns) -> None:
 
 
 def publish(made: Path, output: Path) -> None:
-    """Give a finished file its name, on the disk and for good. Its own place may be on another disk."""
+    """Give a finished file its final name, durably. It may have been written on another disk."""
     with made.open("rb") as file:
         os.fsync(file.fileno())
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -70,18 +70,18 @@ def publish(made: Path, output: Path) -> None:
 
 
 def encoded(row: Row) -> bytes:
-    """A row as a line of JSON. Bytes of a file's name that are no text become escapes that read back the same."""
+    """A row as a line of JSON. Bytes of a file name that are not text become escapes that read back the same."""
     return (_to_json(row) + "\n").encode(errors="backslashreplace")
 
 
 def write_jsonl(rows: Iterable[Row], path: Path, _: Columns) -> None:
-    """One JSON object a line."""
+    """One JSON object per line."""
     with path.open("wb") as file:
         file.writelines(map(encoded, rows))
 
 
 def write_csv(rows: Iterable[Row], path: Path, columns: Columns) -> None:
-    """A table; what is not one value is JSON in its cell."""
+    """A table; a value that is not a scalar is JSON in its cell."""
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         table = csv.DictWriter(file, columns, lineterminator="\n")
         table.writeheader()

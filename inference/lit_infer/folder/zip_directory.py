@@ -25,7 +25,7 @@ def entries(file: IO[bytes]) -> Iterator[zipfile.ZipInfo]:
 
 
 def _find(file: IO[bytes]) -> tuple[int, int, int]:
-    """The directory's offset and size, and how far all entries lie behind the offsets that it gives for them."""
+    """The directory's offset and size, and by how much all entries are shifted from the offsets that it gives."""
     start = max(0, file.seek(0, 2) - _END.size - _MAX_COMMENT)
     file.seek(start)
     tail = file.read(_END.size + _MAX_COMMENT)
@@ -36,7 +36,7 @@ def _find(file: IO[bytes]) -> tuple[int, int, int]:
     end = start + found
     if (wide := _find_wide(file, end)) is not None:
         end, size, offset = wide
-    shift = end - size - offset  # not 0 where something precedes the archive, as in a self-extracting program
+    shift = end - size - offset  # not 0 if something precedes the archive, as in a self-extracting program
     if shift < 0:
         raise zipfile.BadZipFile("its directory is damaged")
     return offset + shift, size, shift

@@ -1,4 +1,4 @@
-"""From an image, wherever it is, to the uint8 array that the graph takes.
+"""From an image, in any form, to the uint8 array that the graph takes.
 
 `limits` says what an input may be, `pixels` reads and decodes it, `steps` are the manifest's preprocessing.
 The names are imported when first used: a command that only checks its options needs no decoder.

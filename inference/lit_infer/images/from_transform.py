@@ -1,7 +1,7 @@
-"""From training's evaluation transform to the manifest's steps: read off its objects, by class name and attributes.
+"""From training's evaluation transform to the manifest's steps: read from its objects, by class name and attributes.
 
-Training, export and users call the same function, and it imports nobody's library. A part that the runtime would not
-repeat bit for bit is a ValueError; none is passed over.
+Training, export and users call the same function, and it imports no library. A part that the runtime would not
+repeat bit for bit raises ValueError; none is skipped.
 """
 
 from collections.abc import Callable, Iterator
@@ -54,13 +54,13 @@ def _parts(transform: Any) -> Iterator[Any]:
 
 @dataclass(frozen=True)
 class _Preset:
-    """What torchvision's pretrained weights are used with: all steps in one object."""
+    """The transform of torchvision's pretrained weights: all steps in one object."""
 
     transform: Any
 
 
 def _after(before: TransformFacts, part: Any) -> TransformFacts:
-    """What has been done when this part is done too."""
+    """What the transform does up to and including this part."""
     if isinstance(part, _Preset) and not before.is_tensor:
         return _preset(before, part.transform)
     name = _name(part)
@@ -69,24 +69,22 @@ def _after(before: TransformFacts, part: Any) -> TransformFacts:
             return replace(before, steps=(*before.steps, rule.step(part)))
     if name in _TENSOR and (made := _TENSOR[name](before, part)) is not None:
         return made
-    raise ValueError(f"{getattr(part, '__name__', type(part).__name__)} is not understood here. {_EXPECTED}")
+    raise ValueError(f"{getattr(part, '__name__', type(part).__name__)} is not supported. {_EXPECTED}")
 
 
 def _name(part: Any) -> str:
-    """`library.Name` of a transform: of its class, or of a function itself. A subclass may do anything else."""
+    """`library.Name` of a transform: of its class, or of a function itself. A subclass may do something else."""
     named = part if hasattr(part, "__name__") else type(part)
     return f"{named.__module__.partition('.')[0]}.{named.__name__}"
 
 
 def _resize(part: Any) -> Step:
     if getattr(part, "max_size", None) is not None:
-        raise ValueError("Resize(max_size=...) is not understood here")
+        raise ValueError("Resize(max_size=...) is not supported")
     size = part.size if isinstance(part.size, int) or len(part.size) > 1 else part.size[0]
     interpolation = getattr(part.interpolation, "value", part.interpolation)
     if interpolation not in ("nearest", "bilinear", "bicubic"):
-        raise ValueError(
-            f"Resize(interpolation={interpolation}) is not understood here; bilinear, bicubic, nearest are"
-        )
+        raise ValueError(f"Resize(interpolation={interpolation}) is not supported; use bilinear, bicubic or nearest")
     return Step(resize=Resize(size=size if isinstance(size, int) else _pair(size), interpolation=interpolation))
 
 
@@ -135,7 +133,7 @@ def _normalize(before: TransformFacts, part: Any) -> TransformFacts | None:
 
 @dataclass(frozen=True)
 class Rule:
-    """How a step is recognised in somebody's transform."""
+    """How a step is recognised in a transform."""
 
     names: frozenset[str]
     """`library.Class`, or `library.function`."""
@@ -157,4 +155,4 @@ _TENSOR: dict[str, Callable[[TransformFacts, Any], TransformFacts | None]] = {
     "torchvision.ConvertImageDtype": _to_float,
     "torchvision.Normalize": _normalize,
 }
-"""How a transform ends, which is inside the graph. None: not here, after what came before."""
+"""The end of a transform, which is inside the graph. None: not allowed after what came before."""

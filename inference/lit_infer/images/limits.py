@@ -1,4 +1,4 @@
-"""What an input may be: checked before anything is decoded."""
+"""Limits on inputs, checked before anything is decoded."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class Limits:
         if min(self.max_bytes, self.max_pixels) < 1:
             raise UsageError(f"limits must be at least 1: {self.max_bytes} bytes, {self.max_pixels} pixels")
         if not self.formats or not set(self.formats) <= set(FORMATS):
-            raise UsageError(f"formats are some of {', '.join(FORMATS)}, not {', '.join(self.formats) or 'none'}")
+            raise UsageError(f"formats must be among {', '.join(FORMATS)}, not {', '.join(self.formats) or 'none'}")
 
     def check_bytes(self, size: int) -> None:
         """Raise InputError for a file of more bytes."""

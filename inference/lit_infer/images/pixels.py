@@ -1,8 +1,8 @@
-"""From an image, wherever it is, to the uint8 array that the graph takes: read, decode, transform.
+"""From an image, in any form, to the uint8 array that the graph takes: read, decode, transform.
 
 The pixels are those that the training transform (torchvision v2 on PIL images) makes, bit for bit. JPEG is
-decoded by simplejpeg, twice as fast as Pillow with the same pixels; everything it declines goes to Pillow,
-which is what training used and so has the last word.
+decoded by simplejpeg, twice as fast as Pillow with the same pixels; everything it refuses goes to Pillow,
+which training used and which therefore decides.
 """
 
 import io
@@ -39,11 +39,11 @@ __all__ = [
 ImageInput = str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]
 Pixels = NDArray[np.uint8]  # [height, width, channels]
 
-# What a folder is searched for.
+# The files that a folder is searched for.
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
-# By a JPEG's colours: its image's mode, and the layout in which Pillow keeps such pixels, so that it only copies them,
-# as simplejpeg calls it and as Pillow does.
+# By a JPEG's colour space: the image's mode, and the layout in which Pillow keeps such pixels, so that it only copies
+# them: simplejpeg's name for it, and Pillow's.
 _KEPT = {"YCbCr": ("RGB", "RGBX", "RGBX"), "Gray": ("L", "GRAY", "L")}
 
 
@@ -71,14 +71,14 @@ def prepare_timed(
 
 
 def read(item: ImageInput, *, limits: Limits = DEFAULT_LIMITS) -> bytes | Image.Image | NDArray[np.uint8]:
-    """The bytes behind a path; anything else as it is."""
+    """The bytes behind a path; anything else unchanged."""
     return _read(item, limits) if isinstance(item, str | os.PathLike) else item
 
 
 def decode(
     item: bytes | Image.Image | NDArray[np.uint8], *, steps: Sequence[Step], limits: Limits = DEFAULT_LIMITS
 ) -> Image.Image:
-    """An image with its pixels in memory. `steps` tell whether its EXIF block is of interest."""
+    """An image with its pixels in memory. `steps` say whether its EXIF block is needed."""
     if isinstance(item, bytes):
         limits.check_bytes(len(item))
         keeps_exif = any(step.kind == "exif_transpose" for step in steps)
@@ -87,7 +87,7 @@ def decode(
 
 
 def transform(image: Image.Image, *, steps: Sequence[Step], channels: int, limits: Limits = DEFAULT_LIMITS) -> Pixels:
-    """The steps, and the result as an array. It may be read-only."""
+    """Apply the steps; the resulting array may be read-only."""
     done = apply(steps, image, channels=channels, limits=limits)
     return np.asarray(done).reshape(done.height, done.width, channels)
 
@@ -95,7 +95,7 @@ def transform(image: Image.Image, *, steps: Sequence[Step], channels: int, limit
 def _read(path: str | os.PathLike[str], limits: Limits) -> bytes:
     try:
         found = os.stat(path)
-        if not stat.S_ISREG(found.st_mode):  # a pipe or a device would never end
+        if not stat.S_ISREG(found.st_mode):  # reading a pipe or a device might never end
             raise InputError("not a regular file", code="not_a_file")
         limits.check_bytes(found.st_size)
         with open(path, "rb") as file:
@@ -117,7 +117,7 @@ def _decode(data: bytes, *, limits: Limits, keep_exif: bool) -> Image.Image:
 
 
 def _decode_jpeg(data: bytes, limits: Limits) -> Image.Image | None:
-    """A JPEG's pixels by simplejpeg, or None for whatever Pillow should judge instead."""
+    """A JPEG's pixels by simplejpeg, or None for a file that Pillow should decode instead."""
     if data[:2] != b"\xff\xd8":
         return None
     try:

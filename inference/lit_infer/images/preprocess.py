@@ -1,4 +1,4 @@
-"""The preprocessing steps as the manifest has them: each knows what it makes of an image's size, and how it is called.
+"""The preprocessing steps as the manifest has them: each knows the size of its output and describes itself.
 
 What they do to pixels is in `steps`; a step is a struct here and a row in every table of steps.
 """
@@ -33,7 +33,7 @@ class Resize(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(f"resize: PIL's {self.interpolation} always antialiases; antialias must be true")
 
     def output_size(self, width: int, height: int) -> tuple[int, int]:
-        """(width, height) of what it makes of an image of that size."""
+        """(width, height) of its output for an image of that size."""
         if isinstance(self.size, tuple):
             return self.size[1], self.size[0]
         short, long = sorted((width, height))
@@ -42,7 +42,7 @@ class Resize(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def fixed_size(self) -> tuple[int, int] | None:
-        """(height, width) of whatever it is given; None where that depends on the image."""
+        """(height, width) of its output for any image; None if that depends on the image."""
         return self.size if isinstance(self.size, tuple) else None
 
     def describe(self) -> str:
@@ -69,13 +69,13 @@ class CenterCrop(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(f"center_crop: size {self.size} must be positive")
 
     def output_size(self, width: int, height: int) -> tuple[int, int]:
-        """(width, height) of what it makes of any image."""
+        """(width, height) of its output for any image."""
         del width, height
         return self.height_width[1], self.height_width[0]
 
     @property
     def fixed_size(self) -> tuple[int, int] | None:
-        """(height, width) of whatever it is given."""
+        """(height, width) of its output for any image."""
         return self.height_width
 
     def describe(self) -> str:
@@ -87,16 +87,16 @@ class CenterCrop(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class ExifTranspose(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Turn the image upright by its EXIF orientation; without this step the orientation is ignored.
 
-    It comes first: the orientation is of the image as it lies in its file.
+    It comes first: the orientation describes the image as stored in its file.
     """
 
     def output_size(self, width: int, height: int) -> tuple[int, int]:
-        """(width, height) of an image without an orientation, which it leaves as it is."""
+        """(width, height) of an image without an orientation, which it leaves unchanged."""
         return width, height
 
     @property
     def fixed_size(self) -> None:
-        """None: it makes no size."""
+        """None: its output's size depends on the image."""
 
     def describe(self) -> str:
         """In words."""
@@ -117,7 +117,7 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         given = [name for name in self.__struct_fields__ if getattr(self, name) is not UNSET]
         if len(given) != 1:
             choices = ", ".join(self.__struct_fields__)
-            raise ValueError(f"a preprocess step has exactly one of {choices}; this one has {given or 'none'}")
+            raise ValueError(f"a preprocess step must have exactly one of {choices}; this one has {given or 'none'}")
 
     @property
     def kind(self) -> str:
@@ -149,11 +149,11 @@ class Normalize(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def check_steps(preprocess: tuple[Step, ...]) -> None:
     """Raises ValueError for steps in an order that has no meaning."""
     if any(step.kind == "exif_transpose" for step in preprocess[1:]):
-        raise ValueError("preprocess: exif_transpose comes first; after another step there is no orientation to follow")
+        raise ValueError("preprocess: exif_transpose comes first; after another step there is no orientation to apply")
 
 
 def height_width(preprocess: tuple[Step, ...]) -> tuple[int, int]:
-    """The size of every image after the steps, worked back from the last one that gives a size of its own."""
+    """The size of every image after the steps, following the last one that fixes a size."""
     size: tuple[int, int] | None = None
     for step in preprocess:
         if (fixed := step.value.fixed_size) is not None:

@@ -21,11 +21,11 @@ _RESAMPLING = {
     "bicubic": Image.Resampling.BICUBIC,
 }
 _FILTERED = frozenset({"bilinear", "bicubic"})  # in two passes
-_SMALLEST = 64  # pixels; below it one pixel of rounding is a ratio of its own
+_SMALLEST = 64  # pixels; below it, one pixel of rounding changes the ratio
 
 
 def apply(steps: Sequence[Step], image: Image.Image, *, channels: int, limits: Limits) -> Image.Image:
-    """All steps in order. The image becomes L or RGB where training's loader made it so: before resize and crop."""
+    """All steps in order. The image becomes L or RGB where training's loader converted it: before resize and crop."""
     index = 0
     while index < len(steps):
         step, after = steps[index], steps[index + 1] if index + 1 < len(steps) else None
@@ -41,14 +41,14 @@ def apply(steps: Sequence[Step], image: Image.Image, *, channels: int, limits: L
 
 
 def row_of(table: Mapping[str, Any], step: Step) -> Any:
-    """A table's row for a step. One that the table does not know is never passed over."""
+    """A table's row for a step. A step that the table does not have is never skipped."""
     if step.kind not in table:
         raise UsageError(f"preprocessing step {step.kind} is not known here; known are {', '.join(table)}")
     return table[step.kind]
 
 
 def is_identity(steps: Sequence[Step], *, width: int, height: int) -> bool:
-    """Whether the steps leave an image of this size as it is, if it has no EXIF block."""
+    """Whether the steps leave an image of this size unchanged, if it has no EXIF block."""
     return all(step.value.output_size(width, height) == (width, height) for step in steps)
 
 
@@ -90,11 +90,11 @@ def _center_crop(image: Image.Image, crop: CenterCrop, _: Limits) -> Image.Image
 
 
 def _resize_and_crop(image: Image.Image, resize: Resize, crop: CenterCrop, limits: Limits) -> Image.Image:
-    """Both, without computing the columns that the crop throws away; a tenth quicker, and the same bits.
+    """Both, without computing the columns that the crop discards; a tenth faster, with the same bits.
 
-    Pillow resizes in two passes and rounds between them, and a column of the second depends on its own column only.
-    Its own `box=` would cut rows as well, but it is float32 and moves the filter by a hair. To cut rows by hand saves
-    less than it costs: every call into Pillow gives the interpreter's lock away, and waits for it again.
+    Pillow resizes in two passes and rounds between them; a column of the second depends only on that of the first.
+    Its own `box=` would cut rows as well, but it is float32 and shifts the filter slightly. Cutting rows separately
+    costs more than it saves: every call into Pillow releases the interpreter's lock and waits for it again.
     """
     size = _resized_size(image, resize, limits)
     box = _crop_box(size, crop)
@@ -110,19 +110,19 @@ def _resize_and_crop(image: Image.Image, resize: Resize, crop: CenterCrop, limit
 def _passes_can_be_cut(
     image: Image.Image, resize: Resize, size: tuple[int, int], box: tuple[int, int, int, int]
 ) -> bool:
-    """Where Pillow is known to do rows first: since version 13 it does not for tall images, nor for odd ratios."""
+    """Whether Pillow is known to do rows first: since version 13 not for tall images or extreme ratios."""
     inside = min(box[:2]) >= 0 and box[2] <= size[0] and box[3] <= size[1]
-    lies = image.width >= image.height >= _SMALLEST and min(size) >= _SMALLEST and size[1] != image.height
+    is_wide = image.width >= image.height >= _SMALLEST and min(size) >= _SMALLEST and size[1] != image.height
     is_pillow = resize.library == "pil" and resize.interpolation in _FILTERED
-    return inside and lies and isinstance(resize.size, int) and is_pillow and _rows_first()
+    return inside and is_wide and isinstance(resize.size, int) and is_pillow and _rows_first()
 
 
 @cache
 def _rows_first() -> bool:
-    """Whether this Pillow does: asked once, of a small image of noise, because no document promises it."""
+    """Whether this Pillow does rows first: tried once, on a small image of noise, since it is not documented."""
     noise = Image.frombytes("L", (100, 75), random.Random(0).randbytes(7500))  # noqa: S311 - not a secret
-    by_hand = noise.resize((68, 75), Image.Resampling.BILINEAR).resize((68, 51), Image.Resampling.BILINEAR)
-    return by_hand.tobytes() == noise.resize((68, 51), Image.Resampling.BILINEAR).tobytes()
+    two_passes = noise.resize((68, 75), Image.Resampling.BILINEAR).resize((68, 51), Image.Resampling.BILINEAR)
+    return two_passes.tobytes() == noise.resize((68, 51), Image.Resampling.BILINEAR).tobytes()
 
 
 def _resized_size(image: Image.Image, resize: Resize, limits: Limits) -> tuple[int, int]:
@@ -134,10 +134,10 @@ def _resized_size(image: Image.Image, resize: Resize, limits: Limits) -> tuple[i
 
 
 def _crop_box(size: tuple[int, int], crop: CenterCrop) -> tuple[int, int, int, int]:
-    """(left, top, right, bottom) of the centre; negative or beyond the image where that is too small."""
+    """(left, top, right, bottom) of the centre; negative or beyond the image if the image is too small."""
     (image_width, image_height), (height, width) = size, crop.height_width
     pad_left, pad_top = max(width - image_width, 0) // 2, max(height - image_height, 0) // 2
-    # Python rounds halves to even, and so does torchvision, being Python here.
+    # Python rounds halves to even; so does torchvision, which computes this in Python.
     left = -pad_left if width > image_width else round((image_width - width) / 2.0)
     top = -pad_top if height > image_height else round((image_height - height) / 2.0)
     return left, top, left + width, top + height
@@ -155,7 +155,7 @@ APPLY: dict[str, Apply] = {
 _TOGETHER: dict[tuple[str, str], Callable[[Image.Image, Any, Any, Limits], Image.Image]] = {
     ("resize", "center_crop"): _resize_and_crop,
 }
-"""Steps that cost less in one go, with the same result."""
+"""Steps that cost less together, with the same result."""
 
 _ON_FILE = frozenset({"exif_transpose"})
-"""Steps on the image as it lies in its file, in whatever mode."""
+"""Steps on the image as stored in its file, in any mode."""

@@ -1,4 +1,4 @@
-"""What a graph can be for: a row of `TASKS` each, which is the only place that knows the task.
+"""What a graph can be for: each task is a row of `TASKS`, and nothing else knows it.
 
 To add one: a file with its `TaskSpec` here, one with its module and score in lit_export/tasks, and a row in each.
 """
@@ -55,7 +55,7 @@ def plain_answer(answer: msgspec.Struct) -> dict[str, Any]:
 
 
 def answer_schemas() -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """JSON schemas of the answers for images, as OpenAPI refers to them, and the components they are made of."""
+    """JSON schemas of the answers for images, as OpenAPI refers to them, and the components that they use."""
     found, components = msgspec.json.schema_components(
         [task.answer for task in TASKS.values() if task.takes_images],
         schema_hook=lambda _: {"type": "array"},  # of numbers, nested as the array is

@@ -1,4 +1,4 @@
-"""The best classes of a row of scores: what all tasks share whose answers are classes."""
+"""The best classes of a row of scores, shared by all tasks whose answers are classes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 _FEW = 64
-"""Classes that are sorted sooner than partitioned."""
+"""Up to so many classes, sorting is faster than partitioning."""
 _TOP = 8
-"""Best classes of one row that are found sooner one after the other."""
+"""Up to so many best classes of one row are found faster one after the other."""
 _SHOWN = 5
 """Names in a line."""
 
 
-# A struct, not a dataclass: it is made in a sixth of the time, and a prediction has five of them.
+# A struct, not a dataclass: it takes a sixth of the time to make, and a prediction has five.
 class Choice(msgspec.Struct, frozen=True, gc=False):
     """One class and its probability."""
 
@@ -25,7 +25,7 @@ class Choice(msgspec.Struct, frozen=True, gc=False):
 
 
 def top_choices(scores: NDArray[np.float32], *, labels: Sequence[str] | None, top_k: int) -> tuple[Choice, ...]:
-    """The best classes of one row of scores [classes], best first; of equal scores the lower index first."""
+    """The best classes of one row of scores [classes], best first; among equal scores, the lower index first."""
     indices = _best_of_row(scores, min(top_k, len(scores)))
     return tuple(map(Choice, map(labels.__getitem__ if labels else str, indices), indices, scores[indices].tolist()))
 
@@ -44,7 +44,7 @@ def batch_choices(rows: NDArray[np.float32], *, labels: Sequence[str] | None, to
 
 
 def _best(rows: NDArray[np.float32], count: int) -> NDArray[Any]:
-    """Column indices [batch, count]. A partition of all rows together is quicker than sorting long rows."""
+    """Column indices [batch, count]. Partitioning all rows together is faster than sorting long rows."""
     if rows.shape[1] <= _FEW:
         return np.argsort(-rows, axis=1, kind="stable")[:, :count]
     least = np.partition(rows, -count, axis=1)[:, -count]
@@ -70,7 +70,7 @@ def _best_of_row(row: NDArray[np.float32], count: int) -> list[int]:
 
 
 def _peeled(row: NDArray[np.float32], count: int) -> list[int] | None:
-    """The best one, then the best of the others, and so on. None where NaNs or infinities would mislead it."""
+    """The best one, then the best of the others, and so on. None if NaNs or infinities would mislead it."""
     left, found = row.copy(), []
     for _ in range(count):
         index = int(left.argmax())
@@ -82,7 +82,7 @@ def _peeled(row: NDArray[np.float32], count: int) -> list[int] | None:
 
 
 def plain(choices: Iterable[Choice]) -> list[dict[str, Any]]:
-    """Choices as a row has them."""
+    """Choices as stored in a row."""
     return [{"label": choice.label, "index": choice.index, "score": choice.score} for choice in choices]
 
 
@@ -92,7 +92,7 @@ def pairs(choices: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, float], ...]
 
 
 def most_common(counts: Mapping[str, int]) -> str:
-    """The most frequent names and how often each was there, in one line."""
+    """The most frequent names with their counts, in one line."""
     ordered = sorted(counts.items(), key=lambda pair: -pair[1])
     more = f", and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
     return ", ".join(f"{name} {count}" for name, count in ordered[:_SHOWN]) + more

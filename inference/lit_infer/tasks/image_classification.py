@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from lit_infer.tasks.choices import Choice, batch_choices, most_common, pairs, plain
 from lit_infer.tasks.spec import Agreement, Ask, Metric, Outputs, Reading, Row, Shown, TaskSpec
 
-# Where an image's class may be known from, the surer first.
+# Sources of an image's true class, the most reliable first.
 TRUTHS = {"cls": "the .cls members have the labels", "folder": "the folders' names are the labels"}
 
 
 class Classes(msgspec.Struct, frozen=True, gc=False):
-    """The best class, and those behind it."""
+    """The best class, and the runners-up."""
 
     label: str | None
-    """None where the best class's score is below the threshold that was asked for."""
+    """None if the best class's score is below the requested threshold."""
     index: int | None
     score: float
     """Probability of the best class, 0 to 1."""
@@ -49,9 +49,9 @@ def row(answer: Classes) -> Row:
 
 
 def show(line: Row) -> Shown:
-    """A row as people see it."""
+    """A row as it is displayed."""
     label = line["label"]
-    return Shown(label or "", line["score"], pairs(line["top"]), told=1, groups=(label or "",))
+    return Shown(label or "", line["score"], pairs(line["top"]), in_title=1, groups=(label or "",))
 
 
 class ClassTally:
@@ -67,7 +67,7 @@ class ClassTally:
 
     @property
     def accuracy(self) -> tuple[int, int, str] | None:
-        """(right, all, where the true classes are known from); None where one image's is not known."""
+        """(right, all, the source of the true classes); None if the class of any image is not known."""
         known = [(source, right) for source, right in self._right.items() if self._count and right is not None]
         return (known[0][1], self._count, TRUTHS[known[0][0]]) if known else None
 
@@ -84,7 +84,7 @@ class ClassTally:
 
     def _compare(self, line: Row, source: str, truth: str | None) -> None:
         right = self._right[source]
-        # Where one image's class is not known, nothing can be said of all.
+        # If the class of one image is not known, nothing can be said about all.
         self._right[source] = None if right is None or truth is None else right + (line["label"] == truth)
 
     def lines(self) -> list[str]:
@@ -103,7 +103,7 @@ class ClassTally:
 
 
 def meant(truth: str | None, labels: Sequence[str]) -> str | None:
-    """The label that a `.cls` means: a label itself or its index; None for neither, and where it could be both."""
+    """The label that a `.cls` means: a label itself or its index; None for neither, or if it could be either."""
     if truth is None:
         return None
     by_index = labels[int(truth)] if re.fullmatch(r"[0-9]{1,9}", truth) and int(truth) < len(labels) else None

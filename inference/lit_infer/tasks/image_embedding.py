@@ -24,13 +24,13 @@ class Embedding(msgspec.Struct, frozen=True, eq=False):
 
 
 def read(outputs: Outputs, asks: Sequence[Ask], reading: Reading) -> list[Embedding]:
-    """Features [batch, …] as arrays of their own: a view would keep its whole batch in memory."""
+    """Features [batch, …] as separate arrays: a view would keep its whole batch in memory."""
     del asks, reading
     return [Embedding(features.astype(np.float32)) for features in outputs[0]]
 
 
 def row(answer: Embedding) -> Row:
-    """Nothing: vectors go to a file of their own, in the order of the rows."""
+    """Nothing: vectors go to a separate file, in the order of the rows."""
     del answer
     return {}
 

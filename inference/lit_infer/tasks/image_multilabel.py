@@ -1,4 +1,4 @@
-"""Task `image-multilabel`: any number of labels for each image, each with a probability of its own."""
+"""Task `image-multilabel`: any number of labels for each image, each with its own probability."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,27 +14,27 @@ USUAL = 0.5
 
 
 class MultilabelFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """From which probability on a label is one of the image's."""
+    """The probability from which a label counts as one of the image's."""
 
     thresholds: float | tuple[float, ...] = USUAL
     """One for all labels, or one for each, in their order."""
     scores: str | None = None
-    """What the module answers, where an export cannot find it out: "logits" or "probabilities"."""
+    """What the module answers, if export cannot find it out: "logits" or "probabilities"."""
 
     def check(self, labels: tuple[str, ...] | None, size: int | None) -> None:
         """Raise ValueError for thresholds that do not fit the labels."""
         given = self.thresholds if isinstance(self.thresholds, tuple) else (self.thresholds,)
         if not all(0 <= threshold <= 1 for threshold in given):
-            raise ValueError(f"thresholds are from 0 to 1, not {', '.join(f'{one:g}' for one in given)}")
+            raise ValueError(f"thresholds must be from 0 to 1, not {', '.join(f'{one:g}' for one in given)}")
         count = len(labels) if labels is not None else size
         if isinstance(self.thresholds, tuple) and count is not None and len(given) != count:
             raise ValueError(f"{len(given)} thresholds for {count} labels")
         if self.scores not in (None, "logits", "probabilities"):
-            raise ValueError(f'scores are "logits" or "probabilities", not {self.scores!r}')
+            raise ValueError(f'scores must be "logits" or "probabilities", not {self.scores!r}')
 
 
 class Labels(msgspec.Struct, frozen=True, gc=False):
-    """The labels whose probability reaches their threshold, and the most probable ones, whether it does or not."""
+    """The labels whose probability reaches their threshold, and the most probable ones in any case."""
 
     labels: tuple[Choice, ...]
     """Most probable first."""
@@ -54,9 +54,9 @@ def read(outputs: Outputs, asks: Sequence[Ask], reading: Reading) -> list[Labels
 
 
 def above(rows: NDArray[np.floating], reading: Reading, threshold: float | None = None) -> NDArray[np.bool_]:
-    """For each probability, whether it reaches its threshold: the one that was asked for, else those of the facts."""
+    """For each probability, whether it reaches its threshold: the requested one, else that of the facts."""
     wanted = reading.facts.thresholds if threshold is None else threshold
-    # In float32, as the probabilities are: 0.3 is not to be missed by what is lost in writing it down.
+    # In float32, as the probabilities are: 0.3 must not be missed because of rounding.
     found: NDArray[np.bool_] = rows.astype(np.float32) >= np.asarray(wanted, dtype=np.float32)
     return found
 
@@ -67,7 +67,7 @@ def row(answer: Labels) -> Row:
 
 
 def show(line: Row) -> Shown:
-    """A row as people see it."""
+    """A row as it is displayed."""
     labels, top = pairs(line["labels"]), pairs(line["top"])
     names = tuple(name for name, _ in labels)
     first = (labels or top)[:1]
@@ -76,13 +76,13 @@ def show(line: Row) -> Shown:
         ", ".join(names),
         first[0][1] if first else None,
         (*labels, *others),
-        told=len(labels),
+        in_title=len(labels),
         groups=names or ("",),
     )
 
 
 class LabelTally:
-    """Counts how many images have each label, and how many have none."""
+    """Counts the images with each label, and those without any."""
 
     def __init__(self, reading: Reading) -> None:
         del reading
@@ -90,13 +90,13 @@ class LabelTally:
         self.unlabelled = 0
 
     def add(self, line: Row, truths: Mapping[str, str | None]) -> None:
-        """Count a row. Folders' names say nothing of several labels."""
+        """Count a row. Folders' names say nothing about several labels."""
         del truths
         self.labels.update(choice["label"] for choice in line["labels"])
         self.unlabelled += not line["labels"]
 
     def lines(self) -> list[str]:
-        """Labels, and images without."""
+        """Labels, and images without any."""
         lines = [f"labels: {most_common(self.labels)}"] if self.labels else []
         return [*lines, f"without a label: {self.unlabelled}"] if self.unlabelled else lines
 

@@ -8,13 +8,13 @@ from lit_infer.tasks.spec import Ask, Metric, Outputs, Reading, Row, Shown, Task
 
 
 class RegressionFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the numbers are of."""
+    """What the numbers measure."""
 
     units: tuple[str, ...] | None = None
-    """One for each value, in their order; empty where a value has none."""
+    """One for each value, in their order; empty for a value without one."""
 
     def check(self, labels: tuple[str, ...] | None, size: int | None) -> None:
-        """Raise ValueError for names and units that do not fit the values, or that could not be columns of a row."""
+        """Raise ValueError for names and units that do not fit the values, or that cannot be columns of a row."""
         count = len(labels) if labels is not None else size
         if self.units is not None and count is not None and len(self.units) != count:
             raise ValueError(f"{len(self.units)} units for {count} values")
@@ -22,7 +22,7 @@ class RegressionFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         if taken:
             raise ValueError(f"a value cannot be called {taken[0]}: every row has a column of that name")
         if labels is not None and len(set(labels)) < len(labels):
-            raise ValueError(f"two values have one name: {', '.join(labels)}")
+            raise ValueError(f"two values have the same name: {', '.join(labels)}")
 
 
 class Value(msgspec.Struct, frozen=True, gc=False):
@@ -40,7 +40,7 @@ class Values(msgspec.Struct, frozen=True, gc=False):
 
 
 def names(reading: Reading) -> tuple[str, ...]:
-    """What the values are called: by their labels, else `value`, or `value_0`, `value_1`, …"""
+    """The names of the values: their labels, else `value`, or `value_0`, `value_1`, …"""
     if reading.labels is not None:
         return reading.labels
     return ("value",) if reading.size == 1 else tuple(f"value_{index}" for index in range(reading.size or 0))
@@ -59,9 +59,9 @@ def row(answer: Values) -> Row:
 
 
 def show(line: Row) -> Shown:
-    """A row as people see it."""
+    """A row as it is displayed."""
     own = tuple((name, number) for name, number in line.items() if name not in TaskSpec.RESERVED)
-    return Shown(", ".join(f"{name} {number:.6g}" for name, number in own), details=own, told=len(own))
+    return Shown(", ".join(f"{name} {number:.6g}" for name, number in own), details=own, in_title=len(own))
 
 
 class ValueTally:

@@ -1,4 +1,4 @@
-"""What a task is to the runtime: one frozen `TaskSpec` each, and the few types that all of them share."""
+"""What the runtime knows about a task: one frozen `TaskSpec` each, and the few types that all tasks share."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ Outputs = Sequence[NDArray[Any]]
 """The graph's outputs in the manifest's order, each [batch, …]."""
 
 Kind = Literal["classes", "labels", "values", "vector", "tensors"]
-"""How an answer is drawn: the report and the page know kinds, and no task."""
+"""How an answer is drawn: the report and the page know kinds, not tasks."""
 
 Column = Literal["text", "integer", "number", "choices"]
 """The type of a column in a table of rows; `choices` is a list of label, index and score."""
 
 
 class Ask(msgspec.Struct, frozen=True, gc=False):
-    """What is wanted of an item."""
+    """What is requested for an item."""
 
     top_k: int = 5
     timings: bool = False
@@ -30,7 +30,7 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
     threshold: float | None = None
     """Below this score there is no label; None: as the deployment facts say."""
     output: bool = False
-    """Whether the graph's bare row is wanted as well."""
+    """Whether the graph's bare row is requested as well."""
 
 
 class NoFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,25 +41,25 @@ class NoFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """What reading the outputs takes from a manifest, worked out once."""
+    """What is needed from a manifest to read the outputs, worked out once."""
 
     labels: tuple[str, ...] | None
     facts: Any
     """The task's own struct, `TaskSpec.facts`."""
     size: int | None
-    """Numbers in a row of the first output; None where that is not fixed."""
+    """Numbers in a row of the first output; None if that is not fixed."""
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """A row as people see it, in a terminal, a report or a page."""
+    """A row as it is displayed in a terminal, a report or a page."""
 
     title: str
     score: float | None = None
     """0 to 1."""
     details: tuple[tuple[str, float], ...] = ()
     """Names and numbers, the most important first."""
-    told: int = 0
-    """How many of the details the title has told already."""
+    in_title: int = 0
+    """How many of the details the title shows already."""
     groups: tuple[str, ...] = ()
     """What a report can be filtered by."""
 
@@ -68,13 +68,13 @@ class AnswerTally(Protocol):
     """Counts the answers of a run while it runs: its memory does not grow with the images."""
 
     def add(self, row: Row, truths: Mapping[str, str | None]) -> None:
-        """Count the row of one image that could be read; `truths` is what its sources say that it shows."""
+        """Count the row of one image that could be read; `truths` has what its sources say it shows."""
 
     def lines(self) -> list[str]:
-        """What the answers came to, in a few lines."""
+        """A summary of the answers, in a few lines."""
 
     def verdict(self) -> str:
-        """How many are right, where that is known; else empty."""
+        """How many are right, if that is known; else empty."""
 
 
 class NoTally:
@@ -97,17 +97,17 @@ class NoTally:
 
 @dataclass(frozen=True)
 class Agreement:
-    """What it means that two graphs answer alike, beyond their numbers being close."""
+    """When two graphs count as giving the same answers, beyond their numbers being close."""
 
     name: str
-    """As in "top-1 agreement"."""
+    """For example "top-1 agreement"."""
     same: Callable[[NDArray[Any], NDArray[Any], Reading], NDArray[Any]]
     """From two arrays of rows [batch, …]: for each row, whether the answers are the same."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """The one number that says how good answers are on labelled data."""
+    """The number that says how good answers are on labelled data."""
 
     name: str
     better: Literal["max", "min"]
@@ -115,7 +115,7 @@ class Metric:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskSpec:
-    """All that the runtime knows of a task. Its twin in lit_export has the module around the user's, and the score."""
+    """All that the runtime knows about a task. Its twin in lit_export has the wrapper module and the score."""
 
     name: str
     does: str
@@ -124,18 +124,18 @@ class TaskSpec:
     takes_images: bool = True
     """Whether items are images; else the graph is given bare arrays."""
     facts: type[Any] = NoFacts
-    """The struct of what deployment says of its answers, under `answers`; it has a `check(labels, size)`."""
+    """The struct of the deployment facts about its answers, under `answers`; it has a `check(labels, size)`."""
     answer: type[msgspec.Struct]
-    """What `Prediction.answer` is."""
+    """The type of `Prediction.answer`."""
     read: Callable[[Outputs, Sequence[Ask], Reading], Sequence[msgspec.Struct]]
-    """A batch of outputs as answers, one for each of the asks."""
+    """A batch of outputs as answers, one for each ask."""
     columns: Callable[[Reading], dict[str, Column]]
     """The columns of its rows, in order."""
     row: Callable[[Any], Row]
     """An answer as those columns."""
     show: Callable[[Row], Shown]
     headings: tuple[str, str, str] = ("answer", "score", "next")
-    """Of a table that shows the title, the score and what comes next."""
+    """Headings of a table with the title, the score and the runners-up."""
     tally: Callable[[Reading], AnswerTally] = NoTally
     agreement: Agreement | None = None
     metric: Metric | None = None
@@ -144,9 +144,9 @@ class TaskSpec:
     sorts_by: str | None = None
     """The column that names the folder an image can be sorted into."""
     needs_vectors: bool = False
-    """Whether the answer itself has no place in a row, so that a run needs a file for the vectors."""
+    """Whether the answer does not fit in a row, so that a run needs a file for the vectors."""
     nouns: tuple[str, str] = ("class", "classes")
-    """What its labels are called, one and several."""
+    """What its labels are called, in the singular and the plural."""
     pipeline_tag: str | None = None
     """Hugging Face's name for the task."""
     cautions: tuple[str, ...] = ()
@@ -156,7 +156,7 @@ class TaskSpec:
     """Columns that every row has, whatever the task."""
 
     def reading(self, *, labels: tuple[str, ...] | None, answers: Mapping[str, Any], size: int | None) -> Reading:
-        """What reading takes. Raises ValueError, also as msgspec's ValidationError, for facts that it does not take."""
+        """What is needed to read outputs. Raises ValueError (as msgspec.ValidationError, too) for unfit facts."""
         try:
             facts = msgspec.convert(dict(answers), self.facts, strict=True)
         except msgspec.ValidationError as error:

@@ -1,4 +1,4 @@
-"""Task `tensor`: any graph, as it is. Bare arrays in, bare arrays out."""
+"""Task `tensor`: any graph, unchanged. Bare arrays in, bare arrays out."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -62,7 +62,7 @@ def test_a_step_without_a_reference_is_refused_and_not_passed_over(
     path = save(tmp_path / "a.png", noise(12, 12))
     steps = (Step(center_crop=CenterCrop(size=8)),)
     monkeypatch.delitem(REFERENCE, "center_crop")
-    with pytest.raises(UsageError, match="step center_crop has no reference to be compared with"):
+    with pytest.raises(UsageError, match="step center_crop has no reference to compare with"):
         training_pixels(path, DeploymentFacts(task="image-classification", preprocess=steps))
     monkeypatch.delitem(APPLY, "center_crop")
     with pytest.raises(UsageError, match="step center_crop is not known here"):

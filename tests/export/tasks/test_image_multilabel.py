@@ -75,7 +75,7 @@ def test_values_within_0_and_1_that_come_from_no_sigmoid_could_be_either_and_are
 
 
 def test_what_is_stated_and_cannot_be_is_refused() -> None:
-    with pytest.raises(UsageError, match="scores are said to be probabilities, and the module answers from -"):
+    with pytest.raises(UsageError, match="scores are declared probabilities, but the module answers from -"):
         answered(Net(lambda logits: logits * 10 - 5), scores="probabilities")
 
 

@@ -143,7 +143,7 @@ def test_a_full_queue_refuses_at_once_and_takes_items_again_when_there_is_room()
     model = Model()
     with occupied(model, BatchPolicy(max_batch=8, max_items=2)) as batcher:
         taken = [batcher.submit(1), batcher.submit(2)]
-        with pytest.raises(OverloadedError, match=r"2 items .* wait already; .* 2 items") as caught:
+        with pytest.raises(OverloadedError, match=r"2 items .* are already waiting; .* 2 items") as caught:
             batcher.submit(3)
         assert caught.value.status == 503
         model.gate.set()

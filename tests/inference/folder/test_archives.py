@@ -121,7 +121,7 @@ def test_a_header_that_would_fill_the_memory_is_refused() -> None:
     info = tarfile.TarInfo("././@LongLink")
     info.type, info.size = tarfile.GNUTYPE_LONGNAME, 10**10
 
-    with pytest.raises(InputError, match="a header of 10,000,000,000 bytes"):
+    with pytest.raises(InputError, match="header of 10,000,000,000 bytes"):
         read(info.tobuf(tarfile.GNU_FORMAT), "a.tar")
 
 

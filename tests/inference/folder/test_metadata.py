@@ -72,5 +72,5 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, wanted: list[str] | N
 def test_as_many_columns_as_are_needed_are_asked_for(tmp_path: Path) -> None:
     table = written(tmp_path / "metadata.csv", [{"file_name": "a.png", "cat": 1, "dog": 0}])
 
-    with pytest.raises(UsageError, match="has 2 columns beside file_name, and 3 are needed"):
+    with pytest.raises(UsageError, match="has 2 columns besides file_name; 3 are needed"):
         list(read(table, names=None, size=3))

@@ -16,7 +16,7 @@ from tests.inference.tiny import colour, save
         (Job(embeddings=Path("out.txt")), r"--embeddings out\.txt: the name must end in \.npy"),
         (Job(report=Path("out.txt")), r"--report out\.txt: the name must end in \.html"),
         (Job(report=Path("images")), "--report images is a folder"),
-        (Job(resume=True), "--resume goes on with an output file"),
+        (Job(resume=True), "--resume continues an output file"),
         (Job(hard_links=True), "--hard-links is for --sort-into"),
         (Job(sort_into=Path("images")), "which is searched"),
         (Job(sort_into=Path("images/../images/sorted")), "which is searched"),

@@ -50,7 +50,7 @@ def test_a_step_is_one_key_in_the_manifest_and_comes_back(step: Step) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("{}", "has exactly one of exif_transpose, resize, center_crop; this one has none"),
+        ("{}", "must have exactly one of exif_transpose, resize, center_crop; this one has none"),
         ('{"resize": {"size": 8}, "center_crop": {"size": 8}}', "exactly one of"),
         ('{"resize": {"size": 0}}', "size 0 must be positive"),
         ('{"resize": {"size": [8, 0]}}', "must be positive"),

@@ -210,7 +210,7 @@ def test_a_full_queue_answers_each_request_once_and_says_when_to_come_again(prov
     assert len(by_status[200]) >= 10
     assert by_status[503]
     assert {one.headers["retry-after"] for one in by_status[503]} == {"1"}
-    assert all("wait already" in one.json()["error"] for one in by_status[503])
+    assert all("are already waiting" in one.json()["error"] for one in by_status[503])
     assert after.status_code == 200
 
 

@@ -65,10 +65,10 @@ def test_whatever_the_scores_the_labels_are_exactly_those_that_reach_the_thresho
 @pytest.mark.parametrize(
     ("answers", "message"),
     [
-        ({"thresholds": 1.5}, "thresholds are from 0 to 1, not 1.5"),
+        ({"thresholds": 1.5}, "thresholds must be from 0 to 1, not 1.5"),
         ({"thresholds": [0.5, 0.5]}, "2 thresholds for 3 labels"),
         ({"threshold": 0.5}, "unknown field `threshold`"),
-        ({"scores": "odds"}, "scores are"),
+        ({"scores": "odds"}, "scores must be"),
     ],
 )
 def test_facts_that_make_no_sense_are_refused(answers: dict[str, Any], message: str) -> None:
@@ -92,7 +92,7 @@ def test_people_see_the_labels_then_what_comes_next() -> None:
     shown = TASK.show(TASK.row(read([0.75, 0.25, 0.5])))
 
     assert (shown.title, shown.score, shown.groups) == ("even, loop", 0.75, ("even", "loop"))
-    assert shown.details[shown.told :] == (("prime", 0.25),)
+    assert shown.details[shown.in_title :] == (("prime", 0.25),)
     nothing = TASK.show(TASK.row(read([0.25, 0.0, 0.0], Ask(top_k=1))))
     assert (nothing.title, nothing.score, nothing.groups) == ("", 0.25, ("",))
 

@@ -69,7 +69,7 @@ def test_a_run_comes_to_the_range_and_the_mean_of_each_value() -> None:
     [
         (("age", "height"), {"units": ["years"]}, "1 units for 2 values"),
         (("age", "path"), {}, "a value cannot be called path"),
-        (("age", "age"), {}, "two values have one name"),
+        (("age", "age"), {}, "two values have the same name"),
         (("age", "height"), {"unit": "years"}, "unknown field `unit`"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Make a checkpoint say what it is, and how it wants to be deployed."""
+"""Record in a checkpoint what it is and how to deploy it."""
 
 import subprocess
 from typing import Any
@@ -29,7 +29,7 @@ class CheckpointRecord(SeenBatch):
             self._git_commit = git_commit()
 
     def facts(self, trainer: pl.Trainer) -> manifest.DeploymentFacts:
-        """Nothing but a graph of tensors: what the images of a data module mean for the module is not known."""
+        """A bare graph of tensors: what the module makes of a data module's images is not known."""
         return manifest.DeploymentFacts(task=tensor.TASK.name)
 
     def on_save_checkpoint(
@@ -72,7 +72,7 @@ class DeploymentFacts(CheckpointRecord):
         facts = self._given or (data.deployment_facts if hasattr(type(data), "deployment_facts") else None)
         if facts is None:
             raise UsageError(
-                "DeploymentFacts knows no facts: give the data module a `deployment_facts` property "
+                "DeploymentFacts has no facts: give the data module a `deployment_facts` property "
                 "(see lit_trainer.data.deployment.facts_from_transform), or pass DeploymentFacts(facts={...})"
             )
         found: manifest.DeploymentFacts = facts
@@ -87,7 +87,7 @@ def recorder(trainer: pl.Trainer) -> CheckpointRecord | None:
 
 
 def class_path(module: pl.LightningModule, *, separator: str) -> str:
-    """Where the module's class is to be found."""
+    """The path of the module's class."""
     return f"{type(module).__module__}{separator}{type(module).__qualname__}"
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C during training saves a checkpoint from which the run can go on as if nothing had happened."""
+"""Ctrl-C during training saves a checkpoint from which the run can be resumed exactly."""
 
 import signal
 import threading
@@ -16,7 +16,7 @@ CHECKPOINT = "interrupted.ckpt"
 class ResumeAfterInterrupt(pl.Callback):
     """The first Ctrl-C finishes the batch, saves and stops; a second one stops at once.
 
-    A checkpoint from the middle of a step would hold half an update, so the signal only asks.
+    A checkpoint from the middle of a step would hold half an update, so the signal only requests it.
     """
 
     def __init__(self) -> None:
@@ -31,15 +31,15 @@ class ResumeAfterInterrupt(pl.Callback):
             self._before = signal.signal(signal.SIGINT, self._ask)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Put the loaders where the checkpoint left them.
+        """Restore the loaders to their state in the checkpoint.
 
-        Lightning forgets to where `configure_optimizers` asked for `estimated_stepping_batches`, which sets up the
+        Lightning forgets to if `configure_optimizers` asked for `estimated_stepping_batches`, which sets up the
         loaders before the checkpoint is read (2.6.6: FitLoop.setup_data returns early the second time).
         """
         trainer.fit_loop._load_combined_loader_states()
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        """Save and stop, where it was asked for; all processes of a distributed run agree on it first."""
+        """Save and stop if requested; all processes of a distributed run agree on it first."""
         asked = self._asked
         if trainer.world_size > 1:
             asked = trainer.strategy.reduce_boolean_decision(asked, all=False)
@@ -50,7 +50,7 @@ class ResumeAfterInterrupt(pl.Callback):
             raise KeyboardInterrupt
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Give the signal back."""
+        """Restore the signal's handler."""
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
             self._before = None
@@ -64,7 +64,7 @@ class ResumeAfterInterrupt(pl.Callback):
 
 
 def _validation_is_due(trainer: pl.Trainer) -> bool:
-    """Whether this batch is followed by validation or the epoch's end, which a resumed run would leave out.
+    """Whether this batch is followed by validation or the epoch's end, which a resumed run would skip.
 
     Then the interruption waits for the next batch, or for the end of training.
     """

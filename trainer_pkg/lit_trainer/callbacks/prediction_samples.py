@@ -1,4 +1,4 @@
-"""After each validation epoch, the same few images with what the model says of them."""
+"""After each validation epoch, the same few images with the model's answers."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,12 +25,12 @@ class PredictionSample:
     truth: str
     prediction: str
     confidence: float | None
-    """0 to 1, where the task has such."""
+    """0 to 1, if the task has one."""
     is_right: bool
 
     @property
     def caption(self) -> str:
-        """What stands below the picture."""
+        """The caption below the image."""
         return f"Pred: {self.prediction} Label: {self.truth}"
 
 
@@ -46,7 +46,7 @@ class PredictionSamples(pl.Callback):
         self._batches: list[tuple[Tensor, Tensor]] = []
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Begin anew: validation is not shuffled, so they are the same images every time."""
+        """Start again: validation is not shuffled, so they are the same images every time."""
         self._batches = []
 
     @rank_zero_only
@@ -93,8 +93,8 @@ def grid(samples: list[PredictionSample]) -> Image.Image:
     rows = -(-len(samples) // _COLUMNS)
     sheet = Image.new("RGB", (_COLUMNS * (_TILE + 8), rows * (_TILE + _CAPTION + 8)), "white")
     draw = ImageDraw.Draw(sheet)
-    for place, sample in enumerate(samples):
-        left, top = place % _COLUMNS * (_TILE + 8) + 4, place // _COLUMNS * (_TILE + _CAPTION + 8) + 4
+    for index, sample in enumerate(samples):
+        left, top = index % _COLUMNS * (_TILE + 8) + 4, index // _COLUMNS * (_TILE + _CAPTION + 8) + 4
         sheet.paste(sample.picture.convert("RGB").resize((_TILE, _TILE), Image.Resampling.NEAREST), (left, top))
         colour = "black" if sample.is_right else "red"
         confidence = "" if sample.confidence is None else f" {sample.confidence:.2f}"
@@ -132,14 +132,14 @@ def _samples(
 
 
 def _as_rows(truths: Tensor, size: int) -> Tensor:
-    """Classes or numbers as the model would answer them, were it always right: [batch, size]."""
+    """The answers of a model that is always right: [batch, size]."""
     if truths.is_floating_point():
         return truths.reshape(len(truths), -1)
     return functional.one_hot(truths, size).float()
 
 
 def _answers(module: pl.LightningModule, images: Tensor) -> Tensor:
-    """What the module says when it is deployed; of one that does not know it, the softmax of its outputs."""
+    """The module's answers when deployed; the softmax of its outputs, for a module that does not define them."""
     outputs: Tensor = module(images)
     answers = getattr(module, "answers", None)
     found: Tensor = torch.softmax(outputs, dim=-1) if answers is None else answers(outputs)
@@ -152,7 +152,7 @@ def _shown(task: TaskSpec, reading: Reading, rows: Tensor) -> list[Shown]:
 
 
 def _picture(image: Tensor, facts: Any) -> Image.Image:
-    """The normalised image [channels, height, width] as a person would see it."""
+    """The normalised image [channels, height, width] as it looked before."""
     if facts is not None and facts.normalize is not None:
         mean = torch.tensor(facts.normalize.mean).view(-1, 1, 1)
         std = torch.tensor(facts.normalize.std).view(-1, 1, 1)

@@ -7,7 +7,7 @@ from lightning.pytorch.callbacks import RichProgressBar
 
 
 class ProgressBar(RichProgressBar):
-    """A metric that is logged per step and per epoch stands there once: the step's value, then the last epoch's.
+    """A metric that is logged per step and per epoch is shown once: the step's value, then the last epoch's.
 
     With two loggers `v_num` is a fragment of both their versions, which says nothing.
     """
@@ -15,7 +15,7 @@ class ProgressBar(RichProgressBar):
     def get_metrics(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule
     ) -> dict[str, int | str | float | dict[str, float]]:
-        """The logged metrics alone; `train_loss: 0.093 (0.101)` for what is logged both ways."""
+        """The logged metrics alone; `train_loss: 0.093 (0.101)` for a metric that is logged both ways."""
         metrics: dict[str, Any] = super().get_metrics(trainer, pl_module)
         metrics.pop("v_num", None)
         for step in [name for name in metrics if name.endswith("_step")]:

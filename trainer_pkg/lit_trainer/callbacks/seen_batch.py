@@ -1,4 +1,4 @@
-"""What a module is given: the tensors of a batch, and those that its `forward` is called with."""
+"""A module's inputs: the tensors of a batch, and those that its `forward` is called with."""
 
 import inspect
 from collections.abc import Iterator, Mapping
@@ -17,12 +17,12 @@ BatchTensors = tuple[BatchTensor, ...]
 
 
 class SeenBatch(pl.Callback):
-    """Notes names, dtypes and shapes of the first validation batch, or of a training batch where there is none yet."""
+    """Notes names, dtypes and shapes of the first validation batch, or of a training batch if there is none yet."""
 
     def __init__(self) -> None:
         self.batch: BatchTensors | None = None
         self.inputs: BatchTensors | None = None
-        """Of `forward`, in the order of its arguments."""
+        """The inputs of `forward`, in the order of its arguments."""
         self.by_keyword = False
         """Whether `forward` was given keywords."""
         self._is_final = False
@@ -37,29 +37,29 @@ class SeenBatch(pl.Callback):
             self._is_final = True
 
     def on_validation_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """It has been seen."""
+        """Stop looking."""
         self._stop()
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Look at the first one, for want of a better."""
+        """Look at the first one, until there is a validation batch."""
         if self.batch is None:
             self._look(pl_module, batch)
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """It has been seen."""
+        """Stop looking."""
         self._stop()
 
     def _look(self, module: pl.LightningModule, batch: Any) -> None:
         found = tuple(_tensors(batch, ""))
         self.batch, self.inputs = found if len(found) <= _MOST else None, None
         self._stop()
-        if module._compiled_call_impl is None:  # a hook would have it compiled once more
+        if module._compiled_call_impl is None:  # a hook would compile it once more
             self._listening = module.register_forward_pre_hook(self._heard, with_kwargs=True)
 
     def _heard(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """`forward` is called. Not with a batch and its index: so a distributed strategy calls the step itself."""
+        """Record a call of `forward`; one with a batch and its index is a distributed strategy's call of the step."""
         given = inspect.signature(module.forward).bind(*args, **kwargs).arguments
         tensors = {name: value for name, value in given.items() if value is not None}
         if tensors and all(isinstance(value, Tensor) for value in tensors.values()):
@@ -73,7 +73,7 @@ class SeenBatch(pl.Callback):
 
 
 def _tensors(tree: Any, name: str) -> Iterator[BatchTensor]:
-    """The tensors in a batch, named by where they are."""
+    """The tensors in a batch, named by their position."""
     if isinstance(tree, Tensor):
         yield _described(name or "batch", tree)
     elif isinstance(tree, Mapping):

@@ -1,4 +1,4 @@
-"""Data modules: seeded splits, one evaluation transform, and the deployment facts read off that transform."""
+"""Data modules: seeded splits, one evaluation transform, and the deployment facts read from that transform."""
 
 from lit_trainer.data.base import ImageDataModule, SplitDataModule
 from lit_trainer.data.cifar10 import CIFAR10DataModule

@@ -1,4 +1,4 @@
-"""What the data modules share: the loaders, seeded splits, and facts read off the evaluation transform."""
+"""What the data modules share: the loaders, seeded splits, and facts read from the evaluation transform."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
@@ -33,13 +33,13 @@ class SplitDataModule(pl.LightningDataModule):
 
     def __init__(self, *, batch_size: int, num_workers: int | None, test_on: Sequence[HeldOut] = ("test",)) -> None:
         super().__init__()
-        # No save_hyperparameters: in the checkpoint they would join the model's own.
+        # No save_hyperparameters: in the checkpoint they would be mixed with the model's.
         self.batch_size = batch_size
         self.num_workers = min(4, usable_cpus()) if num_workers is None else num_workers
         self.test_on = tuple(test_on)
 
     def train_dataloader(self) -> Loader:
-        """Shuffled; a run resumed within an epoch goes on with the batches it had not seen."""
+        """Shuffled; a run resumed within an epoch continues with the batches it had not seen."""
         return self._loader(self.train_set, loader=ResumableLoader, shuffle=True)
 
     def val_dataloader(self) -> Loader:
@@ -47,7 +47,7 @@ class SplitDataModule(pl.LightningDataModule):
         return self._loader(self.val_set)
 
     def test_dataloader(self) -> Loader | list[Loader]:
-        """In order; a list of loaders where `test_on` names more than one set."""
+        """In order; a list of loaders if `test_on` names more than one set."""
         loaders = [self._loader(self.val_set if name == "val" else self.test_set) for name in self.test_on]
         return loaders if len(loaders) > 1 else loaders[0]
 
@@ -74,10 +74,10 @@ class SplitDataModule(pl.LightningDataModule):
             num_workers=self.num_workers,
             collate_fn=collate,
             pin_memory=torch.cuda.is_available(),  # without a GPU it only copies, and warns
-            # Its own, so that validation takes nothing from the generator that training's exact resumption follows.
+            # Its own, so that validation draws nothing from the generator that exact resumption of training depends on.
             generator=None if shuffle else torch.Generator(),
-            # Kept from epoch to epoch, but not for training: what a worker's generator has come to is in no checkpoint,
-            # and a resumed run would augment otherwise. Starting them anew takes some 50 ms an epoch.
+            # Kept from epoch to epoch, but not for training: a worker's generator is not in any checkpoint,
+            # and a resumed run would augment otherwise. Starting them again takes some 50 ms per epoch.
             persistent_workers=self.num_workers > 0 and loader is not ResumableLoader,
         )
 
@@ -85,8 +85,8 @@ class SplitDataModule(pl.LightningDataModule):
 class ImageDataModule(SplitDataModule):
     """Images float32 [batch, channels, height, width] and their classes int64 [batch], or numbers float32 [batch, n].
 
-    A subclass sets the transforms of PIL images: `train_transform` augments, `eval_transform` does not. What it
-    does is what the checkpoint will say that deployment has to do.
+    A subclass sets the transforms of PIL images: `train_transform` augments, `eval_transform` does not. Its steps
+    are recorded in the checkpoint as those of deployment.
     """
 
     train_transform: v2.Compose
@@ -109,7 +109,7 @@ class ImageDataModule(SplitDataModule):
 
     @property
     def _task(self) -> str:
-        """What the module that is trained is for, if it says so; else it is taken for a classifier."""
+        """The task of the module being trained, if it names one; else image classification."""
         module = getattr(self.trainer, "lightning_module", None)
         return getattr(module, "deployment_task", image_classification.TASK.name)
 
@@ -117,7 +117,7 @@ class ImageDataModule(SplitDataModule):
 class Part(Dataset[tuple[Tensor, Any]]):
     """Some of the (PIL image, class) pairs of `items`, under a transform: two parts can share one dataset.
 
-    In place of a class there may be a sequence of numbers: 0 or 1 for each of several labels, or values.
+    Instead of a class there may be a sequence of numbers: 0 or 1 for each of several labels, or values.
     """
 
     def __init__(self, items: Any, indices: Sequence[int], transform: v2.Compose) -> None:

@@ -1,4 +1,4 @@
-"""Read deployment facts off the evaluation transform, so that the two cannot drift apart."""
+"""Read deployment facts from the evaluation transform, so that the two cannot diverge."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -47,7 +47,7 @@ class DigitsDataModule(ImageDataModule):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The ten digits, or what is learnt in their place."""
+        """The ten digits, or what is learnt instead."""
         return LABELS if self.targets is None else tuple(self.names or map(str, range(len(self.targets[0]))))
 
     @property

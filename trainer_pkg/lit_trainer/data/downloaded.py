@@ -9,7 +9,7 @@ from lit_trainer.data.base import ImageDataModule, Part, hold_out
 
 
 class DownloadedDataModule(ImageDataModule):
-    """A torchvision data set; a subclass says which, where its files lie, and which share validates."""
+    """A torchvision data set; a subclass says which one, where its files are, and which share validates."""
 
     dataset: ClassVar[Any]
     """A torchvision class that takes (root, train, download)."""
@@ -23,7 +23,7 @@ class DownloadedDataModule(ImageDataModule):
     split_seed: int
 
     def prepare_data(self) -> None:
-        """Download, if asked to and not there yet. Lightning runs it in one process of a machine."""
+        """Download, if asked to and not there yet. Lightning runs it in one process per machine."""
         if not self.download:
             return
         try:
@@ -32,7 +32,7 @@ class DownloadedDataModule(ImageDataModule):
             reason = str(error).strip().partition("\n")[0]
             raise NotFoundError(
                 f"cannot download {self.dataset.__name__} to {self._folder}: {reason}\n"
-                f"With no network, put {self.files} there by hand and leave out --data.download"
+                f"With no network, put {self.files} there yourself and leave out --data.download"
             ) from None
 
     def setup(self, stage: str) -> None:
@@ -54,9 +54,9 @@ class DownloadedDataModule(ImageDataModule):
     def _read(self, *, train: bool) -> Any:
         try:
             return self.dataset(self.root, train=train)
-        except RuntimeError:  # torchvision's answer to files that are missing or of another checksum
+        except RuntimeError:  # torchvision raises it for files that are missing or have another checksum
             raise NotFoundError(
-                f"no {self.dataset.__name__} in {self._folder} (looked for {self.files}, whole and unchanged). "
+                f"no {self.dataset.__name__} in {self._folder} (looked for {self.files}, complete and unchanged). "
                 "To download it: --data.download true"
             ) from None
 

@@ -30,7 +30,7 @@ STD = (0.229, 0.224, 0.225)
 
 
 class ImageFolderDataModule(ImageDataModule):
-    """Classes are the names of the folders below `root/train`, or below `root` where there is no such split.
+    """Classes are the names of the folders below `root/train`, or below `root` if there is no such split.
 
     `resize`: length of the shorter side, of which the central `image_size` square is cut. Without `root/val`,
     `val_fraction` of each class validates. `predict_root`: a folder whose images, at any depth, are predicted.
@@ -74,13 +74,13 @@ class ImageFolderDataModule(ImageDataModule):
             self.test_set = self._part(self._photos("test"), self.eval_transform)
         if self.needs("predict", stage):
             if self.predict_root is None:
-                raise UsageError("predict what? Name a folder of images: --data.predict_root FOLDER")
-            _classes(self._train_root)  # the rows will name them: better to miss them now than when all is predicted
+                raise UsageError("nothing to predict: name a folder of images with --data.predict_root FOLDER")
+            _classes(self._train_root)  # the rows will name them: fail now rather than after predicting everything
             self.predict_paths = list_images([Path(self.predict_root)])
             self.predict_set = _Listed(self.predict_paths, self.eval_transform)
 
     def predict_dataloader(self) -> Loader:
-        """Images and their index in `predict_paths`. An index that is in no batch is an image that is unreadable."""
+        """Images and their index in `predict_paths`. An index that is in no batch means an unreadable image."""
         return self._loader(self.predict_set, collate=self._readable)
 
     def _train_and_val(self) -> tuple[Part, Part]:
@@ -102,7 +102,7 @@ class ImageFolderDataModule(ImageDataModule):
                 f"no {self.root / name}/ beside {self.root / 'train'}/. "
                 "Make it, a folder per class, or test on what validates: --data.test_on '[val]'"
             )
-        # Numbered as in train: numbered by itself, a folder that lacks a class would shift those after it.
+        # Numbered as in train: numbered separately, a folder that lacks a class would shift those after it.
         return _Photos(self.root / name, _classes(self._train_root))
 
     def _part(self, photos: "_Photos", transform: v2.Compose) -> Part:
@@ -121,7 +121,7 @@ class _Photos:
     def __init__(self, root: Path, classes: dict[str, int]) -> None:
         unknown = set(_classes(root)) - set(classes)
         if unknown:
-            raise UsageError(f"{root}/ has folders that are no class of train: {', '.join(sorted(unknown))}")
+            raise UsageError(f"{root}/ has folders that are not classes of train: {', '.join(sorted(unknown))}")
         samples = make_dataset(root, classes, is_valid_file=_is_image, allow_empty=True)
         self.paths = [path for path, _ in samples]
         self.targets = [label for _, label in samples]
@@ -165,7 +165,7 @@ def _is_image(path: str) -> bool:
 
 
 def _classes(root: Path) -> dict[str, int]:
-    """Class to index; hidden folders are no classes."""
+    """Class to index; hidden folders are not classes."""
     try:
         names, _ = find_classes(root)
     except FileNotFoundError:
@@ -180,7 +180,7 @@ def _classes(root: Path) -> dict[str, int]:
 
 
 def _hold_out_of_each(classes: Sequence[int], share: float, *, seed: int) -> tuple[list[int], list[int]]:
-    """Indices of train and validation, with the same share of each class, and at least one where it has two."""
+    """Indices of train and validation, with the same share of each class, and at least one if it has two."""
     members: dict[int, list[int]] = {}
     for index, label in enumerate(classes):
         members.setdefault(label, []).append(index)
@@ -188,6 +188,6 @@ def _hold_out_of_each(classes: Sequence[int], share: float, *, seed: int) -> tup
     for own in members.values():
         held = min(max(round(share * len(own)), 1), len(own) - 1)
         rest, out = hold_out(len(own), held, seed=seed)
-        train += [own[place] for place in rest]
-        val += [own[place] for place in out]
+        train += [own[index] for index in rest]
+        val += [own[index] for index in out]
     return sorted(train), sorted(val)

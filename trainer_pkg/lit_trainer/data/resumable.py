@@ -14,13 +14,13 @@ T = TypeVar("T")
 
 
 class ResumableLoader(DataLoader[T]):
-    """As DataLoader. Resumed on one process, it gives the very batches that an uninterrupted run would have seen.
+    """As DataLoader. Resumed on one process, it gives exactly the batches that an uninterrupted run would have seen.
 
     The order and the augmentation come from torch's generator, so its state at the start of the epoch is kept;
-    the batches already seen are drawn again and dropped, and then the generator is put where it was.
+    the batches already seen are drawn again and dropped, and then the generator's state is restored.
     """
 
-    # Class attributes, not an __init__: Lightning makes loaders anew from the parameters of theirs.
+    # Class attributes, not an __init__: Lightning makes new loaders from the parameters of theirs.
     _to_resume: dict[str, Any] | None = None
     _batches: int = 0
     _epoch_start: torch.Tensor | None = None

@@ -1,4 +1,4 @@
-"""Generated sequences that can only be tagged by remembering all that came before."""
+"""Generated sequences that can only be tagged by remembering everything before."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from lit_trainer.data.base import HeldOut, SplitDataModule
 class SequenceDataModule(SplitDataModule):
     """Tokens int64 [batch, length] and tags int64 [batch, length]: the sum of the tokens so far, modulo `num_tags`.
 
-    The tag at each place depends on every token up to it, so state has to be carried from chunk to chunk.
+    The tag at each position depends on every token up to it, so state has to be carried from chunk to chunk.
     """
 
     def __init__(  # noqa: PLR0913 - each is an option of the configuration

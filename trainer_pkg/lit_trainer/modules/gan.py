@@ -66,11 +66,11 @@ class GAN(pl.LightningModule):
         return loss.detach()
 
     def discriminator_loss(self, real: Tensor, generated: Tensor) -> Tensor:
-        """Of the discriminator's logits [batch, 1]: real should be one, generated zero."""
+        """The loss of the discriminator's logits [batch, 1]: real should be one, generated zero."""
         return (_real(real) + _generated(generated)) / 2
 
     def generator_loss(self, generated: Tensor) -> Tensor:
-        """Of the discriminator's logits [batch, 1]: generated should be taken for real.
+        """The loss of the discriminator's logits [batch, 1]: generated should be taken for real.
 
         Not the negative of the discriminator's loss, which has no gradient where the generator is worst (Goodfellow
         et al. 2014, section 3).

@@ -14,10 +14,10 @@ from lit_trainer.modules.supervised import Stage
 
 
 class _OfLogits:
-    """torchmetrics takes values beyond 0 and 1 for logits, batch by batch; a batch within them it would misread."""
+    """torchmetrics takes values beyond 0 and 1 for logits, batch by batch; a batch within them would be misread."""
 
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Of probabilities, always."""
+        """Always on probabilities."""
         found: Tensor = super().forward(outputs.sigmoid(), targets.int())  # type: ignore[misc]
         return found
 
@@ -51,5 +51,5 @@ class ImageMultilabelClassifier(ImageNetwork):
         return functional.binary_cross_entropy_with_logits(outputs, smoothed)
 
     def answers(self, outputs: Tensor) -> Tensor:
-        """Probabilities, each of its own."""
+        """Probabilities, independent of each other."""
         return torch.sigmoid(outputs)

@@ -22,13 +22,13 @@ class ImageNetwork(SupervisedModule):
     `pretrained` starts from torchvision's weights: True for its default ones, or their name (IMAGENET1K_V2). Loading a
     checkpoint downloads nothing: the weights are in it.
 
-    `network` (images in, outputs out) takes the place of `architecture`, and `criterion` (outputs and targets in, a
+    `network` (images in, outputs out) replaces `architecture`, and `criterion` (outputs and targets in, a
     scalar out) that of the built-in loss. Modules are not plain values and stay out of the hparams: load such a
     checkpoint with `load_from_checkpoint(path, network=MyNetwork())`. It can be loaded without its criterion.
     """
 
     derived_hparams: ClassVar[tuple[str, ...]] = ()
-    """Arguments that a subclass makes of its own, which therefore are not for the checkpoint."""
+    """Arguments that a subclass derives from its own, and which are therefore not in the checkpoint."""
 
     def __init__(  # noqa: PLR0913 - a parameter is an option of the command
         self,
@@ -51,9 +51,9 @@ class ImageNetwork(SupervisedModule):
     ) -> None:
         super().__init__(num_classes)
         if criterion is not None and label_smoothing:
-            raise UsageError("label_smoothing is of the built-in criterion; give it to your own: criterion")
+            raise UsageError("label_smoothing belongs to the built-in criterion; set it in your own criterion instead")
         if network is not None:
-            architecture, pretrained = type(network).__name__, False  # so that the hparams tell what it was
+            architecture, pretrained = type(network).__name__, False  # so that the hparams record what it was
         self.save_hyperparameters(ignore=["criterion", "network", *self.derived_hparams])
         self.criterion = criterion
         self.network = make_network(architecture, num_classes, pretrained) if network is None else network
@@ -72,7 +72,7 @@ class ImageNetwork(SupervisedModule):
         return self.built_in_loss(outputs, targets, self.hparams["label_smoothing"] if self.training else 0.0)
 
     def built_in_loss(self, outputs: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
-        """What is minimised where no criterion is given."""
+        """What is minimised if no criterion is given."""
         raise NotImplementedError
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
@@ -97,7 +97,7 @@ class ImageNetwork(SupervisedModule):
         return every_step(optimizer, scheduler)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """The checkpoint's weights take the place of the pretrained ones, which need not be downloaded again."""
+        """The checkpoint's weights replace the pretrained ones, which need not be downloaded again."""
         checkpoint["hyper_parameters"]["pretrained"] = False
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

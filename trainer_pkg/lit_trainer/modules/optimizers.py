@@ -33,7 +33,7 @@ def make_optimizer(
     momentum: float = 0.9,
     weight_decay: float = 0.0,
 ) -> Optimizer:
-    """`betas` are of adamw and adam, `momentum` is of sgd."""
+    """`betas` are for adamw and adam, `momentum` is for sgd."""
     match name:
         case "adamw":
             return AdamW(parameters, lr=learning_rate, betas=betas, weight_decay=weight_decay)
@@ -102,6 +102,6 @@ def _one_cycle(optimizer: Optimizer, steps: int, warmup_steps: int) -> LRSchedul
 
 
 def _warmed_up(optimizer: Optimizer, main: LRScheduler, steps: int) -> LRScheduler:
-    # As in nanoGPT the first step is not wasted on a learning rate of zero: 1/(n+1), 2/(n+1), ..., n/(n+1), 1.
+    # As in nanoGPT, the first step is not wasted on a learning rate of zero: 1/(n+1), 2/(n+1), ..., n/(n+1), 1.
     rise = LinearLR(optimizer, start_factor=1 / (steps + 1), total_iters=steps)
     return SequentialLR(optimizer, [rise, main], milestones=[steps])

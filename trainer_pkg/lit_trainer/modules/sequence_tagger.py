@@ -16,8 +16,8 @@ Batch = tuple[Tensor, Tensor]  # tokens int64 [batch, time], tags int64 [batch, 
 class SequenceTagger(pl.LightningModule):
     """An embedding, a GRU and a linear layer: one tag for every token.
 
-    A training step cuts the sequences into chunks and takes an optimizer step for each. The hidden state goes on from
-    chunk to chunk and the gradient does not, so memory is bounded by the chunk and not by the sequence.
+    A training step cuts the sequences into chunks and takes an optimizer step for each. The hidden state is passed from
+    chunk to chunk, the gradient is not, so memory is bounded by the chunk and not by the sequence.
     """
 
     def __init__(  # noqa: PLR0913 - a parameter is an option of the command
@@ -29,7 +29,7 @@ class SequenceTagger(pl.LightningModule):
         chunk: int = 16,  # steps; the longest dependency that the gradient sees
         *,
         learning_rate: float = 1e-2,  # ten times Adam's default: the network is small, and the gradient is clipped
-        gradient_clip: float = 1.0,  # norm; recurrent gradients explode, and the trainer's own option is not for us
+        gradient_clip: float = 1.0,  # norm; recurrent gradients explode, and the trainer's own is for automatic steps
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -46,7 +46,7 @@ class SequenceTagger(pl.LightningModule):
         return self.advance(tokens, None)[0]
 
     def advance(self, tokens: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Logits [batch, time, tags], and the hidden state [1, batch, hidden] from which the next chunk goes on."""
+        """Logits [batch, time, tags], and the hidden state [1, batch, hidden] from which the next chunk continues."""
         outputs, state_after = self.recurrent(self.embedding(tokens), state)
         return self.head(outputs), state_after
 

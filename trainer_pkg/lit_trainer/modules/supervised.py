@@ -1,4 +1,4 @@
-"""The steps that all modules share which learn from images with something known of each."""
+"""The steps shared by all modules that learn from labelled images."""
 
 from collections.abc import Mapping
 from typing import ClassVar, Literal
@@ -9,17 +9,17 @@ from torchmetrics import Metric
 
 from lit_trainer.modules.step_metrics import log_step
 
-Batch = tuple[Tensor, Tensor]  # images float32 [batch, channels, height, width], and what is true of them
+Batch = tuple[Tensor, Tensor]  # images float32 [batch, channels, height, width], and their targets
 
 Stage = Literal["train", "val", "test"]
 STAGES: tuple[Stage, ...] = ("train", "val", "test")
 
 
 class SupervisedModule(pl.LightningModule):
-    """A subclass brings `forward`, its optimizer, and how its outputs are learnt, measured and answered."""
+    """A subclass brings `forward`, its optimizer, and its loss, its metrics and its answers."""
 
     deployment_task: ClassVar[str]
-    """What it is for when it is deployed: a task of lit_infer."""
+    """The task that it is deployed for, of lit_infer."""
 
     def __init__(self, size: int) -> None:
         """`size`: classes, labels or values that it answers."""
@@ -56,7 +56,7 @@ class SupervisedModule(pl.LightningModule):
         self._step("test", batch)
 
     def predict_step(self, batch: Batch | Tensor, batch_idx: int) -> Tensor:
-        """Answers for images, whether something is known of them or not."""
+        """Answers for images, labelled or not."""
         images = batch if isinstance(batch, Tensor) else batch[0]
         return self.answers(self(images))
 

@@ -39,7 +39,7 @@ class FolderRegistryLogger(Logger):
 
     @property
     def best(self) -> artifacts.Reference | None:
-        """The reference to hand to lit-export; None before anything was saved."""
+        """The reference for lit-export; None before anything was saved."""
         return self._reference.at("best") if self._published else None
 
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:

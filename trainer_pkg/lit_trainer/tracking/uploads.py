@@ -1,4 +1,4 @@
-"""The end of an online run: W&B has what was logged, or a line says what it lacks and how to send it."""
+"""The end of an online run: W&B has what was logged, or a line says what is missing and how to send it."""
 
 import atexit
 import time
@@ -21,7 +21,7 @@ class Uploads:
         atexit.register(self.finish)  # runs before wandb's own, which was registered earlier
 
     def finish(self) -> None:
-        """Wait for what is on its way, for as long as a slow line needs, end the run, and say what is missing."""
+        """Wait for pending uploads, as long as a slow connection needs, end the run, and say what is missing."""
         if self._run.offline or self._run.disabled:
             return
         entity, project, folder = self._run.entity, self._run.project, Path(self._run.dir).parent
@@ -32,7 +32,7 @@ class Uploads:
             )
         if why := self._end():
             rest = f"wandb sync --include-online {short(folder)}"
-            console.note(f"tracking: W&B lacks some of the run's metrics and files: {why}. Send them with: {rest}")
+            console.note(f"tracking: W&B is missing some of the run's metrics and files: {why}. Send them with: {rest}")
 
     def _log_artifact(
         self,
@@ -46,7 +46,7 @@ class Uploads:
         return self._logged[-1]
 
     def _missing(self) -> tuple[str, str] | None:
-        """The first artifact that is not there, and why; None if all are."""
+        """The first artifact that did not arrive, and why; None if all are."""
         size = sum(artifact.size for artifact in self._logged)
         if self._logged:
             console.note(f"tracking: uploading what is left of {size / 1e6:,.1f} MB of artifacts")
@@ -59,7 +59,9 @@ class Uploads:
                 return name, "interrupted"
             except Exception as error:
                 late = type(error).__name__ == "WaitTimeoutError"
-                return name, f"not within {upload_s(size):.0f} s" if late else (first_line(error) or repr(error))
+                return name, f"not finished within {upload_s(size):.0f} s" if late else (
+                    first_line(error) or repr(error)
+                )
         return None
 
     def _end(self) -> str:
@@ -79,12 +81,12 @@ def short(folder: Path) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """wandb's errors go on for several."""
+    """The first line; wandb's errors have several."""
     return str(error).strip().partition("\n")[0]
 
 
 def how_to_send(entity: str, project: str, name: str) -> str:
-    """How a checkpoint gets there after all. Not by `wandb sync`: that sends the artifacts of offline runs alone."""
+    """How to send a checkpoint later. Not by `wandb sync`, which sends the artifacts of offline runs only."""
     try:
         found = artifacts.folder_registry().resolve(artifacts.Reference(artifacts.LOCAL, project, name, "best"))
     except LitError:

@@ -1,4 +1,4 @@
-"""Lightning's WandbLogger, which trains on without an account, a network or a server that answers."""
+"""Lightning's WandbLogger, which keeps training without an account, a network or a reachable server."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ from lit_trainer.tracking.uploads import Uploads, first_line, short
 
 INIT_TIMEOUT_S = 10
 FINISH_TIMEOUT_S = 60
-UPLOAD_TIMEOUT_S = 600  # of one file; where a storage falls silent, nothing else ends the wait
+UPLOAD_TIMEOUT_S = 600  # of one file; if the storage stops answering, nothing else ends the wait
 
 
 class WandbLogger(loggers.WandbLogger):
@@ -64,7 +64,7 @@ class WandbLogger(loggers.WandbLogger):
     @property
     @rank_zero_experiment
     def experiment(self) -> Any:
-        """The wandb run. A server that does not answer makes it an offline run, said in one line."""
+        """The wandb run. If the server does not answer, it becomes an offline run, with one line to say so."""
         from wandb.errors import AuthenticationError, CommError
         from wandb.errors import UsageError as WandbUsageError
 
@@ -75,7 +75,7 @@ class WandbLogger(loggers.WandbLogger):
         except (AuthenticationError, WandbUsageError) as error:  # a wrong key, or none
             raise UsageError(f"W&B: {first_line(error)} Or train offline: WANDB_MODE=offline") from None
         except CommError as error:
-            console.note(f"tracking: W&B does not answer ({first_line(error)}); the run goes on offline")
+            console.note(f"tracking: W&B does not answer ({first_line(error)}); the run continues offline")
             self._wandb_init["mode"] = "offline"  # wandb has read the environment already
             run = super().experiment
         Uploads(run)
@@ -105,7 +105,7 @@ class WandbLogger(loggers.WandbLogger):
 
 
 class SetUpWandb(pl.Callback):
-    """Tells each WandbLogger what is monitored, once the Trainer knows."""
+    """Tell each WandbLogger what is monitored, once the Trainer knows."""
 
     @rank_zero_only
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

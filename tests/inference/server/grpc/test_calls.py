@@ -145,7 +145,7 @@ def test_a_full_queue_is_exhausted_at_once_and_answers_each_call_once(proven: Pa
     assert len(good) == 5
     assert {error.code() for error in refused} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
     assert {dict(error.trailing_metadata())["grpc-retry-pushback-ms"] for error in refused} == {"1000"}
-    assert "wait already" in str(refused[0].details())
+    assert "are already waiting" in str(refused[0].details())
     rig.close()
     repository.close()
 

@@ -1,13 +1,13 @@
-// The model card: what the manifest says, as a list of terms. Rows about which nothing is known are left out.
+// The model card: what the manifest says, as a list of terms. Rows without a known value are left out.
 
 import { byId, count, make, milliseconds, percent, short } from "./dom.js";
 
 
 /** Show a card, or the reason why there is none. */
 export function showCard(card, reason = "") {
-  const place = byId("card");
-  if (!card) return place.replaceChildren(make("p", { className: "notice" }, reason));
-  place.replaceChildren(
+  const panel = byId("card");
+  if (!card) return panel.replaceChildren(make("p", { className: "notice" }, reason));
+  panel.replaceChildren(
     make("h3", {}, make("bdi", {}, card.name), ` version ${card.version}`),
     terms(facts(card)),
     make("details", {}, make("summary", {}, "How it was made and checked"), terms(details(card))),
@@ -34,7 +34,7 @@ function facts(card) {
 function details(card) {
   const { source, graph } = card;
   return [
-    ["Prepared by", card.takes_images ? card.prepared_by.join("; ") || "nothing: taken as it is" : null],
+    ["Prepared by", card.takes_images ? card.prepared_by.join("; ") || "nothing: taken unchanged" : null],
     ["Normalized", card.normalize && `mean ${card.normalize.mean.join(", ")}; std ${card.normalize.std.join(", ")}`],
     ["Compared", graph?.parity && parity(graph.parity, card.agreement)],
     ["Opset", graph?.opset && String(graph.opset)],

@@ -22,7 +22,7 @@ export function read(text) {
   return models;
 }
 
-/** The versions of all models and which are ready, as text that changes when they do. */
+/** The versions of all models and which of them are ready, as text that changes with them. */
 export function whatIsServed(text) {
   return text.split("\n").filter((line) => line.startsWith("lit_serve_model_ready{")).join("\n");
 }

@@ -1,4 +1,4 @@
-// The page: what is dropped, pasted or picked is asked for; what the server is and does is shown beside it.
+// The page: dropped, pasted or chosen images are predicted; the server's state is shown beside them.
 
 import { chosen, curlLine, loadModels, modelPath, onChoice, useTopK } from "./choice.js";
 import { showCard } from "./card.js";
@@ -15,7 +15,7 @@ let served = "";
 let timer = 0;
 let turn = 0;
 
-/** Show what is chosen: its card, its curl line, its plots. */
+/** Show the choice: its card, its curl command, its plots. */
 async function choose() {
   const choice = chosen();
   if (!choice.model) return;
@@ -23,7 +23,7 @@ async function choose() {
   plots.show(choice.model);
   try {
     const found = await askJson(`${modelPath(choice)}/card`);
-    if (choice.model !== chosen().model || choice.version !== chosen().version) return; // chosen anew meanwhile
+    if (choice.model !== chosen().model || choice.version !== chosen().version) return; // the choice has changed meanwhile
     card = found;
     showCard(card);
   } catch (error) {
@@ -46,12 +46,12 @@ function showLine() {
 const take = (files) => ifImages(() => add(files));
 
 function ifImages(act) {
-  if (!chosen().model) tell(byId("status"), "There is no model to ask.");
+  if (!chosen().model) tell(byId("status"), "There is no model.");
   else if (!takesImages()) tell(byId("status"), "The chosen model takes tensors, not images.");
   else act();
 }
 
-/** Look at the server again and again while the page is seen. A newer call takes over from one under way. */
+/** Poll the server while the page is visible. A newer call replaces the one in progress. */
 async function poll() {
   clearTimeout(timer);
   turn += 1;
@@ -61,7 +61,7 @@ async function poll() {
   if (isOpen && mine === turn) timer = setTimeout(poll, EVERY_MS);
 }
 
-/** Show the server's numbers, and what it serves where that has changed. False: it wants a key first. */
+/** Show the server's metrics, and its models if they have changed. False: it needs a key first. */
 async function look() {
   try {
     const text = await (await ask("metrics", { signal: AbortSignal.timeout(5 * EVERY_MS) })).text();
@@ -100,7 +100,7 @@ function listenForFiles() {
     event.preventDefault();
     drag(false);
     if (event.dataTransfer.files.length) take(event.dataTransfer.files);
-    else tell(byId("status"), "That was no file: drop image files, or copy an image and paste it here.");
+    else tell(byId("status"), "That was not a file: drop image files, or copy an image and paste it here.");
   });
   document.addEventListener("paste", (event) => {
     if (event.clipboardData.files.length) take(event.clipboardData.files);
@@ -119,7 +119,7 @@ function listenForKey() {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const key = byId("secret").value.trim();
-    if (!/^[\x21-\x7e]*$/.test(key)) return tell(byId("key-note"), "A key has letters, digits and signs of ASCII only.");
+    if (!/^[\x21-\x7e]*$/.test(key)) return tell(byId("key-note"), "A key has only printable ASCII characters without spaces.");
     useKey(key);
     tell(byId("key-note"), key ? KEPT : "Forgotten.");
     poll();
@@ -131,7 +131,7 @@ async function copy() {
   try {
     await navigator.clipboard.writeText(byId("curl").textContent);
     button.textContent = "Copied";
-  } catch { // no clipboard without HTTPS, except on this very machine
+  } catch { // no clipboard without HTTPS, except on localhost
     getSelection().selectAllChildren(byId("curl"));
     button.textContent = "Selected";
   }

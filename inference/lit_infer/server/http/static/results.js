@@ -5,7 +5,7 @@ import { chosen, predictPath } from "./choice.js";
 import { ask, Refused } from "./server.js";
 
 const AT_ONCE = 3;
-const MOST = 100; // for more there is lit-infer, and a page could not show them
+const MOST = 100; // for more there is lit-infer; a page could not show them
 const FIRST = 8; // numbers of an embedding that are shown
 const STAGES = [["queue", "queue"], ["prepare", "prepare"], ["infer", "graph"], ["rest", "other"]];
 
@@ -81,7 +81,7 @@ async function predict(entry) {
     const headers = { "Content-Type": "application/octet-stream" };
     const path = predictPath(entry.choice);
     const found = await (await ask(path, { method: "POST", body, headers, signal: stop.signal })).json();
-    if (!stop.signal.aborted) finish(entry, "done", answer(found), said(found));
+    if (!stop.signal.aborted) finish(entry, "done", answer(found), summarize(found));
   } catch (error) {
     if (stop.signal.aborted) return;
     const text = error instanceof Refused ? failure(error, entry.file) : `this page failed: ${error.message}`;
@@ -129,14 +129,14 @@ function thumbnail({ url }) {
 
 /** How answers of a kind are summarised in a line and drawn. */
 const KINDS = {
-  classes: { said: (found) => `${found.label ?? "no label"}, ${percent(found.score)}`, drawn: (found) => [bars(found.top)] },
-  labels: { said: saidLabels, drawn: (found) => [bars(found.top, new Set(found.labels.map(({ index }) => index)))] },
-  values: { said: saidValues, drawn: (found) => [values(found.values)] },
-  vector: { said: saidVector, drawn: drawVector },
+  classes: { summarize: (found) => `${found.label ?? "no label"}, ${percent(found.score)}`, drawn: (found) => [bars(found.top)] },
+  labels: { summarize: summarizeLabels, drawn: (found) => [bars(found.top, new Set(found.labels.map(({ index }) => index)))] },
+  values: { summarize: summarizeValues, drawn: (found) => [values(found.values)] },
+  vector: { summarize: summarizeVector, drawn: drawVector },
 };
 
-function said(found) {
-  return KINDS[found.kind].said(found);
+function summarize(found) {
+  return KINDS[found.kind].summarize(found);
 }
 
 function answer(found) {
@@ -144,11 +144,11 @@ function answer(found) {
   return [...KINDS[found.kind].drawn(found), stages(found.ms), by];
 }
 
-function saidLabels({ labels }) {
+function summarizeLabels({ labels }) {
   return labels.map(({ label }) => label).join(", ") || "no label";
 }
 
-function saidValues(found) {
+function summarizeValues(found) {
   return found.values.map((one) => `${one.name} ${withUnit(one)}`).join(", ");
 }
 
@@ -161,7 +161,7 @@ function values(all) {
   return make("dl", { "aria-label": "Values" }, ...rows);
 }
 
-/** Bars of scores; `above`: the indices that are labels of the image, where only some are. */
+/** Bars of scores; `above`: the indices that are labels of the image, if only some are. */
 function bars(top, above = null) {
   const bar = ({ label, index, score }) => {
     const meter = make("meter", { min: 0, max: 1, value: score ?? 0, "aria-label": `${label}: ${percent(score)}` });
@@ -172,7 +172,7 @@ function bars(top, above = null) {
   return make("ol", { className: "bars", "aria-label": "Best classes" }, ...top.map(bar));
 }
 
-function saidVector(found) {
+function summarizeVector(found) {
   const numbers = [found.embedding].flat(Infinity);
   const norm = Math.sqrt(numbers.reduce((sum, one) => sum + one * one, 0));
   return `an embedding of ${count(numbers.length, "number")}, of norm ${short(numbers.includes(null) ? null : norm)}`;
@@ -182,7 +182,7 @@ function drawVector(found) {
   const numbers = [found.embedding].flat(Infinity);
   const first = numbers.slice(0, FIRST).map(short).join(", ");
   const more = numbers.length > FIRST ? ", …" : "";
-  return [make("p", {}, said(found)), make("p", { className: "numbers" }, `[${first}${more}]`)];
+  return [make("p", {}, summarize(found)), make("p", { className: "numbers" }, `[${first}${more}]`)];
 }
 
 function stages(ms) {
