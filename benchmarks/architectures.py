@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from lit_export import Options, export
-from lit_export.tasks import image_noise
+from lit_export.tasks.images import image_noise
 from lit_infer.errors import LitError
 
 SIZE = 224
@@ -134,7 +134,7 @@ def _row(name: str, make: Callable[[], nn.Module]) -> tuple[str, bool]:
     seconds = time.perf_counter() - started
     if graph.parity is None:
         return f"| {name} | {count / 1e6:.1f} M | refused | | | | {graph.reason} | {seconds:.0f} |", False
-    parity = f"{graph.parity.max_abs:.1e} | {spread:.1e} | {graph.parity.top1_agreement:.0%}"
+    parity = f"{graph.parity.max_abs:.1e} | {spread:.1e} | {graph.parity.agreement:.0%}"
     return f"| {name} | {count / 1e6:.1f} M | proven | {parity} | {graph.exporter} | {seconds:.0f} |", True
 
 

@@ -45,7 +45,7 @@ def _front_matter(manifest: Manifest) -> str:
 
 
 def _summary(manifest: Manifest) -> str:
-    classes = f" It knows {len(manifest.labels):,} {manifest.spec.nouns[1]}." if manifest.labels else ""
+    classes = f" It knows {_count(len(manifest.labels), *manifest.spec.nouns)}." if manifest.labels else ""
     proven = len(manifest.ok_graphs())
     graphs = "1 graph, whose answers were" if proven == 1 else f"{proven} graphs, whose answers were"
     return (
@@ -85,6 +85,9 @@ def _interface(manifest: Manifest) -> str:
         parts.append(_preprocessing(manifest))
     if manifest.labels:
         parts.append(_labels(manifest.labels, manifest.spec.nouns[1]))
+    if manifest.answers:
+        facts = ", ".join(f"{name} {_listed(value)}" for name, value in manifest.answers.items())
+        parts.append(f"How answers are read: {_text(facts)}")
     return "\n\n".join(parts)
 
 
@@ -106,6 +109,14 @@ def _preprocessing(manifest: Manifest) -> str:
             f"Inside the graph: {inside}.",
         ]
     )
+
+
+def _count(number: int, one: str, several: str) -> str:
+    return f"{number:,} {one if number == 1 else several}"
+
+
+def _listed(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _labels(labels: Sequence[str], noun: str) -> str:

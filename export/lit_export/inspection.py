@@ -139,6 +139,7 @@ def _facts(contents: dict[Any, Any], where: str) -> NamedLines:
     yield "class", facts.class_path or "not recorded: to export it give --class pkg.mod:Cls"
     yield "task", facts.task
     yield from _preprocessing(facts.preprocess, facts.normalize, facts.labels)
+    yield from _answers(facts.answers)
     yield from titled("batch", [_seen(tensor) for tensor in record.batch or ()])
     yield from titled("forward", [_seen(tensor) for tensor in record.inputs or ()])
     if record.run:
@@ -149,6 +150,11 @@ def _facts(contents: dict[Any, Any], where: str) -> NamedLines:
 
 def _seen(tensor: manifest.BatchTensor) -> str:
     return f"{tensor.name}: {tensor.dtype} {list(tensor.shape)}"
+
+
+def _answers(answers: dict[str, Any]) -> NamedLines:
+    if answers:
+        yield "answers", json.dumps(answers, ensure_ascii=False)
 
 
 def _preprocessing(steps: Any, normalize: Any, labels: tuple[str, ...] | None) -> NamedLines:
@@ -200,6 +206,7 @@ def _described(found: Manifest) -> NamedLines:
     for name, tensors in (("takes", found.inputs), ("gives", found.outputs)):
         yield from titled(name, [f"{t.name} {t.dtype} [{', '.join(map(str, t.shape))}]" for t in tensors])
     yield from _preprocessing(found.preprocess, found.normalize, found.labels)
+    yield from _answers(found.answers)
     yield "made with", ", ".join(f"{name} {version}" for name, version in found.made_with.versions.items())
 
 

@@ -92,6 +92,8 @@ def judge_for(target: Target, options: Options) -> Judge:
     _check(target, options)
     if options.data is None:
         return plain
+    if options.thresholds_from is not None and options.thresholds_from.resolve() == options.data.resolve():
+        progress.note("warning: the thresholds were chosen on the images that are scored: the score flatters them")
     progress.note(f"score the eager module on {options.data}")
     found = TASKS[target.facts.task].score
     assert found is not None  # noqa: S101 - _check refused a task without one

@@ -6,9 +6,7 @@ the file a second time, from a path that may have changed since it was checked, 
 """
 
 import inspect
-import traceback
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
@@ -19,6 +17,7 @@ from lit_export.checkpoint import Checkpoint
 from lit_export.find_class import find_class
 from lit_export.hparams import arguments, is_trusted
 from lit_export.recorded import table
+from lit_export.user_code import user_code
 from lit_infer import progress
 from lit_infer.errors import ArtifactError, UsageError
 
@@ -39,7 +38,7 @@ def load_module(
     """
     cls = find_class(class_path) if class_path else _recorded_class(checkpoint, trust)
     given = arguments(cls, checkpoint, hparams=hparams, trust=trust)
-    with _explained(f"{cls.__qualname__}.__init__"):
+    with user_code(f"{cls.__qualname__}.__init__"):
         module: nn.Module = cls(**given)
     state = _hooked(module, checkpoint)
     _load_weights(module, state, where=checkpoint.where)
@@ -90,9 +89,9 @@ def _hooked(module: nn.Module, checkpoint: Checkpoint) -> dict[str, Any]:
     """The weights as the module's own hooks want them: these may build layers, and rename or drop keys."""
     contents = {**checkpoint.contents, "state_dict": keys.copied(checkpoint.contents["state_dict"])}
     if isinstance(module, pl.LightningModule):
-        with _explained(f"{type(module).__qualname__}.configure_model"):
+        with user_code(f"{type(module).__qualname__}.configure_model"):
             module.configure_model()
-        with _explained(f"{type(module).__qualname__}.on_load_checkpoint"):
+        with user_code(f"{type(module).__qualname__}.on_load_checkpoint"):
             module.on_load_checkpoint(contents)
     return table(contents, "state_dict")
 
@@ -126,21 +125,3 @@ def _unwrap_compiled(module: nn.Module) -> None:
         setattr(owner, name, inner)
     if found:
         progress.note(f"unwrapped torch.compile from {diagnosis.names(name for _, name, _ in found)}")
-
-
-class _explained:  # noqa: N801 - reads as a verb where it is used
-    """The user's code may raise anything; one line says what, and where in their file."""
-
-    def __init__(self, what: str) -> None:
-        self.what = what
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: Any) -> None:
-        if not isinstance(error, Exception):
-            return
-        last = traceback.extract_tb(trace)[-1]
-        said = " ".join(str(error).split())[:300]
-        raise ArtifactError(
-            f"{self.what} failed: {type(error).__name__}: {said} ({Path(last.filename).name}:{last.lineno})"
-        ) from None

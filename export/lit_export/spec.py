@@ -5,7 +5,7 @@ from typing import Any
 
 from lit_export.loaded import LoadedModule
 from lit_export.options import Options
-from lit_infer import manifest
+from lit_infer import manifest, progress
 from lit_infer.errors import NotFoundError, UsageError, require
 from lit_infer.images import from_transform
 from lit_infer.manifest import DeploymentFacts
@@ -17,10 +17,20 @@ _TORCHVISION = "torchvision:"
 def facts_for(loaded: LoadedModule, options: Options) -> DeploymentFacts:
     """The facts of `--spec`, else those in the checkpoint, else those of a bare tensor graph."""
     if options.spec is not None:
-        return read_spec(options.spec)
+        given = read_spec(options.spec)
+        if options.submodule is None:
+            _compare(given, loaded)
+        return given
     if loaded.record is not None and options.submodule is None and not options.inputs:
         return loaded.record.deployment
     return DeploymentFacts(task=tensor.TASK.name)
+
+
+def _compare(given: DeploymentFacts, loaded: LoadedModule) -> None:
+    """A checkpoint that says its task may be exported as another one, but not without a word."""
+    recorded = loaded.record.deployment.task if loaded.record is not None else None
+    if recorded not in (None, tensor.TASK.name, given.task):
+        progress.note(f"warning: the checkpoint says that it is for {recorded}, and is exported as {given.task}")
 
 
 def read_spec(spec: str | Path) -> DeploymentFacts:

@@ -47,7 +47,9 @@ def infer(
     context: typer.Context,
     paths: Annotated[list[str] | None, typer.Argument(metavar="PATH", help=_PATHS)] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help=console.MODEL_HELP)] = None,
-    top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, help="Classes to record per image.")] = 5,
+    top_k: Annotated[
+        int | None, typer.Option("--top-k", "-k", min=1, help="Classes to record per image; 5 if not given.")
+    ] = None,
     threshold: Annotated[
         float | None, typer.Option(min=0, max=1, help="Below this score an image gets no label.")
     ] = None,
@@ -121,7 +123,7 @@ def infer(
         console.note(f"model {named} ({predictor.manifest.identity()}) on {predictor.device}, {predictor.engine}")
     summary = _predict(predictor, inputs, job, as_json=as_json, quiet=quiet)
     if not quiet:
-        _show(summary, job)
+        _show(summary, job, model=f" --model {named}" if model else "")
     if summary.failed:
         raise typer.Exit(1)
 
@@ -161,7 +163,7 @@ def _predict(predictor: "Predictor", inputs: "Inputs", job: "Job", *, as_json: b
         return folder.run_job(predictor, inputs, job, each=each)
 
 
-def _show(summary: "Summary", job: "Job") -> None:
+def _show(summary: "Summary", job: "Job", *, model: str) -> None:
     """The result of a run; the first rows too, unless all were printed."""
     from lit_infer.folder import report, tally
 
@@ -171,7 +173,7 @@ def _show(summary: "Summary", job: "Job") -> None:
             console.out.print(f"… and {left} more", style="dim")
     for line in report.summary_lines(summary, written=job.written()):
         console.note(line)
-    console.note("next: lit-bench (how fast is it here?)")
+    console.note(f"next: lit-bench{model} (how fast is it here?)")
 
 
 def _test(model: str, *, device: str, engine: str, verify_key: Path | None, as_json: bool, quiet: bool) -> None:

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from lit_export.spec import read_spec
+from lit_export.loaded import load
+from lit_export.options import Options
+from lit_export.spec import facts_for, read_spec
 from lit_infer.errors import NotFoundError, UsageError
+from lit_infer.progress import Listener, listening
 
 
 def test_the_fields_are_the_manifests(spec: Path) -> None:
@@ -46,3 +49,18 @@ def test_a_wrong_spec_is_explained(tmp_path: Path, text: str, message: str) -> N
 def test_a_missing_spec_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match=r"spec\.yaml"):
         read_spec(tmp_path / "spec.yaml")
+
+
+def test_a_checkpoint_that_says_another_task_is_heard(spec: Path, digits_checkpoint: Path) -> None:
+    heard: list[str] = []
+    options = Options(spec=spec)
+    with listening(Listener(note=heard.append)):
+        facts_for(load(str(digits_checkpoint), Options()), options)
+        assert heard == [], "the same task"
+        spec.write_text("task: image-embedding\n")
+        facts_for(load(str(digits_checkpoint), Options()), options)
+        facts_for(load(str(digits_checkpoint), Options()), Options(spec=spec, submodule="network"))
+
+    assert heard == [
+        "warning: the checkpoint says that it is for image-classification, and is exported as image-embedding"
+    ]

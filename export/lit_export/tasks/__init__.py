@@ -36,7 +36,7 @@ TASKS = {
 
 def doubts(module: nn.Module, name: str) -> list[str]:
     """Signs that the module is for another task than the named one: its losses and metrics."""
-    classes = {type(part).__name__ for part in module.modules()}
+    classes = {base.__name__ for part in module.modules() for base in type(part).__mro__}
 
     def marks_of(task: ExportTask) -> list[str]:
         return sorted(one for one in classes if task.marks and one.startswith(task.marks))

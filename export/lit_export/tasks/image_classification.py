@@ -14,7 +14,7 @@ from lit_export.tasks.images import ImageModule, image_target
 from lit_export.tasks.spec import ExportTask, Scoring
 from lit_infer.errors import UsageError
 from lit_infer.manifest import DeploymentFacts
-from lit_infer.tasks import Reading, image_embedding, image_multilabel
+from lit_infer.tasks import Reading, image_multilabel, image_regression
 from lit_infer.tasks.image_classification import TASK as RUNTIME
 
 
@@ -43,12 +43,12 @@ class Classifier(ImageModule):
 
     def check(self, answer: NDArray[Any]) -> None:
         """Rows of at least two classes."""
-        super().check(answer)
-        if answer.shape[1] == 1:
+        if answer.ndim == 1 or answer.shape[1:] == (1,):
             raise UsageError(
                 "the module answers one value for each image, and the softmax of one value is always 1. "
-                f"Export it as task {image_embedding.TASK.name}, which gives the value unchanged"
+                f"Export it as task {image_regression.TASK.name}, which gives the value unchanged"
             )
+        super().check(answer)
 
 
 def _best(rows: NDArray[np.float32]) -> NDArray[np.int64]:

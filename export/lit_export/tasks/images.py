@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from lit_export.options import Options
 from lit_export.tasks.target import BATCH, Target, answers, dtype_of
+from lit_export.user_code import user_code
 from lit_infer import manifest
 from lit_infer.errors import GateError, UsageError
 from lit_infer.manifest import DeploymentFacts
@@ -95,8 +96,10 @@ def image_target(module: nn.Module, facts: DeploymentFacts, options: Options, wr
     wrapped = wrapper(module, facts).eval()
     example = (image_noise(np.random.default_rng(0), options.static_batch or 2, (height, width, facts.channels)),)
     wrapped.memory_format = _memory_format(wrapped, example)
-    wrapped.ends_in_sigmoid = _ends_in_sigmoid(wrapped, example)
-    warnings = tuple(wrapped.find_out(_scores(wrapped, (height, width, facts.channels), options), facts))
+    with user_code(f"{type(module).__qualname__}.forward on {facts.channels} x {height} x {width} images"):
+        wrapped.ends_in_sigmoid = _ends_in_sigmoid(wrapped, example)
+        scores = _scores(wrapped, (height, width, facts.channels), options)
+    warnings = tuple(wrapped.find_out(scores, facts))
     answer = answers(wrapped, example)[0]
     wrapped.check(answer)
     if facts.labels is not None and len(facts.labels) != answer.shape[1]:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
+from lit_export.user_code import user_code
 from lit_infer import manifest
 from lit_infer.errors import GateError
 from lit_infer.manifest import DeploymentFacts, Precision
@@ -69,7 +70,8 @@ def answers(module: nn.Module, inputs: Arrays) -> Arrays:
     """The eager module's answers. Raises GateError for a module in training mode, and for NaN or infinity."""
     if any(part.training for part in module.modules()):
         raise GateError("the module is in training mode: its answers would not be those of deployment")
-    with torch.no_grad():  # and not in inference mode: a module may compute gradients itself
+    asked = f"{type(getattr(module, 'module', module)).__qualname__}.forward"
+    with torch.no_grad(), user_code(asked):  # and not in inference mode: a module may compute gradients itself
         output = module(*(torch.from_numpy(array) for array in inputs))
     found = tuple(tensor.detach().numpy() for tensor in (output if isinstance(output, tuple) else (output,)))
     if not all(np.isfinite(array).all() for array in found):

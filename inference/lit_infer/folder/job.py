@@ -12,6 +12,8 @@ from lit_infer.folder.sources import Inputs
 from lit_infer.images.limits import Limits
 from lit_infer.predictor import Predictor
 
+DEFAULT_TOP_K = 5
+
 
 @dataclass(frozen=True)
 class ErrorLimit:
@@ -38,7 +40,8 @@ class ErrorLimit:
 class Job:
     """One run: how to predict, and which outputs to make."""
 
-    top_k: int = 5
+    top_k: int | None = None
+    """Classes to record for each image; None: `DEFAULT_TOP_K` where the task has classes."""
     batch_size: int | None = None
     """Images per run of the graph; None: the predictor's."""
     limits: Limits = field(default_factory=Limits)
@@ -77,7 +80,7 @@ def identity(job: Job, inputs: Inputs, predictor: Predictor) -> dict[str, Any]:
         "engine": predictor.engine,
         "device": predictor.device,
         "images": hashlib.sha256("\0".join(inputs.facts()).encode(errors="surrogateescape")).hexdigest(),
-        "--top-k": job.top_k,
+        "--top-k": job.top_k or DEFAULT_TOP_K,
         "--batch-size": job.batch_size or predictor.batch_size,
         "--max-bytes": job.limits.max_bytes,
         "--max-pixels": job.limits.max_pixels,

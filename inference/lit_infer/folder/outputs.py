@@ -148,8 +148,10 @@ def _check_task(job: Job, table: Table, *, name: str) -> None:
         raise UsageError(f"{name} gives embeddings: name a file for them with --embeddings out.npy")
     if job.threshold is not None and not task.takes_threshold:
         raise UsageError(f"--threshold is for labels, and {name} ({task.name}) gives none: leave it out")
+    if job.top_k is not None and not task.takes_top_k:
+        raise UsageError(f"--top-k is for scores of classes, and {name} ({task.name}) gives none: leave it out")
     if job.sort_into is not None and task.sorts_by is None:
-        raise UsageError(f"--sort-into needs one label for each image, and {name} ({task.name}) gives none")
+        raise UsageError(f"--sort-into needs exactly one label for each image; {name} is for {task.name}")
 
 
 @contextmanager

@@ -7,26 +7,30 @@ from rich.markup import escape
 from rich.table import Table
 
 from lit_infer.folder.tally import Summary
+from lit_infer.tasks import Row
 from lit_infer.tasks.choices import most_common
 
 
 def predictions_table(summary: Summary, *, rows: int) -> Table:
     """The first rows of a run, errors first: among thousands they must not be missed."""
-    task = summary.table.task
-    title, score, following = task.headings
-    table = Table("image", title, score, following, box=None, pad_edge=False)
-    for row in [*summary.first_failed, *summary.first][:rows]:
-        path = escape(row["path"])
-        if row["error"] is not None:
-            table.add_row(path, "[red]error[/red]", "", f"[red]{escape(row['error'])}[/red]")
-            continue
-        shown = task.show(row)
-        others = "  ".join(
-            f"{name} {number:.3f}" for name, number in shown.details[shown.in_title : shown.in_title + 2]
-        )
-        score = "" if shown.score is None else f"{shown.score:.3f}"
-        table.add_row(path, escape(shown.title or "-"), score, escape(others))
+    head = ("image", *summary.table.task.headings)
+    cells = [_cells(row, summary) for row in [*summary.first_failed, *summary.first][:rows]]
+    columns = [index for index, name in enumerate(head) if name or any(row[index] for row in cells)]
+    table = Table(*(head[index] for index in columns), box=None, pad_edge=False)
+    for row in cells:
+        table.add_row(*(row[index] for index in columns))
     return table
+
+
+def _cells(row: Row, summary: Summary) -> tuple[str, str, str, str]:
+    """A row's path, title, score and what comes next, as markup."""
+    path = escape(row["path"])
+    if row["error"] is not None:
+        return path, "[red]error[/red]", "", f"[red]{escape(row['error'])}[/red]"
+    shown = summary.table.task.show(row)
+    next_best = shown.details[shown.in_title : shown.in_title + 2]
+    others = "  ".join(f"{name} {number:.3f}" for name, number in next_best)
+    return path, escape(shown.title or "-"), "" if shown.score is None else f"{shown.score:.3f}", escape(others)
 
 
 def summary_lines(summary: Summary, *, written: Mapping[str, Path | None]) -> list[str]:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from lit_infer.errors import NotFoundError, UsageError
 from lit_infer.folder import loading
-from lit_infer.folder.job import Job
+from lit_infer.folder.job import DEFAULT_TOP_K, Job
 from lit_infer.folder.loading import LoadedItem
 from lit_infer.folder.outputs import opened
 from lit_infer.folder.partial import Entry
@@ -48,7 +48,7 @@ def run(
     predictor: Predictor,
     paths: Sequence[Path],
     *,
-    top_k: int = 5,
+    top_k: int | None = None,
     batch_size: int | None = None,
     output: Path | None = None,
 ) -> Summary:
@@ -107,7 +107,7 @@ def _predictions(
     answer = predictor.predict if is_short and not is_resumed else predictor.stream
     found = answer(
         images(),
-        top_k=job.top_k,
+        top_k=job.top_k or DEFAULT_TOP_K,
         threshold=job.threshold,
         batch_size=size,
         timings=True,

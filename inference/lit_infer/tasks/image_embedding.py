@@ -44,6 +44,7 @@ TASK = TaskSpec(
     columns=lambda _: {},
     row=row,
     show=lambda _: Shown("embedded"),
+    headings=("answer", "", ""),
     needs_vectors=True,
     pipeline_tag="image-feature-extraction",
 )

@@ -49,7 +49,8 @@ def names(reading: Reading) -> tuple[str, ...]:
 def read(outputs: Outputs, asks: Sequence[Ask], reading: Reading) -> list[Values]:
     """Numbers [batch, values] as values."""
     del asks
-    called, units = names(reading), reading.facts.units or (None,) * (reading.size or 0)
+    called = names(reading)
+    units = [unit or None for unit in reading.facts.units or ("",) * len(called)]
     return [Values(tuple(map(Value, called, numbers, units))) for numbers in outputs[0].tolist()]
 
 

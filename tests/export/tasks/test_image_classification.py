@@ -79,7 +79,7 @@ def test_an_embedding_is_given_as_it_is_and_flat() -> None:
 
 
 def test_one_value_for_each_image_is_no_classification() -> None:
-    with pytest.raises(UsageError, match=r"softmax of one value is always 1.*image-embedding"):
+    with pytest.raises(UsageError, match=r"softmax of one value is always 1.*image-regression"):
         target(Net(outputs=1))
     assert target(Net(outputs=1), "image-embedding").outputs[0].shape == ("batch", 1)
 

@@ -25,7 +25,7 @@ def read(numbers: list[float], of: Reading) -> Values:
 def test_each_number_has_its_name_and_unit() -> None:
     found = read([31.5, 1.75], reading(units=["years", ""]))
 
-    assert [(one.name, one.value, one.unit) for one in found.values] == [("age", 31.5, "years"), ("height", 1.75, "")]
+    assert [(one.name, one.value, one.unit) for one in found.values] == [("age", 31.5, "years"), ("height", 1.75, None)]
     assert plain_answer(found)["values"][0] == {"name": "age", "value": 31.5, "unit": "years"}
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from torchvision.transforms import v2
 
+from lit_infer.errors import UsageError
 from lit_infer.images import from_transform
 from lit_infer.manifest import DeploymentFacts, Task
 
@@ -22,6 +23,9 @@ def facts_from_transform(
     runtime would not repeat bit for bit.
     """
     found = from_transform.read(transform)
-    return DeploymentFacts(
-        task=task, preprocess=found.steps, normalize=found.normalize, labels=labels, answers=dict(answers or {})
-    )
+    try:
+        return DeploymentFacts(
+            task=task, preprocess=found.steps, normalize=found.normalize, labels=labels, answers=dict(answers or {})
+        )
+    except ValueError as error:  # the names and answers of a data module come from its options
+        raise UsageError(f"the data module's labels and answers do not fit: {error}") from None

@@ -66,6 +66,11 @@ class ImageNetwork(SupervisedModule):
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The criterion, or the built-in loss; labels are smoothed in training only, so that validation compares."""
+        if targets.is_floating_point() and targets.shape != outputs.shape:
+            raise UsageError(
+                f"the module answers {outputs.shape[-1]} values for each image, and the data has {targets.shape[-1]}: "
+                "make them the same, by --model.num_classes (--model.num_values) or by the data's names"
+            )
         if self.criterion is not None:
             loss: Tensor = self.criterion(outputs, targets)
             return loss

@@ -5,6 +5,7 @@ curl --data-binary @cat.jpg localhost:8000/predict
 
 import functools
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -46,7 +47,7 @@ class PredictRoute:
         exchange = request.scope["lit"]
         exchange.model = f"{served.name}/{served.version}"
         with counted(served.stats, exchange.span) as succeeded:
-            _check(served, wanted)
+            _check(served, request.query_params)
             result = await infer(
                 served, Items(images=(image,)), timeout=self._rest.settings.timeout, gone=request.receive
             )
@@ -84,12 +85,14 @@ class _Ms(msgspec.Struct):
     total: float
 
 
-def _check(served: Served, wanted: Ask) -> None:
+def _check(served: Served, query: Mapping[str, str]) -> None:
+    """Whether the model can give what the query asks for."""
     task = served.manifest.spec
     if not task.takes_images:
         raise UsageError(f"{served.name} takes tensors, not images: POST /v2/models/{served.name}/infer")
-    if wanted.threshold is not None and not task.takes_threshold:
-        raise UsageError(f"a threshold is for labels, and {served.name} ({task.name}) gives none: leave it out")
+    for name, is_taken in (("top_k", task.takes_top_k), ("threshold", task.takes_threshold)):
+        if name in query and not is_taken:
+            raise UsageError(f"{name} is for scores of labels; {served.name} ({task.name}) has none: leave it out")
 
 
 def _described(served: Served, result: Result, wanted: Ask, started: float) -> dict[str, Any]:

@@ -88,6 +88,16 @@ def test_a_threshold_is_taken_where_there_are_labels_and_refused_elsewhere(of_ea
     assert found.get("labels", []) == []
 
 
+@pytest.mark.parametrize("name", list(OF_IMAGES))
+def test_top_k_is_taken_where_there_are_scores_and_refused_elsewhere(of_each_task: Client, name: str) -> None:
+    answer = of_each_task.post(f"/predict?model={name}&top_k=2", content=png())
+
+    if OF_IMAGES[name].takes_top_k:
+        assert len(answer.json()["top"]) == 2
+    else:
+        assert_refused(answer)
+
+
 @pytest.mark.parametrize("text", ["-0.1", "1.1", "nan", "x", ""])
 def test_a_threshold_is_a_number_from_0_to_1(of_each_task: Client, text: str) -> None:
     assert_refused(of_each_task.post(f"/predict?model=image-multilabel&threshold={text}", content=png()))
