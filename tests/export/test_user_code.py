@@ -44,7 +44,7 @@ def test_a_message_of_several_lines_is_one(theirs: ModuleType) -> None:
 
 
 def test_what_is_explained_already_and_what_stops_a_program_pass() -> None:
-    with pytest.raises(GateError, match="^as it was$"), user_code("x"):
+    with pytest.raises(GateError, match=r"^as it was$"), user_code("x"):
         raise GateError("as it was")
     with pytest.raises(KeyboardInterrupt), user_code("x"):
         raise KeyboardInterrupt
