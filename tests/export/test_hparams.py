@@ -121,3 +121,19 @@ def test_only_lightning_s_own_instantiator_is_known(tmp_path: Path) -> None:
 )
 def test_a_package_is_trusted_by_its_whole_name(path: str, packages: list[str], trusted: bool) -> None:
     assert is_trusted(path, packages) == trusted
+
+
+def test_arguments_that_lightning_cli_recorded_beside_the_class_reach_the_class(tmp_path: Path) -> None:
+    cli = {"class_path": "their.Net", "_instantiator": "lightning.pytorch.cli.instantiate_module"}
+
+    found, _ = made_with(Taking, tmp_path, {**cli, "init_args": {"width": 5, "depth": 7}})
+
+    assert found == {"width": 5, "depth": 7}
+    with pytest.raises(ArtifactError, match="names code to run"):
+        made_with(Taking, tmp_path, {**cli, "init_args": {"width": {"class_path": "os.system"}}})
+
+
+def test_a_class_may_have_arguments_of_these_names(tmp_path: Path) -> None:
+    own = {"init_args": {"width": 5}, "size": 3}
+
+    assert made_with(TakingAll, tmp_path, dict(own))[0] == own
