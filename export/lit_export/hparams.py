@@ -92,12 +92,9 @@ def _recorded(checkpoint: "Checkpoint", trust: Sequence[str]) -> dict[str, Any]:
             f"{checkpoint.where} asks for an instantiator of its own, {str(instantiator)[:80]!r}, and is refused. "
             "Train with LightningCLI(load_from_checkpoint_support=False), or with lit-train"
         )
-    if (
-        instantiator is not None
-        and isinstance(found.get("class_path"), str)
-        and isinstance(found.get("init_args"), dict)
-    ):
-        found = found["init_args"]  # LightningCLI 2.3 and earlier recorded the class beside its arguments
+    init_args = found.get("init_args")
+    if instantiator is not None and isinstance(found.get("class_path"), str) and isinstance(init_args, dict):
+        found = init_args  # LightningCLI 2.3 and earlier recorded the class beside its arguments
     for key, value in found.items():
         if (named := _named_code(value, trust)) is not None:
             raise ArtifactError(
