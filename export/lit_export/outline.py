@@ -8,6 +8,7 @@ writes), so that nothing small on the disk becomes large in memory.
 """
 
 import pickletools
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
 
@@ -23,7 +24,9 @@ def read(file: IO[bytes], *, records: Mapping[str, int] | None, limit: int) -> A
     `records`: the sizes of the archive's records by name, for a storage must be one of them. None: the old format,
     whose storages follow the pickles; `limit` is then the size of the file.
     """
-    return _Reader(records, limit).run(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # pickletools reads a damaged text's escapes with one
+        return _Reader(records, limit).run(file)
 
 
 def foreign(contents: Any) -> Iterator[tuple[str, Foreign]]:

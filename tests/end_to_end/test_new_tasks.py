@@ -29,7 +29,7 @@ def test_a_checkpoint_goes_from_training_to_a_served_answer(
     name: str, tmp_path: Path, digit_images: list[Path]
 ) -> None:
     config = str(ROOT / "configs" / f"{name}.yaml")
-    trained = run(["lit-train", "fit", "--config", config, "--trainer.max_epochs", "2"], tmp_path)
+    trained = run(["lit-train", "fit", "--config", config, "--trainer.max_epochs", "1"], tmp_path)
     assert f"next: lit-export onnx --artifact local/digits/{name}:best\n" in trained
 
     more = ["--thresholds-from", config] if name == "digits-multilabel" else []

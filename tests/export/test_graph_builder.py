@@ -134,6 +134,10 @@ def test_a_library_that_was_just_compiled_is_opened_to_be_proven(
     monkeypatch.delenv("LIT_ALLOW_NATIVE_CODE", raising=False)
     bundle = export(nn.Linear(3, 2), ["aotinductor"], out=tmp_path / "b", options=Options(inputs=("3",)))
     assert outcome(bundle) == {"aotinductor": "ok"}
+    (graph,) = bundle.manifest.ok_graphs()
+    assert graph.parity is not None
+    assert graph.parity.batches == (1, 2, 3, 8)
+    assert str(graph.exporter).startswith("torch AOTInductor ")
     with pytest.raises(EngineError, match="holds native code"):
         load(tmp_path / "b")
 

@@ -32,7 +32,7 @@ def train(model, size, channels):
     """One run; its checkpoints become versions of the artifact model-ID."""
     logger = WandbLogger(project="proj", log_model="all")
     trainer = pl.Trainer(
-        max_epochs=2,
+        max_epochs=1,
         accelerator="cpu",
         logger=logger,
         callbacks=[ModelCheckpoint(monitor="val_loss", mode="min")],

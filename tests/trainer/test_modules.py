@@ -461,7 +461,7 @@ def test_labels_are_smoothed_in_training_only() -> None:
     smoothed = module.loss(logits, classes)
     assert torch.equal(smoothed, nn.functional.cross_entropy(logits, classes, label_smoothing=0.1))
     assert torch.equal(module.eval().loss(logits, classes), nn.functional.cross_entropy(logits, classes))
-    with pytest.raises(ValueError, match="give it to your own"):
+    with pytest.raises(ValueError, match="set it in your own"):
         ImageClassifier(network=Small(), label_smoothing=0.1, criterion=nn.CrossEntropyLoss())
 
 
