@@ -122,13 +122,19 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def kind(self) -> str:
         """Its name in the manifest, and its key in the tables of steps."""
-        return next(name for name in self.__struct_fields__ if getattr(self, name) is not UNSET)
+        return self._set()[0]
 
     @property
     def value(self) -> AnyStep:
         """The one field that is set."""
-        step: AnyStep = getattr(self, self.kind)
-        return step
+        return self._set()[1]
+
+    def _set(self) -> tuple[str, AnyStep]:
+        for name in self.__struct_fields__:  # a loop: this is asked several times for each image
+            value = getattr(self, name)
+            if value is not UNSET:
+                return name, value
+        raise AssertionError("one is set")  # __post_init__ saw to it
 
 
 class Normalize(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
