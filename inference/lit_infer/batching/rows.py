@@ -28,17 +28,14 @@ def filled(array: NDArray[Any], rows: int) -> NDArray[Any]:
 
 def run(graph: Run, arrays: Sequence[NDArray[Any]], *, count: int, size: int | None) -> Arrays:
     """The graph's outputs for the first `count` rows of the arrays, in batches of `size` if it takes no other."""
+    if size is None and len(arrays[0]) == count:  # nothing to fill up and nothing to cut
+        return tuple(graph(arrays))
     rows = full(count, size)
     arrays = [filled(array, rows) for array in arrays]
-    if rows == (size or rows):
-        return tuple(output[:count] for output in graph(arrays))
-    parts = [graph([array[start : start + rows_of] for array in arrays]) for start, rows_of in _batches(rows, size)]
-    return tuple(np.concatenate(outputs)[:count] for outputs in zip(*parts, strict=True))
-
-
-def _batches(rows: int, size: int | None) -> list[tuple[int, int]]:
     step = size or rows
-    return [(start, step) for start in range(0, rows, step)]
+    parts = [graph([array[start : start + step] for array in arrays]) for start in range(0, rows, step)]
+    outputs = parts[0] if len(parts) == 1 else [np.concatenate(column) for column in zip(*parts, strict=True)]
+    return tuple(output[:count] for output in outputs)
 
 
 def joined(parts: Sequence[Sequence[NDArray[Any]]]) -> Arrays:
@@ -48,5 +45,8 @@ def joined(parts: Sequence[Sequence[NDArray[Any]]]) -> Arrays:
 
 def split(outputs: Sequence[NDArray[Any]], counts: Sequence[int]) -> list[Arrays]:
     """The outputs of a batch, split into items with so many rows each."""
-    ends = np.cumsum(counts).tolist()
-    return [tuple(output[end - count : end] for output in outputs) for count, end in zip(counts, ends, strict=True)]
+    items, start = [], 0
+    for count in counts:
+        items.append(tuple(output[start : start + count] for output in outputs))
+        start += count
+    return items
