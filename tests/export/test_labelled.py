@@ -132,3 +132,17 @@ def test_a_folder_without_a_table_is_told_what_is_expected(tmp_path: Path) -> No
     (tmp_path / "metadata.csv").write_bytes(b"\xff\xfe")
     with pytest.raises(UsageError, match="cannot be read"):
         labelled.values(Question(tmp_path, ["night"], 1))
+
+
+@pytest.mark.parametrize(
+    "line", ['"file_name"', "null", "5", "[1]", '{"file_name": "a.png", "night": 1' + "0" * 400 + "}"]
+)
+def test_a_line_that_is_not_a_row_is_one_message(line: str, tmp_path: Path) -> None:
+    (tmp_path / "metadata.jsonl").write_text(line + "\n")
+    with pytest.raises(UsageError, match=r"metadata\.jsonl, row 1: "):
+        labelled.values(Question(tmp_path, ["night"], 1))
+
+
+def test_a_spreadsheets_mark_before_the_first_name_is_not_part_of_it(tmp_path: Path) -> None:
+    (tmp_path / "metadata.csv").write_bytes("\ufefffile_name,night\na.png,1\n".encode())
+    assert list(labelled.values(Question(tmp_path, ["night"], 1))) == [(tmp_path / "a.png", (1.0,))]

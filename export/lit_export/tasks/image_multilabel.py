@@ -48,12 +48,14 @@ class Multilabel(ImageModule):
         if scores.ndim == 2 and scores.shape[1] > 1 and bool(((scores.sum(-1) - 1).abs() < 1e-5).all()) and within:
             other = image_classification.TASK.name
             return (f"the module's answers sum to 1 for each image: this looks like task {other}",)
+        if stated is None and bool((scores <= 0).all()):
+            return ("the module answers nothing above 0: if these are log-probabilities, no label will reach a half",)
         return ()
 
 
 def _values(rows: NDArray[Any], truths: Sequence[Any], reading: Reading) -> dict[str, float]:
     """Macro F1 at the thresholds, and the mean average precision, over the labels that were present or predicted."""
-    truth = np.asarray(truths) > USUAL
+    truth = _truth(truths)
     said = above(rows, reading)
     scores = [_f1(said[:, label], truth[:, label]) for label in range(truth.shape[1]) if _is_told(said, truth, label)]
     precisions = [_average_precision(rows[:, label], truth[:, label]) for label in np.flatnonzero(truth.any(0))]
@@ -65,6 +67,15 @@ def _values(rows: NDArray[Any], truths: Sequence[Any], reading: Reading) -> dict
 
 def _is_told(said: NDArray[np.bool_], truth: NDArray[np.bool_], label: int) -> bool:
     return bool(said[:, label].any() or truth[:, label].any())
+
+
+def _truth(truths: Sequence[Any]) -> NDArray[np.bool_]:
+    """Whether each label is there. Anything but 0 and 1, such as -1 for "not known", has no place in a score."""
+    found = np.asarray(truths, dtype=np.float64)
+    if not np.isin(found, (0, 1)).all():
+        wrong = found[~np.isin(found, (0, 1))][0]
+        raise UsageError(f"labels are 0 or 1, and the labelled data has {wrong:g}: leave such images out")
+    return found.astype(bool)
 
 
 def _f1(said: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
@@ -82,7 +93,7 @@ def _average_precision(scores: NDArray[Any], truth: NDArray[np.bool_]) -> float:
 
 def tuned(rows: NDArray[np.float32], truths: Sequence[Any], reading: Reading) -> TunedFacts:
     """For each label the threshold with the best F1, halfway between two scores; the default if images do not tell."""
-    truth = np.asarray(truths) > USUAL
+    truth = _truth(truths)
     thresholds = tuple(_best_threshold(rows[:, label], truth[:, label]) for label in range(truth.shape[1]))
     names = reading.labels or tuple(map(str, range(truth.shape[1])))
     unseen = [names[label] for label in np.flatnonzero(~truth.any(0))]
@@ -98,7 +109,7 @@ def _best_threshold(scores: NDArray[np.float32], truth: NDArray[np.bool_]) -> fl
     candidates = [USUAL, *between.tolist(), float(levels[0]) / 2]
     # The best; of equals the nearest to the usual one.
     best = max(candidates, key=lambda one: (_f1(scores >= np.float32(one), truth), -abs(one - USUAL)))
-    return round(float(best), 6)
+    return float(best)
 
 
 TASK = ExportTask(

@@ -58,17 +58,23 @@ def columns(table: Path, rows: Sequence[dict[str, Any]] | None = None) -> tuple[
 
 def _rows(table: Path) -> Iterator[dict[str, Any]]:
     try:
-        with table.open(encoding="utf-8", newline="") as file:
-            yield from csv.DictReader(file) if table.suffix == ".csv" else map(json.loads, file)
-    except (OSError, ValueError, csv.Error) as error:
+        with table.open(encoding="utf-8-sig", newline="") as file:  # a spreadsheet puts a mark before the first name
+            rows = csv.DictReader(file) if table.suffix == ".csv" else map(json.loads, file)
+            for number, row in enumerate(rows, start=1):
+                if not isinstance(row, dict):
+                    raise UsageError(f"{table}, row {number}: expected an object with {FILE_NAME}, not {str(row)[:40]}")
+                yield row
+    except UsageError:
+        raise
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise UsageError(f"{table} cannot be read: {error}") from None
 
 
 def _number(cell: Any, name: str, table: Path, row: int) -> float:
     try:
         number = float(cell)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
-        raise UsageError(f"{table}, row {row}: {name} is {cell!r}, not a number")
+        raise UsageError(f"{table}, row {row}: {name} is {repr(cell)[:40]}, not a number")
     return number

@@ -144,3 +144,14 @@ def test_a_label_that_no_image_has_keeps_the_usual_threshold_and_that_is_said() 
     found = TASK.tuned(np.array([[0.2, 0.1], [0.4, 0.2]], dtype=np.float32), [[0, 0], [1, 0]], READING)
     assert found.answers["thresholds"] == [pytest.approx(0.3), 0.5]
     assert found.warnings == ("no image has the label 1: its threshold stays 0.5",)
+
+
+@pytest.mark.parametrize("other", [-1, 2, 0.5])
+def test_what_is_neither_there_nor_not_there_is_refused(other: float) -> None:
+    with pytest.raises(UsageError, match="labels are 0 or 1, and the labelled data has"):
+        scored([[0.9, 0.1, 0.1]], [[1, 0, other]])
+
+
+def test_log_probabilities_are_noticed() -> None:
+    found = target_for(Net(nn.functional.logsigmoid).eval(), facts())
+    assert "log-probabilities" in found.warnings[0]
