@@ -56,8 +56,12 @@ class Multilabel(ImageModule):
 def _values(rows: NDArray[Any], truths: Sequence[Any], reading: Reading) -> dict[str, float]:
     """Macro F1 at the thresholds, and the mean average precision, over the labels that were present or predicted."""
     truth = _truth(truths)
-    said = above(rows, reading)
-    scores = [_f1(said[:, label], truth[:, label]) for label in range(truth.shape[1]) if _is_told(said, truth, label)]
+    predicted = above(rows, reading)
+    scores = [
+        _f1(predicted[:, label], truth[:, label])
+        for label in range(truth.shape[1])
+        if _has_label(predicted, truth, label)
+    ]
     precisions = [_average_precision(rows[:, label], truth[:, label]) for label in np.flatnonzero(truth.any(0))]
     return {
         "macro F1": float(np.mean(scores)) if scores else 0.0,
@@ -65,8 +69,8 @@ def _values(rows: NDArray[Any], truths: Sequence[Any], reading: Reading) -> dict
     }
 
 
-def _is_told(said: NDArray[np.bool_], truth: NDArray[np.bool_], label: int) -> bool:
-    return bool(said[:, label].any() or truth[:, label].any())
+def _has_label(predicted: NDArray[np.bool_], truth: NDArray[np.bool_], label: int) -> bool:
+    return bool(predicted[:, label].any() or truth[:, label].any())
 
 
 def _truth(truths: Sequence[Any]) -> NDArray[np.bool_]:
@@ -78,9 +82,9 @@ def _truth(truths: Sequence[Any]) -> NDArray[np.bool_]:
     return found.astype(bool)
 
 
-def _f1(said: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
-    total = int(said.sum() + truth.sum())
-    return 2 * int((said & truth).sum()) / total if total else 0.0
+def _f1(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
+    total = int(predicted.sum() + truth.sum())
+    return 2 * int((predicted & truth).sum()) / total if total else 0.0
 
 
 def _average_precision(scores: NDArray[Any], truth: NDArray[np.bool_]) -> float:
