@@ -69,10 +69,6 @@ def _values(rows: NDArray[Any], truths: Sequence[Any], reading: Reading) -> dict
     }
 
 
-def _has_label(predicted: NDArray[np.bool_], truth: NDArray[np.bool_], label: int) -> bool:
-    return bool(predicted[:, label].any() or truth[:, label].any())
-
-
 def _truth(truths: Sequence[Any]) -> NDArray[np.bool_]:
     """Whether each label is there. Anything but 0 and 1, such as -1 for "not known", has no place in a score."""
     found = np.asarray(truths, dtype=np.float64)
