@@ -57,11 +57,8 @@ def _values(rows: NDArray[Any], truths: Sequence[Any], reading: Reading) -> dict
     """Macro F1 at the thresholds, and the mean average precision, over the labels that were present or predicted."""
     truth = _truth(truths)
     predicted = above(rows, reading)
-    scores = [
-        _f1(predicted[:, label], truth[:, label])
-        for label in range(truth.shape[1])
-        if _has_label(predicted, truth, label)
-    ]
+    counted = np.flatnonzero(predicted.any(0) | truth.any(0))
+    scores = [_f1(predicted[:, label], truth[:, label]) for label in counted]
     precisions = [_average_precision(rows[:, label], truth[:, label]) for label in np.flatnonzero(truth.any(0))]
     return {
         "macro F1": float(np.mean(scores)) if scores else 0.0,
