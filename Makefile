@@ -1,6 +1,6 @@
 # Everything runs in .venv, which uv makes from uv.lock. Where uv is missing it comes into .tools, a folder of
 # this project. No path here is absolute, so a checkout may lie below a folder with a space in its name.
-.PHONY: install demo test check bench clean
+.PHONY: install demo test check fuzz bench clean
 
 # The machine's certificates, which know a company's proxy; uv's own do not.
 export UV_SYSTEM_CERTS ?= 1
@@ -20,12 +20,18 @@ demo: install
 
 test: install
 	$(PY) -m pytest
+	@# The pixels again, as where no C compiler was: by Pillow and NumPy.
+	LIT_PIXELS=pillow $(PY) -m pytest -q tests/inference/images
 
 check: install
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	@"$(UV)" lock --check --quiet
+
+# Each harness for FUZZ_S seconds; what breaks one is kept in tests/fuzz/seeds, to be committed with its cure.
+fuzz: install
+	FUZZ_S=$(or $(FUZZ_S),60) $(PY) -m tests.fuzz
 
 bench: install
 	$(PY) benchmarks/folder.py

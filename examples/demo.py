@@ -16,6 +16,7 @@ from lit_trainer.data.digits import write_test_images
 BIN = Path(sys.executable).parent
 DEMO = Path("artifacts/demo")
 CHECKPOINT = "local/digits/digits-cnn:best"
+DATA = "lit_trainer.data:DigitsDataModule"  # whose validation transform the pixels are compared with
 
 
 def main() -> None:
@@ -25,9 +26,9 @@ def main() -> None:
     command("lit-train fit --config configs/digits.yaml")
     tested = command(f"lit-train test --config configs/digits.yaml --ckpt_path {CHECKPOINT}")
 
-    headline("2/5  Export the best checkpoint; each graph is compared with the PyTorch module")
-    command(f"lit-export onnx --artifact {CHECKPOINT}")
-    command(f"lit-export torchscript --artifact {CHECKPOINT}")
+    headline("2/5  Export the best checkpoint; each graph and every pixel is compared with training's")
+    command(f"lit-export onnx --artifact {CHECKPOINT} --data-module {DATA}")
+    command(f"lit-export torchscript --artifact {CHECKPOINT} --data-module {DATA}")
     model = bundle.default_model()
 
     headline("3/5  Predict the held-out digits, as PNG files in one folder per class")
@@ -42,7 +43,7 @@ def main() -> None:
     headline(f"5/5  Done in {time.monotonic() - started:.0f} s")
     say(f"""\
 checkpoint   {CHECKPOINT}   (folder registry: artifacts/registry/)
-bundle       {model}/   (model.onnx, model.pt, manifest.json, golden.npz)
+bundle       {model}/   (model.onnx, model.pt, manifest.json, golden.npz, pixels.npz)
 predictions  {DEMO / "predictions.jsonl"}
 
 Try next:

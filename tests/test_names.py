@@ -15,7 +15,7 @@ SHARED = {
     "DeploymentFacts": "the facts, and the callback that records them: users' configurations name the callback",
 }
 # Their aliases are options of commands, which go by the options' names: --quiet, --json.
-OPTIONS = ("cli.py", "options.py")
+OPTIONS = ("cli.py", "cli_options.py", "options.py")
 
 
 def public_types(path: Path) -> Iterator[str]:

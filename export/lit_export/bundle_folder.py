@@ -2,7 +2,7 @@
 
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lit_export.card import card
 from lit_export.options import Options
-from lit_infer import artifacts, files, manifest, progress
+from lit_infer import artifacts, files, manifest, progress, same_facts
 from lit_infer.engines import ENGINES
 from lit_infer.errors import UsageError
 from lit_infer.manifest import Graph, Manifest
@@ -21,9 +21,8 @@ from lit_infer.manifest import Graph, Manifest
 Key = tuple[manifest.FormatName, manifest.Precision]
 
 GOLDEN = "golden.npz"
+PIXELS = "pixels.npz"
 CARD = "report.md"
-_SOURCE = ("weights", "submodule")
-_FACTS = ("task", "inputs", "preprocess", "normalize", "outputs", "labels", "license")
 
 
 @dataclass(frozen=True)
@@ -53,22 +52,18 @@ def default_folder(described: Manifest) -> Path:
 def graphs_that_stay(folder: Path, described: Manifest, made: Sequence[Key]) -> tuple[Graph, ...]:
     """The graphs of an earlier export into the same folder that stay when `made` are made again.
 
-    Raises UsageError where the folder holds something else: no bundle, another checkpoint, or graphs whose embedded
-    facts are not those of this export.
+    Raises UsageError where the folder holds something else: no bundle, another checkpoint, or a bundle with other
+    facts, also if none of its graphs would stay: others may rely on it.
     """
     before = _existing(folder, described)
-    graphs = tuple(graph for graph in before.graphs if (graph.format, graph.precision) not in made) if before else ()
-    if before is None or not any(graph.status == "ok" for graph in graphs):
-        return graphs
-    different = [name for name in _FACTS if getattr(before, name) != getattr(described, name)]
-    different += [name for name in _SOURCE if getattr(before.source, name) != getattr(described.source, name)]
-    if different:
-        stay = ", ".join(graph.label for graph in graphs)
+    if before is None:
+        return ()
+    if different := same_facts.differences(before, described):
         raise UsageError(
-            f"the bundle's {stay} was exported with different {', '.join(different)}. "
-            "Export all formats again (lit-export all), or name another folder with --out"
+            f"{folder} holds {before.identity()} with different {', '.join(different)}. "
+            "Name another folder with --out, or remove this one"
         )
-    return graphs
+    return tuple(graph for graph in before.graphs if (graph.format, graph.precision) not in made)
 
 
 def _existing(folder: Path, described: Manifest) -> Manifest | None:
@@ -97,7 +92,8 @@ def finish(
 ) -> Bundle:
     """Give proven graphs, which lie in the staged folders, their final names, write the manifest, and publish."""
     stay = graphs_that_stay(folder, described, [(graph.format, graph.precision) for graph in made])
-    complete = _completed(described, (*made, *stay), golden=_golden([*staged, folder]))
+    found = [*staged, folder]
+    complete = _completed(described, (*made, *stay), golden=_digest(GOLDEN, found), pixels=_digest(PIXELS, found))
     if not complete.ok_graphs():
         return Bundle(None, complete, tuple(made), None)
     _move(staged, folder, complete)
@@ -112,25 +108,39 @@ def finish(
 
 def write_golden(staged: Path, arrays: dict[str, NDArray[Any]]) -> None:
     """A few inputs and the eager answers for them, by tensor name: what a target host can check itself against."""
-    with zipfile.ZipFile(staged / GOLDEN, "w", zipfile.ZIP_DEFLATED) as archive:
+    _write_arrays(staged / GOLDEN, arrays)
+
+
+def write_pixels(staged: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """A few images and what was prepared of them: what a target host can check its decoders against."""
+    _write_arrays(staged / PIXELS, arrays)
+
+
+def _write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, array in arrays.items():  # np.savez takes no array that is called "file"
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, np.ascontiguousarray(array), allow_pickle=False)
 
 
-def _golden(folders: Sequence[Path]) -> str | None:
-    """The digest of the golden answers, from the first folder that has them."""
-    return next((files.sha256(folder / GOLDEN) for folder in folders if (folder / GOLDEN).is_file()), None)
+def _digest(name: str, folders: Sequence[Path]) -> str | None:
+    """The digest of a file, from the first folder that has it."""
+    return next((files.sha256(folder / name) for folder in folders if (folder / name).is_file()), None)
 
 
-def _completed(described: Manifest, graphs: Sequence[Graph], *, golden: str | None) -> Manifest:
+def _completed(described: Manifest, graphs: Sequence[Graph], *, golden: str | None, pixels: str | None) -> Manifest:
     """The manifest with its graphs, in the engines' order of preference."""
     formats = list(ENGINES)
     precisions = ("fp32", "fp16", "bf16", "int8")
     ordered = sorted(graphs, key=lambda graph: (formats.index(graph.format), precisions.index(graph.precision)))
     date = datetime.now(UTC).isoformat(timespec="seconds")
     return described.completed(
-        graphs=tuple(ordered), golden=GOLDEN if golden else None, golden_sha256=golden, date=date
+        graphs=tuple(ordered),
+        golden=GOLDEN if golden else None,
+        golden_sha256=golden,
+        pixels=PIXELS if pixels else None,
+        pixels_sha256=pixels,
+        date=date,
     )
 
 
@@ -139,7 +149,7 @@ def _move(staged: Sequence[Path], folder: Path, complete: Manifest) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for stage in reversed([stage for stage in staged if stage.is_dir()]):  # of several golden files, the first stays
         files.sync_tree(stage)
-        for name in (*_graph_files(complete), GOLDEN):
+        for name in (*_graph_files(complete), GOLDEN, PIXELS):
             if (stage / name).is_file():
                 os.replace(stage / name, folder / name)
     with files.atomic_text(folder / manifest.FILE_NAME) as file:

@@ -7,7 +7,10 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
+from lit_export.card_proof import proof_section
+from lit_export.markdown import literal, table
 from lit_infer.manifest import DataScore, Graph, Manifest, Parity, Tensor
+from lit_infer.proof_words import MADE_OF, pixels_compared
 
 FILE_NAME = "report.md"
 
@@ -22,6 +25,7 @@ def card(manifest: Manifest) -> str:
         _source(manifest),
         _interface(manifest),
         _graphs(manifest),
+        *proof_section(manifest),
         _usage(manifest),
         _limits(manifest),
         _made_with(manifest),
@@ -49,7 +53,7 @@ def _summary(manifest: Manifest) -> str:
     proven = len(manifest.ok_graphs())
     graphs = "1 graph, whose answers were" if proven == 1 else f"{proven} graphs, whose answers were"
     return (
-        f"# {_text(manifest.name)}\n\n"
+        f"# {literal(manifest.name)}\n\n"
         f"This model {manifest.spec.does}.{classes} The bundle holds {graphs} compared with those of the "
         "PyTorch module that it was exported from."
     )
@@ -74,39 +78,42 @@ def _source(manifest: Manifest) -> str:
         ("Part", source.submodule),
         ("Weights", "moving average (EMA)" if source.weights == "ema" else None),
     ]
-    return "## Where it comes from\n\n" + _table(("", ""), [row for row in rows if row[1]])
+    return "## Where it comes from\n\n" + table(("", ""), [row for row in rows if row[1]])
 
 
 def _interface(manifest: Manifest) -> str:
     rows = [("input", *_tensor(tensor)) for tensor in manifest.inputs]
     rows += [("output", *_tensor(tensor)) for tensor in manifest.outputs]
-    parts = ["## What goes in and comes out", _table(("", "name", "type", "shape"), rows)]
+    parts = ["## What goes in and comes out", table(("", "name", "type", "shape"), rows)]
     if manifest.spec.takes_images:
         parts.append(_preprocessing(manifest))
     if manifest.labels:
         parts.append(_labels(manifest.labels, manifest.spec.nouns[1]))
     if manifest.answers:
         facts = ", ".join(f"{name} {_listed(value)}" for name, value in manifest.answers.items())
-        parts.append(f"How answers are read: {_text(facts)}")
+        parts.append(f"How answers are read: {literal(facts)}")
     return "\n\n".join(parts)
 
 
 def _preprocessing(manifest: Manifest) -> str:
     steps = [step.value.describe() for step in manifest.preprocess] or ["none: the image is taken unchanged"]
     lines = [f"{number}. {step}" for number, step in enumerate(steps, start=1)]
-    inside = "scaling to 0..1"
+    inside = "values as they are" if manifest.scale and manifest.scale.by == 1 else "scaling to 0..1"
     if manifest.normalize is not None:
         mean, std = (
             ", ".join(f"{value:g}" for value in values) for values in (manifest.normalize.mean, manifest.normalize.std)
         )
         inside += f", normalization (mean {mean}; std {std})"
+    compared = pixels_compared(manifest.proof)
     return "\n".join(
         [
-            "Before the graph, as in training, on the image as PIL reads it:",
+            "Before the graph, on the image as it is read:",
             "",
             *lines,
             "",
             f"Inside the graph: {inside}.",
+            "",
+            f"{compared[0].upper()}{compared[1:]}.",
         ]
     )
 
@@ -120,7 +127,7 @@ def _listed(value: object) -> str:
 
 
 def _labels(labels: Sequence[str], noun: str) -> str:
-    shown = ", ".join(_text(label) for label in labels[:10])
+    shown = ", ".join(literal(label) for label in labels[:10])
     more = f", … ({len(labels):,} in all, in manifest.json)" if len(labels) > 10 else ""
     return f"{noun.capitalize()} in order: {shown}{more}"
 
@@ -129,7 +136,7 @@ def _graphs(manifest: Manifest) -> str:
     law = manifest.spec.agreement
     agreement = law.name if law else ""
     head = ("graph", "precision", "file", "size", "max diff", agreement, "score on data", "ms/input")
-    parts = ["## Graphs", _table(head, [_graph(graph) for graph in manifest.ok_graphs()])]
+    parts = ["## Graphs", table(head, [_graph(graph) for graph in manifest.ok_graphs()])]
     notes = [*_parity_notes(manifest.ok_graphs()), *_other_notes(manifest.graphs)]
     return "\n\n".join([*parts, *(["\n".join(f"- {note}" for note in notes)] if notes else [])])
 
@@ -165,11 +172,10 @@ def _parity_notes(graphs: Iterable[Graph]) -> list[str]:
 
 
 def _parity(parity: Parity) -> str:
-    batches = ", ".join(map(str, parity.batches))
-    inputs = "image files and noise" if parity.inputs == "images" else "seeded noise"
+    batches = ", ".join(map(str, dict.fromkeys(parity.batches)))
     return (
-        f"max diff is the largest difference from the module's answers, on {inputs} in batches of {batches}; allowed "
-        f"were {parity.atol:g} of the largest answer + {parity.rtol:g} of each"
+        f"max diff is the largest difference from the module's answers, on {MADE_OF[parity.inputs]} in batches of "
+        f"{batches}; allowed were {parity.atol:g} of the largest answer + {parity.rtol:g} of each"
     )
 
 
@@ -187,7 +193,7 @@ def _other_notes(graphs: Iterable[Graph]) -> list[str]:
             notes.append(f"{graph.label}: calibrated on {graph.quantization.calibration_images:,} images{kept}")
         if graph.status == "failed":
             notes.append(f"{graph.label} was tried and is not here: {graph.reason}")
-    return [_text(note) for note in notes]
+    return [literal(note) for note in notes]
 
 
 def _usage(manifest: Manifest) -> str:
@@ -232,26 +238,8 @@ def _made_with(manifest: Manifest) -> str:
     made = manifest.made_with
     versions = ", ".join(f"{name} {version}" for name, version in made.versions.items())
     date = f" on {made.date}" if made.date else ""
-    return f"## Made with\n\n`{made.command.replace('`', chr(39))}`{date}\n\n{_text(versions)}"
+    return f"## Made with\n\n`{made.command.replace('`', chr(39))}`{date}\n\n{literal(versions)}"
 
 
 def _tensor(tensor: Tensor) -> tuple[str, str, str]:
     return tensor.name, tensor.dtype, " x ".join(map(str, tensor.shape)) or "scalar"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str | None]]) -> str:
-    """A table without the columns in which no row has anything."""
-    filled = list(rows)
-    columns = [index for index in range(len(head)) if any(row[index] for row in filled)]
-    lines = [[head[index] for index in columns], ["---"] * len(columns)]
-    lines += [[_cell(row[index] or "") for index in columns] for row in filled]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return _text(text).replace("|", r"\|")
-
-
-def _text(text: str) -> str:
-    """Text in one line that Markdown shows literally; an underscore within a word has no meaning there."""
-    return re.sub(r"([\\`*<>\[\]]|\b_|_\b)", r"\\\1", " ".join(text.split()))

@@ -4,11 +4,13 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lit_export import cli_options as given
 from lit_export.formats import FORMATS
 from lit_infer import artifacts, console
 from lit_infer.errors import UsageError, require
@@ -32,6 +34,14 @@ app = typer.Typer(
   lit-export onnx --artifact local/digits/digits-cnn:best
   lit-export all -c last.ckpt --class my_package.model:Net --spec spec.yaml
   lit-export onnx -c last.ckpt --class my_package.model:Net --input 3x224x224
+  lit-export onnx -c last.ckpt --class my_package.model:Net \\
+      --data-module my_package.data:Data --hparam net.width=64
+  lit-export onnx -c last.ckpt --config lightning_logs/version_0/config.yaml
+  lit-export onnx -c last.ckpt --config .hydra/config.yaml --config-key model
+  lit-export onnx -c last.ckpt --factory make:module --adapter make:Wrap
+  lit-export onnx --factory make:module --input 3x224x224
+  lit-export onnx -c last.ckpt --class my_package.model:Net --spec task.yaml \\
+      --transform my_package.data:val_transform --images photos/
   lit-export onnx -c last.ckpt --precision fp32,int8 \\
       --calibration photos/ --data labelled/
   lit-export inspect last.ckpt
@@ -41,163 +51,88 @@ Exit codes: 0 all done; 1 a check failed, and the reason is shown; 2 what was as
 )
 
 _PRECISIONS = ("fp32", "fp16", "bf16", "int8")
-Many = list[str] | None
-
-Artifact = Annotated[
-    str | None,
-    typer.Option(
-        "--artifact", "-a", metavar="REFERENCE", help="The checkpoint's reference: entity/project/name:alias."
-    ),
-]
-CheckpointPath = Annotated[
-    str | None,
-    typer.Option("--checkpoint", "-c", metavar="FILE|URL", help="The checkpoint's path or URL (https, s3, gs)."),
-]
-ClassPath = Annotated[
-    str | None,
-    typer.Option(
-        "--class",
-        metavar="PKG.MOD:CLS",
-        help="The LightningModule's class; it is imported, from the current folder too. Not needed for lit_trainer's.",
-    ),
-]
-Trust = Annotated[
-    Many,
-    typer.Option("--trust-package", metavar="PKG", help="A package whose classes the checkpoint may name. Repeatable."),
-]
-Hparam = Annotated[
-    Many,
-    typer.Option(
-        "--hparam", metavar="KEY=VALUE", help="For the module's __init__, over the recorded ones. Repeatable."
-    ),
-]
-Submodule = Annotated[
-    str | None, typer.Option(metavar="PATH", help="Export this part of the module, as in encoder.backbone.")
-]
-Weights = Annotated[
-    str | None, typer.Option(metavar="ema|model", help="Which weights, where the checkpoint holds both.")
-]
-Spec = Annotated[
-    str | None,
-    typer.Option(
-        "--spec",
-        metavar="FILE",
-        help="YAML: task, preprocess, normalize, labels; or torchvision:ResNet18_Weights.IMAGENET1K_V1. "
-        "Else the checkpoint's own, else a bare tensor graph.",
-    ),
-]
-Precision_ = Annotated[
-    str,
-    typer.Option(
-        "--precision",
-        metavar="NAMES",
-        help="fp32, fp16, bf16, int8; several with commas. Inputs and outputs stay what they are.",
-    ),
-]
-Input = Annotated[
-    Many,
-    typer.Option(
-        "--input",
-        metavar="SHAPE",
-        help="[name=]3x224x224[:dtype], without the batch, for a bare tensor graph. Repeatable.",
-    ),
-]
-StaticBatch = Annotated[int | None, typer.Option(min=1, help="Freeze the batch at this size. Else any batch.")]
-Dynamic = Annotated[
-    str | None,
-    typer.Option(metavar="SIDES", help="More dynamic sides, with commas: height,width or NAME=AXIS, as in length=1."),
-]
-Opset = Annotated[int, typer.Option(help="The ONNX opset; the export fails if the file has another.")]
-Int8Keep = Annotated[
-    Many,
-    typer.Option(
-        "--int8-keep", metavar="PATTERN", help="Node, operator or pattern that int8 leaves in float. Repeatable."
-    ),
-]
-Images = Annotated[Path | None, typer.Option(help="Images to compare on. Else seeded noise.")]
-Calibration = Annotated[
-    Path | None, typer.Option(help="Images, or a training configuration, for int8; at least 128 images.")
-]
-Data = Annotated[
-    Path | None,
-    typer.Option(
-        help="Labelled images (a folder per class, or metadata.csv beside them) or a training configuration: measure "
-        "each graph's score."
-    ),
-]
-ThresholdsFrom = Annotated[
-    Path | None,
-    typer.Option(
-        "--thresholds-from",
-        help="Labelled images (metadata.csv beside them) or a training configuration: for each label of a multi-label "
-        "model, choose the threshold with the best F1.",
-    ),
-]
-MaxDrop = Annotated[float, typer.Option(help="The score that a graph may lose on --data, 0 to 1.")]
-Atol = Annotated[
-    float | None, typer.Option(help="Tolerance: this share of the largest answer. Else the precision's own.")
-]
-Rtol = Annotated[float | None, typer.Option(help="Tolerance: this share of each answer. Else the precision's own.")]
-KeepAnyway = Annotated[bool, typer.Option("--keep-anyway", help="Keep int8 even where it is not faster here.")]
-Aot = Annotated[bool, typer.Option("--aot", help="With pt2: also pack a native library for this kind of host.")]
-Out = Annotated[
-    Path | None, typer.Option("--out", "-o", help="The bundle's folder. Else one below artifacts/bundles/.")
-]
-License = Annotated[str | None, typer.Option(help="The weights' licence, for the model card: an SPDX identifier.")]
-TimeLimit = Annotated[float, typer.Option(min=1, help="Seconds for each format, where there are several.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")]
 
 
 def _command(to: "list[FormatName]") -> Callable[..., None]:
     """The command that exports to some formats; all take the same options."""
 
     def command(
-        artifact: Artifact = None,
-        checkpoint: CheckpointPath = None,
-        class_path: ClassPath = None,
-        hparam: Hparam = None,
-        trust: Trust = None,
-        submodule: Submodule = None,
-        weights: Weights = None,
-        spec: Spec = None,
-        input: Input = None,  # noqa: A002 - the option's name
-        out: Out = None,
-        precision: Precision_ = "fp32",
-        dynamic: Dynamic = None,
-        static_batch: StaticBatch = None,
-        opset: Opset = 20,
-        aot: Aot = False,
-        calibration: Calibration = None,
-        int8_keep: Int8Keep = None,
-        keep_anyway: KeepAnyway = False,
-        images: Images = None,
-        data: Data = None,
-        thresholds_from: ThresholdsFrom = None,
-        max_drop: MaxDrop = 0.005,
-        atol: Atol = None,
-        rtol: Rtol = None,
-        license: License = None,  # noqa: A002
-        time_limit: TimeLimit = 1800.0,
-        quiet: Quiet = False,
+        artifact: given.Artifact = None,
+        checkpoint: given.CheckpointPath = None,
+        class_path: given.ClassPath = None,
+        hparam: given.Hparam = None,
+        trust: given.Trust = None,
+        config: given.Config = None,
+        config_key: given.ConfigKey = None,
+        factory: given.Factory = None,
+        adapter: given.Adapter = None,
+        use_load_from_checkpoint: given.UseLoadFromCheckpoint = False,
+        ignore_keys: given.IgnoreKeys = None,
+        strict: given.Strict = "true",
+        submodule: given.Submodule = None,
+        weights: given.Weights = None,
+        spec: given.Spec = None,
+        input: given.Input = None,  # noqa: A002 - the option's name
+        out: given.Out = None,
+        precision: given.Precision_ = "fp32",
+        batch_axis: given.BatchAxis = None,
+        dynamic: given.Dynamic = None,
+        static_batch: given.StaticBatch = None,
+        opset: given.Opset = 20,
+        aot: given.Aot = False,
+        calibration: given.Calibration = None,
+        int8_keep: given.Int8Keep = None,
+        keep_anyway: given.KeepAnyway = False,
+        data_module: given.DataModule = None,
+        batch_to_inputs: given.BatchToInputs = None,
+        inputs: given.InputFile = None,
+        accept_unexercised: given.AcceptUnexercised = False,
+        transform: given.Transform = None,
+        allow_pixel_difference: given.AllowPixelDifference = "0",
+        images: given.Images = None,
+        data: given.Data = None,
+        thresholds_from: given.ThresholdsFrom = None,
+        max_drop: given.MaxDrop = 0.005,
+        atol: given.Atol = None,
+        rtol: given.Rtol = None,
+        name: given.Name = None,
+        license: given.License = None,  # noqa: A002
+        time_limit: given.TimeLimit = 1800.0,
+        debug: given.Debug = False,
+        quiet: given.Quiet = False,
     ) -> None:
         require("torch", extra="export", purpose="lit-export")
         require("lightning", extra="export", purpose="lit-export")
-        from lit_export.hparams import parse_hparam
+        from lit_export.front.hparams import parse_hparam
         from lit_export.options import Options
 
         options = Options(
             class_path=class_path,
             trust=tuple(trust or ()),
             hparams=dict(map(parse_hparam, hparam or ())),
+            config=config,
+            config_key=config_key,
+            factory=factory,
+            adapter=adapter,
+            use_load_from_checkpoint=use_load_from_checkpoint,
+            ignore_keys=tuple(ignore_keys or ()),
+            strict=_one_of("--strict", strict, ("true", "false")) == "true",
             submodule=submodule,
             weights=_one_of("--weights", weights, ("model", "ema")) if weights else None,
             spec=spec,
-            precisions=tuple(_one_of("--precision", name, _PRECISIONS) for name in precision.split(",")),
+            precisions=tuple(_one_of("--precision", one, _PRECISIONS) for one in precision.split(",")),
             inputs=tuple(input or ()),
             static_batch=static_batch,
+            batch_axis=tuple(batch_axis.split(",")) if batch_axis else (),
             dynamic=tuple(dynamic.split(",")) if dynamic else (),
             opset=opset,
             int8_keep=tuple(int8_keep or ()),
+            data_module=data_module,
+            batch_to_inputs=batch_to_inputs,
+            input_file=inputs,
+            accept_unexercised=accept_unexercised,
+            transform=transform,
+            allow_pixel_difference=_share("--allow-pixel-difference", allow_pixel_difference),
             images=images,
             calibration=calibration,
             data=data,
@@ -206,12 +141,15 @@ def _command(to: "list[FormatName]") -> Callable[..., None]:
             atol=atol,
             rtol=rtol,
             keep_anyway=keep_anyway,
+            name=name,
             license=license,
+            debug=debug,
             command=shlex.join(["lit-export", *sys.argv[1:]]),
             time_limit=time_limit,
         )
         formats = _with_aot(to) if aot else to
-        _show(_exported(_source(artifact, checkpoint), formats, out=out, options=options, quiet=quiet), quiet=quiet)
+        source = _source(artifact, checkpoint, factory)
+        _show(_exported(source, formats, out=out, options=options, quiet=quiet), quiet=quiet)
 
     return command
 
@@ -224,16 +162,28 @@ def _with_aot(to: "list[FormatName]") -> "list[FormatName]":
     return [*to, *libraries]
 
 
-def _source(artifact: str | None, checkpoint: str | None) -> artifacts.Reference | str:
+def _source(artifact: str | None, checkpoint: str | None, factory: str | None) -> artifacts.Reference | str | None:
+    """What is exported; None: what the factory makes, with its own weights."""
+    if artifact is None and checkpoint is None and factory is not None:
+        return None
     if (artifact is None) == (checkpoint is None):
         raise UsageError("give either --artifact REFERENCE or --checkpoint PATH")
-    return artifacts.parse(artifact) if artifact is not None else str(checkpoint)
+    from lit_export.front import artifact_file
+
+    return artifact_file.parse(artifact) if artifact is not None else str(checkpoint)
 
 
 def _exported(
-    source: artifacts.Reference | str, to: "list[FormatName]", *, out: Path | None, options: "Options", quiet: bool
+    source: artifacts.Reference | str | None,
+    to: "list[FormatName]",
+    *,
+    out: Path | None,
+    options: "Options",
+    quiet: bool,
 ) -> "Bundle":
-    with console.listening(quiet=quiet):
+    from lit_export.formats.hushed import others_to_stderr
+
+    with console.listening(quiet=quiet), others_to_stderr():
         if len(to) > 1:
             from lit_export.isolated import export_isolated
 
@@ -246,7 +196,7 @@ def _exported(
 def _show(bundle: "Bundle", *, quiet: bool) -> None:
     from lit_export import report
 
-    console.out.print(report.graphs_table(bundle.attempted))
+    console.out.print(report.graphs_table(bundle.attempted, bundle.manifest.proof))
     for line in report.failures(bundle):
         console.note(line)
     if not quiet:
@@ -303,6 +253,14 @@ def sign(
     signature = signing.sign(bundle, private_key=private_key, password=password)
     console.note(f"signed: {signature}")
     console.note(f"next: lit-infer images/ --model {bundle} --verify-key PUBLIC.pem")
+
+
+def _share(option: str, given: str) -> float:
+    """A number, or a fraction such as 1/255."""
+    try:
+        return float(Fraction(given.replace(" ", "")))
+    except (ValueError, ZeroDivisionError):
+        raise UsageError(f"{option} {given!r}: expected a number or a fraction, as in 1/255") from None
 
 
 def _one_of(option: str, given: str, choices: tuple[Any, ...]) -> Any:

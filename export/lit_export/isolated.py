@@ -36,7 +36,7 @@ _CHILD = ("-P", "-c", "from lit_export.isolated import child; child()")
 class ExportRequest:
     """What a child is asked for. It is pickled: it goes from us to our own child, and hparams may be any objects."""
 
-    source: CheckpointName
+    source: CheckpointName | None
     format: manifest.FormatName
     out: Path
     options: Options
@@ -52,7 +52,7 @@ class ExportReply(msgspec.Struct, frozen=True):
 
 
 def export_isolated(
-    source: CheckpointName,
+    source: CheckpointName | None,
     formats: Sequence[manifest.FormatName],
     *,
     out: Path | None = None,
@@ -60,7 +60,7 @@ def export_isolated(
 ) -> Bundle:
     """As `pipeline.export`, with a child process for each format. What a child reports is reported here.
 
-    A format is made in those of the precisions that it can have; a line names the others.
+    A format is made in those of the precisions that it can have, if what it needs is installed; lines name the others.
     """
     wanted = _wanted(formats, options)
     parent = (out.absolute().parent if out else artifacts.artifacts_root() / "bundles").absolute()
@@ -71,6 +71,8 @@ def export_isolated(
             answer = _ask(ExportRequest(source, name, staged / name, own))
             if answer.error is not None:
                 answer = _could_not_begin(answer, name, precisions, others_did=described is not None)
+            if described is not None and _is_of_other_weights(answer, described):
+                answer = _failed(name, precisions, "the weights are others than before: --factory must make the same")
             made += answer.graphs
             if described is None and answer.manifest is not None:
                 described = answer.manifest.embedded()
@@ -89,10 +91,17 @@ def _wanted(
     """Each format, with those of the precisions that it can have."""
     wanted = {}
     for name in formats:
-        able = FORMATS[name].writers
+        row, able = FORMATS[name], FORMATS[name].writers
+        if row.missing:
+            fix = f'pip install "lit-deploy[{row.extra}]"'
+            progress.note(f"{name}: left out, since {row.missing} is not installed. To have it: {fix}")
+            continue
         wanted[name] = tuple(one for one in dict.fromkeys(options.precisions) if one in able)
         if left_out := ", ".join(one for one in options.precisions if one not in able):
             progress.note(f"{name}: not in {left_out}, which it does not support; it supports {', '.join(able)}")
+    if not wanted:
+        for name in formats:
+            FORMATS[name].check(options.precisions[0])
     if not any(wanted.values()):
         raise UsageError(f"none of {', '.join(formats)} supports {', '.join(options.precisions)}")
     return {name: precisions for name, precisions in wanted.items() if precisions}
@@ -102,7 +111,7 @@ def _could_not_begin(
     answer: ExportReply, name: manifest.FormatName, precisions: Sequence[manifest.Precision], *, others_did: bool
 ) -> ExportReply:
     """A failed graph where the error is this format's own; one that every format would meet is raised."""
-    if others_did or answer.kind == "MissingExtraError":
+    if others_did:
         return _failed(name, precisions, str(answer.error))
     raise getattr(errors, answer.kind, LitError)(answer.error)
 
@@ -146,6 +155,11 @@ def _run(request: bytes, *, name: str, time_limit: float) -> tuple[int, bytes]:
             os.close(held)
             retelling.join(_LAST_LINES_S)
     return process.returncode, answer
+
+
+def _is_of_other_weights(answer: ExportReply, described: Manifest) -> bool:
+    """Whether a child exported another module: a factory that draws its weights by its own random numbers."""
+    return answer.manifest is not None and answer.manifest.source.digest != described.source.digest
 
 
 def _failed(name: manifest.FormatName, precisions: Sequence[manifest.Precision], reason: str) -> ExportReply:

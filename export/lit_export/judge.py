@@ -12,14 +12,21 @@ from numpy.typing import NDArray
 from lit_export import calibration, quantize, score
 from lit_export.labelled import Labelled, Question
 from lit_export.options import Options
-from lit_export.tasks import TASKS, Scoring, Target
+from lit_export.proof import parity
+from lit_export.proof.samples import Sample
+from lit_export.quantize import CalibrationBatch
+from lit_export.tasks import TASKS, Scoring, Target, answers
 from lit_infer import images, progress
 from lit_infer.bundle import GraphFile
 from lit_infer.errors import GateError, UsageError
+from lit_infer.hardware import DEFAULT_BATCH_SIZE
 from lit_infer.images import ImageInput, Pixels
-from lit_infer.manifest import DataScore, Quantization
+from lit_infer.manifest import DataScore, Precision, Quantization
 from lit_infer.predictor import Predictor, open_predictor
+from lit_infer.proof import INT8_ALONE, Tolerance
 
+_REAL = ("data", "file")
+"""Kinds of inputs that say what production sends."""
 AGREEMENT = 0.95
 """Share of the calibration images whose best class int8 must keep, if no labelled images are given."""
 
@@ -49,25 +56,46 @@ class Judge:
         images = sum(1 for _ in self.labelled)
         return DataScore(metric=metric.name, value=value, eager=eager, images=images, also=found)
 
-    def quantize(self, fp32: Path, out: Path, in_float: Sequence[str]) -> Quantization:
+    def tolerance(self, precision: Precision) -> Tolerance:
+        """How far a graph may be from the eager module. Where nothing else judges int8, its difference does."""
+        usual = parity.tolerance(precision, self.options)
+        if precision != "int8" or self.target.takes_images:
+            return usual
+        asked = {name: getattr(self.options, name) for name in ("atol", "rtol") if getattr(self.options, name)}
+        return replace(INT8_ALONE, **asked)
+
+    def samples(self, precision: Precision, expected: Sequence[Sample]) -> Sequence[Sample]:
+        """What a graph is compared on: the samples, and for int8 that nothing else judges all of its calibration."""
+        return expected if precision != "int8" or self.target.takes_images else (*expected, *self._real)
+
+    def quantize(self, fp32: Path, out: Path, in_float: Sequence[str], expected: Sequence[Sample]) -> Quantization:
         """Write an int8 graph that is as accurate as was asked; layers are restored to float until it is."""
-        truth = None if self.eager is not None else self._rows(fp32)
+        truth = self._rows(fp32) if self.eager is None and self.target.takes_images else None
 
         def accept(path: Path) -> bool:
             if truth is not None:
                 return self._agreement(self._rows(path), truth) >= AGREEMENT
             try:
-                return self.score(_open(path)) is not None
+                self._check_int8(_open(path), expected)
             except GateError:
                 return False
+            return True
 
         return quantize.int8(fp32, out, calibration=self._calibration, in_float=in_float, accept=accept)
+
+    def _check_int8(self, predictor: Predictor, expected: Sequence[Sample]) -> None:
+        """Raise GateError unless the answers are right as often as was asked, or near enough to the eager module's."""
+        if self.target.takes_images:
+            self.score(predictor)
+            return
+        compared = self.samples("int8", expected)
+        parity.parity(predictor, compared, precision="int8", tolerance=self.tolerance("int8"))
 
     def _rows(self, path: Path) -> NDArray[np.float32]:
         """A graph's answers for the calibration images."""
         predictor = _open(path)
-        name, output = predictor.manifest.inputs[0].name, predictor.manifest.outputs[0].name
-        return np.concatenate([predictor.run({name: batch})[output] for batch in self._calibration])
+        output = predictor.manifest.outputs[0].name
+        return np.concatenate([predictor.run(batch.inputs)[output] for batch in self._calibration])
 
     def _agreement(self, rows: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
         law = self.target.spec.agreement
@@ -75,11 +103,21 @@ class Judge:
         return float(law.same(rows, truth, self.target.reading).mean())
 
     @cached_property
-    def _calibration(self) -> list[NDArray[np.uint8]]:
-        """At most 256 prepared images, as batches: every candidate is judged on them."""
-        assert self.options.calibration is not None  # noqa: S101 - Options refuses int8 without it
-        source = calibration.images(self.options.calibration, trust=self.options.trust)
-        return list(calibration.batches(source, self._prepare))
+    def _calibration(self) -> list[CalibrationBatch]:
+        """At most 256 real inputs, as batches: every candidate is judged on them."""
+        names = [tensor.name for tensor in self.target.inputs]
+        if not self.target.takes_images:
+            return [CalibrationBatch(dict(zip(names, one.inputs, strict=True)), one.rows) for one in self._real]
+        assert self.options.calibration is not None  # noqa: S101 - _check refused int8 without it
+        suffixes = images.suffixes(self.target.facts.preprocess)
+        source = calibration.images(self.options.calibration, trust=self.options.trust, suffixes=suffixes)
+        return [CalibrationBatch({names[0]: one}, len(one)) for one in calibration.batches(source, self._prepare)]
+
+    @cached_property
+    def _real(self) -> list[Sample]:
+        """The real inputs of a tensor model, and the eager module's answers for them."""
+        module, size = self.target.module, DEFAULT_BATCH_SIZE
+        return [Sample(one, answers(module, one), size=size) for one in calibration.tensors(self.target)]
 
     def _prepare(self, item: ImageInput) -> Pixels:
         facts = self.target.facts
@@ -106,7 +144,8 @@ def question(target: Target, options: Options, source: Path, option: str) -> Que
     """The labelled images that are needed for a target."""
     size = target.outputs[0].shape[-1]
     assert isinstance(size, int)  # noqa: S101 - image_target measured it
-    return Question(source, target.facts.labels, size, option=option, trust=options.trust)
+    suffixes = images.suffixes(target.facts.preprocess)
+    return Question(source, target.facts.labels, size, option=option, trust=options.trust, suffixes=suffixes)
 
 
 def tuned(target: Target, options: Options) -> Target:
@@ -135,12 +174,24 @@ def _check(target: Target, options: Options) -> None:
         raise UsageError(f"--data is for tasks whose answers can be right or wrong; this is {name}")
     if "int8" not in options.precisions:
         return
-    if task.score is None:
-        raise UsageError(f"--precision int8 is for tasks whose answers can be right or wrong; this is {name}")
-    if options.data is None and target.spec.agreement is None:
-        raise UsageError(f"--precision int8 of {name} needs labelled images to be judged by: give --data FOLDER")
+    if target.takes_images:
+        _check_int8_of_images(target, options, name)
+    elif target.inputs_kind not in _REAL:
+        raise UsageError(
+            f"--precision int8 of task {name} is calibrated and compared on real inputs: give --inputs FILE.npz or "
+            "--data-module PKG.MOD:DATA"
+        )
     if target.batch is not None:
         raise UsageError("--precision int8 needs a dynamic batch: leave --static-batch out")
+
+
+def _check_int8_of_images(target: Target, options: Options, name: str) -> None:
+    if TASKS[name].score is None:
+        raise UsageError(f"--precision int8 is for tasks whose answers can be right or wrong; this is {name}")
+    if options.calibration is None:
+        raise UsageError(f"--precision int8 of {name} needs --calibration FOLDER: at least 128 images")
+    if options.data is None and target.spec.agreement is None:
+        raise UsageError(f"--precision int8 of {name} needs labelled images to be judged by: give --data FOLDER")
 
 
 def _open(path: Path) -> Predictor:

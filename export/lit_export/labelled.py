@@ -13,7 +13,7 @@ from typing import Any
 from lit_export import data
 from lit_infer.errors import NotFoundError, UsageError
 from lit_infer.folder import list_images, metadata
-from lit_infer.images import ImageInput
+from lit_infer.images import SUFFIXES, ImageInput
 
 Labelled = Iterable[tuple[ImageInput, Any]]
 """Images and their truths, as the task defines them; can be iterated several times."""
@@ -32,6 +32,8 @@ class Question:
     option: str = "--data"
     """The option, for messages."""
     trust: Collection[str] = ()
+    suffixes: frozenset[str] = SUFFIXES
+    """Of the files that the model reads."""
 
     def __str__(self) -> str:
         return f"{self.option} {self.source}"
@@ -47,7 +49,11 @@ def classes(question: Question) -> Labelled:
     if not folders:
         raise UsageError(f"{question} has no sub-folders: expected one per class, named after it")
     indices = _indices([path.name for path in folders], question)
-    return [(path, index) for folder, index in zip(folders, indices, strict=True) for path in list_images([folder])]
+    return [
+        (path, index)
+        for folder, index in zip(folders, indices, strict=True)
+        for path in list_images([folder], question.suffixes)
+    ]
 
 
 def values(question: Question) -> Labelled:

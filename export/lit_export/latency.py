@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from lit_infer.bench.inputs import repeated
+from lit_infer.bench.inputs import Repeated
 from lit_infer.bench.measure import ROUNDS, Subject, measure
 from lit_infer.hardware import DEFAULT_BATCH_SIZE, cpu_model
 from lit_infer.manifest import Latency
@@ -25,7 +25,7 @@ def compare(
 
     `inputs`: arrays whose rows they are fed, by name; None: noise, which indices into a table do not survive.
     """
-    made = None if inputs is None else repeated(inputs)
+    made = None if inputs is None else Repeated(inputs)
     subjects = [Subject(name, predictor, made) for name, predictor in predictors.items()]
     rounds = ROUNDS if len(subjects) > 1 else 2  # a graph alone has nobody to take turns with
     rows = measure(subjects, [batch_size], seconds=seconds, rounds=rounds)

@@ -1,4 +1,4 @@
-"""int8 from the proven float32 ONNX file: static, in QDQ form, calibrated on real images, gated by its accuracy.
+"""int8 from the proven float32 ONNX file: static, in QDQ form, calibrated on real inputs, gated by its accuracy.
 
 `int8()` is the story: simplify, calibrate, quantize, and, while the result is not good enough, leave the layers that
 suffer most in float.
@@ -6,6 +6,7 @@ suffer most in float.
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +17,32 @@ from lit_export.qdq import OPERATORS, FloatGraph
 from lit_infer import files, progress
 from lit_infer.errors import GateError, UsageError, require
 from lit_infer.manifest import Quantization
+from lit_infer.tensors import NamedArrays
 
-ENOUGH_IMAGES = 128
+ENOUGH = 128
 SAMPLE = 16
-"""Images on which layers are ranked by what quantizing them changes."""
+"""Inputs on which layers are ranked by what quantizing them changes."""
 
-CalibrationImages = NDArray[np.uint8]
+
+@dataclass(frozen=True)
+class CalibrationBatch:
+    """Real inputs of a float32 graph, by name."""
+
+    inputs: NamedArrays
+    rows: int
 
 
 def int8(
     fp32: Path,
     out: Path,
     *,
-    calibration: Iterable[CalibrationImages],
+    calibration: Iterable[CalibrationBatch],
     in_float: Sequence[str] = (),
     accept: Callable[[Path], bool] | None = None,
 ) -> Quantization:
-    """Write `out`, the int8 form of an ONNX file whose one input is images, uint8 [batch, height, width, channels].
+    """Write `out`, the int8 form of an ONNX file.
 
-    `calibration` gives batches of prepared images, read once, one batch in memory at a time. `in_float` are layers to
+    `calibration` gives batches of real inputs, read once, one batch in memory at a time. `in_float` are layers to
     leave in float: names or patterns of nodes, of PyTorch modules (`network.layer4.*`), or operators (`Gemm`). `accept`
     judges a candidate file; while it refuses, the layers that lose most are restored, fewest first. Raises GateError
     if half of them are not enough.
@@ -44,10 +52,10 @@ def int8(
     with files.staging_folder(out.absolute().parent) as staged:
         float_graph = FloatGraph.read(fp32, staged)
         asked = float_graph.named(in_float)
-        ranges, images, sample = _calibrate(float_graph, calibration, staged)
-        if images < ENOUGH_IMAGES:
-            enough = f"at least {ENOUGH_IMAGES}, of all kinds that production sees"
-            progress.note(f"int8 is calibrated on {images} images; give {enough}")
+        ranges, rows, sample = _calibrate(float_graph, calibration, staged)
+        if rows < ENOUGH:
+            enough = f"at least {ENOUGH}, of all kinds that production sees"
+            progress.note(f"int8 is calibrated on {rows} inputs; give {enough}")
         candidate = staged / out.name
 
         def good(restored: Sequence[str]) -> bool:
@@ -59,36 +67,35 @@ def int8(
             float_graph.write(candidate, ranges, in_float=[*asked, *restored])
         os.replace(candidate, out)
     return Quantization(
-        calibration_images=images, kept=tuple(sorted(float_graph.title(name) for name in {*asked, *restored}))
+        calibration_images=rows, kept=tuple(sorted(float_graph.title(name) for name in {*asked, *restored}))
     )
 
 
 def _calibrate(
-    graph: FloatGraph, batches: Iterable[CalibrationImages], staged: Path
-) -> tuple[Any, int, CalibrationImages]:
-    """The least and greatest value of every tensor; how many images were seen; the first few of them."""
+    graph: FloatGraph, batches: Iterable[CalibrationBatch], staged: Path
+) -> tuple[Any, int, list[CalibrationBatch]]:
+    """The least and greatest value of every tensor; how many inputs were seen; the first few of them."""
     from onnxruntime.quantization import create_calibrator
 
-    name = graph.original.graph.input[0].name
     calibrator = create_calibrator(graph.path, list(OPERATORS), augmented_model_path=str(staged / "calibrated.onnx"))
-    images, sample = 0, []
+    rows, sample = 0, []
     for batch in batches:
-        calibrator.collect_data(_OneBatch({name: batch}))
-        if images < SAMPLE:
-            sample.append(batch[: SAMPLE - images].copy())
-        images += len(batch)
-    if not images:
+        calibrator.collect_data(_OneBatch(dict(batch.inputs)))
+        if rows < SAMPLE:
+            sample.append(replace(batch, inputs={name: array.copy() for name, array in batch.inputs.items()}))
+        rows += batch.rows
+    if not rows:
         raise UsageError("int8 needs calibration images, and there are none. Give --calibration FOLDER")
-    return calibrator.compute_data(), images, np.concatenate(sample)
+    return calibrator.compute_data(), rows, sample
 
 
 class _OneBatch:
     """onnxruntime's reader of calibration data, for one batch: with more, it would hold them all in memory."""
 
-    def __init__(self, batch: dict[str, CalibrationImages]) -> None:
-        self._left: Iterator[dict[str, CalibrationImages]] = iter((batch,))
+    def __init__(self, batch: dict[str, NDArray[Any]]) -> None:
+        self._left: Iterator[dict[str, NDArray[Any]]] = iter((batch,))
 
-    def get_next(self) -> dict[str, CalibrationImages] | None:
+    def get_next(self) -> dict[str, NDArray[Any]] | None:
         """The batch, then None."""
         return next(self._left, None)
 
@@ -96,7 +103,7 @@ class _OneBatch:
 def _restore(
     graph: FloatGraph,
     ranges: Any,
-    sample: CalibrationImages,
+    sample: Sequence[CalibrationBatch],
     *,
     asked: Sequence[str],
     good: Callable[[Sequence[str]], bool],
@@ -113,25 +120,26 @@ def _restore(
     return worst[:enough]
 
 
-def _damage(graph: FloatGraph, ranges: Any, sample: CalibrationImages, layers: Sequence[str]) -> dict[str, float]:
+def _damage(
+    graph: FloatGraph, ranges: Any, sample: Sequence[CalibrationBatch], layers: Sequence[str]
+) -> dict[str, float]:
     """How much the answers change when one layer alone is quantized."""
     truth = _answers(graph.model, sample)
     found = {}
     for name in layers:
         answers = _answers(graph.quantized(ranges, only=[name]), sample)
-        found[name] = sum(float(np.abs(a - b).mean()) for a, b in zip(answers, truth, strict=True))
+        found[name] = sum(float(np.abs(a.astype(np.float64) - b).mean()) for a, b in zip(answers, truth, strict=True))
     return found
 
 
-def _answers(model: Any, images: CalibrationImages) -> list[NDArray[Any]]:
+def _answers(model: Any, sample: Sequence[CalibrationBatch]) -> list[NDArray[Any]]:
+    """Of every batch, all outputs one after the other."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    raw = model.SerializeToString()
-    session = onnxruntime.InferenceSession(raw, options, providers=["CPUExecutionProvider"])
-    found: list[NDArray[Any]] = session.run(None, {session.get_inputs()[0].name: images})
-    return found
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return [output for batch in sample for output in session.run(None, dict(batch.inputs))]
 
 
 def _fewest(most: int, good: Callable[[int], bool]) -> int | None:

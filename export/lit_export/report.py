@@ -8,11 +8,16 @@ from rich.table import Table
 
 from lit_export.bundle_folder import Bundle
 from lit_export.formats import FORMATS
-from lit_infer.manifest import Graph
+from lit_infer.manifest import Graph, Proof
+from lit_infer.proof_words import HARDLY_VARY
 
 
-def graphs_table(graphs: Sequence[Graph]) -> Table:
-    """One row per graph: status, size, parity, score, speed. Scores have a column if they were measured."""
+def graphs_table(graphs: Sequence[Graph], proof: Proof | None = None) -> Table:
+    """One row per graph: status, size, parity, score, speed. Scores have a column if they were measured.
+
+    A graph whose outputs hardly vary is `compared`, and not `ok`: the comparison shows little.
+    """
+    passed = "[green]ok[/green]" if proof is None or proof.varies else "[yellow]compared[/yellow]"
     scored = any(graph.score for graph in graphs)
     table = Table("format", "status", box=None, pad_edge=False)
     for name in ("MB", "max diff", "agree", *(("score",) if scored else ()), "ms/input"):
@@ -30,7 +35,7 @@ def graphs_table(graphs: Sequence[Graph]) -> Table:
             *((f"{graph.score.value:.4f}" if graph.score else "",) if scored else ()),
             f"{graph.latency.ms:.2f}" if graph.latency else "",
         ]
-        table.add_row(graph.label, "[green]ok[/green]", *cells, escape(graph.file or ""))
+        table.add_row(graph.label, passed, *cells, escape(graph.file or ""))
     return table
 
 
@@ -58,7 +63,7 @@ def ending(bundle: Bundle) -> list[str]:
     """What was made, where, and the next commands."""
     if bundle.folder is None:
         return ["no graph passed its checks, so no bundle was written"]
-    lines = [f"results saved to {bundle.folder}"]
+    lines = [*_shown(bundle), f"results saved to {bundle.folder}"]
     if bundle.reference is not None:
         lines.append(f"published as {bundle.reference}")
     model = f"--model {bundle.folder}"
@@ -68,6 +73,12 @@ def ending(bundle: Bundle) -> list[str]:
     lines.append(f"measure with: lit-bench {model}")
     lines.append(f"serve with:   lit-serve {bundle.folder}")
     return [*lines, *_viewer(bundle.folder, bundle.manifest.ok_graphs())]
+
+
+def _shown(bundle: Bundle) -> list[str]:
+    """What is true of all graphs of a bundle that hardly vary, once more where it is read last."""
+    proof = bundle.manifest.proof
+    return [f"compared, and not proven: {HARDLY_VARY}"] if proof is not None and not proof.varies else []
 
 
 def _viewer(folder: Path, graphs: Sequence[Graph]) -> list[str]:

@@ -3,15 +3,51 @@
 from pathlib import Path
 from typing import Any
 
-from lit_export.loaded import LoadedModule
+from msgspec.structs import replace
+from PIL import Image
+
+from lit_export.front.loaded import LoadedModule
+from lit_export.front.transform import TrainingTransform
+from lit_export.front.transform import facts as facts_of
 from lit_export.options import Options
 from lit_infer import manifest, progress
 from lit_infer.errors import NotFoundError, UsageError, require
 from lit_infer.images import from_transform
-from lit_infer.manifest import DeploymentFacts
+from lit_infer.images.preprocess import dtype, on_file
+from lit_infer.manifest import DeploymentFacts, Normalize, Scale
 from lit_infer.tasks import image_classification, tensor
 
 _TORCHVISION = "torchvision:"
+_TRIED = (640, 480)
+
+
+def with_transform(facts: DeploymentFacts, transform: TrainingTransform | None) -> DeploymentFacts:
+    """The facts with the steps of the transform, unless they have steps of their own beyond how a file is read."""
+    is_stated = facts.normalize is not None or facts.scale is not None or not all(map(on_file, facts.preprocess))
+    if transform is None or is_stated:
+        return facts
+    try:
+        found = facts_of(transform)
+        steps = (*facts.preprocess, *found.steps)
+        scale = Scale() if found.scale is None and dtype(steps) == "uint16" else found.scale  # None would be 65535
+        return replace(facts, preprocess=steps, scale=scale, normalize=_for_channels(found.normalize, transform, facts))
+    except ValueError as error:
+        raise UsageError(f"the transform {transform.name}: {error}") from None
+
+
+def _for_channels(
+    normalize: Normalize | None, transform: TrainingTransform, facts: DeploymentFacts
+) -> Normalize | None:
+    """A value for each channel. One value alone is for grey images, or for all channels of RGB: the transform shows.
+
+    Files that are read unchanged are no RGB images that it could be shown with.
+    """
+    is_unchanged = facts.read is not None and facts.read.channels is None
+    if normalize is None or len(normalize.mean) > 1 or is_unchanged:
+        return normalize
+    made = transform(Image.new("RGB", _TRIED), Path("an RGB image"))
+    channels = next((length for length in (made.shape[0], made.shape[-1]) if length in (1, 3)), 1)
+    return Normalize(mean=normalize.mean * channels, std=normalize.std * channels)
 
 
 def facts_for(loaded: LoadedModule, options: Options) -> DeploymentFacts:
@@ -75,6 +111,7 @@ def _of_torchvision(name: str) -> DeploymentFacts:
     return DeploymentFacts(
         task=image_classification.TASK.name,
         preprocess=prepared.steps,
+        scale=prepared.scale,
         normalize=prepared.normalize,
         labels=tuple(weights.meta["categories"]),
     )

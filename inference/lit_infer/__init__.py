@@ -10,6 +10,7 @@ Any number of threads may share a model: `stream` any iterable, `submit` from ma
 `load` takes a bundle folder, a lone graph file or a reference such as `local/digits/digits-cnn-export:latest`.
 """
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from lit_infer.errors import (
@@ -24,6 +25,10 @@ from lit_infer.errors import (
     OverloadedError,
     UsageError,
 )
+
+# From 1.31 on, onnxruntime looks for hosts of its maker's, and keeps a database below ~/.cache/Microsoft, unless this
+# is set before it is imported. Who has decided otherwise keeps that decision.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from lit_infer.predictor import BatchPolicy, Choice, Limits, Prediction, Predictor, Timings, from_onnx_bytes, load

@@ -29,6 +29,8 @@ class PreparedImage(msgspec.Struct, frozen=True, gc=False):
 
     pixels: Pixels
     took: tuple[float, float, float]
+    notes: tuple[str, ...] = ()
+    """What the image has that its pixels do not show: names in `images.notes.NOTES`."""
 
 
 class Recipe(msgspec.Struct, frozen=True):
@@ -40,12 +42,16 @@ class Recipe(msgspec.Struct, frozen=True):
     shape: tuple[int, int, int]
     batch: int | None
     """The only number of images that the graph takes; None: any."""
+    dtype: str
+    """Of a prepared image."""
     is_identity: bool
     """Whether the steps leave an image of `shape` as it is."""
 
     def is_met_by(self, item: ImageInput) -> TypeGuard[Pixels]:
         """Whether the item is already what `prepare` would make of it."""
-        return self.is_identity and isinstance(item, np.ndarray) and item.shape == self.shape and item.dtype == np.uint8
+        return (
+            self.is_identity and isinstance(item, np.ndarray) and item.shape == self.shape and item.dtype == self.dtype
+        )
 
 
 def recipe(manifest: Manifest) -> Recipe:
@@ -59,13 +65,14 @@ def recipe(manifest: Manifest) -> Recipe:
         steps=steps,
         shape=manifest.image_shape,
         batch=static_batch(manifest),
+        dtype=manifest.inputs[0].dtype,
         is_identity=is_identity(steps, width=width, height=height),
     )
 
 
 def many(items: Iterable[ImageInput]) -> Iterable[ImageInput]:
     """The items, unless they are one item."""
-    if isinstance(items, str | bytes | os.PathLike | Image.Image):
+    if isinstance(items, str | bytes | bytearray | memoryview | os.PathLike | Image.Image) or hasattr(items, "read"):
         raise UsageError("predict takes a list of items; put the one item in brackets")
     return items
 
@@ -74,8 +81,8 @@ def held_bytes(item: ImageInput) -> int:
     """The memory that a waiting item holds."""
     if isinstance(item, np.ndarray):
         return item.nbytes
-    if isinstance(item, bytes):
-        return len(item)
+    if isinstance(item, bytes | bytearray | memoryview):
+        return memoryview(item).nbytes
     return item.width * item.height * len(item.getbands()) if isinstance(item, Image.Image) else 0
 
 
@@ -85,13 +92,13 @@ def prepare(item: ImageInput, to: Recipe, limits: Limits) -> PreparedImage | Inp
         if to.is_met_by(item):
             limits.check_pixels(to.shape[1], to.shape[0])
             return PreparedImage(item, _NO_TIME)
-        pixels, took = images.prepare_timed(item, steps=to.steps, channels=to.shape[2], limits=limits)
+        pixels, took, notes = images.prepare_noted(item, steps=to.steps, channels=to.shape[2], limits=limits)
     except InputError as error:
         return error
     if pixels.shape != to.shape:
         found, wanted = (f"{height} x {width}" for height, width, _ in (pixels.shape, to.shape))
         return InputError(f"{found} pixels after preprocessing; the model takes {wanted}", code="bad_shape")
-    return PreparedImage(pixels, took)
+    return PreparedImage(pixels, took, notes)
 
 
 def answer(
@@ -121,7 +128,7 @@ def _run(prepared: Sequence[PreparedImage | InputError], to: Recipe, run: Run) -
     if count == 1 and isinstance(first, PreparedImage):
         batch = first.pixels[None]
     else:
-        batch = np.empty((rows.full(count, to.batch), *to.shape), dtype=np.uint8)
+        batch = np.empty((rows.full(count, to.batch), *to.shape), dtype=to.dtype)
         batch[count:] = 0
         for index, one in enumerate(prepared):
             # A bad item keeps its row, as zeros, so that the arithmetic of its neighbours does not change.
@@ -144,4 +151,4 @@ def _prediction(  # noqa: PLR0913, PLR0917 - the parts of one item, in the hotte
     # A copy: a view would keep the whole batch in memory.
     output = outputs[0][index].copy() if ask.output else None
     timings = Timings(*prepared.took, infer_ms) if ask.timings else None
-    return Prediction(path, answer, output=output, timings=timings)
+    return Prediction(path, answer, output=output, timings=timings, notes=prepared.notes)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from lit_infer import artifacts, files, manifest
+from lit_infer import artifacts, graph_source, manifest, same_facts
 from lit_infer.engines import ENGINES, Engine, OpenGraph, engine_for_file, split, suffixes
 from lit_infer.errors import ArtifactError, MissingExtraError, NotFoundError, UsageError
 from lit_infer.manifest import Graph, Manifest, Precision
@@ -30,25 +30,26 @@ class GraphFile:
 
     def open(self, *, device: str, threads: int) -> tuple[OpenGraph, Manifest]:
         """Open the graph, after checking that its bytes are those of the manifest; a lone file describes itself."""
-        for path, digest in self._digests().items():
-            if not path.is_file() or files.sha256(path) != digest:
-                raise ArtifactError(f"{path} is not the file that its manifest describes: export or fetch it again")
-        opened = self.engine.open_graph(self.path, device=device, threads=threads, **self._choices())
-        if self.manifest is not None:
-            return opened, self.manifest
-        return opened, embedded_manifest(opened, where=str(self.path))
+        source = graph_source.checked(self.path, self.listed) if self.listed else graph_source.lone(self.path)
+        opened = self.engine.open_graph(source, device=device, threads=threads, **self._choices())
+        own = embedded_manifest(opened, where=str(self.path))
+        if self.manifest is None:
+            return opened, own
+        self._compare(self.manifest, own)
+        return opened, self.manifest
+
+    def _compare(self, outer: Manifest, own: Manifest) -> None:
+        """Nothing vouches for the file beside the graph but the copy inside, whose bytes were checked."""
+        if changed := same_facts.differences(outer, own):
+            raise ArtifactError(
+                f"{self.path.with_name(manifest.FILE_NAME)}: {', '.join(changed)} differs from the copy inside "
+                f"{self.path.name}. One of them was changed: export or fetch the bundle again"
+            )
 
     def _choices(self) -> dict[str, Any]:
         """Arguments that only some engines take."""
         chosen: dict[str, Any] = {} if self.provider == "auto" else {"provider": self.provider}
         return chosen | ({"allow_native_code": self.allow_native_code} if self.engine.holds_native_code else {})
-
-    def _digests(self) -> dict[Path, str | None]:
-        """The sha256 of the graph and of the files that belong to it, as listed; {} for a file on its own."""
-        if self.listed is None:
-            return {}
-        companions = {self.path.with_name(Path(name).name): digest for name, digest in self.listed.companions.items()}
-        return {self.path: self.listed.sha256, **companions}
 
 
 def embedded_manifest(opened: OpenGraph, *, where: str) -> Manifest:
@@ -150,6 +151,6 @@ def _in_folder(folder: Path) -> list[GraphFile]:
         failed = "; ".join(f"{graph.format}: {graph.reason}" for graph in described.graphs) or "it lists none"
         raise ArtifactError(f"{folder} holds no graph that passed its checks ({failed}). Export the model again")
     for graph in graphs:
-        if graph.path.parent != folder or not graph.path.is_file():
+        if graph.path.parent != folder or not graph.path.exists():
             raise ArtifactError(f"{folder}: {graph.path.name} is missing. Export or fetch the bundle again")
     return graphs

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lit_infer import console
+from lit_infer import console, limit_options
 
 if TYPE_CHECKING:
     from lit_infer.folder.job import Job
@@ -73,8 +73,10 @@ def infer(
     max_errors: Annotated[
         str | None, typer.Option(metavar="N|P%", help="Stop when more images than this have failed.")
     ] = None,
-    max_pixels: Annotated[int | None, typer.Option(min=1, help="Of an image; 50 million if not given.")] = None,
-    max_bytes: Annotated[int | None, typer.Option(min=1, help="Of a file; 64 MiB if not given.")] = None,
+    max_bytes: limit_options.MaxBytes = None,
+    max_pixels: limit_options.MaxPixels = None,
+    max_side: limit_options.MaxSide = None,
+    max_scans: limit_options.MaxScans = None,
     verify_key: Annotated[Path | None, typer.Option(metavar="PUBLIC.pem", help=_VERIFY_KEY)] = None,
     self_test: Annotated[str | None, typer.Option(metavar="BUNDLE", help=_SELF_TEST)] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no table.")] = False,
@@ -95,15 +97,15 @@ def infer(
     if not paths:
         context.fail("Missing argument 'PATH...': name images, folders or archives.")
     # Imported here, so that --help answers without numpy.
-    from lit_infer import bundle
+    from lit_infer import bundle, images
     from lit_infer.folder import arguments, outputs
-    from lit_infer.folder.job import ErrorLimit, Job, limits
+    from lit_infer.folder.job import ErrorLimit, Job
     from lit_infer.predictor import load
 
     job = Job(
         top_k=top_k,
         batch_size=batch_size,
-        limits=limits(max_pixels=max_pixels, max_bytes=max_bytes),
+        limits=limit_options.limits(max_bytes=max_bytes, max_pixels=max_pixels, max_side=max_side, max_scans=max_scans),
         threshold=threshold,
         timings=timings,
         output=None if as_json else output,
@@ -121,6 +123,7 @@ def infer(
     predictor = load(_verified(named, verify_key), device=device, engine=engine, precision=precision)
     if not quiet:
         console.note(f"model {named} ({predictor.manifest.identity()}) on {predictor.device}, {predictor.engine}")
+    inputs = inputs.of(images.suffixes(predictor.manifest.preprocess))
     summary = _predict(predictor, inputs, job, as_json=as_json, quiet=quiet)
     if not quiet:
         _show(summary, job, model=f" --model {named}" if model else "")
@@ -160,7 +163,10 @@ def _predict(predictor: "Predictor", inputs: "Inputs", job: "Job", *, as_json: b
                 typer.echo(json.dumps(row, ensure_ascii=False))
             advance(row["error"] is not None)
 
-        return folder.run_job(predictor, inputs, job, each=each)
+        summary = folder.run_job(predictor, inputs, job, each=each)
+    if as_json and (summary.skipped or summary.notes):
+        typer.echo(json.dumps({"skipped": summary.skipped, "notes": summary.notes}))
+    return summary
 
 
 def _show(summary: "Summary", job: "Job", *, model: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import typer
 from rich.console import Console
 
-from lit_infer import progress
+from lit_infer import progress, streams
 from lit_infer.errors import LitError
 
 MODEL_HELP = "Bundle, graph file or reference. Else $LIT_MODEL, else the newest bundle in artifacts/."
@@ -129,6 +129,7 @@ def run(app: Callable[..., Any]) -> None:
     """Run a command: a user's mistake becomes one or two lines and an exit code, never a traceback."""
     # Pillow only warns of an image that is too large; here it is an error of that image.
     warnings.filterwarnings("error", message="Image size .* exceeds limit")
+    streams.repair()
     for stream in (sys.stdout, sys.stderr):  # a file name may hold bytes that are not text
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     if isinstance(app, typer.Typer):

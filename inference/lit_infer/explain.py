@@ -6,11 +6,12 @@ import sys
 from typing import Any
 
 from lit_infer import settings
-from lit_infer.batching.sizes import static_batch
+from lit_infer.batching.sizes import is_joined, static_batch
 from lit_infer.engines import FROM_BYTES, engine_for_file
 from lit_infer.hardware import cpu_model, usable_cpus
-from lit_infer.manifest import Tensor
+from lit_infer.manifest import Graph, Manifest, Tensor
 from lit_infer.predictor import Predictor, load
+from lit_infer.proof_words import pixels_compared, verdict
 
 
 def explain(
@@ -38,11 +39,25 @@ def _facts(predictor: Predictor, *, opened_mb: float) -> dict[str, Any]:
         "providers": ", ".join(graph.providers) or "the engine's own",
         "threads": _threads(predictor),
         "batch": f"{predictor.batch_size}, {_batch_reason(predictor, tuned)}",
+        "checked": _checked(manifest, listed),
+        **(_images(manifest) if manifest.spec.takes_images else {}),
         "inputs": ", ".join(_layout(tensor) for tensor in manifest.inputs),
         "outputs": ", ".join(_layout(tensor) for tensor in manifest.outputs),
         "memory": f"{opened_mb:.0f} MB more at the peak to open it, {_peak_memory_mb():.0f} MB in all",
         "machine": f"{cpu_model()}, {usable_cpus()} usable of {os.cpu_count()} cores",
     }
+
+
+def _images(manifest: Manifest) -> dict[str, str]:
+    from lit_infer.images.resampling import kernel
+
+    return {"pixels": pixels_compared(manifest.proof).removeprefix("pixels "), "resizing": kernel.words()}
+
+
+def _checked(manifest: Manifest, listed: Graph | None) -> str:
+    if listed is None or listed.parity is None:
+        return "not recorded in a lone file"
+    return verdict(manifest.proof, listed.parity)
 
 
 def _threads(predictor: Predictor) -> str:
@@ -53,6 +68,8 @@ def _threads(predictor: Predictor) -> str:
 
 
 def _batch_reason(predictor: Predictor, tuned: settings.TunedSettings) -> str:
+    if is_joined(predictor.manifest):
+        return "an answer depends on the whole batch, so nothing is joined, padded or split"
     if static_batch(predictor.manifest):
         return "the only one that the graph was exported for; a smaller one is padded"
     return "as lit-bench tune found" if tuned.batch_size else "the default"

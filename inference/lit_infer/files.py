@@ -1,6 +1,5 @@
 """Files that are complete or absent: temporary name, fsync, rename; and their sha256."""
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -9,11 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from lit_infer.held_file import HeldFile
+
 
 def sha256(path: Path) -> str:
-    """The sha256 of a file's bytes, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """The sha256 of a file's bytes, in hex. Raises ArtifactError for what is no regular file, or mostly holes."""
+    with HeldFile(path) as file:
+        return file.sha256()
 
 
 @contextmanager

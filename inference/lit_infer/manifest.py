@@ -22,15 +22,11 @@ from msgspec import Struct
 from lit_infer import schemas
 from lit_infer.decoding import explained
 from lit_infer.errors import ArtifactError, NotFoundError, UsageError
-from lit_infer.images.preprocess import (
-    CenterCrop,
-    ExifTranspose,
-    Normalize,
-    Resize,
-    Step,
-    check_steps,
-    height_width,
-)
+from lit_infer.held_file import HeldFile
+from lit_infer.images.framing import CenterCrop
+from lit_infer.images.preprocess import Step, channels, check_steps, dtype, height_width, reading
+from lit_infer.images.resizing import Resize
+from lit_infer.images.values import Depth, ExifTranspose, Normalize, ReadImage, Scale
 
 if TYPE_CHECKING:
     from lit_infer.tasks import Reading, TaskSpec
@@ -52,14 +48,19 @@ __all__ = [
     "Manifest",
     "Normalize",
     "Parity",
+    "PixelProof",
     "Precision",
+    "Proof",
+    "ProofInputs",
     "Quantization",
     "Resize",
+    "Scale",
     "Score",
     "Source",
     "Step",
     "Task",
     "Tensor",
+    "Unexercised",
     "convert",
     "decode",
     "encode",
@@ -67,13 +68,18 @@ __all__ = [
     "read",
 ]
 
-SCHEMA = 2
+SCHEMA = 4
 FILE_NAME = "manifest.json"
 CHECKPOINT_KEY = "lit_deploy"
+MAX_BYTES = 8 * 2**20  # 100,000 labels take 3 MB
+_MAX_PARTS = 200_000  # objects and lists: an empty one is two bytes in the file and 60 in memory
 
 Task = str  # a row of lit_infer.tasks.TASKS; `DeploymentFacts` and `Manifest` check it
 FormatName = str  # a row of lit_infer.engines.ENGINES; `Graph` checks it
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
+ProofInputs = Literal["noise", "example", "images", "data", "file"]
+"""Seeded noise; the module's own example, its rows resampled; image files that were given; batches of a data module;
+arrays from a file."""
 Dimension = int | str  # a fixed size, or the name of a dynamic dimension
 
 T = TypeVar("T")
@@ -91,6 +97,9 @@ class DeploymentFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     task: Task
     preprocess: tuple[Step, ...] = ()
+    scale: Scale | None = None
+    """How values are scaled inside the graph before `normalize`. None: by the most that their dtype holds, 255 or
+    65535; float32 not at all."""
     normalize: Normalize | None = None
     labels: tuple[str, ...] | None = None
     """Class names in index order; None: the indices are used."""
@@ -107,8 +116,18 @@ class DeploymentFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     @property
     def channels(self) -> int:
-        """Channels of the image that the model takes: 1 (grayscale) or 3 (RGB)."""
-        return len(self.normalize.mean) if self.normalize else 3
+        """Channels of the image that the model takes: 1 (grey), 3 (RGB), or as many as the steps give."""
+        return channels(self.preprocess, self.normalize)
+
+    @property
+    def read(self) -> ReadImage | None:
+        """How a file becomes pixels, where that is said."""
+        return reading(self.preprocess)
+
+    @property
+    def pixel_dtype(self) -> Depth:
+        """The dtype of a prepared image."""
+        return dtype(self.preprocess)
 
     @property
     def height_width(self) -> tuple[int, int]:
@@ -123,6 +142,8 @@ class BatchTensor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Its argument's name, or where it was in the batch: `0`, `input_ids`, `1.mask`."""
     dtype: str
     shape: tuple[int, ...]
+    range: tuple[int, int] | None = None
+    """The smallest and the largest value, of integers; None: not recorded."""
 
 
 class CheckpointRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -158,6 +179,10 @@ class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     class_path: str
     submodule: str | None = None
     """The attribute path of the part that was exported; None: the whole module."""
+    adapter: str | None = None
+    """What was put around the module (`--adapter`); its `forward` is what the graph computes."""
+    call: str = "forward"
+    """The method that the graph computes: `forward`, or `predict_step` of a module that has no other."""
     reference: str | None = None
     run: str | None = None
     git_commit: str | None = None
@@ -169,7 +194,7 @@ class Tensor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An input or output of the graph."""
 
     name: str
-    dtype: Literal["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"]
+    dtype: Literal["bool", "uint8", "uint16", "int8", "int16", "int32", "int64", "float16", "float32", "float64"]
     shape: tuple[Dimension, ...]
 
 
@@ -177,14 +202,17 @@ class Parity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How far the final file's answers are from the eager module's, through the runtime's own predictor."""
 
     batches: tuple[int, ...]
-    inputs: Literal["noise", "images"]
-    """What was compared on: seeded noise, or image files that were given."""
+    inputs: ProofInputs
+    """What was compared on."""
     max_abs: float
     max_rel: float
     cosine: float
     """The least cosine similarity of any one input's answers."""
     agreement: float | None
-    """Share of inputs, 0 to 1, with the same answer as the task defines it (the best class, say); None: it does not."""
+    """Share of inputs, 0 to 1, with the same answer as the task defines it (the best class, say).
+
+    None: it does not, or the module has the same answer for all of them, so that this would say nothing.
+    """
     atol: float
     rtol: float
     eager_error: float | None = None
@@ -194,6 +222,51 @@ class Parity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         measured = (self.max_abs, self.max_rel, self.cosine, self.agreement or 0.0)
         if not all(math.isfinite(value) for value in measured):
             raise ValueError(f"parity: {measured} must be finite")
+
+
+class Unexercised(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A place in the module's source that the inputs of the proof did not run in full."""
+
+    file: str
+    line: int
+    text: str
+    what: Literal["never ran", "always true", "always false"]
+
+
+class PixelProof(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the runtime's way from a file to the module's input was compared with training's own transform."""
+
+    transform: str
+    """Whose it is: `photolab.data:val_transform`."""
+    images: int
+    source: str
+    """Which images, in words."""
+    max_difference: float
+    """The largest difference of a value at the module's input."""
+    allowed: float = 0.0
+    """What was allowed for (`--allow-pixel-difference`), beyond the rounding of float32."""
+
+
+class Proof(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the graphs were compared with the eager module on, and what that did not show."""
+
+    inputs: ProofInputs
+    source: str | None = None
+    """Where the inputs came from, in words: `the validation data of pkg.mod:Data`; None for noise."""
+    rows: int
+    """Different rows that were compared, over all batches."""
+    lines: int | None = None
+    """Lines of `forward`, and of the functions outside torch that it calls; None where there is no source."""
+    lines_run: int | None = None
+    unexercised: tuple[Unexercised, ...] = ()
+    accepted: bool = False
+    """Whether a person took the unexercised places on, where a graph has them frozen (`--accept-unexercised`)."""
+    varies: bool = True
+    """False where the outputs hardly vary with the inputs: then the comparison shows little, and nothing is proven."""
+    assumed: tuple[str, ...] = ()
+    """What was taken as given: `token ids lie in 0..299 (--input)`."""
+    pixels: PixelProof | None = None
+    """None: the preprocessing is as stated, and was not compared with training."""
 
 
 class DataScore(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -277,17 +350,26 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     source: Source
     inputs: tuple[Tensor, ...]
     preprocess: tuple[Step, ...]
+    scale: Scale | None = None
+    """How values are scaled inside the graph. None: as in `DeploymentFacts`."""
     normalize: Normalize | None
     outputs: tuple[Tensor, ...]
     labels: tuple[str, ...] | None
     answers: dict[str, Any] = {}
     """How answers are read, beyond their labels: the task's own facts."""
+    rows: Literal["independent", "joined"] = "independent"
+    """`joined`: the answer for a row depends on its batch, so that requests must not share one, nor be split."""
+    proof: Proof | None = None
+    """None in bundles of schemas before 3."""
     license: str | None = None
     made_with: MadeWith
     graphs: tuple[Graph, ...] = ()
     golden: str | None = None
     """A file of inputs and the eager module's answers, by tensor name: a target host checks itself against it."""
     golden_sha256: str | None = None
+    pixels: str | None = None
+    """A file of a few images and what the export prepared of them: a target host checks its decoders against it."""
+    pixels_sha256: str | None = None
 
     def __post_init__(self) -> None:
         size = self._size()
@@ -325,10 +407,19 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def embedded(self) -> "Manifest":
         """The facts that go into each graph file: nothing that depends on its own bytes or on the clock."""
         made_with = msgspec.structs.replace(self.made_with, date=None)
-        return msgspec.structs.replace(self, graphs=(), golden=None, golden_sha256=None, made_with=made_with)
+        return msgspec.structs.replace(
+            self, graphs=(), golden=None, golden_sha256=None, pixels=None, pixels_sha256=None, made_with=made_with
+        )
 
     def completed(
-        self, *, graphs: tuple[Graph, ...], golden: str | None, date: str | None, golden_sha256: str | None = None
+        self,
+        *,
+        graphs: tuple[Graph, ...],
+        golden: str | None,
+        date: str | None,
+        golden_sha256: str | None = None,
+        pixels: str | None = None,
+        pixels_sha256: str | None = None,
     ) -> "Manifest":
         """The inverse of `embedded`: adds what is only known once the graphs are made."""
         return msgspec.structs.replace(
@@ -336,6 +427,8 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             graphs=graphs,
             golden=golden,
             golden_sha256=golden_sha256,
+            pixels=pixels,
+            pixels_sha256=pixels_sha256,
             made_with=msgspec.structs.replace(self.made_with, date=date),
         )
 
@@ -355,6 +448,9 @@ def encode(manifest: Manifest) -> bytes:
 
 def decode(raw: bytes | str, *, where: str) -> Manifest:
     """Strictly decode a manifest. `where` names the file in errors."""
+    text = raw.encode() if isinstance(raw, str) else raw
+    if len(text) > MAX_BYTES or text.count(b"{") + text.count(b"[") > _MAX_PARTS:
+        raise ArtifactError(f"{where}: too large for a manifest ({len(text):,} bytes). Export the model again")
     try:
         schema = msgspec.json.decode(raw, type=_SchemaOnly).schema
     except (msgspec.MsgspecError, RecursionError) as error:
@@ -385,9 +481,12 @@ def read(bundle: Path) -> Manifest:
     """The manifest of a bundle folder."""
     path = bundle / FILE_NAME
     try:
-        raw = path.read_bytes()
+        with HeldFile(path) as file:
+            raw = file.read(limit=MAX_BYTES)
     except FileNotFoundError:
         raise NotFoundError(f"{bundle} is not a bundle: it has no {FILE_NAME}. Run: lit-export --help") from None
+    except ArtifactError:
+        raise
     except OSError as error:
         raise ArtifactError(f"{path} cannot be read: {error.strerror}") from None
     return decode(raw, where=str(path))

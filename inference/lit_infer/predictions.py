@@ -24,7 +24,7 @@ class Prediction(msgspec.Struct, frozen=True, eq=False):
     """The answer for one image. Either `error` and `code` are set, or `answer` is.
 
     `label`, `index`, `score`, `top` and `embedding` come from the answer, if its task has them.
-    A value object: `==` and `hash` compare everything but `output` and `timings`.
+    A value object: `==` and `hash` compare everything but `output`, `timings` and `notes`.
     """
 
     path: str | None
@@ -38,6 +38,8 @@ class Prediction(msgspec.Struct, frozen=True, eq=False):
     """The image's row of the graph's first output, unchanged, if it was asked for."""
     timings: Timings | None = None
     """Set if they were asked for and the image could be read."""
+    notes: tuple[str, ...] = ()
+    """What the image has that was not used: `orientation`, `depth` (16-bit or float pixels), `alpha`, `profile`."""
 
     @property
     def label(self) -> str | None:

@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
@@ -20,7 +21,7 @@ from lit_infer.answering import Recipe, answer, held_bytes, many, prepare, recip
 from lit_infer.batching import streaming
 from lit_infer.batching.batcher import Batcher, BatchPolicy
 from lit_infer.batching.sessions import Sessions
-from lit_infer.batching.sizes import static_batch
+from lit_infer.batching.sizes import check_images, images_per_run, is_joined
 from lit_infer.engines import OpenGraph, Run
 from lit_infer.errors import EngineError, InputError, UsageError
 from lit_infer.hardware import DEFAULT_BATCH_SIZE
@@ -67,9 +68,10 @@ class Predictor:
         self.device = graph.device
         self.engine = graph.engine
         self.threads = threads
-        self.batch_size = static_batch(manifest) or batch_size
+        self.batch_size = images_per_run(manifest, batch_size)
         self.limits = limits
-        self.policy = policy or BatchPolicy(max_batch=self.batch_size)
+        policy = policy or BatchPolicy(max_batch=self.batch_size)
+        self.policy = replace(policy, max_batch=1) if is_joined(manifest) else policy
         self.path: Path | None = None
         """The graph's file; None for a graph from bytes."""
         self.sessions = Sessions(graph, threads=threads)
@@ -89,7 +91,8 @@ class Predictor:
         output: bool = False,
         limits: Limits | None = None,
     ) -> list[Prediction]:
-        """Predict each item: a path, encoded bytes, a PIL image, or uint8 [height, width(, 1 or 3)] in RGB.
+        """Predict each item: a path, encoded bytes (any kind) or an open file of them, a PIL image, or uint8
+        [height, width(, 1 or 3)] in RGB. A URL is an error that says so.
 
         The list is in the order of the items. An item that cannot be read gets `error` and `code`; its
         neighbours' results are bit for bit the same as without it. `threshold`: a label needs at least this score.
@@ -230,6 +233,7 @@ class Predictor:
         if top_k < 1 or size < 1:
             raise UsageError(f"top_k and batch_size must be at least 1, not {top_k} and {size}")
         task = self._recipe.task  # raises for a model that does not take images
+        check_images(self.manifest, size)
         if threshold is not None and not task.takes_threshold:
             raise UsageError(f"{self.manifest.name}: a threshold is for labels, and task {task.name} gives none")
         return size

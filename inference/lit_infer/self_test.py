@@ -4,9 +4,9 @@
 module's within the tolerances under which the graph was proven.
 """
 
+import math
 import os
 import time
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,15 +16,18 @@ from numpy.typing import NDArray
 from rich.markup import escape
 from rich.table import Table
 
-from lit_infer import bundle, files, proof
+from lit_infer import bundle, npz, pixel_test, proof
 from lit_infer.bundle import GraphFile
 from lit_infer.engines import ENGINES, check_device, engine_for_file
 from lit_infer.errors import ArtifactError, EngineError, LitError, UsageError
+from lit_infer.graph_source import held
 from lit_infer.manifest import Graph, Manifest
+from lit_infer.pixel_test import PixelTest
 from lit_infer.predictor import open_predictor
+from lit_infer.proof_words import HARDLY_VARY
 from lit_infer.tensors import NamedArrays
 
-_MAX_GOLDEN_BYTES = 2_000_000_000
+_MOST_GOLDEN_BYTES, _LEAST_GOLDEN_BYTES, _GOLDEN_ROWS = 2_000_000_000, 64_000_000, 64
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,17 @@ class SelfTest:
     model: str
     """Name and digest of the model."""
     graphs: tuple[GraphTest, ...]
+    pixels: PixelTest | None = None
+    """What became of the stored images; None for a bundle without any."""
+    varies: bool = True
+    """False where the module's outputs hardly vary: that a graph answers as at export then shows little."""
 
     @property
     def ok(self) -> bool:
         """Whether at least one graph was tested and none failed."""
         statuses = {graph.status for graph in self.graphs}
-        return "ok" in statuses and "failed" not in statuses
+        is_prepared = self.pixels is None or not self.pixels.reason
+        return "ok" in statuses and "failed" not in statuses and is_prepared
 
 
 def self_test(model: str | os.PathLike[str], *, device: str = "auto", engine: str | None = None) -> SelfTest:
@@ -76,12 +84,17 @@ def self_test(model: str | os.PathLike[str], *, device: str = "auto", engine: st
     described = graphs[0].manifest
     if described is None:
         raise UsageError(f"{model} is a lone graph file; a self-test needs its bundle, with golden.npz")
-    inputs, answers = _golden(graphs[0].path.parent, described)
+    inputs, answers = golden(graphs[0].path.parent, described)
     wanted = [graph for graph in graphs if engine in (None, engine_for_file(graph.path).format)]
     if not wanted:
         raise UsageError(f"{model} has no {engine} graph; it has {', '.join(graph.path.name for graph in graphs)}")
     tested = tuple(_test(graph, inputs, answers, device=device, named=engine is not None) for graph in wanted)
-    return SelfTest(described.identity(), tested)
+    return SelfTest(
+        described.identity(),
+        tested,
+        pixels=pixel_test.tested(graphs[0].path.parent, described),
+        varies=described.proof is None or described.proof.varies,
+    )
 
 
 def table(result: SelfTest) -> Table:
@@ -103,9 +116,12 @@ def lines(result: SelfTest) -> list[str]:
     """Why graphs failed or were skipped, and the verdict."""
     counts = {status: sum(one.status == status for one in result.graphs) for status in ("ok", "failed", "skipped")}
     reasons = [f"{one.graph} {one.status}: {one.reason}" for one in result.graphs if one.reason]
+    if result.pixels is not None:
+        reasons.append(result.pixels.said)
     found = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
     verdict = "answers as it did at export" if result.ok else "should not be used here"
-    return [*reasons, f"{result.model} {verdict}: {found}"]
+    still = "" if result.varies else f" ({HARDLY_VARY}, so this shows little)"
+    return [*reasons, f"{result.model} {verdict}: {found}{still}"]
 
 
 def _test(graph: GraphFile, inputs: NamedArrays, answers: NamedArrays, *, device: str, named: bool) -> GraphTest:
@@ -180,14 +196,12 @@ def _compare(found: NDArray[Any], truth: NDArray[Any], listed: Graph | None, man
     )
 
 
-def _golden(folder: Path, described: Manifest) -> tuple[NamedArrays, NamedArrays]:
+def golden(folder: Path, described: Manifest) -> tuple[NamedArrays, NamedArrays]:
     """The golden inputs and answers by name, each of the shape and dtype that the manifest gives."""
     if described.golden is None:
         raise ArtifactError(f"{folder} has no golden answers to test against. Export the model again")
     path = folder / Path(described.golden).name
-    if described.golden_sha256 is not None and path.is_file() and files.sha256(path) != described.golden_sha256:
-        raise ArtifactError(f"{path} is not the file that its manifest describes: export or fetch it again")
-    arrays = _load(path)
+    arrays = npz.checked(held(path), sha256=described.golden_sha256, limit=golden_limit(described))
     tensors = (*described.inputs, *described.outputs)
     if set(arrays) != {tensor.name for tensor in tensors}:
         expected = ", ".join(tensor.name for tensor in tensors)
@@ -204,17 +218,11 @@ def _golden(folder: Path, described: Manifest) -> tuple[NamedArrays, NamedArrays
     return inputs, {tensor.name: arrays[tensor.name] for tensor in described.outputs}
 
 
-def _load(path: Path) -> NamedArrays:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-        if size > _MAX_GOLDEN_BYTES:
-            raise ArtifactError(f"{path} would unpack to {size / 1e9:.1f} GB: this is not a golden.npz")
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except FileNotFoundError:
-        raise ArtifactError(f"{path} is missing. Export or fetch the bundle again") from None
-    except ArtifactError:
-        raise
-    except Exception as error:  # zipfile, zlib and numpy each raise their own for a damaged file
-        raise ArtifactError(f"{path} is damaged ({error}). Export or fetch the bundle again") from None
+def golden_limit(described: Manifest) -> int:
+    """The bytes that golden arrays may take: some rows of what the manifest describes, open sides taken as one."""
+    tensors = (*described.inputs, *described.outputs)
+    row = sum(
+        math.prod(side for side in tensor.shape if isinstance(side, int)) * np.dtype(tensor.dtype).itemsize
+        for tensor in tensors
+    )
+    return min(_MOST_GOLDEN_BYTES, max(_LEAST_GOLDEN_BYTES, _GOLDEN_ROWS * row))

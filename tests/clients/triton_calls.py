@@ -89,6 +89,12 @@ def test_model_config(way: Way, version: str) -> None:
         assert described == [(name, "TYPE_FP32", [4]) for name in names]
 
 
+def test_the_config_of_a_model_that_takes_pictures_names_their_type(way: Way) -> None:
+    (found,) = way.told("get_model_config", "colours/images")["input"]
+
+    assert (found["name"], found["data_type"]) == ("images", "TYPE_STRING")
+
+
 def test_repository_index(way: Way) -> None:
     found = way.told("get_model_repository_index")
 

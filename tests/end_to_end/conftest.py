@@ -1,6 +1,5 @@
 """The demo, run once for all tests that look at what it made."""
 
-import fcntl
 import os
 import re
 import shutil
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.support.shared import made_once
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,12 @@ class Demo:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Demo:
     """The demo's folder and output. It runs once, also where several processes run the tests."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id == "master" else base.parent) / "end to end"
-    folder.mkdir(exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        output = folder / "output.txt"
-        if not output.exists():
-            output.write_text(_run_demo(folder / "a folder"))
-    return Demo(folder / "a folder", output.read_text())
+
+    def make(folder: Path) -> None:
+        (folder / "output.txt").write_text(_run_demo(folder / "a folder"))
+
+    folder = made_once(tmp_path_factory, worker_id, "end to end", make)
+    return Demo(folder / "a folder", (folder / "output.txt").read_text())
 
 
 def _run_demo(folder: Path) -> str:
@@ -56,7 +53,7 @@ def _run_demo(folder: Path) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=600,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stdout

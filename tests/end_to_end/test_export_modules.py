@@ -56,7 +56,7 @@ CASES = {
     ),
     "SequenceTagger": Case(
         lambda: modules.SequenceTagger(vocabulary=20, num_tags=5),
-        {"inputs": ("12:int64",), "dynamic": ("length=1",)},
+        {"inputs": ("12:int64:0..19",), "dynamic": ("length=1",)},
         lambda batch: torch.randint(0, 20, (batch, 7)),
     ),
 }

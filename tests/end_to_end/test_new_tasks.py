@@ -10,6 +10,7 @@ import pytest
 from lit_infer import load, manifest
 from tests.conftest import ROOT, run_command
 from tests.support.server.process import command
+from tests.support.warm import run_warm
 
 pytestmark = pytest.mark.slow
 
@@ -19,7 +20,8 @@ METRICS = {"digits-multilabel": ("macro F1", "mAP"), "digits-regression": ("MAE"
 
 
 def run(line: list[str], cwd: Path) -> str:
-    done = run_command(line, cwd, WANDB_MODE="offline", LIT_ARTIFACTS="artifacts")
+    start = run_command if line[0] == "lit-infer" else run_warm
+    done = start(line, cwd, WANDB_MODE="offline", LIT_ARTIFACTS="artifacts")
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
 

@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,12 +17,13 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from lit_infer import load
-from tests.conftest import BIN, ROOT
+from tests.conftest import ROOT
 from tests.seeds.autoencoder import LitAutoEncoder
 from tests.seeds.cifar import CifarNet
 from tests.seeds.gan import GAN
 from tests.seeds.mnist import MnistMLP
 from tests.seeds.supervised import SupervisedSmallNet
+from tests.support.warm import run_warm_in
 from tests.wandb_double.fixture import environment
 from tests.wandb_double.server import Double
 
@@ -34,6 +34,7 @@ EXPORTS = {
     "mnist": "MnistMLP --class seeds.mnist:MnistMLP --spec seeds/spec/grey.yaml",
     "as given": "Supervised --class seeds.supervised:Supervised --spec seeds/spec/colour.yaml",
     "built in": "Supervised --class seeds.supervised:SupervisedSmallNet --spec seeds/spec/colour.yaml",
+    "by factory": "Supervised --factory seeds.make:supervised --spec seeds/spec/colour.yaml",
     "embedding": "LitAutoEncoder --class seeds.autoencoder:LitAutoEncoder --spec seeds/spec/embedding.yaml",
     "encoder": "LitAutoEncoder --class seeds.autoencoder:LitAutoEncoder --submodule encoder --input 784",
     "decoder": "LitAutoEncoder --class seeds.autoencoder:LitAutoEncoder --submodule decoder --input 3",
@@ -52,15 +53,7 @@ class User:
     runs: dict[str, tuple[str, Path]]
 
     def command(self, *line: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [BIN / line[0], *line[1:]],
-            cwd=self.folder,
-            env=environment(self.double, self.folder / "homes" / line[-1]),
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        return run_warm_in(environment(self.double, self.folder / "homes" / line[-1]), list(line), self.folder)
 
     def export(self, name: str) -> "subprocess.CompletedProcess[str]":
         cls, *rest = EXPORTS[name].split()
@@ -80,16 +73,7 @@ def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
     double = Double().start()
     folder = tmp_path_factory.mktemp("user")
     shutil.copytree(ROOT / "tests/seeds", folder / "seeds")
-    line = [sys.executable, "-m", "seeds.train"]
-    done = subprocess.run(
-        line,
-        cwd=folder,
-        env=environment(double, folder / "home"),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = run_warm_in(environment(double, folder / "home"), ["python", "-m", "seeds.train"], folder)
     assert done.returncode == 0, done.stderr
     printed = re.findall(r"^(\w+) (\w+) (\S+\.ckpt)$", done.stdout, re.MULTILINE)
     yield User(folder, double, {cls: (run, Path(best)) for cls, run, best in printed})
@@ -187,12 +171,13 @@ def test_a_part_answers_as_it_does_in_its_module(user: User, name: str, run: str
 
 
 def test_a_module_made_of_objects_is_refused_with_the_way_that_works(exported: Said) -> None:
-    """That of "built in" above."""
+    """Those of "built in" and "by factory" above."""
     said = exported["as given"]
     assert said.returncode == 2
     assert "Traceback" not in said.stderr
     assert "Supervised needs model, criterion" in said.stderr
-    assert "calls super().__init__(model=..., criterion=...)" in " ".join(said.stderr.split())
+    assert "--factory make:module" in said.stderr
+    assert "return Supervised(model=..., criterion=..., lr=lr)" in said.stderr
     assert "--hparam" not in said.stderr
 
 

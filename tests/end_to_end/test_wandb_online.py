@@ -14,12 +14,14 @@ import pytest
 
 from tests.conftest import BIN, ROOT
 from tests.inference.tiny import without
+from tests.support.warm import run_warm_in, scripts
 from tests.wandb_double.fixture import environment
 from tests.wandb_double.server import Double
 
 pytestmark = pytest.mark.slow
 
 NAME = "user/digits/digits-cnn"
+DEMO = "runpy.run_path('examples/demo.py', run_name='__main__')"
 
 
 @dataclass
@@ -33,24 +35,33 @@ class Online:
     steps: Iterator[int] = field(default_factory=itertools.count)
 
     def command(self, line: str, **changes: str) -> str:
-        """What a command printed; it must succeed."""
+        """What a command printed; it must succeed. Those that need no torch are processes of their own."""
         name, *arguments = line.split()
         step = self.folder / "steps" / str(next(self.steps))
-        changes = {"LIT_ARTIFACTS": str(step / "artifacts"), **changes}
-        return self.run([str(BIN / name), *arguments], environment(self.double, step, **changes))
+        variables = environment(self.double, step, **{"LIT_ARTIFACTS": str(step / "artifacts"), **changes})
+        if name in ("lit-export", "lit-train"):
+            return printed(run_warm_in(variables, [name, *arguments], self.folder))
+        return self.run([str(BIN / name), *arguments], variables)
 
     def run(self, line: list[str], variables: dict[str, str]) -> str:
         """What a process printed; it must succeed."""
-        done = subprocess.run(
-            line, cwd=self.folder, env=variables, capture_output=True, text=True, timeout=600, check=False
+        return printed(
+            subprocess.run(
+                line, cwd=self.folder, env=variables, capture_output=True, text=True, timeout=900, check=False
+            )
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout + done.stderr
+
+
+def printed(done: "subprocess.CompletedProcess[str]") -> str:
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
 def online(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Online]:
     """The demo, unchanged, with nothing but a server and a key; then the export of what it has logged.
+
+    The commands that it finds beside its Python start warm here, and as they are in the other tests of the demo.
 
     It trains for two epochs, of which the first counts as the best and both are kept.
     """
@@ -69,7 +80,10 @@ def online(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Online]:
     variables = {
         name: value for name, value in variables.items() if name in given or not name.startswith(("WANDB_", "LIT_"))
     }
-    online.demo = online.run([sys.executable, "examples/demo.py"], {**variables, "LIT_BENCH_SECONDS": "0.1"})
+    bin_ = scripts(online.folder / "bin")
+    (bin_ / "python").symlink_to(sys.executable)
+    code = f"import runpy, sys; sys.executable = {str(bin_ / 'python')!r}; " + DEMO
+    online.demo = online.run([sys.executable, "-c", code], {**variables, "LIT_BENCH_SECONDS": "0.1"})
     online.command(f"lit-export onnx --artifact {NAME}:best")
     yield online
     double.close()

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 def uv(*arguments: str | Path) -> None:
     command = shutil.which("uv") or ROOT / ".tools" / "bin" / "uv"
-    done = subprocess.run([command, *arguments], capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run([command, *arguments], capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -39,7 +39,7 @@ def in_slim(slim: Path, cwd: Path, *line: str) -> subprocess.CompletedProcess[st
         env=environment,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=900,
         check=False,
     )
 

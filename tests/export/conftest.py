@@ -1,11 +1,14 @@
 """Checkpoints that other people's code made."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import lightning.pytorch as pl
 import pytest
 import torch
+
+from tests.cases import modules
 
 SPEC = """\
 task: image-classification
@@ -15,6 +18,22 @@ preprocess:
 normalize: {mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25]}
 labels: [cat, dog, owl]
 """
+
+
+@pytest.fixture(autouse=True)
+def the_same_draws() -> None:
+    """Weights and examples that a test draws are the same in each run."""
+    torch.manual_seed(1)
+
+
+@pytest.fixture(scope="session")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of genuine checkpoints, NAME.ckpt for each class of tests.cases.modules: small ones that once failed."""
+    folder = tmp_path_factory.mktemp("cases")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Lightning's, of a module among the hyperparameters
+        modules.main(folder)
+    return folder
 
 
 @pytest.fixture

@@ -92,6 +92,21 @@ class RenamesWhenLoaded(Nested):
             state[key.replace("top.", "head.")] = state.pop(key)
 
 
+class KeepsWhatItSaved(Nested):
+    """Its hook puts back a loss and a mode, which are objects in the file."""
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.criterion = checkpoint["loss_fn"]
+        self.mode = checkpoint["mode"]
+
+
+class UsesWhatItSaved(Nested):
+    """Its hook asks the object that is in the file."""
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.smoothing = checkpoint["loss_fn"].label_smoothing
+
+
 class Lenient(Nested):
     """Takes what fits."""
 

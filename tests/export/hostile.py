@@ -3,6 +3,7 @@
 python -m tests.export.hostile FOLDER      one JSON line per file, from a process that watches itself
 """
 
+import gc
 import gzip
 import io
 import json
@@ -150,6 +151,47 @@ def laughs(levels: int = 40) -> bytes:
     return b"(]q\x00" + b"".join(twice) + b"t"
 
 
+def copies(function: bytes, count: int = 20_000, more: bytes = b"\x85") -> bytes:
+    """A tuple of many results of one call on what is memoised at 0."""
+    return function + b"q\x01(" + (b"h\x01h\x00" + more + b"R") * count + b"t"
+
+
+def array(kind: bytes, side: bytes, data: bytes = b"C\x00") -> bytes:
+    """An array of numpy's, of one side."""
+    made = call("numpy._core.multiarray", "_reconstruct", name("numpy", "ndarray"), b"K\x00\x85", b"C\x01b")
+    return (
+        made
+        + b"(K\x01"
+        + side
+        + b"\x85"
+        + call("numpy", "dtype", text(kind.decode()), b"\x89", b"\x88")
+        + b"\x89"
+        + data
+        + b"tb"
+    )
+
+
+def arrays(count: int) -> bytes:
+    """Many arrays over the bytes that are memoised once."""
+    buffer = b"B" + struct.pack("<I", 500_000) + bytes(500_000) + b"q\x05"
+    kind = call("numpy", "dtype", text("u1"), b"\x89", b"\x88") + b"q\x06"
+    one = b"h\x07(h\x05h\x06" + number(500_000) + b"\x85" + text("C") + b"tR"
+    return buffer + kind + name("numpy._core.numeric", "_frombuffer") + b"q\x07(" + one * count + b"t"
+
+
+def doubling(steps: int = 60) -> Any:
+    """A configuration whose texts each hold the one before twice."""
+    from omegaconf import OmegaConf
+
+    return OmegaConf.create({"x0": "ab" * 50, **{f"x{i}": f"${{x{i - 1}}}${{x{i - 1}}}" for i in range(1, steps)}})
+
+
+def overlapping(packed: bytes) -> bytes:
+    """The archive with one record where another is, in its directory."""
+    first, second = (packed.rindex(key) - 46 for key in (b"archive/data/0", b"archive/data/1"))
+    return packed[: second + 42] + packed[first + 42 : first + 46] + packed[second + 46 :]
+
+
 HONEST = {"state_dict": {}, "pytorch-lightning_version": "2.6.6"}
 SYSTEM = name("os", "system")
 COMMAND = text("true")
@@ -224,7 +266,57 @@ FILES: dict[str, Callable[[], bytes]] = {
     "dict in itself": lambda: archive(checkpoint(hyper_parameters=b"}q\x00" + text("x") + b"h\x00s")),
     "string longer than the file": lambda: archive(ops(b"X\xff\xff\xff\x7f")),
     "memo index": lambda: archive(ops(b"}r\xff\xff\xff\xff")),
+    "empty lists": lambda: archive(ops(b"](" + b"]" * 1_000_000 + b"e")),
+    "memo without end": lambda: archive(b"\x80\x04]" + b"\x94" * 1_000_000 + b"."),
+    "one list copied": lambda: archive(
+        ops(b"](" + b"]K\x01aK\x01a" * 30_000 + b"eq\x00", copies(name("collections", "OrderedDict")))
+    ),
+    "one list as many deques": lambda: archive(
+        ops(b"](" + b"K\x01" * 300_000 + b"eq\x00", copies(name("collections", "deque")))
+    ),
+    "one state for many": lambda: archive(
+        ops(
+            b"}(" + b"".join(text(str(i)) + b"N" for i in range(30_000)) + b"uq\x00",
+            name("argparse", "Namespace") + b"q\x01(" + b"h\x01)\x81h\x00b" * 20_000 + b"t",
+        )
+    ),
+    "one text as many bytes": lambda: archive(
+        ops(text("x" * 200_000) + b"q\x00", copies(name("_codecs", "encode"), more=text("latin1") + b"\x86"))
+    ),
+    "one array many times": lambda: archive(b"\x80\x04" + arrays(20_000) + b"."),
+    "an array of nothing": lambda: archive(checkpoint(x=array(b"S0", number(10**15)))),
+    "an array larger than its bytes": lambda: archive(checkpoint(x=array(b"f8", BIG))),
+    "a dtype that is large": lambda: archive(checkpoint(x=array(b"f8,(99999,99999)f8", number(1)))),
+    "numbers with one hash": lambda: archive(
+        ops(b"}(" + b"".join(number(i * (2**61 - 1)) + b"N" for i in range(20_000)) + b"u")
+    ),
+    "a number of many digits": lambda: hparams(seed=1 << 4_000_000),
+    "interpolations that double": lambda: archive(plain({"state_dict": {}, "hyper_parameters": doubling()})),
+    "a fraction": lambda: archive(checkpoint(x=call("fractions", "Fraction", text("1e999999999")))),
+    "an expanded hparam": lambda: archive(
+        checkpoint(hyper_parameters=table(x=tensor(1, 0, 10**12, 0))), {"data/0": bytes(4)}
+    ),
+    "expanded without end": lambda: archive(
+        ops(table(state_dict=table(w=tensor(1, 0, 2**62, 0)))), {"data/0": bytes(4)}
+    ),
+    "deep in a newer protocol": lambda: archive(b"\x80\x04" + nested(30_000) + b"."),
+    "a deque in itself": lambda: archive(checkpoint(x=name("collections", "deque") + b")Rq\x00h\x00a")),
+    "a configuration in itself": lambda: archive(
+        checkpoint(
+            hyper_parameters=name("omegaconf.dictconfig", "DictConfig")
+            + b")\x81q\x00"
+            + table(_content=table(a=b"h\x00"), _parent=b"h\x00")
+            + b"b"
+        )
+    ),
+    "a name of control characters": lambda: archive(ops(text("os\x1b[2J"), text("sys\ntem"), b"\x93")),
+    "a key of control characters": lambda: archive(plain({"state_dict": {"a\nb\x1b[2J": Gadget()}})),
+    "extended slots": lambda: archive(
+        checkpoint(x=name("argparse", "Namespace") + b")\x81N" + table(a=SYSTEM) + b"\x86b")
+    ),
     # the container
+    "records that overlap": lambda: overlapping(archive(plain(HONEST), {"data/0": bytes(64), "data/1": bytes(64)})),
+    "a checksum that lies": lambda: archive(plain(HONEST), {"data/0": b"here"}).replace(b"here", b"hare", 1),
     "compressed": lambda: archive(plain(HONEST), compress=True),
     "zip bomb": lambda: archive(plain(HONEST), {"data/0": bytes(200 << 20)}, compress=True),
     "two data.pkl": lambda: entries(("archive/data.pkl", plain(HONEST)), ("archive/data.pkl", plain(Gadget()))),
@@ -278,6 +370,51 @@ FILES: dict[str, Callable[[], bytes]] = {
 }
 HARMLESS = {"laughs", "dict in itself", "instantiator of Lightning", "hparams_name self"}
 """These may load: there is nothing in them but odd values."""
+OPENED = {
+    "hparams",
+    "deep in hparams",
+    "callbacks",
+    "optimizer states",
+    "loops",
+    "version",
+    "a key",
+    "hparams_name gadget",
+    "build",
+    "build of a dict",
+    "codec",
+    "bytearray",
+    "size of bytes",
+    "counter of bytes",
+    "untyped storage",
+    "tensor class",
+    "laughs",
+    "dict in itself",
+    "an array of nothing",
+    "an array larger than its bytes",
+    "a dtype that is large",
+    "a number of many digits",
+    "interpolations that double",
+    "a fraction",
+    "an expanded hparam",
+    "a deque in itself",
+    "a configuration in itself",
+    "extended slots",
+    "older: machine",
+    "instantiator",
+    "instantiator of Lightning",
+    "instantiator that is no text",
+    "class path in hparams",
+    "target in hparams",
+    "hparams_name self",
+    "hparams_name list",
+    "hparams_type",
+    "class outside lit_trainer",
+    "class through lit_trainer",
+    "class with dots",
+    "callback's key",
+    "callback's deep key",
+}
+"""These are opened: what would have run is a placeholder that names it."""
 
 
 def facts(class_path: str) -> dict[str, Any]:
@@ -323,13 +460,14 @@ class Watch:
 
 def _load(path: Path) -> list[str]:
     """Every way in; what each came to."""
-    from lit_export.checkpoint import open_checkpoint
+    from lit_export.front.checkpoint import open_checkpoint
+    from lit_export.front.module import load_module
     from lit_export.inspection import inspect
-    from lit_export.module import load_module
+    from lit_export.options import Options
     from lit_infer.errors import LitError
 
     def with_class(class_path: str | None) -> None:
-        load_module(open_checkpoint(artifact=None, checkpoint=path), class_path=class_path)
+        load_module(open_checkpoint(artifact=None, checkpoint=path), Options(class_path=class_path))
 
     ways: list[Callable[[], object]] = [
         lambda: with_class(None),
@@ -363,6 +501,7 @@ def main(folder: Path) -> None:
     sys.addaudithook(watch)
     _load(folder / "honest.ckpt")  # what is imported when it is first used
     _load(folder / "broken.ckpt")
+    gc.freeze()  # torch, which would be looked through for garbage with every file of many small objects
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + (2 << 30), resource.RLIM_INFINITY))
@@ -374,6 +513,7 @@ def main(folder: Path) -> None:
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - used
         outcome = {"name": path.name, "results": results, "seen": watch.seen, "grown_kb": grown}
         print(json.dumps(outcome), flush=True)  # noqa: T201
+    gc.unfreeze()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from lit_export.card import card
 from lit_infer.manifest import (
@@ -14,6 +15,7 @@ from lit_infer.manifest import (
     Manifest,
     Normalize,
     Parity,
+    Proof,
     Quantization,
     Resize,
     Score,
@@ -204,3 +206,16 @@ def test_strings_of_others_cannot_break_a_table_or_become_markup() -> None:
 
 def test_the_same_manifest_gives_the_same_card() -> None:
     assert card(with_graphs(ONNX)) == card(with_graphs(ONNX))
+
+
+def test_what_was_compared_stands_behind_the_graphs() -> None:
+    text = card(with_graphs(ONNX, proof=Proof(inputs="noise", rows=14, lines=3, lines_run=3)))
+
+    assert "Compared on 14 rows of seeded noise" in section(text, "What was compared")
+    assert text.index("## Graphs") < text.index("## What was compared") < text.index("## Use")
+
+
+def test_an_agreement_that_says_nothing_has_no_column() -> None:
+    graph = Graph(**{**_fields(ONNX), "parity": replace(PARITY, agreement=None)})
+
+    assert "agreement" not in section(card(with_graphs(graph)), "Graphs")

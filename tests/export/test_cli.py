@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import run_command
+from tests.support.warm import run_warm
 
 
 def test_help_answers_without_torch(tmp_path: Path) -> None:
@@ -39,7 +40,7 @@ def test_without_torch_the_extra_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_a_users_mistake_is_one_or_two_lines_and_exit_2(tmp_path: Path, arguments: list[str], message: str) -> None:
-    done = run_command(["lit-export", "onnx", *arguments, "--quiet"], tmp_path)
+    done = run_warm(["lit-export", "onnx", *arguments, "--quiet"], tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.splitlines()) <= 2
@@ -54,7 +55,7 @@ def test_a_graph_that_fails_its_check_exits_1_and_is_gone(tmp_path: Path, save: 
     root = Path(__file__).parents[2]
     line = ["lit-export", "torchscript", "--checkpoint", str(checkpoint), "--out", str(tmp_path / "bundle")]
     line += ["--class", "tests.export.foreign:BranchesOnBatchSize", "--spec", str(spec)]
-    done = run_command(line, root)
+    done = run_warm(line, root)
     assert done.returncode == 1, done.stderr
     assert "parity failed" in done.stderr
     assert "Traceback" not in done.stderr
@@ -210,9 +211,15 @@ def test_a_graph_that_loses_accuracy_exits_1_and_leaves_no_file(tmp_path: Path) 
     line = ["lit-export", "torchscript", "--checkpoint", str(tmp_path / "x.ckpt")]
     line += ["--class", "tests.export.hard:NearTie"]
     line += ["--spec", str(tmp_path / "spec.yaml"), "--data", str(tmp_path / "data"), "--precision", "bf16"]
-    done = run_command([*line, "--out", str(tmp_path / "bundle")], ROOT)
+    done = run_warm([*line, "--out", str(tmp_path / "bundle")], ROOT)
     assert done.returncode == 1, done.stderr
     assert "accuracy fell from 100.00% (eager) to 33.33%, by 66.67 points; 0.5 are allowed" in done.stderr
     assert "no graph passed its checks, so no bundle was written" in done.stderr
     assert not (tmp_path / "bundle").exists()
     assert not list(tmp_path.rglob("model*"))
+
+
+@pytest.mark.slow
+def test_a_factory_alone_needs_no_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, _, _ = parsed(monkeypatch, "onnx", "--factory", "make:module")
+    assert source is None

@@ -13,10 +13,15 @@ from torch import nn
 from lit_export import Options, export, formats, latency
 from lit_export.formats import onnx  # noqa: F401 - patched below as an attribute of the package
 from lit_infer import load, manifest
+from lit_infer.bench.subjects import open_subjects
 from lit_infer.errors import ArtifactError, EngineError
 from lit_infer.manifest import Graph, Latency
 from lit_infer.predictor import Predictor
+from lit_infer.server.models.opening import Opening
+from lit_infer.server.models.repository import Repository
+from lit_infer.server.models.sources import parse
 from lit_trainer.modules import DigitsCNN
+from tests.cases.modules import Prototypes
 from tests.export.foreign import Plain
 
 SPEC = """\
@@ -154,8 +159,15 @@ class Lookup(nn.Module):
         return self.embed(words).mean(1)
 
 
-def test_a_graph_is_timed_on_what_it_was_compared_on(tmp_path: Path) -> None:
-    (graph,) = export(Lookup(), ["onnx"], out=tmp_path / "b").attempted
+@pytest.mark.parametrize("module", [Lookup(), Prototypes()])
+def test_a_graph_is_timed_and_warmed_up_on_what_it_was_compared_on(tmp_path: Path, module: nn.Module) -> None:
+    (graph,) = export(module, ["onnx"], out=tmp_path / "b").attempted
+    repository = Repository(parse([str(tmp_path / "b")]), Opening(device="cpu"))
+    assert [slot.state for slot in repository.slots] == ["READY"]
+    repository.close()
+    (subject,), left_out = open_subjects(str(tmp_path / "b"), device="cpu")
+    subject.one(5).each[0].call()
+    assert left_out == []
     assert graph.latency is not None
     assert graph.latency.ms > 0
 

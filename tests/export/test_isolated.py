@@ -1,5 +1,6 @@
 """lit_export.isolated: each format in a process of its own. Most children here are scripts that need no torch."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -13,10 +14,11 @@ import numpy as np
 import pytest
 
 from lit_export import isolated
+from lit_export.formats import FORMATS
 from lit_export.isolated import export_isolated
 from lit_export.options import Options
 from lit_infer import console, files, load, manifest
-from lit_infer.errors import GateError, UsageError
+from lit_infer.errors import GateError, MissingExtraError, UsageError
 from lit_infer.manifest import FormatName
 from lit_infer.progress import Listener, Transferred, listening
 from tests.conftest import ROOT
@@ -88,7 +90,6 @@ def test_what_the_children_made_becomes_one_bundle(children: Callable[[str], Non
         ("os.kill(os.getpid(), signal.SIGKILL)", "its process was ended by SIGKILL, perhaps because memory ran out"),
         ("os._exit(3)", "its process ended with 3 and no answer"),
         ("print('not an answer')", "its process ended with 0 and no answer"),
-        ("answer(error='nvcc is not installed', kind='MissingExtraError')", "nvcc is not installed"),
         ("answer(error='wrong labels', kind='UsageError')", "wrong labels"),
     ],
 )
@@ -103,6 +104,27 @@ def test_a_child_that_dies_stops_no_other(
         "torchscript": "failed",
     }
     assert load(tmp_path / "b").predict([np.zeros((8, 8, 3), dtype=np.uint8)])[0].error is None
+
+
+def test_what_is_not_installed_is_left_out_with_a_line_and_is_no_failure(
+    children: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    absent = dataclasses.replace(FORMATS["openvino"], modules=("absent_engine",))
+    monkeypatch.setitem(FORMATS, "openvino", absent)
+    children("make('model.onnx')")
+    said: list[str] = []
+
+    with listening(Listener(note=said.append)):
+        bundle = export(tmp_path / "b", ["openvino", "onnx"])
+
+    assert said[0] == (
+        "openvino: left out, since absent_engine is not installed. "
+        'To have it: pip install "lit-deploy[export,openvino]"'
+    )
+    assert [graph.label for graph in bundle.manifest.graphs] == ["onnx"]
+    assert bundle.failed == ()
+    with pytest.raises(MissingExtraError, match="absent_engine, which is not installed"):
+        export(tmp_path / "c", ["openvino"])
 
 
 def test_the_format_after_one_that_died_is_made(children: Callable[[str], None], tmp_path: Path) -> None:
@@ -291,3 +313,19 @@ def test_an_exporter_that_crashes_leaves_the_others_alone(
     assert [note for note in notes if "write" in note] == ["torchscript: write", "pt2: write"]
     assert notes.count("pt2: load the checkpoint") == 1
     assert "pt2: write" not in capfd.readouterr().err
+
+
+def test_a_module_that_has_other_weights_in_each_process_is_refused(
+    children: Callable[[str], None], tmp_path: Path
+) -> None:
+    children("""
+        if request.format == "onnx":
+            make("model.onnx")
+        source = msgspec.structs.replace(described().source, digest="f" * 64)
+        answer(manifest=msgspec.structs.replace(described(), source=source), graphs=())
+    """)
+
+    bundle = export_isolated(None, BOTH, out=tmp_path / "b", options=Options(factory="make:module"))
+
+    assert [graph.format for graph in bundle.manifest.graphs if graph.status == "ok"] == ["onnx"]
+    assert "the weights are others than before: --factory must make the same" in (bundle.failed[0].reason or "")

@@ -2,16 +2,22 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from torch import nn
 
+from lit_export import export
 from lit_export.judge import Judge, judge_for
 from lit_export.options import Options
 from lit_export.tasks import Target
 from lit_infer import load
 from lit_infer.errors import GateError, NotFoundError, UsageError
-from lit_infer.manifest import DeploymentFacts
+from lit_infer.manifest import DeploymentFacts, Graph
 from lit_infer.progress import Listener, listening
+from lit_infer.self_test import self_test
 from tests.export.foreign import Plain
 from tests.inference.tiny import LABELS, STEPS, colour, make_bundle, save
 from tests.support.targets import target_for
@@ -90,3 +96,58 @@ def test_what_cannot_be_judged_is_refused_before_any_work(target: Target, tmp_pa
             judge_for(wrong, options)
     with pytest.raises(NotFoundError, match="expected a folder with one sub-folder per class"):
         judge_for(target, Options(data=tmp_path / "nowhere"))
+
+
+class Tabular(nn.Module):
+    """Two inputs, four layers; nothing of it can be right or wrong."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = nn.Sequential(
+            nn.Linear(12, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 3)
+        )
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        answer: torch.Tensor = self.layers(torch.cat([x, y], -1))
+        return answer
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Path:
+    """Rows of production."""
+    generator = np.random.default_rng(0)
+    x, y = (generator.standard_normal((64, width)).astype(np.float32) for width in (8, 4))
+    np.savez(tmp_path / "real.npz", x=x, y=y)
+    return tmp_path / "real.npz"
+
+
+def int8_of(module: nn.Module, folder: Path, **options: Any) -> Graph:
+    """The int8 graph of an export, kept whatever its speed."""
+    asked = Options(precisions=("int8",), keep_anyway=True, **options)
+    (graph,) = export(module, ["onnx"], out=folder, options=asked).attempted
+    return graph
+
+
+def test_int8_of_bare_tensors_is_calibrated_and_bounded_on_the_same_real_inputs(tmp_path: Path, real: Path) -> None:
+    graph = int8_of(Tabular(), tmp_path / "b", input_file=real)
+
+    assert graph.status == "ok", graph.reason
+    assert graph.quantization is not None
+    assert graph.quantization.calibration_images == 256
+    assert graph.parity is not None
+    assert (graph.parity.inputs, graph.parity.atol, graph.parity.rtol) == ("file", 0.05, 0.05)
+    assert 0 < graph.parity.max_abs < 0.2
+    assert self_test(tmp_path / "b").ok
+
+
+def test_int8_of_bare_tensors_is_refused_beyond_its_bounds(tmp_path: Path, real: Path) -> None:
+    graph = int8_of(Tabular(), tmp_path / "b", input_file=real, atol=1e-6, rtol=1e-6)
+
+    assert graph.status == "failed"
+    assert str(graph.reason).startswith("int8 loses too much even with")
+
+
+def test_int8_of_bare_tensors_without_real_inputs_is_refused_with_the_cure(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"is calibrated and compared on real inputs: give --inputs FILE\.npz or"):
+        int8_of(Tabular(), tmp_path / "b", calibration=tmp_path, inputs=("x=8", "y=4"))

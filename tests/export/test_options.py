@@ -33,6 +33,8 @@ def test_what_makes_sense_is_taken_as_it_is(batch: int, opset: int, drop: float)
         ({"static_batch": 0}, "--static-batch 0: expected at least 1"),
         ({"opset": 6}, "--opset 6: "),
         ({"opset": 31}, "--opset 31: "),
+        ({"name": "a/b"}, "--name 'a/b': use letters, digits"),
+        ({"name": ""}, "--name '': use letters"),
         ({"max_drop": 1.01}, "--max-drop 1.01: "),
         ({"max_drop": -0.1}, "--max-drop -0.1: "),
         ({"max_drop": float("nan")}, "--max-drop nan: "),

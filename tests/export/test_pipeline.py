@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from lit_export import Options, export, formats
+from lit_export import Options, bundle_folder, export, formats
 from lit_export.formats import onnx, torchscript  # noqa: F401 - patched below as attributes of the package
 from lit_export.formats.job import Written
 from lit_infer import artifacts, load, manifest
@@ -69,18 +69,16 @@ def test_another_checkpoint_does_not_get_into_the_same_bundle(
     assert manifest.read(out) == before
 
 
-def test_graphs_of_other_facts_do_not_share_a_bundle(save: Save, spec: Path, tmp_path: Path) -> None:
+def test_other_facts_neither_share_a_bundle_nor_replace_it(save: Save, spec: Path, tmp_path: Path) -> None:
     """The first graph has its normalisation inside: under a new manifest it would be wrong without a word."""
     checkpoint, options = save(foreign.Plain()), facts("Plain", spec)
     export(checkpoint, ["onnx"], out=tmp_path / "b", options=options)
     before = manifest.read(tmp_path / "b")
     spec.write_text(spec.read_text().replace("0.25, 0.25, 0.25", "0.5, 0.5, 0.5").replace("owl", "fox"))
-    with pytest.raises(UsageError, match="onnx was exported with different normalize, labels"):
-        export(checkpoint, ["torchscript"], out=tmp_path / "b", options=options)
+    for made in (["torchscript"], ["onnx"]):
+        with pytest.raises(UsageError, match=r"with different normalize, labels. Name another folder with --out"):
+            export(checkpoint, made, out=tmp_path / "b", options=options)
     assert manifest.read(tmp_path / "b") == before
-    again = export(checkpoint, BOTH, out=tmp_path / "b", options=options)
-    assert not again.failed
-    assert again.manifest.labels == ("cat", "dog", "fox")
 
 
 def test_a_folder_with_other_things_in_it_is_left_alone(digits_checkpoint: Path, tmp_path: Path) -> None:
@@ -198,9 +196,11 @@ def test_a_module_in_memory_is_exported_and_stays_as_it_was(spec: Path, tmp_path
 
 
 def test_what_was_asked_for_is_recorded(spec: Path, tmp_path: Path) -> None:
-    options = Options(spec=spec, license="MIT", rtol=0.01, opset=18, static_batch=3)
+    options = Options(spec=spec, license="MIT", rtol=0.01, opset=18, static_batch=3, name="cats-and-dogs")
     bundle = export(foreign.Plain(), out=tmp_path / "bundle", options=options)
     graph = bundle.manifest.ok_graphs()[0]
+    assert bundle.manifest.name == "cats-and-dogs"
+    assert bundle_folder.default_folder(bundle.manifest).name.startswith("cats-and-dogs-")
     assert bundle.manifest.license == "MIT"
     assert bundle.manifest.inputs[0].shape == (3, 8, 8, 3)
     assert (graph.opset, graph.parity.rtol if graph.parity else None) == (18, 0.01)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from lit_export import quantize
+from lit_export.quantize import CalibrationBatch
 from lit_infer import load
 from lit_infer.errors import GateError, UsageError
 from lit_infer.progress import Listener, listening
@@ -33,9 +34,10 @@ def held_out() -> tuple[Images, NDArray[np.int64]]:
     return images[1::2], classes[1::2]
 
 
-def batches(count: int = 128) -> Iterator[Images]:
+def batches(count: int = 128) -> Iterator[CalibrationBatch]:
     images, _ = digits_net.digits()
-    yield from np.split(images[::2][:count], range(8, count, 8))
+    for batch in np.split(images[::2][:count], range(8, count, 8)):
+        yield CalibrationBatch({"images": batch}, len(batch))
 
 
 def answers(path: Path, images: Images) -> NDArray[np.float32]:
@@ -94,7 +96,8 @@ def test_two_processes_write_the_same_bytes(fp32: Path, tmp_path: Path) -> None:
     script = (
         "import sys, numpy as np; from pathlib import Path; from lit_export import quantize;"
         "images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 1)).astype('uint8');"
-        "quantize.int8(Path(sys.argv[1]), Path(sys.argv[2]), calibration=[images])"
+        "batch = quantize.CalibrationBatch({'images': images}, 8);"
+        "quantize.int8(Path(sys.argv[1]), Path(sys.argv[2]), calibration=[batch])"
     )
     for seed in ("1", "2"):
         line = [sys.executable, "-c", script, str(fp32), str(tmp_path / seed)]
@@ -106,11 +109,11 @@ def test_two_processes_write_the_same_bytes(fp32: Path, tmp_path: Path) -> None:
 def test_calibration_holds_one_batch_at_a_time(fp32: Path, tmp_path: Path) -> None:
     given: list[weakref.ref[Images]] = []
 
-    def one_by_one() -> Iterator[Images]:
+    def one_by_one() -> Iterator[CalibrationBatch]:
         for batch in batches(64):
-            fresh = batch.copy()
+            fresh = batch.inputs["images"].copy()
             given.append(weakref.ref(fresh))
-            yield fresh
+            yield CalibrationBatch({"images": fresh}, len(fresh))
             del fresh
             assert sum(reference() is not None for reference in given) <= 1
 
@@ -123,7 +126,7 @@ def test_few_calibration_images_are_said(fp32: Path, tmp_path: Path) -> None:
         made = quantize.int8(fp32, tmp_path / "int8.onnx", calibration=batches(40))
     assert made.calibration_images == 40
     assert len(notes) == 1
-    assert "40 images; give at least 128" in notes[0]
+    assert "40 inputs; give at least 128" in notes[0]
 
 
 def test_no_calibration_images_are_refused(fp32: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from rich.console import Console
 from lit_export import report
 from lit_export.bundle_folder import Bundle
 from lit_infer import artifacts, manifest
-from lit_infer.manifest import DataScore, FormatName, Graph, Latency, Parity, Precision, Score, Tensor
+from lit_infer.manifest import DataScore, FormatName, Graph, Latency, Parity, Precision, Proof, Score, Tensor
 from tests.inference.tiny import described
 
 
@@ -42,10 +42,10 @@ def bundle(*graphs: Graph, folder: str | None = "b", **changes: object) -> Bundl
     return Bundle(Path(folder) if folder else None, complete, graphs, None)
 
 
-def shown(*graphs: Graph) -> list[str]:
+def shown(*graphs: Graph, proof: Proof | None = None) -> list[str]:
     console = Console(width=80, force_terminal=False)
     with console.capture() as capture:
-        console.print(report.graphs_table(graphs))
+        console.print(report.graphs_table(graphs, proof))
     return [line.rstrip() for line in capture.get().splitlines()]
 
 
@@ -61,6 +61,16 @@ def test_the_table_fits_into_80_columns_with_all_that_it_may_hold() -> None:
 
 def test_a_score_column_stands_only_where_scores_were_measured() -> None:
     assert "score" not in shown(passed("onnx", "model.onnx", score=None))[0]
+
+
+STILL = Proof(inputs="noise", rows=14, varies=False)
+
+
+def test_a_graph_whose_outputs_hardly_vary_is_compared_and_not_ok() -> None:
+    rows = shown(passed("onnx", "model.onnx"), failed(), proof=STILL)[1:]
+    assert [row.split()[1] for row in rows] == ["compared", "failed"]
+    made = bundle(passed("onnx", "model.onnx"), proof=STILL)
+    assert report.ending(made)[0] == "compared, and not proven: its outputs hardly vary"
 
 
 def test_a_failure_is_told_with_its_reason_as_it_is() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lit_export.loaded import load
+from lit_export.front.loaded import load
 from lit_export.options import Options
 from lit_export.spec import facts_for, read_spec
 from lit_infer.errors import NotFoundError, UsageError

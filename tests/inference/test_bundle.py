@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 from lit_infer import artifacts, bundle, files, load, manifest
 from lit_infer.engines import ENGINES, Engine
 from lit_infer.errors import ArtifactError, EngineError, NotFoundError, UsageError
-from lit_infer.manifest import Graph
+from lit_infer.manifest import Graph, MadeWith, Normalize, Proof, Resize, Source, Step, Tensor
 from tests.inference.tiny import graph_bytes, listed, make_bundle, rewrite, without
 
 
@@ -98,6 +99,43 @@ def test_a_graph_listed_without_a_digest_is_refused(own_bundle: Path) -> None:
     rewrite(own_bundle, graphs=(Graph(format="onnx", status="ok", file="model.onnx"),))
 
     with pytest.raises(ArtifactError, match="is not the file that its manifest describes"):
+        load(own_bundle, device="cpu")
+
+
+CHANGES: dict[str, Any] = {
+    "labels": ("red", "blue", "green"),
+    "preprocess": (Step(resize=Resize(size=(8, 8))),),
+    "normalize": Normalize(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
+    "inputs": (Tensor(name="images", dtype="uint8", shape=(1, 8, 8, 3)),),
+    "outputs": (Tensor(name="logits", dtype="float32", shape=("batch", 3)),),
+    "rows": "joined",
+    "license": "MIT",
+    "source": Source(digest="f" * 64, class_path="tests.Colours"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_manifest_that_was_edited_is_refused_whatever_was_edited(name: str, own_bundle: Path) -> None:
+    rewrite(own_bundle, **{name: CHANGES[name]})
+
+    said = "digest" if name == "source" else name
+    with pytest.raises(ArtifactError, match=rf"manifest\.json: {said}.* differs from the copy inside model\.onnx"):
+        load(own_bundle, device="cpu")
+
+
+def test_what_another_export_into_the_same_folder_adds_is_no_edit(own_bundle: Path) -> None:
+    made = MadeWith(versions={"onnx": "2"}, command="lit-export openvino")
+    rewrite(own_bundle, made_with=made, proof=Proof(inputs="noise", rows=3))
+
+    with load(own_bundle, device="cpu") as predictor:
+        assert predictor.manifest.made_with == made
+
+
+def test_a_graph_without_a_manifest_inside_is_refused_in_a_bundle_too(own_bundle: Path) -> None:
+    (own_bundle / "model.onnx").write_bytes(graph_bytes(None))
+    rewrite(own_bundle, graphs=(listed(own_bundle / "model.onnx", "onnx"),))
+
+    with pytest.raises(ArtifactError, match="carries no lit-deploy manifest: make it with lit-export"):
         load(own_bundle, device="cpu")
 
 

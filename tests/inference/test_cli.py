@@ -347,13 +347,38 @@ def test_the_classes_of_a_webdataset_shard_give_the_accuracy_also_of_a_resumed_r
     assert "accuracy 0.9667 (29 of 30; the .cls members have the labels)" in resumed.stderr
 
 
+def test_what_was_skipped_and_what_is_not_used_is_told_once_in_each_form(tmp_path: Path, bundle_folder: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/notes.txt").touch()
+    Image.new("RGBA", (8, 8)).save(tmp_path / "in/clear.png")
+
+    told = infer(tmp_path, "in", "-m", bundle_folder, "--report", "page.html")
+    as_json = infer(tmp_path, "in", "-m", bundle_folder, "--json", "--quiet")
+
+    for said in ("1 file is no image and was left out (1 .txt)", "1 image with transparency, which is dropped"):
+        assert said in told.stderr
+        assert said in (tmp_path / "page.html").read_text()
+    row, last = map(json.loads, as_json.stdout.splitlines())
+    assert row["path"] == "in/clear.png"
+    assert last == {"skipped": {".txt": 1}, "notes": {"alpha": 1}}
+
+
+def test_an_empty_standard_input_is_a_mistake_and_replaces_nothing(tmp_path: Path, bundle_folder: Path) -> None:
+    (tmp_path / "predictions.jsonl").write_text("yesterday's")
+
+    done = run_command(["lit-infer", "-", "-m", str(bundle_folder), "--quiet"], tmp_path)
+
+    assert_refused(done, "nothing to predict: there are no images in standard input")
+    assert (tmp_path / "predictions.jsonl").read_text() == "yesterday's"
+
+
 def test_paths_come_from_stdin_and_from_lists(tmp_path: Path, colours: Path, bundle_folder: Path) -> None:
     names = [str(colours / "red/100.png"), str(colours / "blue/100.png")]
     (tmp_path / "list.txt").write_text("\n".join(names))
     line = [BIN / "lit-infer", "-", "@list.txt", "-m", bundle_folder, "--json", "--quiet"]
 
     done = subprocess.run(
-        line, cwd=tmp_path, input="\0".join(names).encode(), capture_output=True, check=False, timeout=100
+        line, cwd=tmp_path, input="\0".join(names).encode(), capture_output=True, check=False, timeout=900
     )
 
     assert (done.returncode, done.stderr) == (0, b"")

@@ -11,10 +11,19 @@ from lit_infer.manifest import DeploymentFacts, convert
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({"preprocess": [{"rotate": {}}]}, r"unknown field `rotate`.*there are exif_transpose, resize, center_crop$"),
-        ({"preprocess": [{"resize": {"size": 8, "interpolation": "area"}}]}, "there are bicubic, bilinear, nearest$"),
-        ({"preprocess": [{"resize": {"size": 8, "library": "opencv"}}]}, "'opencv'.*library`; there is pil$"),
-        ({"label": ["a"]}, r"unknown field `label`; there are task, preprocess, normalize, labels, "),
+        (
+            {"preprocess": [{"rotate": {}}]},
+            r"unknown field `rotate`.*there are resize, center_crop, exif_transpose, read, ",
+        ),
+        (
+            {"preprocess": [{"resize": {"size": 8, "interpolation": "soft"}}]},
+            "there are area, bicubic, bicubic_corners, bilinear, ",
+        ),
+        (
+            {"preprocess": [{"resize": {"size": 8, "library": "gimp"}}]},
+            "'gimp'.*library`; there are opencv, pil, torch$",
+        ),
+        ({"label": ["a"]}, r"unknown field `label`; there are task, preprocess, scale, normalize, labels, "),
         ({"preprocess": 3}, r"Expected `array`, got `int` - at `\$\.preprocess`$"),
     ],
 )

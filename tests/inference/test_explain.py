@@ -6,7 +6,11 @@ import pytest
 from lit_infer import manifest, settings
 from lit_infer.errors import UsageError
 from lit_infer.explain import explain
+from lit_infer.manifest import PixelProof, Proof
+from lit_infer.proof_words import AS_STATED
 from lit_infer.settings import TunedSettings
+from tests.inference.tiny import make_bundle
+from tests.support.server.proven import make_proven
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +36,18 @@ def test_a_lone_file_is_explained_too(bundle_folder: Path) -> None:
     assert explain(bundle_folder / "model.onnx", device="cpu")["graph"].endswith("model.onnx")
 
 
+def test_whether_the_pixels_were_compared_with_training_s_is_said(bundle_folder: Path, tmp_path: Path) -> None:
+    pixels = PixelProof(transform="lab:val", images=24, source="validation data", max_difference=0.0)
+    proven = make_proven(tmp_path / "b", proof=Proof(inputs="noise", rows=3, pixels=pixels))
+    numbers = make_bundle(tmp_path / "c", task="tensor", labels=None, preprocess=())
+
+    assert explain(bundle_folder, device="cpu")["pixels"] == AS_STATED
+    assert explain(proven, device="cpu")["pixels"] == (
+        "proven against lab:val on 24 images (validation data), all equal"
+    )
+    assert "pixels" not in explain(numbers, device="cpu")
+
+
 def test_the_settings_that_were_tuned_are_used_and_said(bundle_folder: Path) -> None:
     settings.write(manifest.read(bundle_folder), TunedSettings(batch_size=3, threads=1))
 
@@ -44,3 +60,18 @@ def test_a_precision_that_is_asked_for_is_said(bundle_folder: Path) -> None:
     assert explain(bundle_folder, device="cpu", precision="fp32")["precision"] == "fp32"
     with pytest.raises(UsageError, match="has no int8 graph"):
         explain(bundle_folder, precision="int8")
+
+
+def test_a_model_whose_rows_are_joined_says_that_nothing_is_batched(tmp_path: Path) -> None:
+    facts = explain(make_bundle(tmp_path / "b", rows="joined"), device="cpu")
+
+    assert facts["batch"] == "1, an answer depends on the whole batch, so nothing is joined, padded or split"
+
+
+def test_how_the_graph_was_checked_is_said(bundle_folder: Path, tmp_path: Path) -> None:
+    assert explain(bundle_folder / "model.onnx", device="cpu")["checked"] == "not recorded in a lone file"
+    proof = Proof(inputs="noise", rows=3, varies=False)
+    checked = explain(make_proven(tmp_path / "b", proof=proof), device="cpu")["checked"]
+    assert checked == (
+        "compared on 3 rows of seeded noise (batches 1, 2); its outputs hardly vary, max difference 1.0e-07"
+    )

@@ -72,7 +72,7 @@ def test_who_reads_the_old_file_goes_on_reading_the_old_file(tmp_path: Path) -> 
 
 
 @given(texts=st.lists(st.text(), min_size=1, max_size=5))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_bytes_are_those_that_were_written_whatever_the_line_ends(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str]
 ) -> None:
@@ -133,7 +133,7 @@ def test_two_staging_folders_do_not_meet(tmp_path: Path) -> None:
 
 
 @given(data=st.binary(max_size=5000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_digest_is_that_of_the_bytes(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.mktemp("digests") / "file"
     path.write_bytes(data)

@@ -142,13 +142,12 @@ def decode(data: Any) -> Manifest:
 
 
 @given(manifests())
-@settings(deadline=None)
 def test_a_manifest_survives_encoding_and_decoding(described: Manifest) -> None:
     assert manifest.decode(manifest.encode(described), where="here") == described
 
 
 @given(manifests())
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_the_same_manifest_gives_the_same_bytes(described: Manifest) -> None:
     again = msgspec.convert(msgspec.to_builtins(described), Manifest)
 
@@ -163,7 +162,7 @@ def test_the_order_in_which_versions_were_collected_does_not_show() -> None:
 
 
 @given(manifests())
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_what_is_embedded_knows_neither_its_own_bytes_nor_the_clock(described: Manifest) -> None:
     embedded = described.embedded()
 
@@ -173,7 +172,7 @@ def test_what_is_embedded_knows_neither_its_own_bytes_nor_the_clock(described: M
 
 
 @given(manifests(), st.data())
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_completing_what_was_embedded_gives_the_manifest_back(described: Manifest, data: st.DataObject) -> None:
     golden, date = data.draw(text), data.draw(text)
     whole = described.completed(graphs=described.graphs, golden=golden, date=date)
@@ -287,7 +286,6 @@ def test_what_is_no_manifest_is_refused(raw: bytes) -> None:
 
 
 @given(place=st.floats(0, 1, exclude_max=True), junk=st.binary(min_size=1, max_size=4))
-@settings(deadline=None)
 def test_damaged_bytes_are_refused_or_still_a_manifest(place: float, junk: bytes) -> None:
     raw = manifest.encode(described())
     start = int(place * len(raw))
@@ -308,7 +306,7 @@ def test_a_key_nested_without_end_is_refused() -> None:
 
 
 @given(cut=st.floats(0, 1, exclude_max=True))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_a_truncated_manifest_is_refused(cut: float) -> None:
     raw = manifest.encode(described()).rstrip()
 
@@ -330,7 +328,7 @@ def test_labels_may_be_left_to_the_indices() -> None:
     [({}, "none"), ({"resize": {"size": 8}, "center_crop": {"size": 8}}, "'resize', 'center_crop'")],
 )
 def test_a_step_has_exactly_one_field(step: dict[str, Any], found: str) -> None:
-    with pytest.raises(ArtifactError, match=f"exactly one of exif_transpose, resize, center_crop; .*{found}"):
+    with pytest.raises(ArtifactError, match=f"exactly one of resize, center_crop, exif_transpose, .*; .*{found}"):
         decode(plain(preprocess=[step]))
 
 
@@ -350,9 +348,9 @@ def test_a_resize_without_antialias_is_refused_since_pil_cannot_do_it() -> None:
 
 @pytest.mark.parametrize(
     ("mean", "std"),
-    [((0.5, 0.5), (0.5, 0.5)), ((0.5,), (0.5, 0.5, 0.5)), ((), ()), ((0.5,), (0.0,)), ((0.5,), (-1.0,))],
+    [((0.5,) * 33, (0.5,) * 33), ((0.5,), (0.5, 0.5, 0.5)), ((), ()), ((0.5,), (0.0,)), ((0.5,), (-1.0,))],
 )
-def test_a_normalization_has_one_or_three_channels_and_divides_by_more_than_zero(
+def test_a_normalization_has_one_to_32_channels_and_divides_by_more_than_zero(
     mean: tuple[float, ...], std: tuple[float, ...]
 ) -> None:
     with pytest.raises(ValueError, match="normalize"):

@@ -11,11 +11,12 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from lit_infer import load, manifest
+from lit_infer import files, load, manifest
+from lit_infer.engines.opened import MANIFEST_KEY
 from lit_infer.errors import ArtifactError, NotFoundError, UsageError
-from lit_infer.manifest import Graph
-from lit_infer.self_test import GraphTest, SelfTest, lines, self_test, table
-from tests.inference.tiny import graph_bytes, listed, make_bundle, rewrite, without
+from lit_infer.manifest import Graph, Proof, Tensor
+from lit_infer.self_test import GraphTest, SelfTest, golden_limit, lines, self_test, table
+from tests.inference.tiny import described, graph_bytes, listed, make_bundle, rewrite, without
 from tests.support.golden import PARITY, golden, with_graphs
 
 
@@ -31,8 +32,12 @@ def openvino_graph(bundle: Path) -> Graph:
     """The same model as OpenVINO's files, beside the ONNX file."""
     import openvino
 
-    openvino.save_model(openvino.Core().read_model(bundle / "model.onnx"), bundle / "model.xml", compress_to_fp16=False)
-    return replace(listed(bundle / "model.xml", "openvino"), parity=PARITY)
+    model, weights = openvino.Core().read_model(bundle / "model.onnx"), bundle / "model.bin"
+    model.set_rt_info(manifest.encode(manifest.read(bundle).embedded()).decode(), MANIFEST_KEY)
+    openvino.save_model(model, bundle / "model.xml", compress_to_fp16=False)
+    graph = listed(bundle / "model.xml", "openvino")
+    size = (graph.bytes or 0) + weights.stat().st_size
+    return replace(graph, parity=PARITY, bytes=size, companions={weights.name: files.sha256(weights)})
 
 
 def test_a_whole_bundle_passes_with_what_was_obtained(folder: Path) -> None:
@@ -47,6 +52,16 @@ def test_a_whole_bundle_passes_with_what_was_obtained(folder: Path) -> None:
     assert onnx.max_abs < 1e-6
     assert onnx.agreement == 1.0
     assert onnx.seconds > 0
+
+
+def test_where_the_outputs_hardly_vary_there_is_no_agreement_and_it_is_said(folder: Path) -> None:
+    result = self_test(rewrite(folder, proof=Proof(inputs="noise", rows=14, varies=False)), device="cpu")
+
+    assert result.ok
+    assert result.graphs[0].agreement is None
+    assert lines(result)[-1].endswith(
+        "answers as it did at export: 1 ok (its outputs hardly vary, so this shows little)"
+    )
 
 
 def test_every_graph_that_an_engine_here_runs_is_tested(folder: Path) -> None:
@@ -228,10 +243,28 @@ def test_missing_golden_answers_are_refused(folder: Path) -> None:
 def test_a_golden_file_that_would_fill_the_memory_is_refused_before_it_is_read(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lit_infer.self_test._MAX_GOLDEN_BYTES", 500)
+    monkeypatch.setattr("lit_infer.self_test._LEAST_GOLDEN_BYTES", 500)
+    monkeypatch.setattr("lit_infer.self_test._GOLDEN_ROWS", 1)
 
-    with pytest.raises(ArtifactError, match="would unpack to"):
+    with pytest.raises(ArtifactError, match="this is not a golden"):
         self_test(folder)
+
+
+def test_more_rows_than_a_test_needs_are_refused_before_they_are_unpacked(folder: Path) -> None:
+    images = np.zeros((400_000, 8, 8, 3), dtype=np.uint8)  # 77 MB, and 100 KB in the file
+    np.savez_compressed(folder / "golden.npz", images=images, probabilities=golden()["probabilities"])
+
+    with pytest.raises(ArtifactError, match="would unpack to more than 64 MB"):
+        self_test(folder)
+
+
+def test_what_a_model_with_large_answers_needs_is_taken() -> None:
+    images = Tensor(name="images", dtype="uint8", shape=("batch", 1024, 1024, 3))
+    masks = Tensor(name="masks", dtype="float32", shape=("batch", 1024, 1024, 5))
+
+    limit = golden_limit(described(task="tensor", labels=None, preprocess=(), inputs=(images,), outputs=(masks,)))
+
+    assert limit == 64 * 1024 * 1024 * (3 + 4 * 5)
 
 
 def shown(result: SelfTest) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, run_command
+from tests.conftest import ROOT
+from tests.support.warm import run_warm
 
 
 def test_help_answers_without_torch(tmp_path: Path) -> None:
@@ -35,13 +36,13 @@ def test_every_trainer_flag_is_there_and_a_reference_serves_as_checkpoint(tmp_pa
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     fit = "lit-train fit --config configs/digits.yaml --trainer.max_epochs 1 --trainer.limit_train_batches 3"
     fit += " --model.width 4 --trainer.gradient_clip_val 0.5"
-    done = run_command(fit.split(), tmp_path)
+    done = run_warm(fit.split(), tmp_path)
     assert done.returncode == 0, done.stderr
     assert "next: lit-export onnx --artifact local/digits/digits-cnn:best" in done.stderr
 
     # The checkpoint is of width 4, the configuration says nothing: the checkpoint's hparams win.
     test = "lit-train test --config configs/digits.yaml --ckpt_path local/digits/digits-cnn:best"
-    done = run_command(test.split(), tmp_path)
+    done = run_warm(test.split(), tmp_path)
     assert done.returncode == 0, done.stderr
     assert "test_acc" in done.stdout
 
@@ -50,7 +51,7 @@ def test_every_trainer_flag_is_there_and_a_reference_serves_as_checkpoint(tmp_pa
 def test_an_unknown_reference_is_one_line_and_exit_2(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     line = "lit-train test --config configs/digits.yaml --ckpt_path local/digits/nobody:best"
-    done = run_command(line.split(), tmp_path)
+    done = run_warm(line.split(), tmp_path)
     assert done.returncode == 2
     assert "no local/digits/nobody in the registry" in done.stderr
     assert "Traceback" not in done.stderr
@@ -60,7 +61,7 @@ def test_an_unknown_reference_is_one_line_and_exit_2(tmp_path: Path) -> None:
 def test_online_without_a_key_is_one_line_and_exit_2(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     line = "lit-train fit --config configs/digits.yaml --trainer.max_epochs 1"
-    done = run_command(line.split(), tmp_path, WANDB_MODE="online", HOME=str(tmp_path))
+    done = run_warm(line.split(), tmp_path, WANDB_MODE="online", HOME=str(tmp_path))
     assert done.returncode == 2, done.stderr
     assert "error: W&B: No API key configured" in done.stderr
     assert "Traceback" not in done.stderr

@@ -23,7 +23,7 @@ TASKS = {
 }
 ON_DISK = {"autoencoder", "cifar10", "folder", "gan", "mnist"}
 
-INPUTS = {"autoencoder": ["--input", "1x28x28"], "gan": ["--input", "100"], "sequence": ["--input", "64:int64"]}
+INPUTS = {"autoencoder": ["--input", "1x28x28"], "gan": ["--input", "100"], "sequence": ["--input", "64:int64:0..3"]}
 """What the command at the end adds where no facts are recorded."""
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from lit_infer import artifacts
 from tests.conftest import ROOT, run_command
+from tests.support.warm import run_warm
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_two_processes_train_and_log_one_run(folder: Path) -> None:
-    done = run_command((FIT + DDP).split(), folder)
+    done = run_warm((FIT + DDP).split(), folder)
     assert done.returncode == 0, done.stderr
     assert len(list((folder / "artifacts/runs/wandb").glob("offline-run-*"))) == 1
     assert done.stderr.count("tracking: W&B offline") == 1

@@ -16,6 +16,7 @@ from lit_trainer.callbacks.interrupt import ResumeAfterInterrupt
 from lit_trainer.data import DigitsDataModule
 from lit_trainer.modules import DigitsCNN
 from tests.conftest import BIN, ROOT
+from tests.support.warm import run_warm
 
 EPOCHS, BATCHES = 3, 18
 
@@ -120,14 +121,13 @@ def test_the_command_says_how_to_resume_and_that_line_works(tmp_path: Path) -> N
             assert process.poll() is None, process.stderr and process.stderr.read()
             time.sleep(0.05)  # another process's file: there is no event to wait for
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=120)
+        _, stderr = process.communicate(timeout=900)
     assert process.returncode == 130, stderr
     assert "Traceback" not in stderr
     said = next(text for text in stderr.splitlines() if "resume with: " in text)
     resume = shlex.split(said.partition("resume with: ")[2])
     epoch = torch.load(tmp_path / resume[-1], weights_only=True)["epoch"]
 
-    line = [BIN / resume[0], *resume[1:], "--trainer.max_epochs", str(epoch + 1)]
-    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False)
+    done = run_warm([*resume, "--trainer.max_epochs", str(epoch + 1)], tmp_path)
     assert done.returncode == 0, done.stderr
     assert "best checkpoint" in done.stderr

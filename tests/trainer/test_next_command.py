@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 from lit_export.cli import app
 from lit_infer import load, manifest
 from lit_trainer.lightning_cli import TrainCLI
-from tests.conftest import BIN, ROOT, run_command
+from tests.conftest import BIN, ROOT
+from tests.support.warm import run_warm
 
 pytestmark = pytest.mark.slow
 
@@ -30,8 +31,8 @@ CASES = {
     "Saved --model.width 5": "--input 3x8x8",
     "Saved --trainer.limit_val_batches 0": "--input 3x8x8",
     "Saved --trainer.callbacks callbacks.yaml": "",
-    "TwoInputs --data my_module.TwoInputsData": "--input 4 --input :int64",
-    "Tokens --data my_module.TokensData": "--input input_ids=6:int64 --input attention_mask=6:int64",
+    "TwoInputs --data my_module.TwoInputsData": "--input 4 --input :int64:3..3",
+    "Tokens --data my_module.TokensData": "--input input_ids=6:int64:0..5 --input attention_mask=6:int64:1..1",
     "StepsOnly": "--input 3x8x8",
     "Example --data my_module.TwoInputsData": "",
 }
@@ -81,7 +82,7 @@ def pasted(line: str, folder: Path) -> None:
         env={**os.environ, "PATH": path},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert run.returncode == 0, run.stderr
@@ -108,9 +109,10 @@ def test_the_line_at_the_end_works_as_it_is_printed(case: str, here: Path) -> No
 
 def test_classes_of_the_current_folder_are_found_by_the_command(here: Path) -> None:
     (here / "config.yaml").write_text("model: {class_path: my_module.Saved}\ndata: {class_path: my_module.Data}\n")
-    done = run_command(["lit-train", "fit", "--config", "config.yaml", *arguments("Saved")[5:]], here)
+    done = run_warm(["lit-train", "fit", "--config", "config.yaml", *arguments("Saved")[5:]], here)
     assert done.returncode == 0, done.stderr
-    pasted(next_line(done.stderr), here)
+    done = run_warm([*shlex.split(next_line(done.stderr)), "--out", "bundle"], here)
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_object_among_the_arguments_is_said_with_what_to_do(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +137,7 @@ def test_a_class_of_this_project_needs_no_more(here: Path) -> None:
     line += ["--trainer.limit_val_batches", "1", "--trainer.enable_model_summary", "false", "--data.num_workers", "0"]
     cli: Any = TrainCLI.run(line)
     said = next_line(cli.ending())
-    assert said.endswith(".ckpt --input 64:int64")
+    assert said.endswith(".ckpt --input 64:int64:0..3")
     typed(said)
 
 

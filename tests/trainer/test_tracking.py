@@ -1,9 +1,7 @@
 """lit_trainer.tracking: checkpoints in the folder registry, runs in W&B, offline where there is no account."""
 
-import os
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -17,6 +15,7 @@ from lit_trainer.data import DigitsDataModule
 from lit_trainer.modules import DigitsCNN
 from lit_trainer.tracking import LOGGERS, FolderRegistryLogger
 from lit_trainer.tracking.uploads import how_to_send
+from tests.support.warm import run_warm, run_warm_in
 from tests.wandb_double.fixture import environment, wandb_server
 from tests.wandb_double.server import Double
 
@@ -70,9 +69,7 @@ print("RUN", logger.name, logger.version)
 
 @pytest.mark.slow
 def test_without_an_account_the_run_is_offline_says_so_and_stages_its_artifact(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", OFFLINE], cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False
-    )
+    done = run_warm(["python", "-c", OFFLINE], tmp_path)
     assert done.returncode == 0, done.stderr
     assert "tracking: W&B offline (no W&B account was found" in done.stderr
     run = next((tmp_path / "artifacts" / "runs" / "wandb").glob("offline-run-*"))
@@ -92,20 +89,8 @@ def test_a_server_that_does_not_answer_neither_kills_training_nor_hangs_its_end(
     with socket.socket() as silent:  # listens, accepts and never answers
         silent.bind(("127.0.0.1", 0))
         silent.listen(64)
-        environment = {
-            **os.environ,
-            "WANDB_BASE_URL": f"http://127.0.0.1:{silent.getsockname()[1]}",
-            "WANDB_API_KEY": "0" * 40,
-        }
-        done = subprocess.run(
-            [sys.executable, "-c", OFFLINE],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=150,
-            check=False,
-        )
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        done = run_warm(["python", "-c", OFFLINE], tmp_path, WANDB_BASE_URL=url, WANDB_API_KEY="0" * 40)
     assert done.returncode == 0, done.stderr
     assert "tracking: W&B does not answer" in done.stderr
     assert "RUN digits" in done.stdout
@@ -141,7 +126,7 @@ print("GRADIENTS", any(name.startswith("gradients/") for name in run.summary.key
 
 @pytest.mark.slow
 def test_the_summary_keeps_the_best_value_and_the_module_is_watched(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", BEST], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = run_warm(["python", "-c", BEST], tmp_path)
     assert done.returncode == 0, done.stderr
     assert "GRADIENTS True" in done.stdout
 
@@ -160,8 +145,7 @@ print("URL", logger.experiment.url)
 
 def uploaded(double: Double, folder: Path) -> subprocess.CompletedProcess[str]:
     variables = environment(double, folder / "step", WANDB_FINISH_TIMEOUT="2")
-    line = [sys.executable, "-c", UPLOAD]
-    return subprocess.run(line, cwd=folder, env=variables, capture_output=True, text=True, timeout=200, check=False)
+    return run_warm_in(variables, ["python", "-c", UPLOAD], folder)
 
 
 @pytest.mark.slow

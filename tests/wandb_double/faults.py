@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["error", "corrupt", "short", "stall", "drop"]
+Kind = Literal["error", "busy", "limit", "corrupt", "short", "stall", "drop", "reset", "shifted", "whole"]
 
 
 @dataclass
@@ -11,8 +11,10 @@ class Fault:
     """Requests whose label begins with `at`, `times` more times.
 
     `at`: `graphql`, `graphql UseArtifact`, `GET storage`, `PUT storage`, `GET manifests`, `POST file_stream`, …
-    `error`: HTTP 500 · `corrupt`: other bytes, same size · `short`: half of the body, said to be all of it ·
-    `stall`: half of the body, then silence until the double closes · `drop`: half of it, then the connection closes.
+    `error`: HTTP 500 · `busy`: HTTP 503 · `limit`: HTTP 429 with a Retry-After of 1 second ·
+    `corrupt`: other bytes, same size · `short`: half of the body, said to be all of it ·
+    `stall`: half of the body, then silence until the double closes · `drop`: half of it, then the connection closes ·
+    `reset`: the same, by a reset · `shifted`: another part than was asked for · `whole`: all, whatever was asked for.
     """
 
     at: str

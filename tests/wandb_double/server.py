@@ -5,6 +5,8 @@ import binascii
 import gzip
 import json
 import re
+import socket
+import struct
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +18,7 @@ from tests.wandb_double.graphql import HANDLERS, RefusedError
 from tests.wandb_double.state import State
 
 KEY = "0123456789" * 4
+_REFUSALS: dict[faults.Kind | None, int] = {"error": 500, "busy": 503, "limit": 429}
 
 
 class Double:
@@ -29,6 +32,8 @@ class Double:
         self.keys = {KEY}
         self.read_only = False
         self.faults: list[faults.Fault] = []
+        self.ranges: list[str | None] = []
+        """The `Range` of each request."""
         self.requests: list[str] = []
         """Labels such as `graphql Viewer` and `GET storage/user/…`, as they arrived."""
         self.unknown: list[str] = []
@@ -99,11 +104,12 @@ class _Handler(BaseHTTPRequestHandler):
         if path.endswith("/file_stream"):
             label = f"POST file_stream {path}"
         double.requests.append(label)
+        double.ranges.append(self.headers.get("Range"))
         if path.startswith("sdk/otel/"):  # telemetry, unless WANDB_ERROR_REPORTING=false
             return self._send(200, b"{}")
         fault = faults.take(double.faults, label)
-        if fault == "error":
-            return self._send(500, b'{"error": "the double was told to fail"}')
+        if fault in _REFUSALS:
+            return self._send(_REFUSALS[fault], b'{"error": "the double was told to fail"}', fault)
         if (path == "graphql" or label.startswith("POST file_stream")) and not self._key_is_right():
             return self._send(401, b'{"errors": [{"message": "user is not logged in"}]}')
         with double.lock:
@@ -173,7 +179,18 @@ class _Handler(BaseHTTPRequestHandler):
             return 200, json.dumps({"errors": [{"message": f"the double failed: {error!r}"}]}).encode()
         return 200, json.dumps({"data": data}).encode()
 
+    def _part(self, body: bytes, fault: faults.Kind | None) -> tuple[int, bytes, str | None]:
+        """What was asked for with `Range`, and its place in the whole."""
+        found = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        if found is None or fault == "whole":
+            return 200, body, None
+        start = int(found[1]) - (1000 if fault == "shifted" else 0)
+        return 206, body[start:], f"bytes {start}-{len(body) - 1}/{len(body)}"
+
     def _send(self, status: int, body: bytes, fault: faults.Kind | None = None) -> None:
+        place = None
+        if status == 200 and self.command == "GET":
+            status, body, place = self._part(body, fault)
         if fault == "corrupt":
             body = faults.corrupted(body)
         if fault == "short":
@@ -182,13 +199,20 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.double.closing.wait()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
+        if place is not None:
+            self.send_header("Content-Range", place)
+        if fault == "limit":
+            self.send_header("Retry-After", "1")
         self.end_headers()
-        if fault in ("stall", "drop"):
+        if fault in ("stall", "drop", "reset"):
             self.wfile.write(body[: len(body) // 2])
             self.wfile.flush()
             if fault == "stall":
                 self.server.double.closing.wait()
             self.close_connection = True
+            if fault == "reset":
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.connection.close()
         else:
             self.wfile.write(body)
 

@@ -95,12 +95,13 @@ def _inputs(module: pl.LightningModule, record: CheckpointRecord) -> list[str]:
 
 
 def _as_input(tensor: BatchTensor, module: pl.LightningModule, *, named: bool) -> str:
-    """`[name=]3x224x224[:dtype]`; floating point follows the weights, unless the class itself makes them float64."""
+    """`[name=]3x224x224[:dtype[:low..high]]`; floats follow the weights, unless the class itself makes them float64."""
     shape = "x".join(str(side) for side in tensor.shape[1:])
     is_float = tensor.dtype.startswith(("float", "bfloat"))
     own = tensor.dtype == "float64" and module.trainer.precision != "64-true"
     dtype = f":{tensor.dtype}" if own or not is_float or not (shape or named) else ""
-    return (f"{tensor.name}=" if named else "") + shape + dtype
+    shown = "" if tensor.range is None else f":{tensor.range[0]}..{tensor.range[1]}"
+    return (f"{tensor.name}=" if named else "") + shape + dtype + shown
 
 
 def _from_batch(module: pl.LightningModule, batch: Sequence[BatchTensor]) -> Sequence[BatchTensor]:

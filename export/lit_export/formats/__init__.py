@@ -7,6 +7,7 @@ the next one's may be.
 """
 
 import importlib
+import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,11 @@ class Format:
             raise UsageError(f"{self.name} does not support {precision}; it supports {', '.join(self.writers)}")
         for module in self.modules:
             require(module, extra=self.extra, purpose=f"Exporting to {self.name}")
+
+    @property
+    def missing(self) -> str | None:
+        """The module that writing needs and that is not installed; None: all is there. Imports nothing."""
+        return next((name for name in self.modules if importlib.util.find_spec(name) is None), None)
 
     def writers_of(self, precision: Precision) -> "list[Writer]":
         """The functions that write the format in a precision."""

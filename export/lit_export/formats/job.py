@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from lit_export.options import Options
+from lit_export.proof.sizes import Doubt
 from lit_export.tasks import Target
+from lit_export.tasks.target import tensors_of
+from lit_infer.errors import GateError
 from lit_infer.manifest import Manifest, Precision, Quantization
 
 
@@ -22,6 +24,8 @@ class Written:
     ir_version: int | None = None
     companions: tuple[Path, ...] = ()
     quantization: Quantization | None = None
+    doubts: tuple[Doubt, ...] = ()
+    """What the exporter took for granted of the sizes."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +41,20 @@ class WriteJob:
     """A proven ONNX file, for what is made from one; written when first asked for."""
     quantize: Callable[[Path, Path], Quantization]
     """From a float32 ONNX file to an int8 one, calibrated and as accurate as was asked."""
+    frozen: Callable[[], str | None] = lambda: None
+    """Why a graph that follows one run would not be the module; None if nothing says so."""
+
+    doubts: Callable[[], tuple[Doubt, ...]] = tuple
+    """Sizes for which a graph that follows one run may not be the module."""
 
     def examples(self) -> tuple[Tensor, ...]:
         """Inputs to trace with."""
-        return tuple(torch.from_numpy(array) for array in self.target.example)
+        return tensors_of(self.target.example)
+
+    def require_exercised(self) -> None:
+        """For a writer that follows one run and keeps its branches: GateError if another input would take others."""
+        if why := self.frozen():
+            raise GateError(why)
 
     @property
     def input_names(self) -> list[str]:

@@ -4,11 +4,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from torch import nn
 
 from lit_export import half
+from lit_export.formats import onnx_file
 from lit_export.formats.hushed import hushed
 from lit_export.formats.job import WriteJob, Written
+from lit_export.formats.packed_state import packed_state
+from lit_export.formats.plain_attention import plain_attention
+from lit_export.formats.size_guards import doubts
+from lit_export.formats.spelled_index import SpelledIndex
+from lit_export.formats.symbolic_len import symbolic_len
 from lit_export.tasks import in_precision
 from lit_infer.engines.opened import MANIFEST_KEY
 from lit_infer.errors import GateError
@@ -21,11 +29,13 @@ EXTERNAL_DATA_FROM = 1_900_000_000
 def write_dynamo(job: WriteJob, path: Path) -> Written:
     """By `torch.onnx.export(dynamo=True)`: what torch maintains."""
     program: Any = _export(job, dynamo=True, dynamic_shapes=_dynamo_shapes(job), verbose=False)
-    return _finished(program.model_proto, job, path, exporter=f"torch.onnx dynamo {torch.__version__}")
+    written = _finished(onnx_file.parts_of(program.model), job, path, exporter=f"torch.onnx dynamo {torch.__version__}")
+    return replace(written, doubts=doubts(program.exported_program, job.target.dynamic))
 
 
 def write_legacy(job: WriteJob, path: Path) -> Written:
     """By tracing, as torch did before: right for some modules that the other exporter gets wrong."""
+    job.require_exercised()
     import onnx
 
     axes = dict(zip(job.input_names, job.target.dynamic, strict=True))
@@ -35,8 +45,11 @@ def write_legacy(job: WriteJob, path: Path) -> Written:
     }
     traced = path.with_suffix(".traced")
     try:
-        _export(job, traced, dynamo=False, dynamic_axes=axes)
-        return _finished(onnx.load(traced), job, path, exporter=f"torch.onnx legacy {torch.__version__}")
+        with packed_state(), SpelledIndex():
+            _export(job, traced, dynamo=False, dynamic_axes=axes, module=_traced(job))
+        parts = onnx_file.OnnxParts(onnx.load(traced), {})
+        written = _finished(parts, job, path, exporter=f"torch.onnx legacy {torch.__version__}")
+        return replace(written, doubts=job.doubts())
     finally:
         traced.unlink(missing_ok=True)
 
@@ -56,10 +69,21 @@ def write_int8(job: WriteJob, path: Path) -> Written:
     return replace(written, quantization=quantization)
 
 
-def _export(job: WriteJob, *to: Path, **how: Any) -> Any:
-    with hushed(), torch.no_grad():  # as in inference: a module may ask whether gradients are on
+def _traced(job: WriteJob) -> nn.Module | None:
+    """The module as a trace, if a part of it is TorchScript: the exporter's own trace does not know such parts."""
+    module = in_precision(job.target.module, "fp32")
+    if not any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
+        return None
+    with hushed(), symbolic_len(), plain_attention(), torch.no_grad():
+        traced: nn.Module = torch.jit.trace(module, job.examples(), check_trace=False)  # type: ignore[no-untyped-call]
+    return traced
+
+
+def _export(job: WriteJob, *to: Path, module: nn.Module | None = None, **how: Any) -> Any:
+    # no gradients, as in inference: a module may ask whether they are on
+    with hushed(), symbolic_len(), plain_attention(), torch.no_grad():
         return torch.onnx.export(
-            in_precision(job.target.module, "fp32"),
+            module or in_precision(job.target.module, "fp32"),
             job.examples(),
             *to,
             input_names=job.input_names,
@@ -76,18 +100,37 @@ def _dynamo_shapes(job: WriteJob) -> Any:
     return shapes if job.target.takes_images else (shapes,)
 
 
-def _finished(graph: Any, job: WriteJob, path: Path, *, exporter: str) -> Written:
+def _finished(parts: onnx_file.OnnxParts, job: WriteJob, path: Path, *, exporter: str) -> Written:
     """Make an exporter's graph self-describing, check it, write it, and read back what it is."""
+    _strip_source(parts.model)
+    _restore_inputs(parts.model.graph, job)
+    describe(parts.model, job.described)
+    onnx_file.check(parts)
+    if parts.bytes >= EXTERNAL_DATA_FROM:
+        return _read_back(path, job, exporter=exporter, companions=_save_large(parts, path))
+    onnx_file.write(parts, path)
+    return _read_back(path, job, exporter=exporter)
+
+
+def _restore_inputs(graph: Any, job: WriteJob) -> None:
+    """The inputs of the module, in its order: the older exporter drops one that it finds no use for.
+
+    Where it has frozen such an input's value, the comparison shows it.
+    """
     import onnx
 
-    _strip_source(graph)
-    describe(graph, job.described)
-    large = graph.ByteSize() >= EXTERNAL_DATA_FROM
-    companions = _save_large(graph, path) if large else ()
-    if not large:
-        path.write_bytes(graph.SerializeToString(deterministic=True))
-    onnx.checker.check_model(path, full_check=True)
-    return _read_back(path, job, exporter=exporter, companions=companions)
+    there = {entry.name: entry for entry in graph.input}
+    kinds = {
+        name: onnx.helper.np_dtype_to_tensor_dtype(np.dtype(name)) for name in {t.dtype for t in job.target.inputs}
+    }
+    wanted = [
+        there.pop(tensor.name, None)
+        or onnx.helper.make_tensor_value_info(tensor.name, kinds[tensor.dtype], tensor.shape)
+        for tensor in job.target.inputs
+    ]
+    wanted += there.values()
+    del graph.input[:]
+    graph.input.extend(wanted)
 
 
 def describe(graph: Any, described: Manifest) -> None:
@@ -99,18 +142,20 @@ def describe(graph: Any, described: Manifest) -> None:
     entry.key, entry.value = MANIFEST_KEY, encode(described).decode()
 
 
-def _save_large(graph: Any, path: Path) -> tuple[Path, ...]:
+def _save_large(parts: onnx_file.OnnxParts, path: Path) -> tuple[Path, ...]:
+    """The weights in a file beside the graph."""
     import onnx
 
     data = path.with_name(f"{path.name}.data")
-    onnx.save(graph, path, save_as_external_data=True, location=data.name, size_threshold=1024)
+    for entry in parts.model.graph.initializer:
+        if entry.name in parts.weights:
+            entry.raw_data = parts.weights[entry.name].tobytes()
+    onnx.save(parts.model, path, save_as_external_data=True, location=data.name, size_threshold=1024)
     return (data,)
 
 
 def _read_back(path: Path, job: WriteJob, *, exporter: str, companions: tuple[Path, ...] = ()) -> Written:
-    import onnx
-
-    back = onnx.load(path, load_external_data=False)
+    back = onnx_file.head(path)
     opset = next(entry.version for entry in back.opset_import if entry.domain in ("", "ai.onnx"))
     if opset != job.options.opset:
         raise GateError(f"asked for ONNX opset {job.options.opset}, the exporter wrote {opset}")

@@ -9,6 +9,8 @@ from lightning.pytorch.core.module import _jit_is_scripting
 
 from lit_export.formats.hushed import hushed
 from lit_export.formats.job import WriteJob, Written
+from lit_export.formats.plain_attention import plain_attention
+from lit_export.formats.symbolic_len import symbolic_len
 from lit_export.tasks import in_precision
 from lit_infer.engines.opened import MANIFEST_KEY
 from lit_infer.manifest import encode
@@ -18,14 +20,15 @@ _MANGLED = re.compile(rb"___torch_mangle_(\d+)")
 
 def write(job: WriteJob, path: Path) -> Written:
     """Trace, freeze, and save without the debug records."""
+    job.require_exercised()
     module = in_precision(job.target.module, job.precision)
     # Tracing looks at every property of a LightningModule, and `trainer` raises outside this context.
-    with _jit_is_scripting(), hushed(), torch.no_grad():
+    with _jit_is_scripting(), hushed(), symbolic_len(), plain_attention(), torch.no_grad():
         traced = torch.jit.freeze(torch.jit.trace(module, job.examples(), check_trace=False))  # type: ignore[no-untyped-call]
         buffer = io.BytesIO()
         torch.jit.save(traced, buffer, _extra_files={MANIFEST_KEY: encode(job.described).decode()})
     _copy_without_source(buffer, path)
-    return Written(path, exporter=f"torch.jit.trace {torch.__version__}")
+    return Written(path, exporter=f"torch.jit.trace {torch.__version__}", doubts=job.doubts())
 
 
 def _copy_without_source(archive: io.BytesIO, path: Path) -> None:

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from lit_export.options import Options
 from lit_export.proof.samples import Sample
+from lit_export.proof.variation import rows_of
 from lit_export.tasks import Target, answers, in_precision
 from lit_infer import proof
+from lit_infer.batching.sizes import is_joined
 from lit_infer.errors import GateError
-from lit_infer.manifest import Manifest, Parity, Precision
+from lit_infer.manifest import Manifest, Parity, Precision, ProofInputs
 from lit_infer.predictor import Prediction, Predictor
 from lit_infer.proof import TOLERANCES, Tolerance
 
@@ -25,12 +27,6 @@ _ROUNDING = 4 * float(np.finfo(np.float32).eps)
 _ROUNDINGS, _STABLE = 4, 0.01
 """A graph may be this many times the eager module's own rounding error away from it, where that error is at most this
 share of the largest answer; the answers of a less stable module are a matter of chance."""
-
-
-def is_constant(expected: Sequence[Sample]) -> bool:
-    """Whether the module gave the same answer to every input, so that a comparison shows little."""
-    outputs = zip(*(sample.answers for sample in expected), strict=True)
-    return all(_Scale.of([answer.astype(np.float64) for answer in output]).spread == 0 for output in outputs)
 
 
 def tolerance(precision: Precision, options: Options) -> Tolerance:
@@ -60,8 +56,8 @@ def parity(
     scales = [_Scale.of([truth for _, truth in pairs[one::outputs]]) for one in range(outputs)]
     found = [_compare(graph, truth, tolerance, scales[index % outputs]) for index, (graph, truth) in enumerate(pairs)]
     measured = Parity(
-        batches=tuple(len(sample.inputs[0]) for sample in expected),
-        inputs="images" if any(sample.files for sample in expected) else "noise",
+        batches=tuple(sample.rows for sample in expected),
+        inputs=_compared_on(predictor.manifest, expected),
         max_abs=max(one.max_abs for one in found),
         max_rel=max(one.max_rel for one in found),
         cosine=min(one.cosine for one in found),
@@ -106,17 +102,18 @@ class _Difference:
 
 def _pairs(predictor: Predictor, sample: Sample) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """For each output, the graph's answer and the eager one."""
-    if sample.files:
+    if sample.files and not is_joined(predictor.manifest):  # those are not run from files in a batch
         predictions = predictor.predict(list(sample.files), top_k=1, output=True)
         found: list[NDArray[np.float64]] = [np.stack([_row(prediction) for prediction in predictions])]
     else:
         names = [tensor.name for tensor in predictor.manifest.inputs]
-        outputs = predictor.run(dict(zip(names, sample.inputs, strict=True)))
+        prepared = (np.stack([predictor.prepare(path) for path in sample.files]),) if sample.files else sample.inputs
+        outputs = predictor.run(dict(zip(names, prepared, strict=True)))
         found = [outputs[tensor.name] for tensor in predictor.manifest.outputs]
     for graph, truth in zip(found, sample.answers, strict=True):
         if graph.shape != truth.shape:
             raise GateError(
-                f"parity failed: for a batch of {len(sample.inputs[0])} the graph answers {list(graph.shape)}, "
+                f"parity failed: for a batch of {sample.rows} the graph answers {list(graph.shape)}, "
                 f"the eager module {list(truth.shape)}"
             )
     pairs = zip(found, sample.answers, strict=True)
@@ -140,8 +137,7 @@ class _Scale:
 
     @classmethod
     def of(cls, answers_: Sequence[NDArray[np.float64]]) -> "_Scale":
-        same_shape = all(one.ndim and one.shape[1:] == answers_[0].shape[1:] for one in answers_)
-        rows = np.concatenate(answers_) if same_shape else np.concatenate([one.ravel() for one in answers_])
+        rows = rows_of(answers_)
         spread = np.ptp(rows, axis=0).max(initial=0) if len(rows) else 0
         return cls(largest=float(np.abs(rows).max(initial=0)), spread=float(spread))
 
@@ -162,9 +158,15 @@ def _compare(graph: NDArray[np.float64], truth: NDArray[np.float64], allowed: To
     )
 
 
+def _compared_on(manifest: Manifest, expected: Sequence[Sample]) -> ProofInputs:
+    if manifest.proof is not None:
+        return manifest.proof.inputs
+    return "images" if any(sample.files for sample in expected) else "noise"
+
+
 def _agreement(pairs: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], manifest: Manifest) -> float | None:
-    """Share of all rows with the same answer, as the task defines it."""
-    law = manifest.spec.agreement
-    if law is None:
+    """Share of all rows with the same answer, as the task defines it; None where that would say nothing."""
+    if manifest.spec.agreement is None:
         return None
-    return float(np.concatenate([law.same(graph, truth, manifest.reading) for graph, truth in pairs]).mean())
+    graph, truth = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
+    return proof.agreement(graph, truth, manifest)

@@ -1,23 +1,29 @@
 """What a graph is compared on: batches of noise, and image files with the eager module's answers for them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from lit_export.proof import corpus, varied
 from lit_export.proof.reference import training_pixels
 from lit_export.tasks import Target, answers
-from lit_export.tasks.images import image_noise
-from lit_infer import folder
+from lit_export.tasks.target import NotFiniteError
+from lit_infer import folder, progress
+from lit_infer.batching.sizes import BATCH
+from lit_infer.errors import ArtifactError, LitError
+from lit_infer.images import suffixes
 from lit_infer.tensors import Arrays
 
 BATCHES = (1, 2, 3, 8)
+_REAL = (8,) * 6
+"""More batches where inputs are real: about 64 rows, of which noise would show nothing more."""
 
-_ORIENTATION, _ORIENTATIONS = 0x0112, (6, 3)  # the EXIF tag; a quarter and half a turn
+_ELEMENTS = 20_000_000
+"""Numbers in a batch that is tried for its size."""
 
 
 @dataclass(frozen=True)
@@ -27,50 +33,97 @@ class Sample:
     inputs: Arrays
     answers: Arrays
     files: tuple[Path, ...] = ()
+    size: int | None = None
+    """Rows in the batch, where that is not the first side of the first input."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows the batch has."""
+        return len(self.inputs[0]) if self.size is None else self.size
 
 
 def samples(target: Target, *, images: Path | None, scratch: Path) -> list[Sample]:
     """One sample per batch size, and one of image files: those below `images`, else noise written to `scratch`."""
     generator = np.random.default_rng(0)
-    batches = BATCHES if target.batch is None else (target.batch,) * 2
+    more = _REAL if target.inputs_kind in ("data", "file") else ()
+    of_one_size = 2 if target.takes_images else 4
+    batches = (*BATCHES, *more) if target.batch is None else (target.batch,) * (of_one_size + len(more))
     made = [target.noise(generator, batch) for batch in batches]
-    found = [Sample(inputs, answers(target.module, inputs)) for inputs in made]
+    found = list(_answered(target, batches, made))
     if not target.takes_images:
+        varied.check_inputs(target, made)
         return found
-    paths = _given(images) if images else _noise_files(target, scratch)
+    paths = _given(target, images) if images else _noise_files(target, scratch)
     paths = paths[: target.batch] if target.batch else paths
     pixels = np.stack([training_pixels(path, target.facts) for path in paths])
     return [*found, Sample((pixels,), answers(target.module, (pixels,)), tuple(paths))]
 
 
-def _given(images: Path) -> list[Path]:
-    return list(folder.list_images([images]))[: max(BATCHES) * 4]
+def more(target: Target, attempt: int) -> list[Sample]:
+    """Two small batches of other values: a conditional may yet go the other way."""
+    generator = np.random.default_rng((1, attempt))
+    batches = (1, 2) if target.batch is None else (target.batch,)
+    return list(_answered(target, batches, [target.noise(generator, batch) for batch in batches]))
+
+
+def beyond(target: Target, sizes: Mapping[str, int]) -> Sample | None:
+    """A batch of these sizes; None where the module does not take them, or they are too much to try."""
+    inputs = target.sized(np.random.default_rng(2), sizes)
+    if sum(array.size for array in inputs) > _ELEMENTS:
+        return None
+    try:
+        return Sample(inputs, answers(target.module, inputs, kind=target.inputs_kind), size=sizes.get(BATCH))
+    except LitError:
+        return None
+
+
+def _answered(target: Target, batches: Sequence[int], made: Sequence[Arrays]) -> Iterator[Sample]:
+    """The module's answers. A batch of one row may have none, where a statistic over the batch is taken."""
+    alone_fails = False
+    for batch, inputs in zip(batches, made, strict=True):
+        try:
+            yield Sample(inputs, answers(target.module, inputs, kind=target.inputs_kind), size=batch)
+        except NotFiniteError:
+            if batch > 1 or target.batch is not None:
+                raise
+            alone_fails = True
+        except ArtifactError as error:
+            raise ArtifactError(f"{error}{_all_short(target, inputs, made)}") from None
+    if alone_fails:
+        progress.note("warning: the module answers a batch of one row with NaN or infinity, but not larger ones")
+
+
+def _all_short(target: Target, inputs: Arrays, made: Sequence[Arrays]) -> str:
+    """Of a batch that the module does not take: whether none of its rows is as long as others are, as a number says."""
+    for tensor, array, *others in zip(target.inputs, inputs, *made, strict=True):
+        if not _counts(array):
+            continue
+        here, longest = int(array.max()), max(int(other.max()) for other in others)
+        if here < longest:
+            return (
+                f".\nIn this batch no {tensor.name} is above {here}, in others some are {longest}: does the module cut "
+                "to the longest row of a batch, and not all of its inputs? If it is always the same in deployment, say "
+                f"so: --input {tensor.name}=:{tensor.dtype}:{longest}..{longest}. Else cut all of them in an --adapter"
+            )
+    return ""
+
+
+def _counts(array: NDArray[Any]) -> bool:
+    """Whether it is a whole number for each row."""
+    return array.ndim == 1 and array.dtype.kind in "iu" and array.size > 0
+
+
+def _given(target: Target, source: Path) -> list[Path]:
+    return list(folder.list_images([source], suffixes(target.facts.preprocess)))[: max(BATCHES) * 4]
 
 
 def _noise_files(target: Target, scratch: Path) -> list[Path]:
-    """Images of odd sizes, as PNG and JPEG; JPEGs have an orientation, to be applied or ignored as the steps say."""
-    height, width = target.facts.height_width
-    generator = np.random.default_rng(1)
-    sizes = [
-        (height, width),
-        (2 * height + 1, width + 7),
-        (height + 3, 2 * width + 5),
-        (height // 2 + 1, width // 2 + 1),
-    ]
-    paths = []
-    for index, size in enumerate(sizes * (-(-(target.batch or 1) // len(sizes)))):
-        path = scratch / f"noise-{index}.{'png' if index % 2 else 'jpg'}"
-        image = Image.fromarray(image_noise(generator, 1, (*size, 3))[0])
-        exif = image.getexif()
-        if path.suffix == ".jpg":
-            exif[_ORIENTATION] = _ORIENTATIONS[index // 2 % len(_ORIENTATIONS)]
-        image.save(path, exif=exif)
-        paths.append(path)
-    return paths
+    """Images of odd sizes; several where the batch is fixed."""
+    return corpus.plain_files(target.facts, scratch, 4 * -(-(target.batch or 1) // 4))
 
 
 def golden(target: Target, expected: Sequence[Sample]) -> dict[str, NDArray[Any]]:
     """The largest of the noise samples and the eager answers for it, by tensor name."""
-    sample = max((one for one in expected if not one.files), key=lambda one: len(one.inputs[0]))
+    sample = max((one for one in expected if not one.files), key=lambda one: one.rows)
     names = [tensor.name for tensor in (*target.inputs, *target.outputs)]
     return dict(zip(names, (*sample.inputs, *sample.answers), strict=True))

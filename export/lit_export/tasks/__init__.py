@@ -7,7 +7,8 @@ from torch import nn
 
 from lit_export.tasks import image_classification, image_embedding, image_multilabel, image_regression, tensor
 from lit_export.tasks.spec import ExportTask, Scoring, TunedFacts
-from lit_export.tasks.target import BATCH, Target, answers, dtype_of, in_precision
+from lit_export.tasks.target import Target, answers, dtype_of, in_precision
+from lit_infer.batching.sizes import BATCH
 
 __all__ = [
     "BATCH",

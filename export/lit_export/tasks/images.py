@@ -1,6 +1,6 @@
 """What all image tasks share: the module that takes images as the runtime sends them, around the user's own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -11,9 +11,11 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lit_export.options import Options
-from lit_export.tasks.target import BATCH, Target, answers, dtype_of
+from lit_export.tasks.main_output import LOGITS, MainOutput, main_output
+from lit_export.tasks.target import Target, answers, dtype_of
 from lit_export.user_code import user_code
 from lit_infer import manifest
+from lit_infer.batching.sizes import BATCH
 from lit_infer.errors import GateError, UsageError
 from lit_infer.manifest import DeploymentFacts
 from lit_infer.tasks import TASKS
@@ -21,14 +23,17 @@ from lit_infer.tensors import Arrays
 
 
 class ImageModule(nn.Module):
-    """Images uint8 [batch, height, width, channels] in; a subclass turns the user's module's scores into answers.
+    """Images [batch, height, width, channels] in; a subclass turns the user's module's scores into answers.
 
-    Scaling, normalisation, layout and what follows the scores are in the graph: the host sends bytes as decoded. The
-    arithmetic is that of torchvision v2's ToDtype(scale=True) and Normalize, operation by operation.
+    They are uint8, or uint16 or float32 where the preprocessing says so. Scaling, normalisation, layout and what
+    follows the scores are in the graph: the host sends bytes as decoded. The arithmetic is that of torchvision v2's
+    ToDtype(scale=True) and Normalize, operation by operation.
     """
 
     output: str
     """The name of what it answers, float32 [batch, size]."""
+    preferred: Sequence[str] = LOGITS
+    """Names of outputs of the module that are its answer, if it has several."""
     mean: Tensor
     std: Tensor
 
@@ -39,6 +44,7 @@ class ImageModule(nn.Module):
         self.memory_format = torch.contiguous_format
         self.ends_in_sigmoid = False
         """Whether the module's scores come straight from a sigmoid, as far as that was checked."""
+        self.factor = 1.0 / scale_of(facts)
         self.normalized = facts.normalize is not None
         if facts.normalize is not None:  # the default dtype may be another: user's code can set it
             mean, std = (
@@ -53,12 +59,18 @@ class ImageModule(nn.Module):
         The memory format is set explicitly: a permuted tensor keeps its own, and so do the outputs of convolutions,
         which `view` then refuses.
         """
-        pixels = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=self.memory_format) * (1.0 / 255)
+        pixels = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=self.memory_format)
+        if self.factor != 1:
+            pixels = pixels * self.factor
         return ((pixels - self.mean) / self.std if self.normalized else pixels).to(self.dtype)
 
     def scores(self, images: Tensor) -> Tensor:
         """The module's main answer, in float32."""
-        return main_output(self.module(self.pixels(images))).to(torch.float32)
+        return self.answer(images).tensor.to(torch.float32)
+
+    def answer(self, images: Tensor) -> MainOutput:
+        """The module's main answer as it gives it, and the others' names."""
+        return main_output(self.module(self.pixels(images)), self.preferred)
 
     def find_out(self, scores: Tensor, facts: DeploymentFacts) -> Sequence[str]:
         """Find out from noise what the module's scores are. Returns warnings."""
@@ -73,17 +85,13 @@ class ImageModule(nn.Module):
             )
 
 
-def main_output(output: Any) -> Tensor:
-    """The logits or features, also of a module with several outputs."""
-    if isinstance(output, dict):
-        output = output.get("logits", next(iter(output.values()), None))
-    elif isinstance(output, tuple | list) and output:
-        output = output[0]
-    elif not isinstance(output, Tensor) and hasattr(output, "logits"):
-        output = output.logits
-    if not isinstance(output, Tensor):
-        raise GateError(f"the module answers {type(output).__name__}, not a tensor of scores")
-    return output
+MOST = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
+"""By dtype: the largest value of a pixel."""
+
+
+def scale_of(facts: DeploymentFacts) -> float:
+    """What values are divided by inside the graph."""
+    return MOST[facts.pixel_dtype] if facts.scale is None else facts.scale.by
 
 
 def image_target(module: nn.Module, facts: DeploymentFacts, options: Options, wrapper: type[ImageModule]) -> Target:
@@ -94,12 +102,13 @@ def image_target(module: nn.Module, facts: DeploymentFacts, options: Options, wr
         raise UsageError(f"--dynamic {unknown[0]}: images have the sides height and width")
     height, width = facts.height_width
     wrapped = wrapper(module, facts).eval()
-    example = (image_noise(np.random.default_rng(0), options.static_batch or 2, (height, width, facts.channels)),)
+    noise = _Noise((height, width, facts.channels), options.dynamic, facts.pixel_dtype)
+    example = (noise.fixed(np.random.default_rng(0), options.static_batch or 2),)
     wrapped.memory_format = _memory_format(wrapped, example)
     with user_code(f"{type(module).__qualname__}.forward on {facts.channels} x {height} x {width} images"):
-        wrapped.ends_in_sigmoid = _ends_in_sigmoid(wrapped, example)
-        scores = _scores(wrapped, (height, width, facts.channels), options)
-    warnings = tuple(wrapped.find_out(scores, facts))
+        wrapped.ends_in_sigmoid, chosen = _ends_in_sigmoid(wrapped, example)
+        scores = _scores(wrapped, noise, options)
+    warnings = (*chosen, *wrapped.find_out(scores, facts))
     answer = answers(wrapped, example)[0]
     wrapped.check(answer)
     if facts.labels is not None and len(facts.labels) != answer.shape[1]:
@@ -109,13 +118,15 @@ def image_target(module: nn.Module, facts: DeploymentFacts, options: Options, wr
     sides = tuple(name if name in options.dynamic else size for name, size in (("height", height), ("width", width)))
     return Target(
         module=wrapped,
-        inputs=(manifest.Tensor(name="images", dtype="uint8", shape=(batch, *sides, facts.channels)),),
+        inputs=(manifest.Tensor(name="images", dtype=facts.pixel_dtype, shape=(batch, *sides, facts.channels)),),
         outputs=(manifest.Tensor(name=wrapper.output, dtype="float32", shape=(batch, answer.shape[1])),),
         example=example,
-        noise=_Noise((height, width, facts.channels), options.dynamic),
+        noise=noise,
+        sized=noise.sized,
         facts=facts,
         batch=options.static_batch,
         warnings=warnings,
+        assumed=warnings,
     )
 
 
@@ -130,36 +141,56 @@ def _check_facts(facts: DeploymentFacts, size: int) -> None:
 class _Noise:
     """Images of noise; where a side is dynamic, of several sizes."""
 
-    def __init__(self, shape: tuple[int, int, int], dynamic: Sequence[str]) -> None:
+    def __init__(self, shape: tuple[int, int, int], dynamic: Sequence[str], dtype: str) -> None:
         self._shape = shape
+        self._dtype = dtype
         self._more = (32 * ("height" in dynamic), 64 * ("width" in dynamic))
 
     def __call__(self, generator: np.random.Generator, batch: int) -> Arrays:
         height, width, channels = self._shape
         sides = (height + self._more[0] * (batch % 3), width + self._more[1] * (batch % 3))
-        return (image_noise(generator, batch, (*sides, channels)),)
+        return (image_noise(generator, batch, (*sides, channels), self._dtype),)
+
+    def fixed(self, generator: np.random.Generator, batch: int) -> NDArray[Any]:
+        """Images of the one size."""
+        return image_noise(generator, batch, self._shape, self._dtype)
+
+    def sized(self, generator: np.random.Generator, sizes: Mapping[str, int]) -> Arrays:
+        """With these lengths of the sides named in `sizes`."""
+        height, width, channels = self._shape
+        sides = (sizes.get("height", height), sizes.get("width", width))
+        return (image_noise(generator, sizes.get(BATCH, 2), (*sides, channels), self._dtype),)
 
 
-def image_noise(generator: np.random.Generator, count: int, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """Images uint8 [count, *shape], dark to bright and fine to coarse, so that no layer sees only one scale."""
+_LARGEST = {"uint8": 256, "uint16": 65536, "float32": 256}
+
+
+def image_noise(
+    generator: np.random.Generator, count: int, shape: tuple[int, int, int], dtype: str = "uint8"
+) -> NDArray[Any]:
+    """Images [count, *shape], dark to bright and fine to coarse, so that no layer sees only one scale.
+
+    float32 is within 0 and 1.
+    """
     height, width, channels = shape
     images = []
     for index in range(count):
         coarse = 2 ** (index % 4)  # blocks of 1, 2, 4, 8 pixels
-        small = generator.integers(0, 256, (-(-height // coarse), -(-width // coarse), channels))
+        small = generator.integers(0, _LARGEST[dtype], (-(-height // coarse), -(-width // coarse), channels))
         noise = small.repeat(coarse, axis=0).repeat(coarse, axis=1)[:height, :width]
         images.append(noise * generator.uniform(0.1, 1.0))
-    return np.stack(images).astype(np.uint8)
+    made = np.stack(images)
+    return (made / 255).astype(np.float32) if dtype == "float32" else made.astype(dtype)
 
 
 _LOOKS = 8
 """Batches of noise that show what a module's scores are."""
 
 
-def _scores(wrapped: ImageModule, shape: tuple[int, int, int], options: Options) -> Tensor:
+def _scores(wrapped: ImageModule, noise: _Noise, options: Options) -> Tensor:
     """The module's own answers for some noise: float32 [count, …]."""
     generator, size = np.random.default_rng(1), options.static_batch or 2
-    batches = [torch.from_numpy(image_noise(generator, size, shape)) for _ in range(_LOOKS)]
+    batches = [torch.from_numpy(noise.fixed(generator, size)) for _ in range(_LOOKS)]
     with torch.no_grad():
         found = [wrapped.scores(images) for images in batches]
     shapes = {tuple(scores.shape[1:]) if scores.ndim else () for scores in found}
@@ -185,11 +216,11 @@ class _Sigmoids(TorchDispatchMode):  # type: ignore[no-untyped-call]
 _SIGMOIDS = (torch.ops.aten.sigmoid, torch.ops.aten.sigmoid_, torch.ops.aten.hardsigmoid, torch.ops.aten._softmax)
 
 
-def _ends_in_sigmoid(wrapped: ImageModule, example: Arrays) -> bool:
-    """Whether the module's main answer is a sigmoid's, or a view of one."""
+def _ends_in_sigmoid(wrapped: ImageModule, example: Arrays) -> tuple[bool, Sequence[str]]:
+    """Whether the module's main answer is a sigmoid's, or a view of one; and which of its outputs that is."""
     with torch.no_grad(), _Sigmoids() as seen:
-        answer = main_output(wrapped.module(wrapped.pixels(torch.from_numpy(example[0]))))
-    return answer.data_ptr() in {one.data_ptr() for one in seen.answers}
+        found = wrapped.answer(torch.from_numpy(example[0]))
+    return found.tensor.data_ptr() in {one.data_ptr() for one in seen.answers}, found.warnings
 
 
 def _memory_format(wrapped: ImageModule, example: Arrays) -> torch.memory_format:

@@ -43,6 +43,8 @@ class ExportTask:
     name: str
     target: Callable[[nn.Module, DeploymentFacts, Options], Target]
     """The wrapper module, and its sides."""
+    target_on: Callable[..., Target] | None = None
+    """The same, also with `real`: calls on the user's data. None: its real inputs are image files."""
     score: Scoring | None = None
     """None: its answers cannot be right or wrong."""
     marks: tuple[str, ...] = ()

@@ -1,5 +1,6 @@
 """Move an alias to a version, but only to one that has earned it."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,9 @@ from lit_infer.artifacts import scores
 from lit_infer.artifacts.reference import Reference
 from lit_infer.artifacts.registry import Registry, Version
 from lit_infer.errors import GateError, NotFoundError, UsageError
-from lit_infer.manifest import Manifest, Score
+from lit_infer.manifest import Graph, Manifest, Score
+
+_NOT_TRIED = re.compile(r"is not installed\. Run: pip install \"lit-deploy\[")
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,9 @@ class Promotion:
 def promote(registry: Registry, reference: Reference, *, alias: str, if_better: str | None = None) -> Promotion:
     """Make an alias mean a version whose gates passed and, for `if_better`, whose score beats the present holder's.
 
-    A bundle's gates are those of its manifest: at least one graph is ok and none failed. A checkpoint has none, so it
-    must have a score. The files are fetched, and thereby verified, first.
+    A bundle's gates are those of its manifest: at least one graph is ok and none failed, apart from those that were not
+    tried because their engine was not installed. A checkpoint has none, so it must have a score. The files are fetched,
+    and thereby verified, first.
     """
     version = registry.resolve(reference)
     holder = _holder(registry, reference.at(alias))
@@ -65,11 +69,16 @@ def _check_gates(version: Version, bundle: Manifest | None, score: Score | None)
                 f"Export it and promote the bundle: lit-export onnx --artifact {version.reference}"
             )
         return
-    failed = [f"{graph.format} ({graph.reason})" for graph in bundle.graphs if graph.status == "failed"]
+    failed = [f"{graph.format} ({graph.reason})" for graph in bundle.graphs if _has_failed(graph)]
     if failed:
         raise GateError(f"{version.reference} is not promoted: these graphs failed their checks: {', '.join(failed)}")
     if not bundle.ok_graphs():
         raise GateError(f"{version.reference} is not promoted: none of its graphs has passed its checks")
+
+
+def _has_failed(graph: Graph) -> bool:
+    """Whether it was tried. Older bundles list formats as failed whose packages were missing."""
+    return graph.status == "failed" and not _NOT_TRIED.search(graph.reason or "")
 
 
 def _check_metric(reference: Reference, score: Score | None, metric: str) -> Score:

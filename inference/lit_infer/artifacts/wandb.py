@@ -12,6 +12,7 @@ from lit_infer import progress
 from lit_infer.artifacts import cache
 from lit_infer.artifacts.reference import LOCAL, Reference, check_names, is_version, parse
 from lit_infer.artifacts.registry import Version
+from lit_infer.artifacts.wandb_downloads import GivenUpError
 from lit_infer.artifacts.wandb_errors import answer_s, explained, no_key, no_project
 from lit_infer.artifacts.wandb_files import fetch_files
 from lit_infer.artifacts.wandb_mode import base_url, credentials
@@ -44,7 +45,9 @@ class WandbRegistry:
             return found
         try:
             return self._download(artifact, pinned, digest)
-        except ArtifactError:  # a connection that broke, a storage that failed, damaged bytes: once more, from nothing
+        except GivenUpError:
+            raise
+        except ArtifactError:  # damaged bytes, an address that has expired: once more, from nothing
             return self._download(self._artifact(pinned), pinned, digest)
 
     def publish(

@@ -12,18 +12,13 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
+from lit_infer.artifacts.wandb_downloads import bring
 from lit_infer.artifacts.wandb_errors import answer_s, explained
-from lit_infer.errors import ArtifactError, UsageError, require
+from lit_infer.errors import ArtifactError, UsageError
 from lit_infer.progress import Transferred
 
 T = TypeVar("T")
 _MAX_BYTES = 64 * 2**30
-_PIECE = 2**18
-
-
-def stall_s() -> float:
-    """How long a download may bring no byte: `$LIT_STALL_TIMEOUT`, else 30 seconds, which retried once makes 60."""
-    return float(os.environ.get("LIT_STALL_TIMEOUT") or 30)
 
 
 def fetch_files(artifact: Any, folder: Path, *, digest: str, subject: str, told: Transferred) -> None:
@@ -38,7 +33,7 @@ def fetch_files(artifact: Any, folder: Path, *, digest: str, subject: str, told:
         if name not in addresses:
             raise ArtifactError(f"{subject}: W&B gives no address for {name}; log the artifact again")
         path = _place(folder, name, subject)
-        _bring(addresses[name], path, size, subject=subject, told=partial(_of_all, told, before, total))
+        bring(addresses[name], path, size, subject=subject, told=partial(_of_all, told, before, total))
         before += size
     try:
         artifact.verify(str(folder))
@@ -117,30 +112,3 @@ def _check_room(total: int, folder: Path, subject: str) -> None:
         raise UsageError(f"{subject}: {total:,} bytes are over the limit of {limit:,}; set LIT_MAX_ARTIFACT_BYTES")
     if total > free:
         raise ArtifactError(f"{subject}: {total:,} bytes do not fit: {free:,} are free; LIT_CACHE names another disk")
-
-
-def _bring(url: str, path: Path, size: int, *, subject: str, told: Callable[[int], None]) -> None:
-    requests = require("requests", extra="wandb", purpose="fetching from W&B")
-    done = 0
-    try:
-        with requests.get(url, stream=True, timeout=(answer_s(), stall_s())) as answer, path.open("xb") as file:
-            answer.raise_for_status()
-            for piece in answer.iter_content(_PIECE):
-                done += len(piece)
-                if done > size:
-                    break
-                file.write(piece)
-                told(done)
-    except requests.HTTPError as error:
-        raise ArtifactError(f"{subject}: {path.name}: HTTP {error.response.status_code} from the storage") from None
-    except requests.RequestException as error:
-        raise ArtifactError(f"{subject}: {path.name}: {_reason(error)}, after {done:,} of {size:,} bytes") from None
-    if done != size:
-        have = "more" if done > size else f"{done:,}"
-        raise ArtifactError(f"{subject}: {path.name} has {have} bytes where {size:,} were logged")
-
-
-def _reason(error: Exception) -> str:
-    if "timed out" in str(error):  # requests calls it a ConnectionError where the body had begun
-        return f"nothing arrived for {stall_s():g} s"
-    return "the connection broke" if type(error).__name__ in ("ConnectionError", "ChunkedEncodingError") else str(error)

@@ -26,6 +26,12 @@ def filled(array: NDArray[Any], rows: int) -> NDArray[Any]:
     return np.concatenate([array, blank])
 
 
+def repeated(array: NDArray[Any], rows: int, *, axis: int = 0) -> NDArray[Any]:
+    """The array with its rows repeated, or cut, to that many."""
+    length = array.shape[axis]
+    return array if length == rows else np.take(array, np.arange(rows) % length, axis)
+
+
 def run(graph: Run, arrays: Sequence[NDArray[Any]], *, count: int, size: int | None) -> Arrays:
     """The graph's outputs for the first `count` rows of the arrays, in batches of `size` if it takes no other."""
     if size is None and len(arrays[0]) == count:  # nothing to fill up and nothing to cut

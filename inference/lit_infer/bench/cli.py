@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lit_infer import console
+from lit_infer import console, limit_options
 from lit_infer.bench import options
 from lit_infer.bench.tuning.cli import app as tune_app
 from lit_infer.errors import UsageError
@@ -56,6 +56,10 @@ def bench(
     callers: Annotated[str | None, typer.Option(help=_CALLERS)] = None,
     images: options.From = None,
     inputs: Annotated[Path | None, typer.Option(metavar="FILE.npz", help="Arrays by input name.")] = None,
+    max_bytes: limit_options.MaxBytes = None,
+    max_pixels: limit_options.MaxPixels = None,
+    max_side: limit_options.MaxSide = None,
+    max_scans: limit_options.MaxScans = None,
     device: Annotated[str | None, typer.Option(help=console.DEVICE_HELP)] = None,
     seconds: Annotated[
         float | None,
@@ -109,6 +113,7 @@ def bench(
         threads=options.numbers("--threads", threads) or (None,),
         device=device or "auto",
         images=options.images(images),
+        limits=limit_options.limits(max_bytes=max_bytes, max_pixels=max_pixels, max_side=max_side, max_scans=max_scans),
         inputs=own_inputs(inputs) if inputs else None,
         scenarios=_scenarios(scenario),
         seconds=seconds,

@@ -16,9 +16,10 @@ def main(model: str, file: str, provider: str, device: str, threads: str, begun:
     (graph,) = [replace(graph, provider=provider) for graph in bundle.find(model) if graph.path.name == file]
     predictor = open_predictor(graph, device=device, threads=int(threads) or None)
     opened = time.monotonic()
+    from lit_infer.bench.inputs import golden
     from lit_infer.bench.subjects import Subject
 
-    arrays = Subject("", predictor).arrays(1)
+    arrays = Subject("", predictor, golden(graph)).arrays(1)
     own = time.monotonic() - opened  # the time to make an input is not the model's
     predictor.run(arrays)
     answered = time.monotonic() - own

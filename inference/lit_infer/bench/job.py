@@ -23,6 +23,7 @@ from lit_infer.bench.served.record import ServedRecord, record
 from lit_infer.bench.subjects import Subject, open_subjects, sizes_for
 from lit_infer.errors import LitError, UsageError
 from lit_infer.images import ImageInput
+from lit_infer.images.limits import DEFAULT_LIMITS, Limits
 
 SWEEP = (1, 2, 4, 8, 16, 32)
 _FLOOR_S = 0.5
@@ -45,6 +46,8 @@ class Benchmark:
     threads: Sequence[int | None] = (None,)
     device: str = "auto"
     images: Sequence[ImageInput] = ()
+    limits: Limits = DEFAULT_LIMITS
+    """Of the images."""
     inputs: MakeInputs | None = None
     scenarios: Sequence[Scenario] = ()
     """Run instead of the sweep."""
@@ -101,6 +104,7 @@ def _open_own(job: Benchmark, bundle: str) -> list[Subject]:
         engines=job.engines,
         threads=job.threads,
         images=job.images,
+        limits=job.limits,
         inputs=job.inputs,
     )
     progress.note(f"model {bundle} ({own[0].predictor.manifest.identity()})")

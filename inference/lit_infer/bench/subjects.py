@@ -11,14 +11,15 @@ import msgspec
 import numpy as np
 
 from lit_infer import bundle
-from lit_infer.batching.sizes import static_batch
+from lit_infer.batching.sizes import images_per_run, is_joined, static_batch
 from lit_infer.bench.callers import Caller, Callers
-from lit_infer.bench.inputs import MakeInputs, golden, noise
+from lit_infer.bench.inputs import MakeInputs, Repeated, golden, noise, random_array
 from lit_infer.bench.target import LoadTarget, PredictorTarget, check
 from lit_infer.bundle import GraphFile
 from lit_infer.engines import split
 from lit_infer.errors import EngineError, LitError, MissingExtraError, UsageError
 from lit_infer.images import ImageInput
+from lit_infer.images.limits import DEFAULT_LIMITS, Limits
 from lit_infer.manifest import Tensor
 from lit_infer.predictions import Prediction, Timings
 from lit_infer.predictor import BatchPolicy, Predictor, open_predictor
@@ -62,7 +63,8 @@ class Subject:
     def arrays(self, batch_size: int) -> NamedArrays:
         """Prepared input of a batch."""
         described = self.predictor.manifest
-        made = (self.inputs or noise(described))(batch_size)
+        make = self.inputs.of(described) if isinstance(self.inputs, Repeated) else self.inputs
+        made = (make or noise(described))(batch_size)
         return {tensor.name: made[tensor.name] for tensor in described.inputs if tensor.name in made}
 
     def one(self, batch_size: int) -> Callers:
@@ -84,13 +86,14 @@ class Subject:
             yield PredictorTarget(predictor, images)
 
 
-def open_subjects(
+def open_subjects(  # noqa: PLR0913 - each is a choice of its own
     model: str,
     *,
     device: str,
     engines: Sequence[str] = (),
     threads: Sequence[int | None] = (None,),
     images: Sequence[ImageInput] = (),
+    limits: Limits = DEFAULT_LIMITS,
     inputs: MakeInputs | None = None,
 ) -> tuple[list[Subject], list[str]]:
     """Every graph of a model that an engine here can run, and a line for each that cannot be run.
@@ -106,7 +109,7 @@ def open_subjects(
     left_out: list[str] = []
     for graph in wanted:
         try:
-            opened = [open_predictor(graph, device=device, threads=number) for number in threads]
+            opened = [open_predictor(graph, device=device, threads=number, limits=limits) for number in threads]
         except (EngineError, MissingExtraError) as error:
             if len(wanted) == 1:
                 raise
@@ -126,9 +129,10 @@ def label(graph: GraphFile) -> str:
 
 
 def sizes_for(subject: Subject, wanted: Sequence[int]) -> list[int]:
-    """The batch sizes to measure: those wanted, or the one that the graph was exported for."""
-    static = static_batch(subject.predictor.manifest)
-    return list(wanted) if static is None else [static]
+    """The batch sizes to measure: those wanted, or the only one that is run where this graph is deployed."""
+    described = subject.predictor.manifest
+    only = static_batch(described) or (1 if is_joined(described) else None)
+    return list(wanted) if only is None else [only]
 
 
 def for_callers(subject: Subject, *, max_batch: int | None = None) -> tuple[Predictor, Sequence[ImageInput]]:
@@ -143,16 +147,15 @@ def for_callers(subject: Subject, *, max_batch: int | None = None) -> tuple[Pred
         raise UsageError(f"{described.name} is for task tensor: callers and scenarios are measured on image models")
     images = subject.images
     if not images:
-        height, width, channels = described.image_shape
-        images = list(np.random.default_rng(0).integers(0, 256, (64, height, width, channels)).astype(np.uint8))
-        fixed = Tensor(
-            name=described.inputs[0].name, dtype="uint8", shape=(described.inputs[0].shape[0], height, width, channels)
-        )
+        taken, shape = described.inputs[0], described.image_shape
+        images = list(random_array(np.random.default_rng(0), taken.dtype, (64, *shape)))
+        fixed = Tensor(name=taken.name, dtype=taken.dtype, shape=(taken.shape[0], *shape))
         described = msgspec.structs.replace(described, preprocess=(), inputs=(fixed,))
-    size = static_batch(described) or max_batch or predictor.batch_size
+    size = images_per_run(described, max_batch or predictor.batch_size)
     policy = BatchPolicy(max_batch=size, max_items=2**40, max_bytes=2**60)
     (graph, *_) = predictor.sessions.opened()
-    return Predictor(described, graph, threads=predictor.threads, batch_size=size, policy=policy), images
+    threads, limits = predictor.threads, predictor.limits
+    return Predictor(described, graph, threads=threads, batch_size=size, limits=limits, policy=policy), images
 
 
 def _running(subject: Subject, batch_size: int) -> Caller:

@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
+from lit_infer.batching.sizes import is_joined
 from lit_infer.errors import EngineError, OverloadedError, UsageError
 from lit_infer.images import ImageInput
 from lit_infer.predictions import Prediction
@@ -52,7 +53,8 @@ class PredictorTarget:
 
     def answer(self, indices: Sequence[int]) -> None:
         """On all threads."""
-        found = self.predictor.predict([self.images[index] for index in indices], batch_size=len(indices))
+        together = 1 if is_joined(self.predictor.manifest) else len(indices)
+        found = self.predictor.predict([self.images[index] for index in indices], batch_size=together)
         for prediction in found:
             check(prediction)
 

@@ -9,12 +9,16 @@ good reason, or by a caller that has just compiled it, with `allow_native_code`.
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
+from lit_infer import graph_source
 from lit_infer.engines import torch_device
 from lit_infer.engines.opened import MANIFEST_KEY, OpenGraph
 from lit_infer.errors import EngineError, require
+from lit_infer.graph_source import GraphSource
 
 ALLOW = "LIT_ALLOW_NATIVE_CODE"
 
@@ -24,21 +28,31 @@ def recognises(head: bytes, entries: frozenset[str]) -> bool:  # noqa: ARG001
     return any(name.startswith("data/aotinductor/") for name in entries)
 
 
-def open_graph(path: Path, *, device: str, threads: int, allow_native_code: bool = False) -> OpenGraph:
+def open_graph(source: Path | GraphSource, *, device: str, threads: int, allow_native_code: bool = False) -> OpenGraph:
     """Open a library on the kind of device and CPU that it was compiled for, or raise EngineError."""
+    source = graph_source.lone(source) if isinstance(source, Path) else source
+    path = source.path
     if not (allow_native_code or os.environ.get(ALLOW) == "1"):
         raise EngineError(f"{path} holds native code, which runs when it is opened. If you trust it, set {ALLOW}=1")
     torch = require("torch", extra="torch", purpose=f"Running {path.name}")
+    with tempfile.NamedTemporaryFile(suffix=path.suffix) as copy:  # torch takes only names: of a copy nobody replaces
+        with source.file.reader() as file:
+            shutil.copyfileobj(file, copy)
+        copy.flush()
+        return _open(torch, copy.name, path, device, threads)
+
+
+def _open(torch: Any, copy: str, path: Path, device: str, threads: int) -> OpenGraph:
     try:
-        reader = torch._C.PyTorchFileReader(str(path))
-        made_for = torch._C._aoti.AOTIModelPackageLoader.load_metadata_from_package(str(path), "model")
+        reader = torch._C.PyTorchFileReader(copy)
+        made_for = torch._C._aoti.AOTIModelPackageLoader.load_metadata_from_package(copy, "model")
     except RuntimeError as error:
         raise EngineError(f"{path}: torch cannot open it: {str(error).strip().splitlines()[0]}") from None
     obtained = _obtained(torch, path, device, made_for)
     torch.set_num_threads(threads)
     try:
         index = obtained.index if obtained.type == "cuda" else -1
-        module = torch._inductor.aoti_load_package(str(path), device_index=index)
+        module = torch._inductor.aoti_load_package(copy, device_index=index)
     except (RuntimeError, OSError) as error:
         raise EngineError(f"{path}: torch cannot open it: {str(error).strip().splitlines()[0]}") from None
     record = f"extra/{MANIFEST_KEY}"

@@ -10,8 +10,11 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
+from lit_infer import graph_source
+from lit_infer.engines import onnx_files
 from lit_infer.engines.opened import MANIFEST_KEY, OpenGraph
-from lit_infer.errors import EngineError, MissingExtraError, UsageError, require
+from lit_infer.errors import ArtifactError, EngineError, MissingExtraError, UsageError, require
+from lit_infer.graph_source import GraphSource
 
 ExecutionProvider = Literal["auto", "cpu", "cuda", "tensorrt", "openvino"]
 
@@ -28,14 +31,21 @@ def recognises(head: bytes, entries: frozenset[str]) -> bool:  # noqa: ARG001
 
 
 def open_graph(
-    source: Path | bytes, *, device: str, threads: int, provider: ExecutionProvider = "auto", ort: Any = None
+    source: Path | GraphSource | bytes,
+    *,
+    device: str,
+    threads: int,
+    provider: ExecutionProvider = "auto",
+    ort: Any = None,
 ) -> OpenGraph:
     """Open an ONNX file or its bytes. The device and the provider asked for are those obtained, or an EngineError.
 
     `provider`: auto is CUDA for a CUDA device and the CPU otherwise; the others are taken when named. `ort` stands
     in for the onnxruntime module.
     """
-    name = source.name if isinstance(source, Path) else "the graph"
+    if isinstance(source, Path):
+        source = graph_source.lone(source)
+    name = "the graph" if isinstance(source, bytes) else source.path.name
     ort = ort or require("onnxruntime", extra="cpu", purpose=f"Running {name}")
     wanted, why = _choose(device, provider, ort.get_available_providers())
     if (device, provider, wanted) == ("auto", "auto", "cuda"):
@@ -71,18 +81,25 @@ def _missing(asked: str, provider: ExecutionProvider, available: Sequence[str]) 
     return MissingExtraError(f"{asked} needs onnxruntime with {what}, and this one has {', '.join(available)}. {fix}")
 
 
-def _open(source: Path | bytes, ort: Any, provider: str, device: str, threads: int, why: str) -> OpenGraph:
-    name = str(source) if isinstance(source, Path) else "the graph"
+def _open(source: GraphSource | bytes, ort: Any, provider: str, device: str, threads: int, why: str) -> OpenGraph:
+    name = "the graph" if isinstance(source, bytes) else str(source.path)
+    data = source if isinstance(source, bytes) else source.file.read()
     stamp = _stamp(source)
+    options = _options(ort, threads)
     try:
+        kept = _give_weights(options, source, data)  # alive until the session has copied what it needs
         session = ort.InferenceSession(
-            source,
-            sess_options=_options(ort, threads),
+            data,
+            sess_options=options,
             providers=_providers(provider, device, threads),
             enable_fallback=False,
         )
+    except ArtifactError:
+        raise
     except Exception as error:  # onnxruntime's exception classes share no base but Exception
         raise EngineError(f"{name}: onnxruntime cannot open it: {_first_line(error)}") from None
+    del kept
+    session._model_bytes = None  # it would keep the whole file in memory for a fallback, which is off
     obtained = tuple(session.get_providers())
     if obtained[0] != _NAMES[provider]:
         raise EngineError(
@@ -103,18 +120,31 @@ def _open(source: Path | bytes, ort: Any, provider: str, device: str, threads: i
     return replace(opened, reopen=partial(_reopen, source, stamp, ort, why))
 
 
-def _reopen(source: Path | bytes, stamp: tuple[int, ...], ort: Any, why: str, threads: int) -> OpenGraph:
-    if _stamp(source) != stamp:
-        raise EngineError(f"{source!s} was changed since it was opened: load the model again")
+def _give_weights(options: Any, source: GraphSource | bytes, data: bytes) -> list[Any]:
+    """Hand over the contents of the files that the graph refers to; onnxruntime opens none itself."""
+    names = sorted(onnx_files.referred(data))
+    if isinstance(source, bytes):
+        if names:
+            raise ArtifactError(f"the graph refers to {names[0]}: a graph from bytes holds its weights itself")
+        return []
+    contents = [source.companion(name).mapped() for name in names]
+    if names:
+        sizes = [len(content) for content in contents]
+        options.add_external_initializers_from_files_in_memory(names, contents, sizes)
+    return contents
+
+
+def _reopen(source: GraphSource | bytes, stamp: tuple[int, ...], ort: Any, why: str, threads: int) -> OpenGraph:
+    if not isinstance(source, bytes) and _stamp(source) != stamp:
+        raise EngineError(f"{source.path} was changed since it was opened: load the model again")
     return _open(source, ort, "cpu", "cpu", threads, why)
 
 
-def _stamp(source: Path | bytes) -> tuple[int, ...]:
-    """Changes when a file is replaced or written to."""
-    if isinstance(source, bytes) or not source.exists():
+def _stamp(source: GraphSource | bytes) -> tuple[int, ...]:
+    """Changes when a file is written to."""
+    if isinstance(source, bytes):
         return ()
-    found = source.stat()
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return sum((file.stamp() for file in (source.file, *(source.listed or {}).values())), ())
 
 
 def _on_cpu(session: Any) -> Any:
@@ -153,7 +183,9 @@ def _options(ort: Any, threads: int) -> Any:
     options.inter_op_num_threads = 1
     # Spinning workers win nothing measurable and take the cores that decoding needs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
+    # By default a file may choose onnxruntime's own format by its first bytes; nobody looks through that one.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    options.log_severity_level = 4  # an error that is raised is not printed as well
     return options
 
 

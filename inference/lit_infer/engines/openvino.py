@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from lit_infer import manifest
+from lit_infer import graph_source, manifest
 from lit_infer.engines.opened import MANIFEST_KEY, OpenGraph, Run
-from lit_infer.errors import EngineError, require
+from lit_infer.errors import ArtifactError, EngineError, require
+from lit_infer.graph_source import GraphSource
 from lit_infer.hardware import usable_cpus
 
 PRECISION_KEY = "lit_deploy_precision"
@@ -24,20 +26,26 @@ def recognises(head: bytes, entries: frozenset[str]) -> bool:  # noqa: ARG001
     return start.startswith(b"<net") or (start.startswith(b"<?xml") and b"<net " in start)
 
 
-def open_graph(path: Path, *, device: str, threads: int) -> OpenGraph:
+def open_graph(source: Path | GraphSource, *, device: str, threads: int) -> OpenGraph:
     """Open an OpenVINO file and its `.bin`. On the CPU, in the precision that the file was proven in."""
+    source = graph_source.lone(source) if isinstance(source, Path) else source
+    path = source.path
     ov = require("openvino", extra="openvino", purpose=f"Running {path.name}")
     if device.startswith("cuda"):
         raise EngineError(f"{path}: OpenVINO runs on the CPU, not on {device}. Use --device cpu")
     try:
         core = ov.Core()
-        model = core.read_model(_checked(path), path.with_suffix(".bin"))
-    except (RuntimeError, OSError) as error:
+        graph = _xml(source)
+        weights = np.frombuffer(source.companion(path.with_suffix(".bin").name).mapped(), dtype=np.uint8)
+        model = core.read_model(graph, ov.Tensor(weights, shared_memory=True))
+    except ArtifactError:
+        raise
+    except (RuntimeError, ValueError) as error:
         raise EngineError(f"{path}: OpenVINO cannot open it: {_last_line(error)}") from None
-    return _compile(core, model, path, threads)
+    return _compile(core, model, weights, path, threads)
 
 
-def _compile(core: Any, model: Any, path: Path, threads: int) -> OpenGraph:
+def _compile(core: Any, model: Any, weights: NDArray[Any], path: Path, threads: int) -> OpenGraph:
     precision, embedded = _precision(_rt_info(model, PRECISION_KEY)), _rt_info(model, MANIFEST_KEY)
     try:
         compiled = core.compile_model(model, "CPU", _settings(precision, threads))
@@ -48,21 +56,21 @@ def _compile(core: Any, model: Any, path: Path, threads: int) -> OpenGraph:
         raise EngineError(f"{path} was proven in {precision}, and this CPU runs it in {obtained}. Use another graph")
     version = core.get_versions("CPU")["CPU"].build_number.partition("-")[0]
     return OpenGraph(
-        run=_runner(compiled, *_order(path, compiled, embedded)),
+        run=_runner(compiled, weights, *_order(path, compiled, embedded)),
         engine=f"openvino {version} CPU {obtained}",
         device="cpu",
         embedded=embedded,
         threads=threads,
-        reopen=lambda threads: _compile(core, model, path, threads),
+        reopen=lambda threads: _compile(core, model, weights, path, threads),
     )
 
 
-def _checked(path: Path) -> Path:
-    """OpenVINO would try a file that is not XML as a model of five other frameworks."""
-    with path.open("rb") as file:
-        if not file.read(200).lstrip().startswith((b"<?xml", b"<net")):
-            raise OSError("it is not an OpenVINO model")
-    return path
+def _xml(source: GraphSource) -> bytes:
+    """The graph. OpenVINO would try what is not XML as a model of five other frameworks."""
+    graph = source.file.read()
+    if not graph[:200].lstrip().startswith((b"<?xml", b"<net")):
+        raise ValueError("it is not an OpenVINO model")
+    return graph
 
 
 def _precision(wished: str | None) -> str:
@@ -98,10 +106,11 @@ def _order(path: Path, compiled: Any, embedded: str | None) -> tuple[list[Any], 
     return inputs, outputs
 
 
-def _runner(compiled: Any, inputs: list[Any], outputs: list[Any]) -> Run:
+def _runner(compiled: Any, weights: NDArray[Any], inputs: list[Any], outputs: list[Any]) -> Run:
     own = threading.local()  # a request holds the tensors of one run: each thread has its own
+    held = weights  # a compiled graph may read them where they lie, and does not keep them itself
 
-    def run(arrays: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
+    def run(arrays: Sequence[NDArray[Any]], _: NDArray[Any] = held) -> Sequence[NDArray[Any]]:
         if not hasattr(own, "request"):
             own.request = compiled.create_infer_request()
         try:

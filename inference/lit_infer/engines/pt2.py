@@ -17,9 +17,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from lit_infer import graph_source
 from lit_infer.engines import aotinductor, pt2_archive, torch_device
 from lit_infer.engines.opened import MANIFEST_KEY, OpenGraph
 from lit_infer.errors import EngineError, require
+from lit_infer.graph_source import GraphSource
 
 
 def recognises(head: bytes, entries: frozenset[str]) -> bool:
@@ -28,12 +30,14 @@ def recognises(head: bytes, entries: frozenset[str]) -> bool:
     return is_program and not aotinductor.recognises(head, entries)
 
 
-def open_graph(path: Path, *, device: str, threads: int) -> OpenGraph:
+def open_graph(source: Path | GraphSource, *, device: str, threads: int) -> OpenGraph:
     """Open a torch.export program. The device asked for is the device obtained, or an EngineError."""
+    source = graph_source.lone(source) if isinstance(source, Path) else source
+    path = source.path
     torch = require("torch", extra="torch", purpose=f"Running {path.name}")
     obtained = torch_device.obtain(torch, device)
     torch.set_num_threads(threads)
-    program, embedded = _load(torch, path)
+    program, embedded = _load(torch, source)
     try:
         if obtained.type != "cpu":
             program = torch.export.passes.move_to_device_pass(program, str(obtained))
@@ -49,19 +53,19 @@ def open_graph(path: Path, *, device: str, threads: int) -> OpenGraph:
     )
 
 
-def _load(torch: Any, path: Path) -> tuple[Any, str | None]:
+def _load(torch: Any, source: GraphSource) -> tuple[Any, str | None]:
     """The program and the manifest it carries, from a file that has passed the check."""
     from torch.export.pt2_archive._package import load_pt2
 
     try:
-        with path.open("rb") as file:  # one open file, so that what is loaded is what was checked
+        with source.file.reader() as file:  # one open file, so that what is loaded is what was checked
             pt2_archive.check(torch, file)
             file.seek(0)
             contents = load_pt2(file)
     except pt2_archive.UnsafeArchiveError as error:
-        raise EngineError(f"{path} is refused, because loading it could run code: {error}") from None
+        raise EngineError(f"{source.path} is refused, because loading it could run code: {error}") from None
     except Exception as error:  # torch raises anything for a damaged file, AssertionError and KeyError included
-        raise EngineError(f"{path}: torch cannot open it: {_first_line(error)}") from None
+        raise EngineError(f"{source.path}: torch cannot open it: {_first_line(error)}") from None
     return contents.exported_programs["model"], contents.extra_files.get(MANIFEST_KEY) or None
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_infer import manifest
+from lit_infer import graph_source, manifest
 from lit_infer.engines.opened import OpenGraph, Run
 from lit_infer.errors import EngineError, require
+from lit_infer.graph_source import GraphSource
 
 _MAGIC = b"lit-deploy tensorrt 1\n"
 
@@ -37,8 +38,15 @@ def recognises(head: bytes, entries: frozenset[str]) -> bool:  # noqa: ARG001
     return head.startswith((_MAGIC, b"ftrt"))
 
 
-def open_graph(path: Path, *, device: str, threads: int) -> OpenGraph:  # noqa: ARG001 - the GPU does the work
+def open_graph(  # the GPU does the work
+    source: Path | GraphSource,
+    *,
+    device: str,
+    threads: int,  # noqa: ARG001
+) -> OpenGraph:
     """Open an engine on the CUDA device asked for (`auto`: the first), or raise EngineError."""
+    source = graph_source.lone(source) if isinstance(source, Path) else source
+    path = source.path
     if device == "cpu":
         raise EngineError(
             f"{path}: TensorRT runs on a CUDA device, not on the CPU. Use another graph, or --device cuda"
@@ -46,7 +54,7 @@ def open_graph(path: Path, *, device: str, threads: int) -> OpenGraph:  # noqa: 
     trt = require("tensorrt", extra="tensorrt", purpose=f"Running {path.name}")
     cuda = require("cuda.bindings.runtime", extra="tensorrt", purpose=f"Running {path.name}")
     index = _device(cuda, path, device)
-    embedded, serialized = unpack(path.read_bytes())
+    embedded, serialized = unpack(source.file.read())
     engine = trt.Runtime(trt.Logger(trt.Logger.ERROR)).deserialize_cuda_engine(serialized)
     if engine is None:
         raise EngineError(

@@ -6,9 +6,11 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from lit_infer import graph_source
 from lit_infer.engines import torch_device
 from lit_infer.engines.opened import MANIFEST_KEY, OpenGraph
 from lit_infer.errors import EngineError, require
+from lit_infer.graph_source import GraphSource
 
 
 def recognises(head: bytes, entries: frozenset[str]) -> bool:  # noqa: ARG001
@@ -16,17 +18,19 @@ def recognises(head: bytes, entries: frozenset[str]) -> bool:  # noqa: ARG001
     return "constants.pkl" in entries
 
 
-def open_graph(path: Path, *, device: str, threads: int) -> OpenGraph:
+def open_graph(source: Path | GraphSource, *, device: str, threads: int) -> OpenGraph:
     """Open a TorchScript file. The device asked for is the device obtained, or an EngineError."""
+    source = graph_source.lone(source) if isinstance(source, Path) else source
+    path = source.path
     torch = require("torch", extra="torch", purpose=f"Running {path.name}")
     obtained = torch_device.obtain(torch, device)
     torch.set_num_threads(threads)
     extra: dict[str, Any] = {MANIFEST_KEY: ""}
     try:
-        with warnings.catch_warnings():
+        with source.file.reader() as file, warnings.catch_warnings():
             # torch.jit is deprecated; the help and the summary call this format legacy.
             warnings.simplefilter("ignore", FutureWarning)
-            module = torch.jit.load(str(path), map_location=obtained, _extra_files=extra)
+            module = torch.jit.load(file, map_location=obtained, _extra_files=extra)
     except RuntimeError as error:
         raise EngineError(f"{path}: torch cannot open it: {str(error).strip().splitlines()[0]}") from None
 

@@ -6,15 +6,17 @@ none of them can cause more to be read than the limits allow.
 
 import io
 import re
-import struct
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, Self
 
+from lit_infer import zip_directory
 from lit_infer.errors import InputError
-from lit_infer.folder import search, zip_directory
+from lit_infer.folder import search
+from lit_infer.folder.skipped import Skipped, is_hidden
+from lit_infer.images import SUFFIXES
 
 TAR = (".tar", ".tar.gz", ".tgz")
 ZIP = (".zip",)
@@ -49,14 +51,24 @@ def is_archive(name: str) -> bool:
     return name.lower().endswith((*TAR, *ZIP))
 
 
-def members(file: IO[bytes], name: str) -> Iterator[Member]:
-    """The images of an open archive, in the archive's order. Raises InputError if it is damaged."""
+def members(
+    file: IO[bytes], name: str, skipped: Skipped | None = None, suffixes: frozenset[str] = SUFFIXES
+) -> Iterator[Member]:
+    """The images of an open archive, in the archive's order, without hidden ones. Raises InputError if it is damaged.
+
+    What is no image is counted in `skipped`.
+    """
+    skipped = skipped or Skipped()
     try:
-        yield from _zip_members(file) if name.lower().endswith(ZIP) else _tar_members(file)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, struct.error, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"the archive is damaged here: {error}", code="bad_archive") from None
+        made = _zip_members if name.lower().endswith(ZIP) else _tar_members
+        yield from made(file, skipped, suffixes)
+    except InputError:
+        raise
+    except (
+        Exception
+    ) as error:  # of a damaged one, tarfile and zipfile raise anything, TypeError and IndexError included
+        reason = str(error) or type(error).__name__
+        raise InputError(f"the archive is damaged here: {reason}", code="bad_archive") from None
 
 
 class _TarInfo(tarfile.TarInfo):
@@ -81,16 +93,20 @@ class _TarInfo(tarfile.TarInfo):
         return info
 
 
-def _tar_members(file: IO[bytes]) -> Iterator[Member]:
+def _tar_members(file: IO[bytes], skipped: Skipped, suffixes: frozenset[str]) -> Iterator[Member]:
     sample, truth = "", None
     with tarfile.open(fileobj=file, mode="r|*", tarinfo=_TarInfo, errors="surrogateescape") as archive:
         for info in archive:
             if (name := _sample(info.name)) != sample:
                 sample, truth = name, None
-            if search.is_image(info.name):
+            if is_hidden(info.name):
+                pass
+            elif search.is_image(info.name, suffixes):
                 yield Member(info.name, lambda limit, info=info: _read_tar(archive, info, limit), truth)  # type: ignore[misc]
             elif info.name.endswith(".cls") and info.isreg() and info.size <= _MAX_CLASS:
                 truth = _read_tar(archive, info, _MAX_CLASS).decode(errors="replace").strip()
+            elif info.isreg():
+                skipped.add(info.name)
             archive.members = []  # type: ignore[attr-defined] # tarfile would keep every header
 
 
@@ -106,19 +122,23 @@ def _read_tar(archive: tarfile.TarFile, info: tarfile.TarInfo, limit: int) -> by
     _check_size(info.size, limit)
     try:
         data = opened.read(limit + 1)
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except Exception as error:  # TarError, EOFError, zlib's and lzma's errors, …
         raise InputError(f"cannot be read: {error}", code="unreadable") from None
     if len(data) != info.size:
         raise InputError("the archive ends in the middle of the file", code="unreadable")
     return data
 
 
-def _zip_members(file: IO[bytes]) -> Iterator[Member]:
+def _zip_members(file: IO[bytes], skipped: Skipped, suffixes: frozenset[str]) -> Iterator[Member]:
     with zipfile.ZipFile(io.BytesIO(_NO_ENTRIES)) as archive:
         archive.fp = file  # so zipfile reads members, but never a directory that might fill the memory
         for info in zip_directory.entries(file):
-            if search.is_image(info.filename):
+            if is_hidden(info.filename):
+                continue
+            if search.is_image(info.filename, suffixes):
                 yield Member(info.filename, lambda limit, info=info: _read_zip(archive, info, limit))  # type: ignore[misc]
+            elif not info.filename.endswith("/"):
+                skipped.add(info.filename)
 
 
 def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:

@@ -4,12 +4,14 @@ cat.jpg  photos/  'photos/**/*.png'  -  @list.txt  s3://bucket/photos/  shard-00
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lit_infer.errors import NotFoundError, UsageError
 from lit_infer.folder import archives, cloud
-from lit_infer.folder.search import MAGIC, Search, from_glob, suffixes
+from lit_infer.folder.search import MAGIC, Search, from_glob
 from lit_infer.folder.sources import Archive, Bucket, FileSource, Folder, ImageSource, Inputs, Listed, Url
+from lit_infer.images import EVERY_SUFFIX, SUFFIXES
 
 
 def parse(arguments: Sequence[str]) -> Inputs:
@@ -52,12 +54,12 @@ def _parse_list(path: Path) -> ImageSource:
 
 
 def _parse_folder(search: Search) -> ImageSource:
-    first = search.first()
+    first = replace(search, suffixes=EVERY_SUFFIX).first()  # which of them the model reads is not known yet
     if isinstance(first, OSError) and first.filename == str(search.root):
         if search.pattern:
             raise NotFoundError(f"no such folder: {search.root}")
         raise UsageError(f"cannot list {first.filename}: {first.strerror}")
     if first is None:
         where = "match" if search.pattern else "below"
-        raise NotFoundError(f"no images {where} {search} (looked for {suffixes()})")
+        raise NotFoundError(f"no images {where} {search} (looked for {' '.join(sorted(SUFFIXES))})")
     return Folder(search)

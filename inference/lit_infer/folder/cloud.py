@@ -6,6 +6,8 @@ from typing import IO, Any
 
 from lit_infer.errors import InputError, MissingExtraError, NotFoundError, UsageError, require
 from lit_infer.folder import search
+from lit_infer.folder.skipped import Skipped
+from lit_infer.images import SUFFIXES
 
 
 def is_url(text: str) -> bool:
@@ -53,14 +55,19 @@ def is_folder(url: str) -> bool:
         raise UsageError(f"cannot reach {url}: {_reason(error)}") from None
 
 
-def listing(url: str) -> Iterator[str]:
-    """The URLs of the images below a URL, sorted within each folder, or of those that match its glob."""
+def listing(url: str, skipped: Skipped | None = None, suffixes: frozenset[str] = SUFFIXES) -> Iterator[str]:
+    """The URLs of the images below a URL, sorted within each folder, or of those that match its glob.
+
+    What is no image is counted in `skipped`.
+    """
     files, path = _filesystem(url)
     try:
         found = sorted(files.glob(path)) if search.MAGIC & set(path) else _below(files, path)
         for name in found:
-            if search.is_image(name):
+            if search.is_image(name, suffixes):
                 yield str(files.unstrip_protocol(name))
+            elif skipped is not None:
+                skipped.add(name)
     except Exception as error:
         raise UsageError(f"cannot list {url}: {_reason(error)}") from None
 

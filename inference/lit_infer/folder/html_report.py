@@ -9,7 +9,7 @@ import io
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -74,7 +74,14 @@ class Thumbnails:
                 yield line["row"], line["source"]
 
 
-def write(read_rows: Callable[[], Iterable[Row]], thumbnails: Thumbnails, report: Path, *, table: Table) -> None:
+def write(
+    read_rows: Callable[[], Iterable[Row]],
+    thumbnails: Thumbnails,
+    report: Path,
+    *,
+    table: Table,
+    remarks: Sequence[str] = (),
+) -> None:
     """Write the page; it appears when it is whole."""
     groups: Counter[str] = Counter()
     count = failed = 0
@@ -84,7 +91,7 @@ def write(read_rows: Callable[[], Iterable[Row]], thumbnails: Thumbnails, report
         if row["error"] is None:
             groups.update(table.task.show(row).groups)
     with files.atomic_text(report) as file:
-        file.write(_head(table.model, count, failed))
+        file.write(_head(table.model, count, failed, remarks))
         file.write(_form(groups, _KINDS[table.task.kind]))
         file.write('<main><div id="cards">\n')
         shown = _write_cards(file, read_rows(), thumbnails, table)
@@ -148,7 +155,8 @@ def _card(path: str, source: str, shown: Shown, drawing: _Drawing) -> str:
     )
 
 
-def _head(model: str, count: int, failed: int) -> str:
+def _head(model: str, count: int, failed: int, remarks: Sequence[str]) -> str:
+    said = "".join(f"<p>{escape(remark)}</p>\n" for remark in remarks)
     bad = f', <a class="bad" href="#errors">{failed:,} failed</a>' if failed else ""
     return (
         '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
@@ -156,7 +164,7 @@ def _head(model: str, count: int, failed: int) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>Predictions of {escape(model)}</title>\n<style>{html_page.STYLE}</style>\n"
         f"<header><h1>Predictions of {escape(model)}</h1>\n<p>{count:,} images{bad}. "
-        "Tab to an image, then arrow keys; Enter shows its scores.</p></header>\n"
+        f"Tab to an image, then arrow keys; Enter shows its scores.</p>\n{said}</header>\n"
     )
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,8 @@ def identity(job: Job, inputs: Inputs, predictor: Predictor) -> dict[str, Any]:
         "--batch-size": job.batch_size or predictor.batch_size,
         "--max-bytes": job.limits.max_bytes,
         "--max-pixels": job.limits.max_pixels,
+        "--max-side": job.limits.max_side,
+        "--max-scans": job.limits.max_scans,
         "--threshold": job.threshold,
         "--timings": job.timings,
         "--embeddings": _text(job.embeddings),
@@ -103,9 +105,3 @@ def _graph(predictor: Predictor) -> str | None:
 
 def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
-
-
-def limits(*, max_pixels: int | None, max_bytes: int | None) -> Limits:
-    """The default limits, except those that are given."""
-    usual = Limits()
-    return replace(usual, max_pixels=max_pixels or usual.max_pixels, max_bytes=max_bytes or usual.max_bytes)

@@ -2,7 +2,7 @@
 
 import errno
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +16,9 @@ from lit_infer.folder.table import Table
 from lit_infer.folder.vectors import Vectors, width
 from lit_infer.predictor import Predictor
 from lit_infer.tasks import Row
+
+Notes = tuple[str, ...]
+"""Names in `images.notes.NOTES`."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -69,13 +72,14 @@ class RunOutputs:
                 parts.append(self._thumbnails)
             self._partial = Partial(folder, parts)
 
-    def resumed(self, items: Iterator[Item]) -> Iterator[tuple[Item, Row]]:
+    def resumed(self, items: Iterator[Item]) -> Iterator[tuple[Item, Row, Notes]]:
         """The rows of the earlier run, each with its item, which is taken from `items` and compared."""
         if self._partial is None:
             return
         self._partial.keep_batches(self._batch_size)
-        for row, stamp in zip(self._partial.rows.read(), self._partial.stamps.read(), strict=True):
-            yield _unchanged(row, stamp, next(items, None)), row
+        partial = self._partial
+        for row, stamp, notes in zip(partial.rows.read(), partial.stamps.read(), partial.notes.read(), strict=True):
+            yield _unchanged(row, stamp, next(items, None)), row, notes
 
     def add(self, entry: Entry) -> None:
         """Take one result."""
@@ -97,8 +101,8 @@ class RunOutputs:
         if self._finished or useless:
             resume.remove(self._partial.folder)
 
-    def finish(self) -> None:
-        """Give every output its name, the rows last: until then the run can be resumed."""
+    def finish(self, *, remarks: Sequence[str] = ()) -> None:
+        """Give every output its name, the rows last: until then the run can be resumed. `remarks` go on the page."""
         job = self._job
         if self._sorter is not None:
             self._sorter.finish()
@@ -109,7 +113,7 @@ class RunOutputs:
         if job.report is not None and self._thumbnails is not None:
             # Not beside the final path, where a kill would leave half of it.
             page = self._partial.folder / "report.html"
-            html_report.write(rows.read, self._thumbnails, page, table=self._table)
+            html_report.write(rows.read, self._thumbnails, page, table=self._table, remarks=remarks)
             writers.publish(page, job.report)
         if job.embeddings is not None and self._vectors is not None:
             writers.publish(self._vectors.finish(), job.embeddings)

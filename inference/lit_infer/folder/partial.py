@@ -13,6 +13,7 @@ from typing import Protocol
 
 from lit_infer.folder.loading import LoadedItem
 from lit_infer.folder.writers import encoded
+from lit_infer.images.notes import NOTES
 from lit_infer.predictions import Prediction
 from lit_infer.tasks import Row
 
@@ -58,7 +59,7 @@ class Growing:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = path.open("ab")
+        self._file = open(path, "ab", opener=_without_links)  # noqa: SIM115 - `close` closes it
 
     @property
     def size(self) -> int:
@@ -82,6 +83,10 @@ class Growing:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _without_links(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 class RowsFile:
@@ -161,6 +166,39 @@ class Stamps:
         self.file.close()
 
 
+class NotesFile:
+    """`notes.bin`: a byte for each row, with a bit for each note of its image."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = Growing(folder / "notes.bin")
+
+    def count(self) -> int:
+        """The number of rows."""
+        return self.file.size
+
+    def read(self) -> Iterator[tuple[str, ...]]:
+        """The names of each row's notes."""
+        with self.file.path.open("rb") as file:
+            for byte in iter(lambda: file.read(1), b""):
+                yield tuple(name for bit, name in enumerate(NOTES) if byte[0] >> bit & 1)
+
+    def keep(self, rows: int) -> None:
+        """Cut the file after that many rows."""
+        self.file.cut(rows)
+
+    def add(self, entry: Entry) -> None:
+        """Take the notes of a row's image."""
+        self.file.add(bytes([sum(1 << bit for bit, name in enumerate(NOTES) if name in entry.prediction.notes)]))
+
+    def commit(self) -> None:
+        """Flush what was added to disk."""
+        self.file.commit()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()
+
+
 class Partial:
     """The folder, open and locked, and its parts."""
 
@@ -168,7 +206,8 @@ class Partial:
         self.folder = folder
         self.rows = RowsFile(folder)
         self.stamps = Stamps(folder)
-        self.parts: tuple[PartialFile, ...] = (*more, self.stamps, self.rows)  # the rows last
+        self.notes = NotesFile(folder)
+        self.parts: tuple[PartialFile, ...] = (*more, self.stamps, self.notes, self.rows)  # the rows last
         self._committed = time.monotonic()
 
     def keep_batches(self, batch_size: int) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
+from lit_infer.folder import remarks
 from lit_infer.folder.tally import Summary
 from lit_infer.tasks import Row
 from lit_infer.tasks.choices import most_common
@@ -38,6 +39,7 @@ def summary_lines(summary: Summary, *, written: Mapping[str, Path | None]) -> li
     lines = [_speed(summary), *summary.answers.lines()]
     if summary.codes:
         lines.append(f"errors: {most_common(summary.codes)}")
+    lines += remarks.lines(summary.skipped, summary.notes)
     if work := sum(summary.stages.values()):
         shares = ", ".join(f"{stage} {seconds / work:.0%}" for stage, seconds in summary.stages.items())
         lines.append(f"work: {shares}")

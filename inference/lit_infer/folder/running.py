@@ -3,28 +3,30 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from msgspec.structs import replace
 
+from lit_infer import progress
+from lit_infer.batching.sizes import check_images, is_joined
 from lit_infer.errors import NotFoundError, UsageError
-from lit_infer.folder import loading
+from lit_infer.folder import loading, remarks
 from lit_infer.folder.job import DEFAULT_TOP_K, Job
 from lit_infer.folder.loading import LoadedItem
 from lit_infer.folder.outputs import opened
 from lit_infer.folder.partial import Entry
-from lit_infer.folder.search import Search, suffixes
+from lit_infer.folder.search import Search
 from lit_infer.folder.sources import FileSource, Inputs, Item
 from lit_infer.folder.table import Table
 from lit_infer.folder.tally import Summary, Tally
-from lit_infer.images import ImageInput
+from lit_infer.images import SUFFIXES, ImageInput, suffixes
 from lit_infer.predictions import Prediction
 from lit_infer.predictor import Predictor
 from lit_infer.tasks import Row
 
 
-def list_images(paths: Sequence[Path]) -> list[Path]:
+def list_images(paths: Sequence[Path], suffixes: frozenset[str] = SUFFIXES) -> list[Path]:
     """Files as given and, below folders, files with an image's suffix; sorted per folder, each once.
 
     Hidden files and folders are left out. Raises NotFoundError for a path that does not exist and for a folder
@@ -32,9 +34,9 @@ def list_images(paths: Sequence[Path]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for path in paths:
-        below = list(Search(path).files()) if path.is_dir() else [path]
+        below = list(Search(path, suffixes=suffixes).files()) if path.is_dir() else [path]
         if not below:
-            raise NotFoundError(f"no images below {path}/ (looked for {suffixes()})")
+            raise NotFoundError(f"no images below {path}/ (looked for {' '.join(sorted(suffixes))})")
         if not path.exists():
             raise NotFoundError(f"no such file or folder: {path}")
         for image in below:
@@ -62,27 +64,42 @@ def run_job(
     """Predict each image of the inputs, in order; `each` is called with each row as soon as it is ready.
 
     Every output appears under its name when it is complete. A run that ends early keeps its results, and the
-    same job with `resume` continues from there. Raises GateError if too many images failed.
+    same job with `resume` continues from there. Raises GateError if too many images failed, and NotFoundError if the
+    inputs name no image at all: then nothing is touched.
     """
     started = time.perf_counter()
+    inputs = inputs.of(suffixes(predictor.manifest.preprocess))
+    check_images(predictor.manifest, job.batch_size or predictor.batch_size)
+    if is_joined(predictor.manifest):
+        progress.note("one image per run: an answer of this model depends on the other images of its batch")
     table = Table.of(predictor.manifest, timings=job.timings)
-    tally, items = Tally(table), iter(inputs)
+    tally, items = Tally(table), _some(inputs)
     with opened(job, inputs, predictor, table) as outputs:
-        for item, line in outputs.resumed(items):
-            tally.add(line, truth=item.truth)
+        for item, line, notes in outputs.resumed(items):
+            tally.add(line, truth=item.truth, notes=notes)
             each(line)
         tally.resumed = tally.count
         for loaded, prediction in _predictions(predictor, items, job, is_resumed=tally.count > 0):
             made = time.perf_counter()
             line = table.row(prediction)
             outputs.add(Entry(tally.count, line, prediction, loaded))
-            tally.add(line, truth=loaded.item.truth)
+            tally.add(line, truth=loaded.item.truth, notes=prediction.notes)
             tally.add_time(prediction.timings, read_ms=loaded.read_ms, write=time.perf_counter() - made)
             each(line)
             if job.max_errors is not None:
                 job.max_errors.check(failed=tally.failed, count=tally.count)
-        outputs.finish()
-    return tally.summary(seconds=time.perf_counter() - started)
+        skipped = inputs.skipped()
+        outputs.finish(remarks=remarks.lines(skipped, tally.notes))
+    return tally.summary(seconds=time.perf_counter() - started, skipped=skipped)
+
+
+def _some(inputs: Inputs) -> Iterator[Item]:
+    """The items, of which there is at least one."""
+    items = iter(inputs)
+    first = next(items, None)
+    if first is None:
+        raise NotFoundError(f"nothing to predict: there are no images in {inputs.named()}")
+    return chain([first], items)
 
 
 def _predictions(

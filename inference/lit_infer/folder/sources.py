@@ -5,8 +5,9 @@ Nothing is collected first: the first image is available while a folder of a mil
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import IO, Protocol
@@ -15,6 +16,8 @@ from lit_infer.errors import InputError
 from lit_infer.folder import archives, cloud
 from lit_infer.folder.cloud import Remote
 from lit_infer.folder.search import MAGIC, Search
+from lit_infer.folder.skipped import Skipped
+from lit_infer.images import SUFFIXES
 
 Content = Path | Remote | archives.Read | InputError
 
@@ -61,10 +64,12 @@ class Folder:
     """The images below a folder, or those that a glob matches."""
 
     search: Search
+    skipped: Skipped = field(default_factory=Skipped, compare=False, repr=False)
 
     def items(self) -> Iterator[Item]:
         """Sorted within each folder; a folder that cannot be listed is an item with an error."""
-        for found in self.search.files():
+        self.skipped.clear()
+        for found in self.search.files(self.skipped):
             if isinstance(found, Path):
                 yield Item(found.as_posix(), found)
             else:
@@ -103,12 +108,18 @@ class Archive:
     """The images in a tar or zip file, on disk or at a URL."""
 
     name: str
+    skipped: Skipped = field(default_factory=Skipped, compare=False, repr=False)
+    suffixes: frozenset[str] = field(default=SUFFIXES, repr=False)
 
     def items(self) -> Iterator[Item]:
         """In the archive's order. If it is damaged, the last item carries the error."""
+        self.skipped.clear()
+        yield from self._items(self.skipped)
+
+    def _items(self, skipped: Skipped) -> Iterator[Item]:
         try:
             with _open(self.name) as file:
-                for member in archives.members(file, self.name):
+                for member in archives.members(file, self.name, skipped, self.suffixes):
                     yield Item(f"{self.name}/{member.name}", member.read, member.truth)
         except (InputError, OSError) as error:
             reason = error if isinstance(error, InputError) else InputError(str(error), code="unreadable")
@@ -118,7 +129,7 @@ class Archive:
         """Counted from a zip's directory; a tar would have to be read."""
         if not self.name.lower().endswith(archives.ZIP) or cloud.is_url(self.name):
             return None
-        return sum(1 for _ in self.items())
+        return sum(1 for _ in self._items(Skipped()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +137,13 @@ class Bucket:
     """The images below a URL, or those that a URL's glob matches."""
 
     url: str
+    skipped: Skipped = field(default_factory=Skipped, compare=False, repr=False)
+    suffixes: frozenset[str] = field(default=SUFFIXES, repr=False)
 
     def items(self) -> Iterator[Item]:
         """Sorted within each folder."""
-        return (Item(url, Remote(url)) for url in cloud.listing(self.url))
+        self.skipped.clear()
+        return (Item(url, Remote(url)) for url in cloud.listing(self.url, self.skipped, self.suffixes))
 
     def count(self) -> None:
         """None: listing a bucket twice costs too much."""
@@ -171,6 +185,10 @@ class Inputs:
             else:
                 folders.setdefault(source.search.root, []).append(source.search)
 
+    def of(self, suffixes: frozenset[str]) -> "Inputs":
+        """The same, where other files below folders and in archives are images."""
+        return Inputs([_of(source, suffixes) for source in self.sources])
+
     def count(self) -> int | None:
         """About how many images there are (repeats count); None if that would take reading them."""
         total = 0
@@ -194,9 +212,27 @@ class Inputs:
         """The folders that are searched, where nothing may be written during the run."""
         return (source.search.root for source in self.sources if isinstance(source, Folder))
 
+    def skipped(self) -> Mapping[str, int]:
+        """Files that the sources held and that are no images, by suffix, as far as the items have been taken."""
+        found: Counter[str] = Counter()
+        for source in self.sources:
+            if isinstance(source, Folder | Archive | Bucket):
+                found.update(source.skipped.counts())
+        return dict(found.most_common())
+
+    def named(self) -> str:
+        """The arguments, for messages."""
+        return ", ".join(map(_name, self.sources))
+
     def facts(self) -> list[str]:
         """Each argument, with size and date of lists and archives: equal for two runs over the same inputs."""
         return [_fact(source) for source in self.sources]
+
+
+def _of(source: ImageSource, suffixes: frozenset[str]) -> ImageSource:
+    if isinstance(source, Folder):
+        return replace(source, search=replace(source.search, suffixes=suffixes))
+    return replace(source, suffixes=suffixes) if isinstance(source, Archive | Bucket) else source
 
 
 def split_lines(file: IO[bytes]) -> Iterator[str]:
@@ -235,6 +271,19 @@ def _came_before(path: Path, files: set[Path], folders: dict[Path, list[Search]]
 
 def _open(name: str) -> IO[bytes]:
     return cloud.open_url(name) if cloud.is_url(name) else Path(name).open("rb")
+
+
+def _name(source: ImageSource) -> str:
+    match source:
+        case FileSource(path):
+            return path.as_posix()
+        case Folder(search=search):
+            return str(search)
+        case Listed(path):
+            return "standard input" if path is None else f"@{path}"
+        case Archive(name=name) | Bucket(url=name) | Url(url=name):
+            return name
+    return str(source)
 
 
 def _fact(source: ImageSource) -> str:

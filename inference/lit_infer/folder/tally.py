@@ -29,6 +29,10 @@ class Summary:
     stages: Mapping[str, float]
     """Seconds of work in each stage, summed over the threads."""
     table: Table
+    skipped: Mapping[str, int]
+    """Files that are no images, by suffix."""
+    notes: Mapping[str, int]
+    """Images that have something that was not used, by the name of the note."""
     first: Sequence[Row]
     first_failed: Sequence[Row]
 
@@ -44,14 +48,18 @@ class Tally:
         self.count = self.failed = self.resumed = 0
         self._table = table
         self._answers = table.task.tally(table.reading)
+        self.notes: Counter[str] = Counter()
+        """Images per note."""
         self._codes: Counter[str] = Counter()
         self._stages = dict.fromkeys((*STAGES, "write"), 0.0)
         self._first: list[Row] = []
         self._first_failed: list[Row] = []
 
-    def add(self, row: Row, *, truth: str | None = None) -> None:
+    def add(self, row: Row, *, truth: str | None = None, notes: Sequence[str] = ()) -> None:
         """Count one row; `truth` is its class by its source, an index or label."""
         self.count += 1
+        if notes:
+            self.notes.update(notes)
         failed = row["error"] is not None
         if len(kept := self._first_failed if failed else self._first) < SHOWN:
             kept.append(row)
@@ -69,7 +77,7 @@ class Tally:
             for stage in STAGES:
                 self._stages[stage] += getattr(timings, f"{stage}_ms") / 1000
 
-    def summary(self, *, seconds: float) -> Summary:
+    def summary(self, *, seconds: float, skipped: Mapping[str, int] | None = None) -> Summary:
         """The result so far."""
         return Summary(
             count=self.count,
@@ -80,6 +88,8 @@ class Tally:
             codes=self._codes,
             stages=self._stages,
             table=self._table,
+            skipped=skipped or {},
+            notes=self.notes,
             first=self._first,
             first_failed=self._first_failed,
         )

@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lit_infer.images.limits import DEFAULT_LIMITS, FORMATS, Limits
     from lit_infer.images.pixels import (
+        EVERY_SUFFIX,
         SUFFIXES,
         ImageInput,
         Pixels,
         decode,
         prepare,
-        prepare_timed,
+        prepare_noted,
         read,
+        suffixes,
         transform,
     )
 
 __all__ = [
     "DEFAULT_LIMITS",
+    "EVERY_SUFFIX",
     "FORMATS",
     "SUFFIXES",
     "ImageInput",
@@ -28,8 +31,9 @@ __all__ = [
     "Pixels",
     "decode",
     "prepare",
-    "prepare_timed",
+    "prepare_noted",
     "read",
+    "suffixes",
     "transform",
 ]
 

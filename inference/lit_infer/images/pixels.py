@@ -5,25 +5,32 @@ decoded by simplejpeg, twice as fast as Pillow with the same pixels; everything 
 which training used and which therefore decides.
 """
 
-import io
+import importlib.util
 import os
 import stat
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from lit_infer.errors import InputError
+from lit_infer.errors import InputError, LitError
+from lit_infer.images.decoders import DECODERS, STORED
+from lit_infer.images.header import check_scans, open_header
 from lit_infer.images.limits import DEFAULT_LIMITS, FORMATS, Limits
-from lit_infer.images.preprocess import Step
+from lit_infer.images.notes import noticed
+from lit_infer.images.pictures import Picture, in_dtype, to_array
+from lit_infer.images.preprocess import Step, dtype, reading
+from lit_infer.images.resampling import kernel
 from lit_infer.images.steps import apply
+from lit_infer.images.values import MOST_CHANNELS
 
 __all__ = [
     "DEFAULT_LIMITS",
+    "EVERY_SUFFIX",
     "FORMATS",
     "SUFFIXES",
     "ImageInput",
@@ -31,65 +38,122 @@ __all__ = [
     "Pixels",
     "decode",
     "prepare",
-    "prepare_timed",
+    "prepare_noted",
     "read",
+    "suffixes",
     "transform",
 ]
 
-ImageInput = str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]
-Pixels = NDArray[np.uint8]  # [height, width, channels]
+ImageInput = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Image.Image | NDArray[Any]
+Pixels = NDArray[Any]  # [height, width, channels], of uint8, or of uint16 or float32 where the steps say so
 
 # The files that a folder is searched for.
-SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+SUFFIXES = frozenset(
+    ".avif .bmp .gif .jfif .jpe .jpeg .jpg .pgm .png .ppm .tif .tiff .webp".split()  # noqa: SIM905 - a line
+) | (frozenset({".heic", ".heif"}) if importlib.util.find_spec("pillow_heif") else frozenset())
+
+_ARRAYS = frozenset({".npy"})
+EVERY_SUFFIX = SUFFIXES | _ARRAYS
+"""Of the files that some model can read."""
 
 # By a JPEG's colour space: the image's mode, and the layout in which Pillow keeps such pixels, so that it only copies
 # them: simplejpeg's name for it, and Pillow's.
 _KEPT = {"YCbCr": ("RGB", "RGBX", "RGBX"), "Gray": ("L", "GRAY", "L")}
+_OF_ARRAYS = {"RGB": "RGB", "L": "GRAY"}
 
 
 def prepare(item: ImageInput, *, steps: Sequence[Step], channels: int, limits: Limits = DEFAULT_LIMITS) -> Pixels:
-    """One image as uint8 [height, width, channels], preprocessed as in training.
+    """One image as [height, width, channels], preprocessed as in training: uint8, unless the steps say otherwise.
 
-    `item`: a path, an encoded image's bytes, a PIL image, or a uint8 array [height, width(, channels)], RGB.
+    `item`: a path, an encoded image's bytes or an open file of them, a PIL image, or an array
+    [height, width(, channels)]: uint8 in RGB, or whatever the files hold where they are read unchanged.
     Raises InputError, with a stable `code`, for what cannot be read or is over a limit.
     """
-    return prepare_timed(item, steps=steps, channels=channels, limits=limits)[0]
+    return prepare_noted(item, steps=steps, channels=channels, limits=limits)[0]
 
 
-def prepare_timed(
+def prepare_noted(
     item: ImageInput, *, steps: Sequence[Step], channels: int, limits: Limits = DEFAULT_LIMITS
-) -> tuple[Pixels, tuple[float, float, float]]:
-    """As `prepare`, with the milliseconds that reading, decoding and transforming took."""
+) -> tuple[Pixels, tuple[float, float, float], tuple[str, ...]]:
+    """As `prepare`, with the milliseconds that reading, decoding and transforming took, and the names of its notes."""
     started = time.perf_counter()
     data = read(item, limits=limits)
     read_at = time.perf_counter()
     image = decode(data, steps=steps, limits=limits)
+    noted = noticed(data, image, turns=_turns(steps), read=reading(steps))
     decoded_at = time.perf_counter()
     pixels = transform(image, steps=steps, channels=channels, limits=limits)
     done_at = time.perf_counter()
-    return pixels, ((read_at - started) * 1e3, (decoded_at - read_at) * 1e3, (done_at - decoded_at) * 1e3)
+    took = ((read_at - started) * 1e3, (decoded_at - read_at) * 1e3, (done_at - decoded_at) * 1e3)
+    return pixels, took, noted
 
 
-def read(item: ImageInput, *, limits: Limits = DEFAULT_LIMITS) -> bytes | Image.Image | NDArray[np.uint8]:
-    """The bytes behind a path; anything else unchanged."""
-    return _read(item, limits) if isinstance(item, str | os.PathLike) else item
+def read(item: ImageInput, *, limits: Limits = DEFAULT_LIMITS) -> bytes | Picture:
+    """The bytes behind a path, of an open file or of another kind of bytes; anything else unchanged."""
+    if isinstance(item, str | os.PathLike):
+        return _read(item, limits)
+    if isinstance(item, bytearray | memoryview):
+        return _copied(item, limits)
+    return _read_open(item, limits) if hasattr(item, "read") else item
 
 
-def decode(
-    item: bytes | Image.Image | NDArray[np.uint8], *, steps: Sequence[Step], limits: Limits = DEFAULT_LIMITS
-) -> Image.Image:
-    """An image with its pixels in memory. `steps` say whether its EXIF block is needed."""
+def decode(item: bytes | Picture, *, steps: Sequence[Step], limits: Limits = DEFAULT_LIMITS) -> Picture:
+    """An image with its pixels in memory. `steps` say how it is read, and whether its EXIF block is needed."""
+    read = reading(steps)
     if isinstance(item, bytes):
         limits.check_bytes(len(item))
-        keeps_exif = any(step.kind == "exif_transpose" for step in steps)
-        return _decode(item, limits=limits, keep_exif=keeps_exif)
-    return _loaded(item, limits) if isinstance(item, Image.Image) else _from_array(item, limits)
+        if read is not None and read.library in DECODERS:
+            return DECODERS[read.library](_not_empty(item), read, limits)
+        return _decode(item, limits=limits, keep_exif=_turns(steps), as_array=read is None and kernel.is_built())
+    if isinstance(item, Image.Image):
+        return _loaded(item, limits)
+    return _as_stored(item, limits) if read is not None and read.mode == "unchanged" else _from_array(item, limits)
 
 
-def transform(image: Image.Image, *, steps: Sequence[Step], channels: int, limits: Limits = DEFAULT_LIMITS) -> Pixels:
+def suffixes(steps: Sequence[Step]) -> frozenset[str]:
+    """Of the files that a folder is searched for: those that the steps can read."""
+    read = reading(steps)
+    return _ARRAYS if read is not None and read.library == "numpy" else SUFFIXES
+
+
+def _turns(steps: Sequence[Step]) -> bool:
+    """Whether the EXIF block is needed, which only a slower decoder reads."""
+    return any(step.kind == "exif_transpose" for step in steps)
+
+
+def transform(image: Picture, *, steps: Sequence[Step], channels: int, limits: Limits = DEFAULT_LIMITS) -> Pixels:
     """Apply the steps; the resulting array may be read-only."""
-    done = apply(steps, image, channels=channels, limits=limits)
-    return np.asarray(done).reshape(done.height, done.width, channels)
+    try:
+        done = to_array(apply(steps, image, channels=channels, limits=limits))
+    except LitError:
+        raise
+    except Exception as error:  # Pillow converts between most modes, not all, and pads only what fits into memory
+        raise InputError(f"cannot be converted: {_reason(error)}", code="undecodable") from None
+    if done.shape[2] != channels:
+        message = f"has {done.shape[2]} channels after preprocessing; the model takes {channels}"
+        raise InputError(message, code="bad_shape")
+    return in_dtype(done, dtype(steps))
+
+
+def _copied(item: bytearray | memoryview, limits: Limits) -> bytes:
+    view = memoryview(item)
+    if view.itemsize != 1:
+        raise InputError(f"expected bytes, not a memoryview of {view.format!r}", code="bad_type")
+    limits.check_bytes(view.nbytes)
+    return bytes(view)
+
+
+def _read_open(file: Any, limits: Limits) -> bytes:
+    """What is left of an open file; it is not closed."""
+    try:
+        data = file.read(limits.max_bytes + 1)
+    except Exception as error:  # a file object may be anybody's: a response, a pipe, a closed file
+        raise InputError(f"cannot be read: {_reason(error)}", code="unreadable") from None
+    if not isinstance(data, bytes):
+        message = f"expected a file opened in binary mode ('rb'); this one gives {type(data).__name__}"
+        raise InputError(message, code="bad_type")
+    limits.check_bytes(len(data))
+    return data
 
 
 def _read(path: str | os.PathLike[str], limits: Limits) -> bytes:
@@ -103,21 +167,37 @@ def _read(path: str | os.PathLike[str], limits: Limits) -> bytes:
     except InputError:
         raise
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a zero byte in the name
-        raise InputError("no such file", code="not_found") from None
+        raise InputError(_missing(os.fspath(path)), code="not_found") from None
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", code="unreadable") from None
 
 
-def _decode(data: bytes, *, limits: Limits, keep_exif: bool) -> Image.Image:
-    if not data:
-        raise InputError("the file is empty", code="empty")
-    if not keep_exif and "JPEG" in limits.formats and (image := _decode_jpeg(data, limits)) is not None:
-        return image
+def _missing(path: str) -> str:
+    if "://" in path or path.startswith("data:"):
+        return "a URL, and only paths are opened: fetch it and give its bytes, or name it to lit-infer"
+    return "no such file"
+
+
+def _decode(data: bytes, *, limits: Limits, keep_exif: bool, as_array: bool) -> Picture:
+    _not_empty(data)
+    if not keep_exif and "JPEG" in limits.formats:
+        image = _decode_jpeg(data, limits, as_array=as_array)
+        if image is not None:
+            return image
     return _decode_pillow(data, limits)
 
 
-def _decode_jpeg(data: bytes, limits: Limits) -> Image.Image | None:
-    """A JPEG's pixels by simplejpeg, or None for a file that Pillow should decode instead."""
+def _not_empty(data: bytes) -> bytes:
+    if not data:
+        raise InputError("the file is empty", code="empty")
+    return data
+
+
+def _decode_jpeg(data: bytes, limits: Limits, *, as_array: bool) -> Picture | None:
+    """A JPEG's pixels by simplejpeg, or None for a file that Pillow should decode instead.
+
+    The kernel takes arrays as they are; Pillow takes images, whose pixels have four bytes.
+    """
     if data[:2] != b"\xff\xd8":
         return None
     try:
@@ -125,13 +205,19 @@ def _decode_jpeg(data: bytes, limits: Limits) -> Image.Image | None:
     except ValueError:
         return None
     limits.check_pixels(width, height)
+    limits.check_ratio(width, height, len(data))
+    check_scans(data, width, height, limits)
     if colorspace not in _KEPT:
         return None
     mode, decoded_as, kept_as = _KEPT[colorspace]
     try:
-        pixels = simplejpeg.decode_jpeg(data, colorspace=decoded_as, strict=True)
+        pixels: NDArray[Any] = simplejpeg.decode_jpeg(
+            data, colorspace=_OF_ARRAYS[mode] if as_array else decoded_as, strict=True
+        )
     except ValueError:
         return None
+    if as_array:
+        return pixels
     image = Image.new(mode, (width, height), None)  # not filled with zeros first, as `Image.frombytes` would
     image.frombytes(pixels, "raw", kept_as)
     return image
@@ -139,19 +225,18 @@ def _decode_jpeg(data: bytes, limits: Limits) -> Image.Image | None:
 
 def _decode_pillow(data: bytes, limits: Limits) -> Image.Image:
     try:
-        image = Image.open(io.BytesIO(data), formats=limits.formats)
-        limits.check_pixels(image.width, image.height)
+        image = open_header(data, limits)
         image.load()
     except InputError:
         raise
-    except UnidentifiedImageError:
-        message = f"not an image in a known format ({', '.join(limits.formats)})"
-        raise InputError(message, code="unknown_format") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(f"too many pixels: {error}", code="too_many_pixels") from None
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, …
-        raise InputError(f"cannot be decoded: {error}", code="undecodable") from None
+        raise InputError(f"cannot be decoded: {_reason(error)}", code="undecodable") from None
     return image
+
+
+def _reason(error: Exception) -> str:
+    """One line, also for errors without words, such as MemoryError."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def _loaded(image: Image.Image, limits: Limits) -> Image.Image:
@@ -161,14 +246,15 @@ def _loaded(image: Image.Image, limits: Limits) -> Image.Image:
     try:
         image.load()
     except Exception as error:
-        raise InputError(f"cannot be decoded: {error}", code="undecodable") from None
+        raise InputError(f"cannot be decoded: {_reason(error)}", code="undecodable") from None
     return image
 
 
 def _from_array(array: Any, limits: Limits) -> Image.Image:
     if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
         found = getattr(array, "dtype", type(array).__name__)
-        raise InputError(f"expected a path, bytes, a PIL image or a uint8 array, not {found}", code="bad_type")
+        message = f"expected a path, bytes, an open file, a PIL image or a uint8 array, not {found}"
+        raise InputError(message, code="bad_type")
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if 0 in array.shape or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)):
@@ -178,3 +264,18 @@ def _from_array(array: Any, limits: Limits) -> Image.Image:
         )
     limits.check_pixels(array.shape[1], array.shape[0])
     return Image.fromarray(np.ascontiguousarray(array))
+
+
+def _as_stored(array: Any, limits: Limits) -> NDArray[Any]:
+    """An array as a file that is read unchanged would give it."""
+    if not isinstance(array, np.ndarray) or array.dtype not in STORED:
+        found = getattr(array, "dtype", type(array).__name__)
+        raise InputError(
+            f"expected a path, bytes, a PIL image or an array of {', '.join(STORED)}, not {found}", code="bad_type"
+        )
+    array = array[:, :, None] if array.ndim == 2 else array
+    if array.ndim != 3 or 0 in array.shape or array.shape[2] > MOST_CHANNELS:
+        raise InputError(f"expected an array of [height, width(, channels)], not {list(array.shape)}", code="bad_shape")
+    limits.check_pixels(array.shape[1], array.shape[0])
+    kept: NDArray[Any] = array
+    return kept

@@ -2,12 +2,13 @@
 
 import os
 import re
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from lit_infer import console
+from lit_infer import console, limit_options, streams
 from lit_infer.errors import UsageError, require
 
 if TYPE_CHECKING:
@@ -32,9 +33,15 @@ _EXAMPLES = """Examples:
 
 _MODELS = "Bundle, graph file or reference; name=MODEL names it. Default: $LIT_MODEL, or the newest bundle."
 _HOST = "Address to listen on; 0.0.0.0 for all."
+_UDS = "Listen for HTTP on this unix socket instead of --host and --port."
+_ROOT_PATH = "The path below which a proxy offers the server; requests work with and without it."
+_CORS = "Let pages of this origin send requests, such as https://app.example.org; * for all. May be repeated."
 _GRPC_PORT = "0: any free port. Default: the one after --port."
 _DELAY = "How long a batch waits to fill up, such as 2ms; 0: not at all."
 _PROCESSES = "Run each model in N processes of its own, so that a crash does not take the server down."
+_IMAGE_LIMIT = "How long preparing one image may take; then it fails alone."
+_HANG_LIMIT = "How long the engine may take for a batch; then it is replaced, like one that has crashed."
+_OPEN_LIMIT = "Refuse a model that takes longer or more memory to be opened, such as 60s,4G: tried in a process first."
 _WATCH = "How often to check whether aliases have moved, such as 30s; the server switches to the new version."
 _CANARY = (
     "Answer this share of the requests without a version with another version; NAME=MODEL=10% with several models."
@@ -51,6 +58,9 @@ def serve(
     models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help=_MODELS)] = None,
     host: Annotated[str, typer.Option(help=_HOST)] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 8000,
+    uds: Annotated[Path | None, typer.Option(metavar="PATH", help=_UDS)] = None,
+    root_path: Annotated[str, typer.Option(metavar="/PREFIX", help=_ROOT_PATH)] = "",
+    cors_origin: Annotated[list[str] | None, typer.Option(metavar="ORIGIN", help=_CORS)] = None,
     grpc_port: Annotated[int | None, typer.Option(min=0, max=65535, help=_GRPC_PORT)] = None,
     no_grpc: Annotated[bool, typer.Option("--no-grpc", help="HTTP only.")] = False,
     max_batch: Annotated[str, typer.Option(metavar="N|auto", help="The most rows of one run of the graph.")] = "auto",
@@ -61,10 +71,17 @@ def serve(
     max_queue: Annotated[int, typer.Option(min=1, help="Items that may wait; further ones get 503 at once.")] = 1024,
     max_body: Annotated[int, typer.Option(min=1, metavar="MIB", help="The largest request body, in MiB.")] = 16,
     max_connections: Annotated[int, typer.Option(min=1, help="Connections that may be open at once.")] = 1024,
+    max_bytes: limit_options.MaxBytes = None,
+    max_pixels: limit_options.MaxPixels = None,
+    max_side: limit_options.MaxSide = None,
+    max_scans: limit_options.MaxScans = None,
     device: Annotated[str, typer.Option(help=console.DEVICE_HELP)] = "auto",
     engine: Annotated[str, typer.Option(help="auto, or the format to run, such as onnx.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Cores to use. Default: all.")] = None,
     processes: Annotated[int | None, typer.Option(min=1, metavar="N", help=_PROCESSES)] = None,
+    image_limit: Annotated[str, typer.Option(metavar="TIME", help=_IMAGE_LIMIT)] = "10s",
+    hang_limit: Annotated[str, typer.Option(metavar="TIME", help=_HANG_LIMIT)] = "60s",
+    open_limit_: Annotated[str | None, typer.Option("--open-limit", metavar="TIME[,SIZE]", help=_OPEN_LIMIT)] = None,
     watch: Annotated[str | None, typer.Option(metavar="TIME", help=_WATCH)] = None,
     canary: Annotated[list[str] | None, typer.Option(metavar="MODEL=10%", help=_CANARY)] = None,
     model_control: Annotated[
@@ -84,24 +101,31 @@ def serve(
     Every model is opened, checked against its golden answers and warmed up before the first request. On SIGTERM
     and Ctrl-C the server answers the requests it has accepted, then exits with 0.
     """
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # whoever reads the log may leave; the server stays
+    streams.wait_for_nobody()  # or stop reading
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # read at import; its core's lines do not fit our log's format
     for module in ("starlette", "uvicorn", "httptools", "prometheus_client", *(() if no_grpc else _GRPC)):
         require(module, extra="serve", purpose="lit-serve")
     from lit_infer.server import auth
-    from lit_infer.server.listeners import open_listeners, read_tls
+    from lit_infer.server.listeners import open_listeners, plain_host, read_tls
     from lit_infer.server.models import canary as canaries
+    from lit_infer.server.models import hanging, memory, open_limit
     from lit_infer.server.models import watch as watching
+    from lit_infer.server.models.hanging import HangLimits
     from lit_infer.server.models.opening import Opening
     from lit_infer.server.models.repository import Repository
     from lit_infer.server.settings import MIB, Settings
     from lit_infer.server.telemetry import log_setup, trace_setup
     from lit_infer.server.telemetry.access_log import AccessLog
 
+    memory.return_large_blocks()
     settings = Settings(
         max_body=max_body * MIB,
         max_connections=max_connections,
         timeout=seconds(timeout, "--timeout"),
         keys=auth.read_keys(api_key_file),
+        root_path=root_path,
+        cors_origins=tuple(cors_origin or ()),
         explicit_control=model_control == "explicit",
     )
     opening = Opening(
@@ -112,6 +136,9 @@ def serve(
         max_delay=seconds(max_delay, "--max-delay"),
         max_items=max_queue,
         processes=processes or 0,
+        limits=limit_options.limits(max_bytes=max_bytes, max_pixels=max_pixels, max_side=max_side, max_scans=max_scans),
+        open_limit=None if open_limit_ is None else open_limit.parse(open_limit_),
+        hang_limits=HangLimits(seconds(image_limit, "--image-limit"), seconds(hang_limit, "--hang-limit")),
     )
     every = None if watch is None else seconds(watch, "--watch")
     tls, second_port = read_tls(tls_cert, tls_key), _second_port(port, grpc_port, no_grpc=no_grpc)
@@ -120,12 +147,16 @@ def serve(
         raise UsageError(
             "--watch needs a model referred to by an alias, such as local/digits/digits-cnn-export:production"
         )
-    if host not in _LOOPBACK and not settings.keys:
+    if uds is None and plain_host(host) not in _LOOPBACK and not settings.keys:
         console.note(f"note: no API key is required, so anyone who can reach {host} is served. See --api-key-file")
     log_setup.start(console.err)
     tracing = trace_setup.start(asked=trace)
-    listeners = open_listeners(host, port, second_port, tls=tls)
-    repository = Repository(asked, opening)
+    listeners = open_listeners(host, port, second_port, tls=tls, uds=uds)
+    try:
+        repository = Repository(asked, opening)
+    except BaseException:
+        listeners.remove()
+        raise
     try:
         for slot in repository.slots:
             console.note(f"{slot.name} version {slot.version} is ready: {canaries.describe(slot.source)}")
@@ -133,9 +164,11 @@ def serve(
             watching.start(repository, every=every)
         _serve(repository, settings, listeners, access=None if quiet else AccessLog(), tracing=tracing)
     finally:
+        listeners.remove()
         repository.close()
         if tracing is not None:
             tracing.close()
+    hanging.end_process_if_needed()
 
 
 def _sources(models: list[str] | None, canary: list[str] | None) -> "tuple[ModelSource, ...]":
@@ -189,7 +222,10 @@ def _say_started(listeners: "Listeners") -> None:
     if listeners.grpc is not None:
         console.note(f"serving gRPC on {listeners.grpc_address}")
     console.note(f"serving on {where}")
-    console.note(f"next: curl --data-binary @IMAGE {where}/predict   or open {where}/ in a browser")
+    if listeners.path is not None:
+        console.note(f"next: curl --data-binary @IMAGE --unix-socket {listeners.path} http://localhost/predict")
+    else:
+        console.note(f"next: curl --data-binary @IMAGE {where}/predict   or open {where}/ in a browser")
 
 
 def seconds(text: str, option: str) -> float:

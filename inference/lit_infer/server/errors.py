@@ -8,7 +8,7 @@ LitError
 └── SlowError          a message came too late (grpc.call)     HTTP 408 · DEADLINE_EXCEEDED
 """
 
-from lit_infer.errors import ExpiredError, InputError, LitError
+from lit_infer.errors import ExpiredError, InputError, LitError, OverloadedError
 
 _LONGEST = 600  # characters: a message may quote what the client sent, but not all of it
 
@@ -25,9 +25,14 @@ class ClientGoneError(LitError):
     status = 499
 
 
+def short_of_memory() -> OverloadedError:
+    """The error of a request for which there was not enough memory."""
+    return OverloadedError("there is not enough memory for this request now: try again later, or send less")
+
+
 def status_of(error: Exception) -> int:
     """The HTTP status that the protocol has for an error."""
-    if isinstance(error, ExpiredError):
+    if isinstance(error, ExpiredError | MemoryError):
         return 503  # the protocol has no closer status than "unavailable"
     if isinstance(error, InputError):
         return 400
@@ -38,4 +43,6 @@ def text_of(error: Exception, request_id: str) -> str:
     """The message for the client. For an unexpected error, only where to find it in the log."""
     if isinstance(error, LitError):
         return str(error)[:_LONGEST]
+    if isinstance(error, MemoryError):
+        return str(short_of_memory())
     return f"internal error; the server's log has it as request {request_id}"

@@ -93,7 +93,7 @@ class _Server(Server):
     async def on_tick(self, counter: int) -> bool:
         """Every 0.1 s."""
         if counter % _TICKS_PER_LOOK == 0:
-            guards.close_overdue(self.server_state.connections)
+            self._close_overdue()
         if self._ticks_left >= 0:
             self._ticks_left -= 1
             if self._ticks_left < 0:
@@ -102,7 +102,7 @@ class _Server(Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn does, but serve connections that are still in the backlog, and keep closing slow ones."""
-        background = [asyncio.ensure_future(self._close_overdue())]
+        background = [asyncio.ensure_future(self._keep_closing())]
         grpc_end = asyncio.ensure_future(self._stop_grpc())
         for listener in sockets or []:
             # The kernel resets connections in the backlog when the listener closes: accept them first.
@@ -132,9 +132,12 @@ class _Server(Server):
 
         await asyncio.get_running_loop().connect_accepted_socket(protocol, sock, ssl=self.config.ssl)
 
-    async def _close_overdue(self) -> None:
+    def _close_overdue(self) -> None:
+        guards.close_overdue(self.server_state.connections, max_unread=self._settings.max_unread)
+
+    async def _keep_closing(self) -> None:
         while True:
-            guards.close_overdue(self.server_state.connections)
+            self._close_overdue()
             await asyncio.sleep(0.5)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of handlers

@@ -1,5 +1,6 @@
 """What a server allows and how long it waits. Everything is limited by default."""
 
+import re
 from dataclasses import dataclass
 
 from lit_infer.errors import UsageError
@@ -25,6 +26,8 @@ class Settings:
     """From one message of a gRPC stream to the next."""
     max_connections: int = 1024
     """Connections that are served. Over HTTP, as many again are told that the server is full."""
+    max_unread: int = 256 * MIB
+    """Of answers that clients have not read, over all connections. Above it, those with the most are closed."""
     timeout: float = 10.0
     """The time within which inference must begin. A client can shorten it, but not extend it."""
     accept_delay: float = 1.0
@@ -35,11 +38,20 @@ class Settings:
     """Also after that: how long accepted requests may still take."""
     keys: tuple[bytes, ...] = ()
     """Each of them grants access to everything; without any, no key is required. Health routes never need one."""
+    root_path: str = ""
+    """A prefix of paths that a proxy in front adds, and may or may not remove again."""
+    cors_origins: tuple[str, ...] = ()
+    """Origins whose pages may send requests; "*" is any."""
     explicit_control: bool = False
     """Whether clients may load and unload models."""
 
     def __post_init__(self) -> None:
-        sizes = (self.max_body, self.max_header, self.max_connections)
+        sizes = (self.max_body, self.max_header, self.max_connections, self.max_unread)
         times = (self.header_timeout, self.body_timeout, self.idle_timeout, self.stream_timeout, self.timeout)
+        if self.root_path and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", self.root_path):
+            raise UsageError(f"--root-path {self.root_path!r}: write a path without a slash at its end, as in /models")
+        for origin in self.cors_origins:
+            if not re.fullmatch(r"\*|https?://[^/\s]+", origin):
+                raise UsageError(f"--cors-origin {origin!r}: write an origin as in https://app.example.org, or *")
         if min(sizes) < 1 or min(times) <= 0 or min(self.accept_delay, self.next_request, self.grace) < 0:
             raise UsageError(f"a server's limits must be positive: sizes {sizes}, seconds {times}")

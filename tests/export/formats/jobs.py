@@ -64,6 +64,7 @@ def make_job(*, precision: Precision = "fp32", opset: int = 20, onnx: Path | Non
             outputs=OUTPUTS,
             example=rows(2),
             noise=lambda generator, batch: rows(batch, int(generator.integers(99))),
+            sized=lambda _, sizes: rows(sizes.get("batch", 2)),
             facts=DeploymentFacts(task="tensor"),
             batch=None,
         ),

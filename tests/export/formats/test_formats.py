@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from lit_export import export
-from lit_export.checkpoint import open_checkpoint
 from lit_export.formats import FORMATS, file_name
+from lit_export.front.checkpoint import open_checkpoint
 from lit_export.inspection import inspect
 from lit_infer import manifest
 from lit_infer.engines import ENGINES, HEAD_BYTES, engine_for_content, engine_for_file
@@ -40,7 +40,13 @@ def test_onnx_is_one_file_with_a_dynamic_batch_and_the_documented_names(bundle: 
 
 def test_a_bundle_holds_the_graphs_and_what_describes_them(bundle: Path) -> None:
     graphs = ["model.bin", "model.onnx", "model.pt", "model.pt2", "model.xml"]
-    assert sorted(path.name for path in bundle.iterdir()) == ["golden.npz", "manifest.json", *graphs, "report.md"]
+    assert sorted(path.name for path in bundle.iterdir()) == [
+        "golden.npz",
+        "manifest.json",
+        *graphs,
+        "pixels.npz",
+        "report.md",
+    ]
     listed = {graph.file: graph for graph in manifest.read(bundle).graphs}
     assert listed["model.xml"].companions.keys() == {"model.bin"}
     assert listed["model.xml"].bytes == sum((bundle / name).stat().st_size for name in ("model.xml", "model.bin"))

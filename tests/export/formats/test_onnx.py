@@ -1,17 +1,19 @@
 """lit_export.formats.onnx: both exporters' files, read back. Whole bundles: test_formats."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import onnx
 import pytest
+from torch import Tensor
 
 from lit_export.formats import onnx as written_by
 from lit_export.formats.job import Written
 from lit_infer import manifest
 from lit_infer.engines.opened import MANIFEST_KEY
 from lit_infer.errors import GateError
-from tests.export.formats.jobs import FACTS, assert_runs, make_job
+from tests.export.formats.jobs import FACTS, Mixing, assert_runs, make_job
 
 
 @pytest.fixture(scope="module", params=["dynamo", "legacy"])
@@ -40,6 +42,24 @@ def test_the_graph_tells_nothing_of_its_source(written: Written) -> None:
     parts: list[Any] = [model, model.graph, *model.graph.node, *model.graph.input, *model.graph.initializer]
     assert not [part for part in parts if part.doc_string]
     assert not [part for part in parts[1:] if part.metadata_props]
+
+
+class ByLength(Mixing):
+    """Asks for the number of rows as Python code does, which a run would freeze."""
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, Tensor]:
+        mixed, total = super().forward(*tensors)
+        return mixed.reshape(len(mixed), -1), total.reshape(len(tensors[0]), 4)
+
+
+def test_the_length_of_a_tensor_stays_the_batch(tmp_path: Path) -> None:
+    job = make_job()
+
+    found = written_by.write_dynamo(
+        replace(job, target=replace(job.target, module=ByLength().eval())), tmp_path / "x.onnx"
+    )
+
+    assert_runs(found.path)
 
 
 @pytest.mark.parametrize("limit", [0, 10**9])

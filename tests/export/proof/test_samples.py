@@ -1,12 +1,15 @@
 """lit_export.proof.samples: what a graph is compared on."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 from torch import Tensor, nn
 
 from lit_export.proof.samples import BATCHES, golden, samples
+from lit_infer.errors import ArtifactError
 from lit_infer.manifest import DeploymentFacts, Resize, Step
 from tests.export.formats.jobs import make_job
 from tests.inference.tiny import colour, save
@@ -77,3 +80,22 @@ def test_the_golden_examples_are_the_largest_batch_of_noise_by_name(tmp_path: Pa
     assert list(stored) == ["left", "right", "mixed", "total"]
     assert len(stored["left"]) == max(BATCHES)
     np.testing.assert_array_equal(stored["total"], stored["left"] + stored["right"])
+
+
+class CutsSome(nn.Module):
+    """It cuts one of two sequences to the longest row of its batch."""
+
+    def forward(self, x: Tensor, y: Tensor, lengths: Tensor) -> Tensor:
+        return (x[:, : int(lengths.max())] + y).sum(1)
+
+
+def test_rows_that_are_all_shorter_than_others_are_named_where_a_module_does_not_take_them(tmp_path: Path) -> None:
+    def made(_: np.random.Generator, batch: int) -> tuple[np.ndarray, ...]:
+        long = np.ones((batch, 5), np.float32)
+        return long, long, np.full(batch, 3 if batch == 1 else 5)
+
+    inputs = ("x=5", "y=5", "lengths=:int64:5..5")
+    target = target_for(CutsSome().eval(), DeploymentFacts(task="tensor"), inputs=inputs)
+
+    with pytest.raises(ArtifactError, match=r"no lengths is above 3(?s:.*)--input lengths=:int64:5\.\.5\. Else"):
+        samples(replace(target, noise=made), images=None, scratch=tmp_path)

@@ -89,7 +89,7 @@ def test_one_value_for_each_image_is_no_classification() -> None:
     [
         (lambda scores: scores[..., None], r"answers \[batch, size\] for a batch of images; this one \[2, 3, 1\]"),
         (lambda _: "cat", "the module answers str, not a tensor"),
-        (lambda _: {}, "the module answers NoneType, not a tensor"),
+        (lambda _: {}, "the module answers dict, not a tensor"),
         (lambda scores: scores * float("nan"), "NaN or infinity"),
     ],
 )

@@ -35,3 +35,25 @@ def test_features_are_flattened_after_the_batch_and_one_value_is_a_feature_too(
     expected = [0, 0.2, 1] if size == 3 else [1.2]
     np.testing.assert_allclose(found, [expected] * 2, rtol=1e-6)
     assert torch.from_numpy(found).dtype == torch.float32
+
+
+class Transformer(nn.Module):
+    """Answers its tokens and, if it pools, one vector too."""
+
+    def __init__(self, *, pools: bool) -> None:
+        super().__init__()
+        self.pools = pools
+
+    def forward(self, images: Tensor) -> dict[str, Tensor | None]:
+        tokens = images.flatten(2).transpose(1, 2)
+        return {"last_hidden_state": tokens, "pooler_output": tokens[:, 0] if self.pools else None}
+
+
+def test_the_pooled_features_of_a_transformer_are_taken_and_all_of_its_tokens_only_with_a_word() -> None:
+    pooled, tokens = (target_for(Transformer(pools=pools).eval(), FACTS) for pools in (True, False))
+
+    assert pooled.outputs[0].shape == ("batch", 3)
+    assert "pooler_output is taken, and last_hidden_state left out" in pooled.warnings[0]
+    assert tokens.outputs[0].shape == ("batch", 48)
+    assert tokens.warnings[0].startswith("the module answers 16 x 3 values for each image, and all 48 are its")
+    assert tokens.assumed == tokens.warnings

@@ -121,7 +121,7 @@ def test_a_label_that_nobody_has_and_nobody_is_given_does_not_count() -> None:
     assert scored([[0.9, 0.1, 0.9], [0.1, 0.9, 0.1]], [[1, 0, 0], [0, 1, 0]])["macro F1"] == pytest.approx(2 / 3)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 10_000))
 def test_no_other_threshold_has_a_better_f1(seed: int) -> None:
     generator = np.random.default_rng(seed)

@@ -27,12 +27,12 @@ class Tagger(nn.Module):
         self.embed, self.head = nn.Embedding(50, 8), nn.Linear(8, 3)
         self.example_input_array = {
             "tokens": torch.randint(0, 50, (1, 7)),
-            "mask": torch.ones(1, 7, dtype=torch.bool),
-            "scale": torch.ones(1, 1),
+            "mask": torch.arange(7)[None] < 5,
+            "scale": torch.zeros(1, 2),
         }
 
     def forward(self, tokens: Tensor, mask: Tensor, scale: Tensor) -> dict[str, Tensor]:
-        hidden = self.embed(tokens) * mask[..., None] * scale[..., None]
+        hidden = self.embed(tokens) * mask[..., None] * scale.sum(-1)[:, None, None]
         return {"logits": self.head(hidden), "pooled": hidden.mean(1)}
 
 
@@ -61,12 +61,49 @@ def shapes(found: object) -> dict[str, tuple[object, ...]]:
     return {tensor.name: tensor.shape for tensor in (*found.inputs, *found.outputs)}  # type: ignore[attr-defined]
 
 
+def test_a_graph_for_one_batch_is_tried_at_several_scales_and_sizes() -> None:
+    found = target(NeedsMultiples(), "3x8x8", batch=1, dynamic=("height", "width"))
+    generator = np.random.default_rng(0)
+    tried = [found.noise(generator, 1)[0] for _ in range(4)]  # type: ignore[attr-defined]
+    assert len({one.shape for one in tried}) > 1
+    assert max(one.std() for one in tried) > 5 * min(one.std() for one in tried)
+
+
+def test_a_module_without_a_batch_is_given_its_inputs_as_they_are() -> None:
+    class Graph(nn.Module):
+        """Nodes, and edges between them."""
+
+        def forward(self, x: Tensor, edges: Tensor) -> Tensor:
+            return torch.zeros_like(x).index_add(0, edges[1], x[edges[0]])
+
+    options = Options(inputs=("x=6x5", "edges=2x7:int64:0..5"), batch_axis=("none",))
+    assert shapes(tensor_target(Graph(), FACTS, options)) == {"x": (6, 5), "edges": (2, 7), "output": (6, 5)}
+
+
+def test_an_output_side_that_follows_two_of_the_inputs_has_a_name_of_its_own() -> None:
+    class Grid(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.flatten(2).transpose(1, 2)
+
+    assert shapes(target(Grid(), "3x8x8", dynamic=("height", "width")))["output"] == ("batch", "output_1", 3)
+
+
+def test_a_batch_of_one_that_is_squeezed_away_has_a_cure() -> None:
+    class Squeezed(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.sum(1, keepdim=True).squeeze()
+
+    with pytest.raises(UsageError, match=r"output has the shape \[2\] for one batch and \[\] .* squeeze\(-1\)"):
+        target(Squeezed(), "4")
+    assert shapes(target(Squeezed(), "4", batch=1))["output"] == ()
+
+
 def test_names_kinds_and_dynamic_sides_come_from_the_module() -> None:
     found = target(Tagger(), dynamic=("length=1",))
     assert shapes(found) == {
         "tokens": ("batch", "length"),
         "mask": ("batch", "length"),
-        "scale": ("batch", 1),
+        "scale": ("batch", 2),
         "logits": ("batch", "length", 3),
         "pooled": ("batch", 8),
     }
@@ -109,7 +146,7 @@ def test_other_sizes_are_tried_where_the_module_takes_them() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: target(nn.ReLU()), "what the module takes is not known"),
+        (lambda: target(nn.ReLU()), "what ReLU.forward takes is not known"),
         (lambda: target(nn.ReLU(), "3xx4"), r"--input '3xx4': expected \[name=\]3x224x224"),
         (lambda: target(nn.ReLU(), "3:complex64"), "the dtype complex64 is not known"),
         (
@@ -126,13 +163,23 @@ def test_what_makes_no_sense_is_explained(call: Callable[[], object], message: s
         call()
 
 
+def test_a_module_that_takes_the_length_of_a_tensor_is_exported_for_any_batch(tmp_path: Path) -> None:
+    class Viewed(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(torch.relu(x).view(len(x), -1))
+
+    bundle = export(Viewed(6, 2).eval(), out=tmp_path / "b", options=Options(inputs=("3x2",)))
+
+    assert not bundle.failed, bundle.failed
+
+
 @pytest.mark.parametrize("format_", ["onnx", "pt2", "torchscript", "openvino"])
 def test_every_format_keeps_names_kinds_and_dynamic_sides(tmp_path: Path, format_: str) -> None:
     module = Tagger().eval()
     bundle = export(module, [format_], out=tmp_path / "b", options=Options(dynamic=("length=1",)))  # type: ignore[list-item]
     assert not bundle.failed, bundle.failed
     tokens = np.arange(33, dtype=np.int64).reshape(3, 11)
-    mask, scale = tokens % 2 == 0, np.full((3, 1), 0.5, dtype=np.float32)
+    mask, scale = tokens % 2 == 0, np.full((3, 2), 0.5, dtype=np.float32)
     found = load(tmp_path / "b").run({"scale": scale, "tokens": tokens, "mask": mask})
     with torch.no_grad():
         truth = module(*map(torch.from_numpy, (tokens, mask, scale)))

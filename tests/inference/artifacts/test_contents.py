@@ -26,7 +26,7 @@ def source(tmp_path: Path) -> Path:
 
 
 @given(tree=st.dictionaries(names, st.binary(max_size=50), min_size=1, max_size=5))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_whatever_is_taken_verifies_and_is_read_only(
     tmp_path_factory: pytest.TempPathFactory, tree: dict[str, bytes]
 ) -> None:

@@ -41,7 +41,7 @@ def test_what_was_published_is_fetched(registry: FolderRegistry, publish: Publis
         max_size=4,
     ).filter(lambda files: not any(b.startswith(f"{a}/") for a in files for b in files))
 )
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_any_files_come_back_byte_for_byte(
     tmp_path_factory: pytest.TempPathFactory, contents: Mapping[str, bytes]
 ) -> None:

@@ -19,10 +19,17 @@ BUNDLE = parse("local/c/colours-export")
 def bundle(registry: FolderRegistry, tmp_path: Path) -> Any:
     """Publishes a bundle with a score, and graphs that failed besides the one that is ok."""
 
-    def publish(value: float | None = None, *, monitor: str = "val_acc", mode: Any = "max", failed: int = 0) -> Version:
+    def publish(
+        value: float | None = None,
+        *,
+        monitor: str = "val_acc",
+        mode: Any = "max",
+        failed: int = 0,
+        reason: str = "max difference 3.1",
+    ) -> Version:
         folder = tmp_path / f"bundle-{len(list(tmp_path.iterdir()))}"
         score = None if value is None else Score(monitor=monitor, mode=mode, value=value)
-        graphs = [Graph(format="torchscript", status="failed", reason="max difference 3.1")] * failed
+        graphs = [Graph(format="torchscript", status="failed", reason=reason)] * failed
         make_bundle(folder, *graphs, source=Source(digest="0" * 64, class_path="tests.Colours", score=score))
         (folder / "golden.npz").write_text(folder.name)  # no two are equal
         return registry.publish(folder, BUNDLE, type="model")
@@ -64,6 +71,13 @@ def test_a_failed_graph_keeps_the_alias_where_it_is(registry: FolderRegistry, bu
     with pytest.raises(GateError, match=r"v1 is not promoted: .* torchscript \(max difference 3\.1\)"):
         promote(registry, BUNDLE, alias="production")
     assert registry.resolve(BUNDLE.at("production")).reference == BUNDLE.at("v0")
+
+
+def test_a_format_that_was_not_installed_has_failed_nothing(registry: FolderRegistry, bundle: Any) -> None:
+    absent = 'Exporting to openvino needs openvino, which is not installed. Run: pip install "lit-deploy[openvino]"'
+    bundle(0.5, failed=1, reason=absent)
+
+    assert promote(registry, BUNDLE, alias="production").version.reference == BUNDLE.at("v0")
 
 
 @pytest.mark.parametrize(

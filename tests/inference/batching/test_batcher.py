@@ -238,7 +238,7 @@ def test_an_exception_in_an_items_place_fails_that_item_alone() -> None:
 def test_too_few_answers_are_an_error_not_a_wait_for_ever() -> None:
     batcher: Batcher[int, int] = Batcher(lambda batch: batch[:-1])
 
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="0 answers for 1 items"):
         batcher.submit(1).result(LONG)
     batcher.close()
 
@@ -288,6 +288,42 @@ def test_no_thread_turns_while_nothing_waits() -> None:
     assert batcher._active == 0
     assert len(set(threading.enumerate()) - before) == 1
     batcher.close()
+
+
+def without_memory(self: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_without_memory_for_a_thread_an_item_is_refused_and_later_ones_are_answered() -> None:
+    batcher: Batcher[int, int] = Batcher(lambda batch: batch, workers=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threading.Thread, "start", without_memory)
+        with pytest.raises(OverloadedError, match="not enough memory for another thread"):
+            batcher.submit(1)
+
+    assert batcher.submit(2).result(LONG) == 2
+    assert batcher.waiting == 0
+    batcher.close()
+    assert batcher._active == 0
+
+
+def test_without_memory_for_more_threads_those_that_are_there_answer_everything() -> None:
+    goes_on = threading.Event()
+
+    def model(batch: list[int]) -> list[int]:
+        goes_on.wait(LONG)
+        return batch
+
+    batcher: Batcher[int, int] = Batcher(model, policy=BatchPolicy(max_batch=1), workers=4)
+    batcher.prepare()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threading.Thread, "start", without_memory)
+        futures = [batcher.submit(n) for n in range(5)]
+        goes_on.set()
+
+        assert [future.result(LONG) for future in futures] == [0, 1, 2, 3, 4]
+    batcher.close()
+    assert batcher._active == 0
 
 
 @pytest.mark.parametrize("wrong", [{"max_batch": 0}, {"max_items": 0}, {"max_bytes": 0}, {"max_delay": -1.0}])

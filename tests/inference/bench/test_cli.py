@@ -240,7 +240,7 @@ def test_ctrl_c_prints_what_was_measured_so_far(tmp_path: Path, bundle_folder: P
         while _ticks(cpu) < begun + 30 and process.poll() is None:
             pass  # until it has worked for 0.3 s since
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=900)
 
     assert process.returncode == 130
     assert json.loads(out)["interrupted"] is True
@@ -257,7 +257,7 @@ def test_a_server_that_ends_meanwhile_costs_no_figures(tmp_path: Path, proven: P
             while float(httpx.get(f"{server.url}/metrics").text.partition(requests)[2].split()[0]) < 50:
                 pass
             server.process.kill()
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=900)
 
     found = json.loads(out)
     assert process.returncode == 1

@@ -12,7 +12,7 @@ MIB = 2**20
 
 def started(*arguments: object) -> subprocess.CompletedProcess[str]:
     line = [sys.executable, "-m", "lit_infer.bench.fresh_process", *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=900)
 
 
 @pytest.mark.parametrize("name", ["", "model.onnx"], ids=["bundle", "lone graph"])

@@ -188,7 +188,7 @@ def test_a_tensor_of_open_size_is_measured_on_the_bundle_s_own_examples(tmp_path
     inputs = (Tensor(name="images", dtype="uint8", shape=("batch", "height", 8, 3)),)
     folder = make_bundle(tmp_path / "bundle", task="tensor", inputs=inputs, preprocess=(), labels=None)
     examples = np.arange(2 * 8 * 8 * 3, dtype=np.uint8).reshape(2, 8, 8, 3)
-    np.savez(folder / "golden.npz", images=examples, probabilities=np.ones((2, 3)))
+    np.savez(folder / "golden.npz", images=examples, probabilities=np.ones((2, 3), np.float32))
 
     (subject,) = opened(folder)
 

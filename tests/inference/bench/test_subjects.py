@@ -11,6 +11,7 @@ import pytest
 
 from lit_infer import bundle, manifest
 from lit_infer.bench.subjects import Subject, for_callers, label, open_subjects, sizes_for
+from lit_infer.bench.target import PredictorTarget
 from lit_infer.errors import EngineError, MissingExtraError, NotFoundError, UsageError
 from lit_infer.predictor import Predictor
 from tests.inference.tiny import listed, make_bundle, rewrite
@@ -122,3 +123,13 @@ def test_a_tensor_model_has_no_callers(predictor: Predictor) -> None:
 
     with pytest.raises(UsageError, match="for task tensor: callers and scenarios are measured on image models"):
         Subject("onnx", Predictor(described, predictor.sessions.opened()[0], threads=1)).many(2)
+
+
+def test_a_model_whose_rows_are_joined_is_measured_one_image_at_a_time(tmp_path: Path) -> None:
+    (subject,) = opened(make_bundle(tmp_path / "b", rows="joined"))
+
+    assert sizes_for(subject, [1, 8]) == [1]
+    predictor, images = for_callers(subject, max_batch=8)
+    with predictor:
+        assert (predictor.policy.max_batch, predictor.batch_size) == (1, 1)
+        PredictorTarget(predictor, images).answer([0, 1, 2])

@@ -62,11 +62,14 @@ def test_openvino_does_not_choose_bfloat16_by_itself(wished: str, tmp_path: Path
 def test_a_graph_proven_in_bfloat16_runs_in_it_or_is_refused(tmp_path: Path) -> None:
     path = converted(tmp_path, None, precision="bf16")
 
-    if HAS_BF16:
-        assert open_graph(path, device="cpu", threads=1).engine.endswith(" bf16")
-    else:
-        with pytest.raises(EngineError, match="was proven in bf16, and this CPU runs it in f32"):
-            open_graph(path, device="cpu", threads=1)
+    try:
+        outcome = open_graph(path, device="cpu", threads=1).engine
+    except EngineError as error:
+        outcome = str(error)
+
+    refused = "was proven in bf16, and this CPU runs it in f32" in outcome
+    # With AVX-512 alone OpenVINO computes in it, and does not list it as a capability.
+    assert outcome.endswith(" bf16") or (refused and not HAS_BF16)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -132,11 +135,8 @@ def test_without_the_bin_file_the_error_is_of_one_line(tmp_path: Path) -> None:
     path = converted(tmp_path, None)
     path.with_suffix(".bin").unlink()
 
-    with pytest.raises(EngineError) as caught:
+    with pytest.raises(ArtifactError, match=r"model\.bin is missing\. Export or fetch the bundle again"):
         open_graph(path, device="cpu", threads=1)
-
-    assert str(caught.value).startswith(f"{path}: OpenVINO cannot open it: ")
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("keep", [0, 10, 500])

@@ -44,13 +44,13 @@ plain = st.recursive(
 
 
 @given(model=plain)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_names_and_numbers_pass_however_they_are_nested(model: Any) -> None:
     check_model(model)
 
 
 @given(model=plain, bad=st.sampled_from(list("()='\"\\;[]{}\n\0é")), below=st.lists(st.sampled_from("abc"), max_size=4))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_one_character_that_could_be_code_is_found_however_deep(model: Any, bad: str, below: list[str]) -> None:
     inner: Any = f"x{bad}"
     for key in below:

@@ -43,7 +43,7 @@ def test_a_gpu_that_is_not_there_is_an_error_that_counts_them(device: str, count
 
 
 @given(array=arrays.arrays(st.sampled_from([np.uint8, np.float32, np.int64]), arrays.array_shapes(max_dims=3)))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_arrays_go_in_and_come_out_as_they_are(array: NDArray[Any]) -> None:
     run = runner(torch, torch.nn.Identity(), torch.device("cpu"))
 

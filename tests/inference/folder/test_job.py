@@ -1,8 +1,7 @@
 import pytest
 
 from lit_infer.errors import GateError, UsageError
-from lit_infer.folder.job import ErrorLimit, limits
-from lit_infer.images.limits import Limits
+from lit_infer.folder.job import ErrorLimit
 
 
 @pytest.mark.parametrize(
@@ -31,8 +30,3 @@ def test_a_limit_is_a_number_or_a_share_of_at_least_100(text: str, failed: int, 
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="give a number"):
         ErrorLimit(text)
-
-
-def test_limits_that_are_not_given_are_the_usual_ones() -> None:
-    assert limits(max_pixels=None, max_bytes=None) == Limits()
-    assert limits(max_pixels=7, max_bytes=None) == Limits(max_pixels=7)

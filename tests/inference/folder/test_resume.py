@@ -318,7 +318,7 @@ def test_what_killed_runs_were_writing_does_not_pile_up(predictor: Predictor, im
 
 def test_two_processes_do_not_write_the_same_output(predictor: Predictor, images: Path, tmp_path: Path) -> None:
     wanted = interrupted(predictor, images, tmp_path / "cut")
-    with (resume.folder_for(tmp_path / "cut/rows.jsonl") / "lock").open("w") as lock:
+    with (resume.folder_for(tmp_path / "cut/rows.jsonl") / "lock").open("r") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(UsageError, match="another lit-infer is writing here"):
             run(predictor, images, replace(wanted, resume=False))
@@ -327,9 +327,10 @@ def test_two_processes_do_not_write_the_same_output(predictor: Predictor, images
 
 def test_a_run_that_did_nothing_leaves_nothing(predictor: Predictor, images: Path, tmp_path: Path) -> None:
     class Broken:
-        """A source that fails before its first image."""
+        """A source that fails when its second image is asked for."""
 
         def items(self) -> Any:
+            yield sources.Item("a.png", images / "0/0.png")
             raise UsageError("cannot list it")
 
         def count(self) -> None:
@@ -348,3 +349,80 @@ def test_the_job_is_written_down_for_people_too(predictor: Predictor, images: Pa
 
     assert facts["--top-k"] == 2
     assert len(facts["model"]) == 64
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+@pytest.mark.parametrize("names", [["notes.txt"], ["lock"], ["lock", "job.json"], ["rows.jsonl"], [".git/config"]])
+def test_a_folder_that_no_run_has_made_is_left_as_it_is(
+    names: list[str], resumed: bool, predictor: Predictor, images: Path, tmp_path: Path
+) -> None:
+    wanted = job(tmp_path / "cut", resume=resumed, sort_into=None)
+    folder = resume.folder_for(tmp_path / "cut/rows.jsonl")
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("mine")
+    before = made(tmp_path / "cut")
+
+    with pytest.raises(UsageError, match="was not made by an unfinished run: remove it, or name another --output"):
+        run(predictor, images, wanted)
+
+    assert made(tmp_path / "cut") == before
+
+
+@pytest.mark.parametrize("make", [os.symlink, os.link], ids=["symbolic", "hard"])
+@pytest.mark.parametrize("name", ["lock", "job.json", "rows.jsonl", "inputs.bin", "vectors.npy", "report.html", ".x"])
+def test_links_in_the_folder_are_refused_and_what_they_lead_to_is_left_as_it_is(
+    name: str, make: Any, predictor: Predictor, images: Path, tmp_path: Path
+) -> None:
+    wanted = interrupted(predictor, images, tmp_path / "cut")
+    folder = resume.folder_for(tmp_path / "cut/rows.jsonl")
+    (tmp_path / "precious").write_text("mine")
+    (folder / name).unlink(missing_ok=True)
+    make(tmp_path / "precious", folder / name)
+
+    for resumed in (False, True):
+        with pytest.raises(UsageError, match=f"{name} is a link: remove it, or name another --output"):
+            run(predictor, images, replace(wanted, resume=resumed))
+
+    assert (tmp_path / "precious").read_text() == "mine"
+
+
+def test_a_link_in_the_place_of_the_folder_is_refused(predictor: Predictor, images: Path, tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "cut").mkdir()
+    resume.folder_for(tmp_path / "cut/rows.jsonl").symlink_to(tmp_path / "precious")
+
+    with pytest.raises(UsageError, match=r"rows\.jsonl\.partial is a link"):
+        run(predictor, images, job(tmp_path / "cut", sort_into=None))
+
+    assert made(tmp_path / "precious") == {}
+
+
+def test_files_that_somebody_put_into_the_folder_stay(predictor: Predictor, images: Path, tmp_path: Path) -> None:
+    wanted = interrupted(predictor, images, tmp_path / "cut")
+    folder = resume.folder_for(tmp_path / "cut/rows.jsonl")
+    (folder / "notes.txt").write_text("mine")
+    (folder / ".hidden").write_text("mine")
+
+    run(predictor, images, wanted)
+
+    assert sorted(os.listdir(folder)) == [".hidden", "notes.txt"]
+
+
+def test_notes_and_skipped_files_are_counted_once_however_often_a_run_is_resumed(
+    predictor: Predictor, images: Path, tmp_path: Path
+) -> None:
+    for number in range(12):
+        (images / f"0/{number}.png").write_bytes(encoded(Image.new("RGBA", (8, 8)), "PNG"))
+    (images / "notes.txt").touch()
+    whole = run(predictor, images, job(tmp_path / "whole"))
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run(predictor, images, job(tmp_path / "cut", resume=True), stop_after=8)
+
+    found = run(predictor, images, job(tmp_path / "cut", resume=True))
+
+    assert found.notes == whole.notes == {"alpha": 12}
+    assert found.skipped == whole.skipped == {".txt": 1}
+    assert "12 images with transparency" in (tmp_path / "cut/report.html").read_text()
+    assert made(tmp_path / "cut") == made(tmp_path / "whole")

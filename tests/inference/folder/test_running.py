@@ -1,23 +1,30 @@
 import csv
+import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from lit_infer import progress
 from lit_infer.errors import GateError, NotFoundError, UsageError
 from lit_infer.folder import Table, list_images, run, run_job
 from lit_infer.folder.arguments import parse
 from lit_infer.folder.job import ErrorLimit, Job
 from lit_infer.folder.tally import Summary
 from lit_infer.images.limits import Limits
+from lit_infer.images.values import Channels, ReadImage
+from lit_infer.manifest import Step
 from lit_infer.predictor import Predictor, load
-from tests.inference.tiny import colour, encoded, noise, save
+from tests.inference.tiny import LABELS, STEPS, colour, encoded, make_bundle, noise, save
 from tests.support.archives import tar, zipped
 
 
@@ -49,6 +56,32 @@ def test_suffixes_count_in_any_case_and_other_files_do_not(tmp_path: Path) -> No
     assert names(tmp_path, list_images([tmp_path])) == ["a.JPG", "b.Jpeg", "f.PNG"]
 
 
+def test_a_model_that_reads_arrays_finds_them_in_folders_and_archives(tmp_path: Path) -> None:
+    for label in LABELS:
+        (tmp_path / "in" / label).mkdir(parents=True)
+        np.save(tmp_path / "in" / label / "1.npy", colour(label))
+    touched(tmp_path, "in/red/preview.png")
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        archive.write(tmp_path / "in/green/1.npy", "in/green/1.npy")
+    read = Step(read=ReadImage(mode="unchanged", library="numpy"))
+    model = make_bundle(tmp_path / "model", preprocess=(read, Step(channels=Channels(order=(0, 1, 2))), *STEPS))
+    inputs = parse([str(tmp_path / "in"), str(tmp_path / "in/*/1.npy"), str(tmp_path / "in.zip")])
+
+    rows: list[Any] = []
+    with load(model, device="cpu") as predictor:
+        summary = run_job(predictor, inputs, Job(), each=rows.append)
+
+    assert [row["label"] for row in rows] == ["blue", "green", "red", "green"]
+    assert summary.skipped == {".png": 1}
+
+
+def test_a_folder_of_arrays_has_nothing_for_a_model_that_reads_images(predictor: Predictor, tmp_path: Path) -> None:
+    np.save(tmp_path / "1.npy", colour("red"))
+
+    with pytest.raises(NotFoundError, match="nothing to predict: there are no images in"):
+        run_job(predictor, parse([str(tmp_path)]), Job())
+
+
 def test_hidden_files_and_folders_are_left_out(tmp_path: Path) -> None:
     touched(tmp_path, ".hidden.png", ".cache/a.png", "b/.git/c.png", "b/d.png")
 
@@ -74,7 +107,7 @@ def test_the_order_of_the_arguments_is_kept_and_each_image_comes_once(tmp_path: 
 def test_a_folder_without_images_is_an_error_that_says_what_was_looked_for(tmp_path: Path) -> None:
     touched(tmp_path, "a/1.png", "empty/readme.txt")
 
-    with pytest.raises(NotFoundError, match=r"no images below .*empty/ \(looked for \.bmp .*\.webp\)"):
+    with pytest.raises(NotFoundError, match=r"no images below .*empty/ \(looked for \.avif \.bmp .*\.webp\)"):
         list_images([tmp_path / "a", tmp_path / "empty"])
 
 
@@ -312,3 +345,77 @@ def test_memory_does_not_grow_with_the_number_of_images(kind: str, bundle_folder
         peaks.append(peak)
 
     assert peaks[1] - peaks[0] < 20, peaks  # MiB
+
+
+def test_images_whose_answers_depend_on_their_batch_are_run_one_by_one_and_it_is_said(
+    colours: Path, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    with load(make_bundle(tmp_path / "b", rows="joined"), device="cpu") as predictor:
+        with progress.listening(progress.Listener(note=said.append)):
+            assert run(predictor, list_images([colours])).count == 12
+        with pytest.raises(UsageError, match="images are run one by one: leave the batch size out"):
+            run(predictor, list_images([colours]), batch_size=4, output=tmp_path / "rows.jsonl")
+
+    assert said == ["one image per run: an answer of this model depends on the other images of its batch"]
+    assert not (tmp_path / "rows.jsonl").exists()
+
+
+@pytest.mark.parametrize("argument", ["-", "@empty.txt", "@blank.txt", "empty.zip", "texts.zip", "empty.tar"])
+def test_inputs_that_name_no_image_are_refused_and_nothing_is_touched(
+    argument: str, predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\n\n")))
+    Path("empty.txt").touch()
+    Path("blank.txt").write_text("\n\r\n")
+    Path("empty.zip").write_bytes(zipped())
+    Path("texts.zip").write_bytes(zipped(("a.txt", b"a")))
+    Path("empty.tar").write_bytes(tar())
+    Path("rows.jsonl").write_text("yesterday's\n")
+    before = sorted(os.listdir())
+
+    name = "standard input" if argument == "-" else re.escape(argument)
+    with pytest.raises(NotFoundError, match=f"nothing to predict: there are no images in {name}"):
+        run_job(predictor, parse([argument]), Job(output=Path("rows.jsonl"), report=Path("new/report.html")))
+
+    assert Path("rows.jsonl").read_text() == "yesterday's\n"
+    assert sorted(os.listdir()) == before
+
+
+def test_what_is_no_image_is_counted_by_suffix_wherever_it_lies(predictor: Predictor, tmp_path: Path) -> None:
+    png = encoded(Image.fromarray(colour("red")), "PNG")
+    save(tmp_path / "in/a.png", colour("red"))
+    touched(tmp_path, "in/labels.csv", "in/deep/readme.txt", "in/.hidden.txt", "in/deep/Thumbs.db")
+    entries = [("a.png", png), ("b.txt", b"b"), ("__MACOSX/._a.png", b"x"), (".hidden.png", b"x"), ("c", b"c")]
+    (tmp_path / "x.zip").write_bytes(zipped(*entries))
+    (tmp_path / "x.tar").write_bytes(tar(*entries))
+
+    (tmp_path / "in/loop.txt").symlink_to("loop.txt")
+    (tmp_path / "in/linked").symlink_to(tmp_path / "in/deep")
+
+    inputs = parse([str(tmp_path / name) for name in ("in", "x.zip", "x.tar")])
+    summary = run_job(predictor, inputs, Job())
+
+    assert (summary.count, summary.failed) == (3, 0)
+    assert summary.skipped == {".txt": 4, "without a suffix": 2, ".csv": 1, ".db": 1}
+    assert inputs.count() is None
+    assert parse([str(tmp_path / "x.zip")]).count() == 1
+
+
+def test_a_glob_skips_only_what_it_matches(predictor: Predictor, tmp_path: Path) -> None:
+    save(tmp_path / "a.png", colour("red"))
+    touched(tmp_path, "a.txt", "b.txt")
+
+    assert run_job(predictor, parse([str(tmp_path / "a*")]), Job()).skipped == {".txt": 1}
+    assert run_job(predictor, parse([str(tmp_path / "*.png")]), Job()).skipped == {}
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".jpe", ".ppm", ".pgm", ".avif"])
+def test_all_suffixes_of_the_formats_are_searched_for(suffix: str, predictor: Predictor, tmp_path: Path) -> None:
+    format_ = {".avif": "AVIF", ".ppm": "PPM", ".pgm": "PPM"}.get(suffix, "JPEG")
+    image = Image.fromarray(colour("red"))
+    (tmp_path / f"a{suffix}").write_bytes(encoded(image.convert("L") if suffix == ".pgm" else image, format_))
+
+    assert (summary := run_job(predictor, parse([str(tmp_path)]), Job())).count == 1
+    assert summary.failed == 0

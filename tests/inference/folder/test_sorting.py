@@ -80,7 +80,6 @@ def test_hostile_names_in_an_archive_stay_inside(predictor: Predictor, tmp_path:
         "../../up.png",
         "/etc/absolute.png",
         "a/../../../b.png",
-        ".hidden.png",
         "x.png",
         "x.png/y.png",
         "n" * 300 + ".png",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lit_infer.errors import UsageError
-from lit_infer.folder import run_job, sources, vectors
+from lit_infer.folder import run_job, vectors
 from lit_infer.folder.arguments import parse
 from lit_infer.folder.job import Job
 from lit_infer.folder.vectors import vector, width
@@ -31,10 +31,11 @@ def test_a_row_for_each_image_all_scores_in_index_order_nan_where_it_failed(
     assert all(len(row["top"]) == 1 for row in rows[:12])
 
 
-def test_no_images_make_an_empty_array_of_the_same_width(predictor: Predictor, tmp_path: Path) -> None:
-    run_job(predictor, sources.Inputs([]), Job(embeddings=tmp_path / "out.npy"))
+def test_no_rows_make_an_empty_array_of_the_same_width(tmp_path: Path) -> None:
+    empty = vectors.Vectors(tmp_path, 3)
 
-    assert np.load(tmp_path / "out.npy").shape == (0, 3)
+    assert np.load(empty.finish()).shape == (0, 3)
+    empty.close()
 
 
 def test_the_header_is_as_long_for_any_number_of_rows() -> None:

@@ -1,6 +1,8 @@
 """`lit-serve` as a user meets it."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -65,3 +67,21 @@ def test_max_batch_is_auto_or_a_number() -> None:
     for text in ("0", "-1", "many", ""):
         with pytest.raises(UsageError, match="neither auto nor a number"):
             batch_size(text)
+
+
+def test_http_over_a_unix_socket_is_answered_and_the_socket_removed(proven: Path, tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    line = [sys.executable, "-c", "from lit_infer.server.cli import main; main()", str(proven), "--uds", str(path)]
+    with subprocess.Popen([*line, "--no-grpc"], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for text in process.stderr:
+            if "next:" in text:
+                break
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://localhost") as client:
+            answer = client.post("/predict", content=png("green"))
+        process.terminate()
+        process.stderr.read()
+        assert process.wait(30) == 0
+
+    assert answer.json()["label"] == "green"
+    assert not path.exists()

@@ -1,9 +1,18 @@
 """The status and the message of each error."""
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
 import pytest
+from PIL import Image
 
 from lit_infer.errors import ExpiredError, InputError, LitError, OverloadedError, UsageError
 from lit_infer.server.errors import ClientGoneError, UnsupportedError, status_of, text_of
+from tests.inference.tiny import encoded
+from tests.support.server.process import serving
+from tests.support.server.requests import png
+from tests.support.server.waiting import until
 
 
 @pytest.mark.parametrize(
@@ -30,3 +39,24 @@ def test_our_messages_are_sent_but_not_at_any_length() -> None:
 
 def test_of_an_unexpected_error_only_the_request_id_is_sent() -> None:
     assert text_of(RuntimeError("secret"), "r1") == "internal error; the server's log has it as request r1"
+
+
+_LIMITED = "__import__('resource').setrlimit(__import__('resource').RLIMIT_DATA, (450 * 2**20,) * 2)"
+
+
+def test_under_a_memory_limit_the_server_answers_503_and_lives(proven: Path) -> None:
+    large = encoded(Image.new("RGB", (9_000, 5_000)), "PNG")
+    with serving(proven, opening="threads=2", tell=_LIMITED) as server, ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: httpx.post(f"{server.url}/predict", content=large, timeout=60), range(8)))
+        after: list[httpx.Response] = []
+
+        def is_answered() -> bool:
+            """The last large image may still be in memory when its answer has come: a client tries again."""
+            after.append(httpx.post(f"{server.url}/predict", content=png("green"), timeout=60))
+            return after[-1].status_code != 503
+
+        until(is_answered)
+
+        assert 503 in {answer.status_code for answer in found} <= {200, 503}
+        assert after[-1].json().get("label") == "green", after[-1].text
+        assert server.process.poll() is None

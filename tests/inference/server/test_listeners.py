@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lit_infer.errors import UsageError
-from lit_infer.server.listeners import Tls, bind, open_listeners, read_tls
+from lit_infer.server.listeners import Tls, bind, bind_unix, open_listeners, read_tls
 
 
 def test_a_port_that_is_taken_is_said() -> None:
@@ -52,3 +52,27 @@ def test_if_the_second_address_is_taken_the_first_is_free_again() -> None:
             open_listeners("127.0.0.1", port, second)
 
     bind("127.0.0.1", port).close()
+
+
+def test_an_ipv6_address_may_have_its_brackets() -> None:
+    with bind("[::1]", 0) as sock:
+        assert sock.getsockname()[0] == "::1"
+
+
+def test_a_unix_socket_that_was_left_behind_is_replaced_and_no_other_file(tmp_path: Path) -> None:
+    bind_unix(tmp_path / "s").close()  # as after a crash
+    (tmp_path / "file").write_text("precious")
+
+    listeners = open_listeners("127.0.0.1", 0, None, uds=tmp_path / "s")
+    listeners.http.listen()
+    with pytest.raises(UsageError, match="another server does"):
+        bind_unix(tmp_path / "s")
+    with pytest.raises(UsageError, match="Address already in use"):
+        bind_unix(tmp_path / "file")
+    with pytest.raises(UsageError, match="--uds takes the path"):
+        bind_unix(tmp_path / "none/s")
+    listeners.http.close()
+    listeners.remove()
+
+    assert listeners.http_address == f"unix:{tmp_path / 's'}"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

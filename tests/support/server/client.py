@@ -18,6 +18,9 @@ class Client:
     def get(self, path: str, **how: Any) -> httpx.Response:
         return self._runner.run(self._client.request("GET", path, **how))
 
+    def options(self, path: str, **how: Any) -> httpx.Response:
+        return self._runner.run(self._client.request("OPTIONS", path, **how))
+
     def post(self, path: str, **how: Any) -> httpx.Response:
         return self._runner.run(self._client.request("POST", path, **how))
 

@@ -1,4 +1,4 @@
-"""A module's inputs: the tensors of a batch, and those that its `forward` is called with."""
+"""A module's inputs: the tensors of a batch, and those that its `forward` is called with; of integers the range too."""
 
 import inspect
 from collections.abc import Iterator, Mapping
@@ -85,4 +85,7 @@ def _tensors(tree: Any, name: str) -> Iterator[BatchTensor]:
 
 
 def _described(name: str, tensor: Tensor) -> BatchTensor:
-    return BatchTensor(name=name, dtype=str(tensor.dtype).removeprefix("torch."), shape=tuple(tensor.shape))
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    is_integer = dtype.startswith(("int", "uint")) and tensor.numel() > 0
+    shown = (int(tensor.min()), int(tensor.max())) if is_integer else None
+    return BatchTensor(name=name, dtype=dtype, shape=tuple(tensor.shape), range=shown)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lit_infer.batching.sizes import static_batch
+from lit_infer.batching.sizes import images_per_run
 from lit_infer.bench.served.model import ServedModel
 from lit_infer.bench.subjects import Subject
 from lit_infer.errors import GateError
@@ -54,7 +54,7 @@ def _difference(served: ServedModel, predictor: Predictor) -> float:
 
 
 def _ours(served: ServedModel, predictor: Predictor) -> tuple[NamedArrays, int]:
-    rows = served.fixed_batch or static_batch(predictor.manifest) or _ROWS
+    rows = served.fixed_batch or images_per_run(predictor.manifest, _ROWS)
     asked = served.samples.rows(range(rows))
     prepared = {
         name: array if isinstance(array, np.ndarray) else np.stack([predictor.prepare(image) for image in array])

@@ -15,6 +15,9 @@ from lit_infer.bench.served.samples import FileSamples, PreparedSamples, Samples
 from lit_infer.errors import UsageError
 from lit_infer.images import ImageInput
 
+_PIXELS = ("UINT8", "UINT16", "FP32")
+"""What prepared images are made of."""
+
 
 @dataclass(frozen=True)
 class Servers:
@@ -76,9 +79,10 @@ def _named(wanted: str | None) -> tuple[str, str]:
 
 def _samples(address: Address, info: ModelInfo, images: Sequence[ImageInput], inputs: MakeInputs | None) -> Samples:
     if not images:
-        return PreparedSamples(inputs or _noise(address, info), [tensor.name for tensor in info.inputs])
+        names = [tensor.name for tensor in info.inputs]
+        return PreparedSamples(inputs or _noise(address, info), names, are_rows=info.max_batch != 0)
     first = info.inputs[0]
-    if len(info.inputs) != 1 or first.datatype != "UINT8" or len(first.shape) != 4:
+    if len(info.inputs) != 1 or first.datatype not in _PIXELS or len(first.shape) != 4:
         takes = ", ".join(f"{tensor.name} {tensor.datatype} {list(tensor.shape)}" for tensor in info.inputs)
         raise UsageError(f"--from: {info.name} at {address} does not take images, but {takes}")
     return FileSamples(images, first.name)
@@ -93,7 +97,11 @@ def _noise(address: Address, info: ModelInfo) -> MakeInputs:
         if min(tensor.shape[1:], default=1) < 1:
             fix = "give --inputs FILE.npz, --from IMAGES, or its bundle: lit-bench MODEL --url ..."
             raise UsageError(f"{info.name} at {address} takes {tensor.name} of any size {list(tensor.shape)}: {fix}")
-    return noise_of({tensor.name: (DTYPES[tensor.datatype], tensor.shape[1:]) for tensor in info.inputs})
+    return noise_of({tensor.name: (DTYPES[tensor.datatype], _sides(tensor.shape)) for tensor in info.inputs})
+
+
+def _sides(shape: Sequence[int]) -> tuple[int | None, ...]:
+    return tuple(side if side > 0 else None for side in shape)
 
 
 def _key(file: Path | None) -> str | None:

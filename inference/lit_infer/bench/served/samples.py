@@ -31,21 +31,27 @@ class Samples(Protocol):
 
 
 class PreparedSamples:
-    """Arrays as the graph takes them: 64 different rows, or as many as 64 MiB hold."""
+    """Arrays as the graph takes them: 64 different rows, or as many as 64 MiB hold.
+
+    `are_rows` False: what one request holds is made as a whole, since not every input has a row for each.
+    """
 
     is_kept = True
 
-    def __init__(self, make: MakeInputs, names: Sequence[str]) -> None:
+    def __init__(self, make: MakeInputs, names: Sequence[str], *, are_rows: bool = True) -> None:
         one = make(1)
         if not set(names) <= set(one):
             raise UsageError(f"the served model takes {', '.join(names)}; there are arrays for {', '.join(one)}")
         self.row_bytes = sum(one[name].nbytes for name in names)
         self.count = max(1, min(_MOST, _MOST_BYTES // max(1, self.row_bytes)))
+        self._make, self._are_rows = make, are_rows
         made = make(self.count)
         self._arrays = {name: made[name] for name in names}
 
     def rows(self, indices: Sequence[int]) -> RequestInputs:
         """The inputs of one request."""
+        if not self._are_rows:
+            return {name: array for name, array in self._make(len(indices)).items() if name in self._arrays}
         wrapped = [index % self.count for index in indices]
         return {name: array[wrapped] for name, array in self._arrays.items()}
 

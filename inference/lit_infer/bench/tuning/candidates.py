@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lit_infer import bundle
+from lit_infer.bench.inputs import golden
 from lit_infer.bench.subjects import Subject
 from lit_infer.errors import LitError, UsageError
 from lit_infer.hardware import usable_cpus
@@ -44,7 +45,7 @@ def open_candidates(model: str, *, images: Sequence[ImageInput] = (), precision:
             graph = bundle.choose(graphs, engine=name, precision=kept)
             for threads in _thread_counts():
                 predictor = open_predictor(graph, device="auto", threads=threads)
-                subjects.append(Subject(name, predictor, images=images))
+                subjects.append(Subject(name, predictor, golden(graph), images))
         except LitError as error:
             if name == first:  # the default
                 raise

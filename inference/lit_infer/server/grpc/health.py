@@ -73,7 +73,7 @@ class Health:
         if service in self._names:
             is_serving = repository.is_ready()
         elif service in repository.names():
-            is_serving = not repository.draining and repository.find(service).state == "READY"
+            is_serving = not repository.draining and repository.find(service).is_ready
         else:
             return HealthCheckResponse.SERVICE_UNKNOWN
         return HealthCheckResponse.SERVING if is_serving else HealthCheckResponse.NOT_SERVING

@@ -78,7 +78,7 @@ class Service:
     async def model_ready(self, request: pb.ModelReadyRequest, _: Call) -> pb.ModelReadyResponse:
         """Whether a model answers."""
         slot = self._repository.find(request.name, request.version)
-        return pb.ModelReadyResponse(ready=slot.state == "READY")
+        return pb.ModelReadyResponse(ready=slot.is_ready)
 
     async def server(self, _: pb.ServerMetadataRequest, __: Call) -> pb.ServerMetadataResponse:
         """The server's metadata."""
@@ -88,12 +88,12 @@ class Service:
         """A model's metadata."""
         with self._repository.held(request.name, request.version) as served:
             versions = [slot.version for slot in self._repository.slots if slot.name == served.name]
-            return ParseDict(describe.metadata(served, versions), pb.ModelMetadataResponse())
+            return ParseDict(describe.metadata(served, versions, request.name), pb.ModelMetadataResponse())
 
     async def config(self, request: pb.ModelConfigRequest, _: Call) -> pb.ModelConfigResponse:
         """A model's configuration."""
         with self._repository.held(request.name, request.version) as served:
-            return ParseDict({"config": describe.config(served)}, pb.ModelConfigResponse())
+            return ParseDict({"config": describe.config(served, request.name)}, pb.ModelConfigResponse())
 
     async def statistics(self, request: pb.ModelStatisticsRequest, _: Call) -> pb.ModelStatisticsResponse:
         """The statistics of one model or of all."""

@@ -38,11 +38,13 @@ class Edge:
         keys: tuple[bytes, ...],
         access: Callable[[Access], None] | None,
         tracing: "Tracing | None" = None,
+        root_path: str = "",
     ) -> None:
         self._routes = routes
         self._keys = keys
         self._access = access
         self._tracing = tracing
+        self._root = root_path
         self._ids = RequestIds()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,6 +52,8 @@ class Edge:
         if scope["type"] != "http":
             await self._routes(scope, receive, send)
             return
+        if self._root and scope["path"].startswith(self._root + "/"):
+            scope["path"] = scope["path"][len(self._root) :]
         exchange = _Exchange(send, self._ids.of(scope["headers"]))
         scope["lit"] = exchange
         scope["app"] = self  # Starlette's router raises for 404 and 405 only if the scope has an app

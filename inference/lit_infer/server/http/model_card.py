@@ -8,6 +8,7 @@ from typing import Any
 
 from lit_infer.engines import engine_for_file
 from lit_infer.manifest import Manifest
+from lit_infer.proof_words import pixels_compared, verdict
 from lit_infer.server.models.opening import Served
 
 _GRAPH = ("format", "precision", "file", "bytes", "sha256", "opset", "parity", "score", "latency", "quantization")
@@ -28,12 +29,15 @@ def card(served: Served) -> dict[str, Any]:
         "license": manifest.license,
         "source": manifest.source,
         "graph": _graph(manifest, opened.file),
+        "proof": manifest.proof,
         "engine": opened.engine,
         "device": opened.device,
         "inputs": manifest.inputs,
         "outputs": manifest.outputs,
+        "rows": manifest.rows,
         "preprocess": manifest.preprocess,
         "prepared_by": [step.value.describe() for step in manifest.preprocess],
+        "pixels": pixels_compared(manifest.proof).removeprefix("pixels ") if task.takes_images else None,
         "normalize": manifest.normalize,
         "answers": manifest.answers,
         "agreement": task.agreement.name if task.agreement else None,
@@ -46,5 +50,6 @@ def _graph(manifest: Manifest, file: str | None) -> dict[str, Any] | None:
     """What the manifest records about the open graph. A lone graph file has only a name and a format."""
     for graph in manifest.graphs:
         if graph.file == file:
-            return {name: getattr(graph, name) for name in _GRAPH}
+            shown = verdict(manifest.proof, graph.parity) if graph.parity else None
+            return {**{name: getattr(graph, name) for name in _GRAPH}, "verdict": shown}
     return None if file is None else {"format": engine_for_file(Path(file)).format, "file": file}

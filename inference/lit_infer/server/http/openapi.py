@@ -20,6 +20,9 @@ _ERRORS = {
 }
 
 
+_IMAGE_BODIES = ("application/octet-stream", "image/*", "multipart/form-data", "application/json")
+
+
 def document(settings: Settings) -> dict[str, Any]:
     """OpenAPI 3.1."""
     from lit_infer import __version__
@@ -31,6 +34,8 @@ def document(settings: Settings) -> dict[str, Any]:
         "paths": paths,
         "components": {"schemas": _schemas()},
     }
+    if settings.root_path:
+        described["servers"] = [{"url": settings.root_path}]
     if settings.keys:
         schemes = {"bearer": {"type": "http", "scheme": "bearer"}}
         schemes["key"] = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
@@ -48,6 +53,9 @@ def _paths(settings: Settings) -> dict[str, Any]:
         "/v2/models/stats": {"get": _get("The statistics of all models", "Statistics")},
         "/v2/repository/index": {"post": _post("All models and their states", "IndexRequest", "Index")},
         "/predict": {"post": _predict()},
+        "/v1/models": {"get": _get("The models' names", "Models")},
+        "/v1/models/{name}": {"parameters": _path_parameters(["name"]), "get": _v1_model()},
+        "/v1/models/{name}:predict": {"parameters": _path_parameters(["name"]), "post": _v1_predict()},
         "/metrics": {"get": _get("Metrics for Prometheus", _TEXT, media="text/plain")},
         "/openapi.json": {"get": _get("This document", _OBJECT)},
         "/": {"get": _page_file("The page", "text/html")},
@@ -59,6 +67,8 @@ def _paths(settings: Settings) -> dict[str, Any]:
     paths["/v2/health/ready"]["get"]["responses"]["503"] = _answer("Not ready", _flag("ready"))
     for version in ("", "/versions/{version}"):
         paths |= _model_paths(f"/v2/models/{{name}}{version}", ["name", *(["version"] if version else [])])
+        images = _model_paths(f"/v2/models/{{name}}/images{version}", ["name", *(["version"] if version else [])])
+        paths |= {path: item for path, item in images.items() if not path.endswith("/card")}
     if settings.explicit_control:
         for verb in ("Load", "Unload"):
             path = f"/v2/repository/models/{{name}}/{verb.lower()}"
@@ -97,9 +107,22 @@ def _infer() -> dict[str, Any]:
     return operation
 
 
+def _v1_model() -> dict[str, Any]:
+    operation = _get("Whether the model is ready", "ModelReady", errors=(401, 404, 500))
+    operation["responses"]["503"] = _answer("Not ready", _schema("ModelReady"))
+    return operation
+
+
+def _v1_predict() -> dict[str, Any]:
+    operation = _get("Run the model, in KServe's V1 protocol", _OBJECT, errors=tuple(_ERRORS))
+    instances = {"type": "object", "required": ["instances"], "properties": {"instances": {"type": "array"}}}
+    operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": instances}}}
+    return operation
+
+
 def _predict() -> dict[str, Any]:
     operation = _get("Answer for one image", "Prediction", errors=tuple(_ERRORS))
-    operation["requestBody"] = {"required": True, "content": {"application/octet-stream": {}, "image/*": {}}}
+    operation["requestBody"] = {"required": True, "content": {media: {} for media in _IMAGE_BODIES}}
     operation["parameters"] = [
         {"name": "model", "in": "query", "schema": _TEXT},
         {"name": "version", "in": "query", "schema": _TEXT},

@@ -1,8 +1,9 @@
-"""`POST /predict`: an image in, the prediction out. For people and small scripts.
+"""`POST /predict`: an image in, the prediction out; several in, a list out. For people and small scripts.
 
 curl --data-binary @cat.jpg localhost:8000/predict
 """
 
+import asyncio
 import functools
 import time
 from collections.abc import Mapping
@@ -14,14 +15,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from lit_infer.errors import UsageError
-from lit_infer.server.http import bodies
-from lit_infer.server.http.rest import Endpoint, Rest, json_response
+from lit_infer.server.http import bodies, queries, uploads
+from lit_infer.server.http.rest import LARGE, Endpoint, Rest, json_response
+from lit_infer.server.http.uploads import Upload
 from lit_infer.server.models.inference import answer, counted, infer
 from lit_infer.server.models.opening import Served
 from lit_infer.server.results import Items, Result
 from lit_infer.tasks import Ask, plain_answer
 
 _MOST_CLASSES = 10_000
+_PARAMETERS = ("model", "version", "top_k", "threshold")
 
 
 class PredictRoute:
@@ -35,24 +38,26 @@ class PredictRoute:
         return [Route("/predict", Endpoint(self.predict), methods=["POST"])]
 
     async def predict(self, request: Request) -> Response:
-        """Answer for the image in the body; `?model=NAME&version=V&top_k=K&threshold=T`."""
+        """Answer for the images in the body; `?model=NAME&version=V&top_k=K&threshold=T`."""
         rest, query = self._rest, request.query_params
+        queries.check(query, _PARAMETERS)
         wanted = Ask(top_k=_top_k(query.get("top_k", "5")), threshold=_threshold(query.get("threshold")))
         name = query.get("model") or rest.repository.slots[0].name
-        image = await bodies.read(request.scope, request.receive, limit=rest.settings.max_body)
-        ask = functools.partial(self._predict, request, image, wanted)
+        body = await bodies.read(request.scope, request.receive, limit=rest.settings.max_body)
+        upload = await _uploaded(request.headers.get("content-type", ""), body)
+        ask = functools.partial(self._predict, request, upload, wanted)
         return await answer(rest.repository, name, query.get("version"), ask)
 
-    async def _predict(self, request: Request, image: bytes, wanted: Ask, served: Served) -> Response:
+    async def _predict(self, request: Request, upload: Upload, wanted: Ask, served: Served) -> Response:
         exchange = request.scope["lit"]
         exchange.model = f"{served.name}/{served.version}"
         with counted(served.stats, exchange.span) as succeeded:
             _check(served, request.query_params)
             result = await infer(
-                served, Items(images=(image,)), timeout=self._rest.settings.timeout, gone=request.receive
+                served, Items(images=upload.images), timeout=self._rest.settings.timeout, gone=request.receive
             )
             started = time.perf_counter()
-            response = json_response(_described(served, result, wanted, exchange.started))
+            response = json_response(_described(served, result, upload, wanted, exchange.started))
             succeeded(result, time.perf_counter() - started)
         self._rest.observe(request, served, result)
         return response
@@ -95,11 +100,23 @@ def _check(served: Served, query: Mapping[str, str]) -> None:
             raise UsageError(f"{name} is for scores of labels; {served.name} ({task.name}) has none: leave it out")
 
 
-def _described(served: Served, result: Result, wanted: Ask, started: float) -> dict[str, Any]:
-    """The answer's own fields, and whose it is. `kind` tells how it can be drawn."""
+def _described(served: Served, result: Result, upload: Upload, wanted: Ask, started: float) -> dict[str, Any]:
+    """The answer's own fields, and whose it is. `kind` tells how it can be drawn. Of several images: a list."""
     task = served.manifest.spec
-    (found,) = task.read(result.outputs, [wanted], served.manifest.reading)
+    found = task.read(result.outputs, [wanted] * len(upload.images), served.manifest.reading)
     total = time.perf_counter() - started
     ms = _Ms(*(round(s * 1e3, 3) for s in (result.queue, result.compute_input, result.compute_infer, total)))
     own = {"kind": task.kind, "model": served.name, "version": served.version, "ms": ms}
-    return {**plain_answer(found), **own}
+    if not upload.is_batch:
+        return {**plain_answer(found[0]), **own}
+    answers = [plain_answer(one) for one in found]
+    if upload.names:
+        answers = [{"file": name, **one} for name, one in zip(upload.names, answers, strict=True)]
+    return {"predictions": answers, **own}
+
+
+async def _uploaded(content_type: str, body: bytes) -> Upload:
+    """Large JSON and forms are read in a thread: others must not wait."""
+    if len(body) <= LARGE or body.startswith((b"\xff\xd8", b"\x89PNG")):
+        return uploads.read(content_type, body)
+    return await asyncio.to_thread(uploads.read, content_type, body)

@@ -29,7 +29,7 @@ from lit_infer.server.settings import Settings
 T = TypeVar("T")
 
 _HEADER_LENGTH = b"inference-header-content-length"
-_LARGE, _MANY = 256 * 1024, 50_000
+LARGE, _MANY = 256 * 1024, 50_000
 """Requests with more bytes of JSON, and answers with more numbers, are handled in a thread: others must not wait."""
 
 
@@ -60,6 +60,8 @@ class Rest:
         self.repository = repository
         self.settings = settings
         self.metrics = metrics
+        self._document = functools.cache(lambda: msgspec.json.encode(document(settings)))
+        """The OpenAPI document, written once: a flood of requests for it is cheap."""
 
     def routes(self) -> list[Route]:
         """The busiest first."""
@@ -75,6 +77,7 @@ class Rest:
             *self._model_routes("/ready", self.model_ready),
             *self._model_routes("/config", self.config),
             *self._model_routes("/stats", self.stats),
+            *self._image_routes(),
             Route("/v2/repository/index", self.index, methods=["POST"]),
             Route(f"{control}/load", self.load, methods=["POST"]),
             Route(f"{control}/unload", self.unload, methods=["POST"]),
@@ -83,10 +86,21 @@ class Rest:
             Route("/openapi.json", self.openapi),
         ]
 
-    def _model_routes(self, suffix: str, endpoint: Any, method: str = "GET") -> list[Route]:
+    def _model_routes(self, suffix: str, endpoint: Any, method: str = "GET", *, kind: str = "") -> list[Route]:
         return [
-            Route(f"/v2/models/{{name}}{version}{suffix}", endpoint, methods=[method])
+            Route(f"/v2/models/{{name}}{kind}{version}{suffix}", endpoint, methods=[method])
             for version in ("", "/versions/{version}")
+        ]
+
+    def _image_routes(self) -> list[Route]:
+        """The same models, described as taking encoded images."""
+        routes: list[tuple[str, Any, str]] = [("", self.metadata, "GET"), ("/ready", self.model_ready, "GET")]
+        routes += [("/config", self.config, "GET"), ("/stats", self.stats, "GET")]
+        routes += [("/infer", Endpoint(self.infer), "POST")]
+        return [
+            route
+            for suffix, endpoint, method in routes
+            for route in self._model_routes(suffix, endpoint, method, kind=describe.IMAGES)
         ]
 
     async def live(self, _: Request) -> Response:
@@ -110,18 +124,18 @@ class Rest:
         """A model's metadata."""
         with self.repository.held(*_named(request)) as served:
             versions = [slot.version for slot in self.repository.slots if slot.name == served.name]
-            return json_response(describe.metadata(served, versions))
+            return json_response(describe.metadata(served, versions, _named(request)[0]))
 
     async def model_ready(self, request: Request) -> Response:
         """Whether a model answers."""
         slot = self.repository.find(*_named(request))
-        is_ready = slot.state == "READY"
+        is_ready = slot.is_ready
         return json_response({"name": slot.name, "ready": is_ready}, 200 if is_ready else 503)
 
     async def config(self, request: Request) -> Response:
         """A model's configuration."""
         with self.repository.held(*_named(request)) as served:
-            return json_response(describe.config(served))
+            return json_response(describe.config(served, _named(request)[0]))
 
     async def stats(self, request: Request) -> Response:
         """A model's statistics; without a version, those of all its versions."""
@@ -158,7 +172,7 @@ class Rest:
 
     async def openapi(self, _: Request) -> Response:
         """The OpenAPI document."""
-        return json_response(document(self.settings))
+        return Response(self._document(), media_type="application/json")
 
     async def infer(self, request: Request) -> Response:
         """Run a model."""
@@ -211,7 +225,9 @@ _UNSUPPORTED = (
 
 
 def _named(request: Request) -> tuple[str, str | None]:
-    return request.path_params["name"], request.path_params.get("version")
+    name = request.path_params["name"]
+    is_for_images = request.scope["path"].startswith(f"/v2/models/{name}{describe.IMAGES}")
+    return name + (describe.IMAGES if is_for_images else ""), request.path_params.get("version")
 
 
 def _header_length(request: Request) -> int | None:
@@ -224,7 +240,7 @@ def _header_length(request: Request) -> int | None:
 
 
 async def _parsed(body: bytes, header_length: int | None, manifest: Manifest) -> InferRequest:
-    if (len(body) if header_length is None else header_length) <= _LARGE:
+    if (len(body) if header_length is None else header_length) <= LARGE:
         return protocol.parse(body, header_length=header_length, manifest=manifest)
     return await asyncio.to_thread(protocol.parse, body, header_length=header_length, manifest=manifest)
 

@@ -12,12 +12,18 @@ from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import msgspec
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from lit_infer.server.http.framing import Framed
 from lit_infer.server.http.wire import Wire, plain_socket
 from lit_infer.server.settings import Settings
 
 _NEVER = math.inf
+_REQUEST_LINE = 64
+"""Bytes around the target and the headers that are not counted once they are parsed: method, version and line ends.
+
+Without them, a request at the limit would be refused or not by how the network cuts it.
+"""
 
 
 def protocol(settings: Settings, is_draining: Callable[[], bool]) -> Callable[..., "Guarded"]:
@@ -25,25 +31,30 @@ def protocol(settings: Settings, is_draining: Callable[[], bool]) -> Callable[..
     return functools.partial(Guarded, settings=settings, is_draining=is_draining)
 
 
-def close_overdue(connections: Iterable[Any]) -> None:
-    """Close every connection whose deadline has passed."""
-    now = time.monotonic()
-    for connection in list(connections):
-        if isinstance(connection, Guarded) and connection.deadline < now:
+def close_overdue(connections: Iterable[Any], *, max_unread: int) -> None:
+    """Close every connection whose deadline has passed, and those that keep the most answers unread if all are many."""
+    now, unread = time.monotonic(), 0
+    for connection in sorted(filter(_is_guarded, connections), key=lambda one: one.unread):
+        unread += connection.unread
+        if unread > max_unread:
+            connection.transport.abort()
+        elif connection.deadline < now:
             connection.close_overdue()
 
 
-class Guarded(HttpToolsProtocol):
-    """uvicorn's protocol, refusing what is too slow, too large or too much."""
+def _is_guarded(connection: Any) -> bool:
+    return isinstance(connection, Guarded)
+
+
+class Guarded(Framed):
+    """The protocol, refusing what is too slow, too large or too much."""
 
     def __init__(self, *args: Any, settings: Settings, is_draining: Callable[[], bool], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.settings = settings
         self.is_draining = is_draining
         self.deadline = _NEVER
-        self._in_header = True
-        """From the start of the connection, or a request's first byte, to the end of its headers."""
-        self._in_body = False
+        self.max_header = settings.max_header
         self._header_bytes = 0
         self._before: RequestResponseCycle | None = None
         """The request before the newest one."""
@@ -51,7 +62,6 @@ class Guarded(HttpToolsProtocol):
         """A request was malformed: those before it are still answered, and nothing more is read."""
         self._is_lingering = False
         """The last answer was sent: what still arrives is discarded until the client closes."""
-        self._refusal = (400, "this is not an HTTP request")
 
     def connection_made(self, transport: Any) -> None:
         """A client has connected; its first request should follow."""
@@ -65,7 +75,7 @@ class Guarded(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of any part of a request."""
-        if self._is_deaf or self._is_over:
+        if self.is_shut:
             return
         if self._in_header:
             self._header_bytes += len(data)
@@ -73,34 +83,29 @@ class Guarded(HttpToolsProtocol):
         # The parser reports complete headers only, so endless ones must be counted here.
         if self._in_header and not self._header_bytes:
             self._header_bytes = 1  # another request has begun in the same data
-        if self._in_header and self._header_bytes > self.settings.max_header and not (self._is_deaf or self._is_over):
+        if self._in_header and self._header_bytes > self.max_header + _REQUEST_LINE and not self.is_shut:
             self._refuse(431, self._too_long)
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
+        self._header_bytes = self._header_bytes if self._in_header else 0
         super().on_message_begin()
-        self._in_header, self._header_bytes = True, self._header_bytes if self._in_header else 0
         self._expect_within(self.settings.header_timeout)
 
-    def on_headers_complete(self) -> None:
+    def on_request(self) -> None:
         """Let the app handle the request."""
-        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > self.settings.max_header:
-            self._refusal = (431, self._too_long)
-            raise ValueError("header too long")
-        self._in_header, self._in_body, self._header_bytes = False, True, 0
+        self._header_bytes = 0
         self._before = self.cycle
-        super().on_headers_complete()
+        super().on_request()
         if self.scope["method"] != "HEAD":
             self.cycle.transport = cast("asyncio.Transport", Wire(self.transport, self.cycle, self._plain, self._leave))
         self._expect_within(self.settings.body_timeout)
         if self.is_draining():
             self.cycle.keep_alive = False  # the answer says so, and the client connects elsewhere
 
-    def on_message_complete(self) -> None:
-        """The last byte of a body."""
-        super().on_message_complete()
-        self._in_body = False
+    def on_request_complete(self) -> None:
+        """All of a request has come."""
+        super().on_request_complete()
         self.deadline = _NEVER  # the client is not expected to do anything
         if self.cycle.response_complete:
             self._expect_within(self.settings.idle_timeout)
@@ -144,6 +149,8 @@ class Guarded(HttpToolsProtocol):
             self.transport.abort()
         elif self._is_lingering:
             self.transport.close()
+        elif self._held:
+            self._expect_within(self.settings.body_timeout)  # it is the server that has not come to it yet
         elif self._in_header and self._header_bytes:
             self._refuse(408, f"the headers did not arrive in {self.settings.header_timeout:g} s")
         elif self._in_body and self.flow.read_paused:
@@ -155,18 +162,20 @@ class Guarded(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own message
         """Called by uvicorn when its parser rejects the data."""
-        self._refuse(*self._refusal)
-
-    @property
-    def _too_long(self) -> str:
-        return f"the request line and headers are longer than {self.settings.max_header:,} bytes"
+        self._refuse(self.refusal.status, self.refusal.text)
 
     def _expect_within(self, seconds: float) -> None:
         self.deadline = time.monotonic() + seconds
 
     @property
-    def _is_over(self) -> bool:
-        return self._is_lingering or self.transport.is_closing()
+    def unread(self) -> int:
+        """Bytes of answers that the client has left unread."""
+        return self.transport.get_write_buffer_size() if self.flow.write_paused else 0
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether nothing more is to be read."""
+        return self._is_deaf or self._is_lingering or self.transport.is_closing()
 
     def _refuse(self, status: int, text: str) -> None:
         """Answer without the app, and close. If an earlier request is unanswered, its answer comes last instead."""

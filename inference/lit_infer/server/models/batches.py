@@ -4,17 +4,45 @@ An item is one image, or some rows of prepared arrays. A run that fails is repea
 fails alone; if the graph fails even on its warm-up input, the engine is dead.
 """
 
+import re
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from numpy.typing import NDArray
 
 from lit_infer.batching import rows as rows_of
-from lit_infer.batching.sizes import blank, fixed_batch, is_batched
+from lit_infer.batching.sizes import blank, fixed_batch, is_batched, of_size
 from lit_infer.engines import Run
 from lit_infer.errors import EngineError, InputError, LitError
 from lit_infer.images import Pixels
 from lit_infer.manifest import Manifest
-from lit_infer.tensors import Arrays
+from lit_infer.server.errors import short_of_memory
+from lit_infer.tensors import Arrays, NamedArrays
+
+_SOURCE = re.compile(r"\S*/\S+:\d+ ?")
+"""A line of an engine's source."""
+
+
+_FALSE = " was false. "
+"""How onnxruntime's checks go on after the condition, if there is more to say."""
+
+
+class Interest(msgspec.Struct):
+    """Whether anybody still waits for a request."""
+
+    is_gone: bool = False
+
+
+class Phase(msgspec.Struct, frozen=True):
+    """What a thread is doing since when, by time.monotonic."""
+
+    item: int | None
+    """The index of the item that is being prepared; None: the graph runs."""
+    since: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +54,7 @@ class Work:
     rows: int
     arrived: float
     """When it was submitted, by time.perf_counter."""
+    interest: Interest = field(default_factory=Interest)
 
 
 @dataclass(slots=True)
@@ -72,34 +101,63 @@ class _Ready:
 class Batches:
     """Answers batches with one graph. As many threads may call it at once as may call `run`."""
 
-    def __init__(self, manifest: Manifest, run: Run, prepare: Callable[[bytes], Pixels], *, max_batch: int) -> None:
-        """`prepare` turns an encoded image into the graph's pixels, or raises InputError."""
+    def __init__(
+        self,
+        manifest: Manifest,
+        run: Run,
+        prepare: Callable[[bytes], Pixels],
+        *,
+        max_batch: int,
+        golden: NamedArrays | None = None,
+    ) -> None:
+        """`prepare` turns an encoded image into the graph's pixels, or raises InputError.
+
+        `golden`: inputs that the graph is known to take, to warm it up with; None: zeros.
+        """
         self.manifest = manifest
         self.is_batched = is_batched(manifest)
         self.fixed_batch = fixed_batch(manifest)
         self.largest = self.fixed_batch or max_batch
         """The most rows of one run."""
         self._run = run
+        self._golden = golden
         self._prepare = prepare
+        self._phases: dict[int, Phase] = {}
 
     def answer(self, works: Sequence[Work]) -> Answered:
         """Answer all items, in order. Errors of items or of the engine are returned, never raised."""
         batch = Answered([EngineError("not answered")] * len(works))
         ready = []
-        for index, work in enumerate(works):
-            one = self._ready(index, work)
-            if isinstance(one, InputError):
-                batch.answers[index] = one
-            else:
-                ready.append(one)
-        for group in self._groups(ready):
-            self._answer_group(group, batch)
+        thread = threading.get_ident()
+        try:
+            for index, work in enumerate(works):
+                self._phases[thread] = Phase(index, time.monotonic())
+                one = self._ready(index, work)
+                if isinstance(one, LitError):
+                    batch.answers[index] = one
+                else:
+                    ready.append(one)
+            for group in self._groups(ready):
+                self._phases[thread] = Phase(None, time.monotonic())
+                self._answer_group(group, batch)
+        finally:
+            del self._phases[thread]
         return batch
+
+    def phase(self, thread: int) -> Phase | None:
+        """What a thread that called `answer` is doing; None if it has returned."""
+        return self._phases.get(thread)
 
     def warm_up(self) -> None:
         """Run once every batch size that engines prepare for separately. Raises what the engine raises."""
         for rows in self._buckets():
-            self._run(list(blank(self.manifest, rows)))
+            self._run(self._known(rows))
+
+    def _known(self, rows: int) -> list[NDArray[Any]]:
+        """What the graph answers, if it answers anything."""
+        described = self.manifest
+        found = blank(described, rows) if self._golden is None else of_size(described, self._golden, rows)
+        return [found[tensor.name] for tensor in described.inputs]
 
     def _buckets(self) -> Iterator[int]:
         if not self.is_batched or self.fixed_batch:
@@ -111,14 +169,16 @@ class Batches:
             rows *= 2
         yield self.largest
 
-    def _ready(self, index: int, work: Work) -> _Ready | InputError:
+    def _ready(self, index: int, work: Work) -> _Ready | LitError:
+        if work.interest.is_gone:
+            return InputError("nobody waits for the answer any more", code="unwanted")
         if work.image is None:
             return _Ready(index, work.arrays, work.rows, 0.0)
         started = time.perf_counter()
         try:
             pixels = self._prepare(work.image)
         except InputError as error:
-            return error
+            return short_of_memory() if _lacks_memory(error) else error
         return _Ready(index, (pixels[None],), 1, time.perf_counter() - started)
 
     def _groups(self, ready: Sequence[_Ready]) -> Iterator[list[_Ready]]:
@@ -162,7 +222,7 @@ class Batches:
     def _answer_alone(self, group: list[_Ready], batch: Answered, error: Exception) -> None:
         """After a failure, find out whether the engine is dead or one of the items cannot be run."""
         try:
-            self._run(list(blank(self.manifest, self.fixed_batch or 1)))
+            self._run(self._known(self.fixed_batch or 1))
         except Exception as dead:
             batch.death = dead
             for one in group:
@@ -184,7 +244,23 @@ def _alike(one: _Ready, other: _Ready) -> bool:
     return all(a.shape[1:] == b.shape[1:] for a, b in zip(one.arrays, other.arrays, strict=True))
 
 
+def _lacks_memory(error: BaseException) -> bool:
+    """Whether memory was short: engines have words of their own for it."""
+    if isinstance(error, MemoryError) or isinstance(error.__context__, MemoryError):
+        return True
+    return any(words in str(error) for words in ("bad_alloc", "Failed to allocate", "out of memory"))
+
+
 def _cannot_run(error: Exception) -> Exception:
+    if _lacks_memory(error):
+        return short_of_memory()
     if isinstance(error, LitError):
         return error
-    return InputError("the graph cannot run this input; its dimensions may not match", code="bad_shape")
+    return InputError(f"the graph cannot run this input: {_reason(error)}", code="bad_shape")
+
+
+def _reason(error: Exception) -> str:
+    """What the engine says of an input, in one line, without paths of the machine it was built on."""
+    text = " ".join(str(error).rpartition("Status Message: ")[2].split())
+    found = _SOURCE.sub("", text).rpartition(_FALSE)[2]  # before it: a function of the engine and its condition
+    return found[:300] or "its dimensions may not match"

@@ -11,7 +11,7 @@ import numpy as np
 
 from lit_infer.errors import EngineError, ExpiredError, InputError, LitError, OverloadedError, UsageError
 from lit_infer.server.errors import ClientGoneError
-from lit_infer.server.models.batches import Answer
+from lit_infer.server.models.batches import Answer, Interest
 from lit_infer.server.models.opening import Served
 from lit_infer.server.models.repository import Repository
 from lit_infer.server.models.stats import Reason, Spent, Stats
@@ -53,20 +53,22 @@ async def infer(served: Served, items: Items, *, timeout: float, gone: Gone | No
     Raises OverloadedError, ExpiredError, InputError, EngineError, ClientGoneError.
     """
     submitted, limit = time.perf_counter(), min(timeout, items.timeout) if items.timeout else timeout
-    futures = _submit(served, items, limit)
-    with _dropped_when_gone(futures, gone) if gone else nullcontext(bool) as has_left:
+    interest = Interest()
+    futures = _submit(served, items, limit, interest)
+    with _dropped_when_gone(futures, interest, gone) if gone else nullcontext(bool) as has_left:
         try:
             answers = [await _of(future) for future in futures]
         except InputError as error:
             raise _with_index(error, futures) from None
         except asyncio.CancelledError:
             if has_left():
+                if (task := asyncio.current_task()) is not None:
+                    task.uncancel()
                 raise ClientGoneError("the client left before it was answered") from None
             raise
         finally:
-            for future in futures:
-                future.cancel()
-    return _joined(answers, submitted, is_batched=served.runner.is_batched)
+            _drop(futures, interest)
+    return _joined(answers, submitted)
 
 
 async def _of(future: Future[T]) -> T:
@@ -125,19 +127,24 @@ def _reason(error: BaseException) -> Reason:
     return "BACKEND" if isinstance(error, EngineError) or not isinstance(error, LitError) else "OTHER"
 
 
-def _submit(served: Served, items: Items, timeout: float) -> list[Future[Answer]]:
+def _drop(futures: Sequence[Future[Answer]], interest: Interest) -> None:
+    """Nobody waits for these any more: what is queued is cancelled, and what is in a batch is left out if it can be."""
+    interest.is_gone = True
+    for future in futures:
+        future.cancel()
+
+
+def _submit(served: Served, items: Items, timeout: float, interest: Interest) -> list[Future[Answer]]:
     most = served.runner.policy.max_items
-    count = len(items.images) or -(-len(items.arrays[0]) // served.runner.largest)
-    if count > most:
-        raise UsageError(
-            f"{len(items.images) or len(items.arrays[0])} rows are too many: a request can have {most:,} items"
-        )
+    rows = len(items.images) or (len(items.arrays[0]) if served.runner.is_batched else 1)
+    if (rows if items.images else -(-rows // served.runner.largest)) > most:
+        raise UsageError(f"{rows} rows are too many: a request can have {most:,} items")
     if not items.images:
-        return served.runner.submit_arrays(items.arrays, timeout=timeout)
+        return served.runner.submit_arrays(items.arrays, timeout=timeout, interest=interest)
     futures: list[Future[Answer]] = []
     try:
         for image in items.images:
-            futures.append(served.runner.submit_image(image, timeout=timeout))
+            futures.append(served.runner.submit_image(image, timeout=timeout, interest=interest))
     except OverloadedError:
         for future in futures:
             future.cancel()
@@ -146,17 +153,22 @@ def _submit(served: Served, items: Items, timeout: float) -> list[Future[Answer]
 
 
 @contextmanager
-def _dropped_when_gone(futures: Sequence[Future[Answer]], gone: Gone) -> Iterator[Callable[[], bool]]:
-    watcher = asyncio.ensure_future(gone())
+def _dropped_when_gone(
+    futures: Sequence[Future[Answer]], interest: Interest, gone: Gone
+) -> Iterator[Callable[[], bool]]:
+    watcher, task = asyncio.ensure_future(gone()), asyncio.current_task()
+    is_waiting = True
 
     def drop(_: Any) -> None:
-        for future in futures:
-            future.cancel()
+        if is_waiting and task is not None:
+            _drop(futures, interest)
+            task.cancel()  # a batch that is being run may take long
 
     watcher.add_done_callback(drop)
     try:
         yield watcher.done
     finally:
+        is_waiting = False
         watcher.remove_done_callback(drop)
         watcher.cancel()
 
@@ -169,11 +181,11 @@ def _with_index(error: InputError, futures: Sequence[Future[Answer]]) -> InputEr
     return InputError(f"item {next(indices, '?')}: {error}", code=error.code)
 
 
-def _joined(answers: Sequence[Answer], submitted: float, *, is_batched: bool) -> Result:
+def _joined(answers: Sequence[Answer], submitted: float) -> Result:
+    """The answers of one request, whose images and parts may have been run apart."""
     if len(answers) == 1:
         (one,) = answers
         return Result(one.outputs, one.rows, one.queue, one.compute_input, one.compute_infer, submitted)
-    assert is_batched, "only rows can be split"  # noqa: S101
     return Result(
         outputs=tuple(np.concatenate(column) for column in zip(*(one.outputs for one in answers), strict=True)),
         rows=sum(one.rows for one in answers),

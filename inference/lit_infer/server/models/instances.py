@@ -15,10 +15,13 @@ from PIL import Image
 
 from lit_infer.engines import engine_for_file
 from lit_infer.errors import ArtifactError, EngineError, InputError, LitError
+from lit_infer.images.limits import DEFAULT_LIMITS, Limits
 from lit_infer.manifest import Manifest
 from lit_infer.predictor import Predictor, load
-from lit_infer.self_test import self_test
-from lit_infer.server.models.batches import Answered, Batches, Work
+from lit_infer.self_test import golden, self_test
+from lit_infer.server.models.batches import Answered, Batches, Phase, Work
+from lit_infer.server.models.open_limit import OpenLimit
+from lit_infer.tensors import NamedArrays
 
 _BACK_OFF = (0.0, 0.1, 0.3, 1.0, 3.0)
 _SELDOM_S = 10.0
@@ -33,6 +36,10 @@ class LoadOptions:
     threads: int | None = None
     max_batch: int | None = None
     """None: the number of rows that `lit-bench tune` found best, otherwise 8."""
+    limits: Limits = DEFAULT_LIMITS
+    """Of images."""
+    open_limit: OpenLimit | None = None
+    """What opening may take; it is then tried in a process first."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +64,18 @@ class Instances(Protocol):
     def opened(self) -> ModelDescription:
         """The model's description."""
 
+    @property
+    def for_long(self) -> int:
+        """How many batches of images that take long to decode may be under way, beside `opened.count` others."""
+
     def answer(self, works: Sequence[Work]) -> Answered:
-        """Answer a batch; one thread per instance may call it at once. Raises EngineError when an instance is lost."""
+        """Answer a batch; that many threads may call it at once. Raises EngineError when an instance is lost."""
+
+    def phase(self, thread: int) -> Phase | None:
+        """What a thread that called `answer` is doing, as far as it is known here."""
+
+    def stop(self, thread: int) -> bool:
+        """Stop the instance that a thread waits for in `answer`, which then raises EngineError. False: impossible."""
 
     def watch(self, on_loss: Callable[[Exception], None]) -> None:
         """Have `on_loss` called, from any thread, once all instances are lost."""
@@ -73,6 +90,7 @@ class InThreads:
     def __init__(self, predictor: Predictor, batches: Batches, *, count: int) -> None:
         self._predictor = predictor
         self.answer = batches.answer
+        self.phase = batches.phase
         self.opened = ModelDescription(
             manifest=predictor.manifest,
             engine=predictor.engine,
@@ -81,6 +99,12 @@ class InThreads:
             batch_size=predictor.batch_size,
             count=count,
         )
+        self.for_long = count
+
+    def stop(self, thread: int) -> bool:
+        """False: a thread cannot be stopped."""
+        del thread
+        return False
 
     def watch(self, on_loss: Callable[[Exception], None]) -> None:
         """Does nothing: instances in this process cannot be lost."""
@@ -101,12 +125,13 @@ def open_here(path: Path, options: LoadOptions, *, alone: bool = False) -> InThr
     One instance per thread; `alone`: a single one that uses all threads.
     Raises ArtifactError, EngineError, NotFoundError, MissingExtraError, UsageError.
     """
-    found = load(path, device=options.device, engine=options.engine, threads=options.threads)
+    found = load(path, device=options.device, engine=options.engine, threads=options.threads, limits=options.limits)
     with _closed_on_failure(found) as predictor:
         _check_golden(path, predictor)
         run = predictor.sessions.for_one() if alone else predictor.sessions.for_many()
         max_batch = options.max_batch or predictor.batch_size
-        batches = Batches(predictor.manifest, run, predictor.prepare, max_batch=max_batch)
+        known = _golden(predictor)
+        batches = Batches(predictor.manifest, run, predictor.prepare, max_batch=max_batch, golden=known)
         _warm_up(batches)
         _load_decoders(predictor)
         return InThreads(predictor, batches, count=1 if alone else predictor.threads)
@@ -131,6 +156,14 @@ def _check_golden(path: Path, predictor: Predictor) -> None:
     if not own or own[0].status != "ok":
         reason = own[0].reason if own else "it was not tested"
         raise ArtifactError(f"{path}: {predictor.path.name} must not be served: {reason}")
+
+
+def _golden(predictor: Predictor) -> NamedArrays | None:
+    """The golden inputs of a tensor model's bundle: it may take neither zeros nor sides of length one."""
+    described = predictor.manifest
+    if described.spec.takes_images or described.golden is None or predictor.path is None:
+        return None
+    return golden(predictor.path.parent, described)[0]
 
 
 def _warm_up(batches: Batches) -> None:

@@ -66,7 +66,7 @@ def _lines(slots: Sequence[Slot]) -> Iterator[str]:
     yield from _metric("nv_inference_request_failure", "Requests not answered", "counter", failures)
     waiting = ((_labels(slot), slot.served.runner.waiting if slot.served else 0) for slot in slots)
     yield from _metric("nv_inference_pending_request_count", "Items in the queue now", "gauge", waiting)
-    ready = ((_labels(slot), int(slot.state == "READY")) for slot in slots)
+    ready = ((_labels(slot), int(slot.is_ready)) for slot in slots)
     yield from _metric("lit_serve_model_ready", "Whether the model answers", "gauge", ready)
     yield from _batch_sizes(slots)
 

@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lit_infer.batching.batcher import BatchPolicy
+from lit_infer.batching.sizes import is_batched
 from lit_infer.manifest import Manifest
-from lit_infer.server.models import sources
+from lit_infer.server.models import memory, sources
+from lit_infer.server.models.hanging import HangLimits
 from lit_infer.server.models.instances import Instances, LoadOptions, ModelDescription, open_here
 from lit_infer.server.models.runner import Runner
 from lit_infer.server.models.sources import Located, ModelSource
@@ -23,18 +25,22 @@ class Opening(LoadOptions):
     max_bytes: int = 256 * 2**20
     processes: int = 0
     """The number of processes per model; 0: threads of this process."""
+    hang_limits: HangLimits = field(default_factory=HangLimits)
 
     def instances(self, path: Path) -> Instances:
         """Open a model. Raises what `open_here` raises."""
-        if not self.processes:
+        if not self.processes and self.open_limit is None:
             return open_here(path, self)
         from lit_infer.server.models import processes  # most servers do not need it
 
+        if not self.processes:
+            processes.try_open(path, self)
+            return open_here(path, self)
         return processes.open_isolated(path, self, self.processes)
 
     def policy(self, opened: ModelDescription) -> BatchPolicy:
-        """How the model's requests are batched."""
-        size = self.max_batch or opened.batch_size
+        """How the model's requests are batched. Those that cannot be joined are left to the next free instance."""
+        size = (self.max_batch or opened.batch_size) if is_batched(opened.manifest) else 1
         return BatchPolicy(size, self.max_delay, max_items=self.max_items, max_bytes=self.max_bytes)
 
 
@@ -77,13 +83,17 @@ class Served:
             if self._closing:
                 self._changed.notify_all()
 
-    def close(self) -> None:
-        """Wait until nobody holds the model, then release threads, processes and memory."""
+    def close(self, within: float | None = None) -> None:
+        """Wait until nobody holds the model, then release threads, processes and memory.
+
+        `within`: seconds for what is being answered; without, as long as an engine may take.
+        """
         with self._changed:
             self._closing = True
             self._changed.wait_for(lambda: self._holders == 0)
-        self.runner.close()
+        self.runner.close(within)
         self._instances.close()
+        memory.give_back()
 
 
 OnDeath = Callable[[Exception], None]
@@ -95,7 +105,8 @@ def open_model(source: ModelSource, opening: Opening, *, stats: Stats, on_death:
     instances = opening.instances(located.path)
     try:
         name = sources.check_name(source.name or instances.opened.manifest.name)
-        runner = Runner(instances, policy=opening.policy(instances.opened), stats=stats, on_death=on_death)
+        policy = opening.policy(instances.opened)
+        runner = Runner(instances, policy=policy, stats=stats, limits=opening.hang_limits, on_death=on_death)
         return Served(name, located, instances, runner)
     except BaseException:
         instances.close()

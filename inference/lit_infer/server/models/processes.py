@@ -19,8 +19,9 @@ from queue import SimpleQueue
 from lit_infer.errors import EngineError, LitError, UsageError
 from lit_infer.hardware import usable_cpus
 from lit_infer.server.models import instance_messages as messages
-from lit_infer.server.models.batches import Answered, Work
+from lit_infer.server.models.batches import Answered, Phase, Work
 from lit_infer.server.models.instances import LoadOptions, ModelDescription, pauses
+from lit_infer.server.models.open_limit import OpenLimit, wait_within
 
 _PROGRAM = "from lit_infer.server.models.instance_process import main; main()"
 _SOCKET_BYTES = 2**20  # enough to send a batch of photos in a few pieces
@@ -55,8 +56,10 @@ class _Process:
         """The process id."""
         return self._process.pid
 
-    def opened(self) -> ModelDescription:
+    def opened(self, limit: OpenLimit | None) -> ModelDescription:
         """Wait until the model is open, and return its description. Raises the process's error."""
+        if limit is not None:
+            wait_within(limit, self.pid, self._line.poll)
         first = messages.decode(self._receive(), messages.Ready | messages.Failure)  # type: ignore[arg-type] # a union
         if isinstance(first, messages.Failure):
             raise messages.error(first)
@@ -72,6 +75,10 @@ class _Process:
     def ask_to_exit(self) -> None:
         """Ask the process to exit."""
         self._line.close()
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self._process.kill()
 
     def end(self, within: float = _END_S) -> None:
         """Wait until the process has exited; kill it after `within` seconds."""
@@ -115,8 +122,15 @@ class InProcesses:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._free: SimpleQueue[_Process] = SimpleQueue()
+        self._asked: dict[int, _Process] = {}
+        """By thread, the process that it waits for."""
         for process in processes:
             self._admit(process)
+
+    @property
+    def for_long(self) -> int:
+        """All but one of the processes, where there are several: what is quick waits for one at most."""
+        return max(1, self.opened.count - 1)
 
     @property
     def pids(self) -> list[int]:
@@ -127,6 +141,7 @@ class InProcesses:
         """Answer a batch in a free process. Raises EngineError if that process is lost meanwhile."""
         while (process := self._free.get()).is_lost and self._processes:
             pass  # lost while it was free: it is being replaced
+        self._asked[threading.get_ident()] = process
         try:
             return process.answer(works)
         except EngineError as lost:
@@ -134,8 +149,20 @@ class InProcesses:
                 self._on_loss(lost)
             raise
         finally:
+            self._asked.pop(threading.get_ident(), None)
             if not process.is_lost or not self._processes:
                 self._free.put(process)
+
+    def phase(self, thread: int) -> Phase | None:
+        """None: a process does not say what it is doing."""
+        del thread
+        return None
+
+    def stop(self, thread: int) -> bool:
+        """Kill the process that a thread waits for; it is replaced like one that has crashed."""
+        if (process := self._asked.get(thread)) is not None:
+            process.kill()
+        return True
 
     def watch(self, on_loss: Callable[[Exception], None]) -> None:
         """Have `on_loss` called when the last process is lost."""
@@ -196,13 +223,19 @@ def open_isolated(path: Path, options: LoadOptions, count: int) -> InProcesses:
     return InProcesses(processes, replace(opened, count=count), start)
 
 
+def try_open(path: Path, options: LoadOptions) -> None:
+    """Open a model in a process that ends again: what it does there harms nobody. Raises what `open_here` raises."""
+    processes, _ = _open(messages.Start(str(path.absolute()), options), 1)
+    _end(processes)
+
+
 def _open(start: messages.Start, count: int) -> tuple[list[_Process], ModelDescription]:
     """Start processes, wait until they have opened the model, and return the model's description."""
     processes: list[_Process] = []
     try:
         for _ in range(count):
             processes.append(_Process(start))
-        opened, *_ = [process.opened() for process in processes]
+        opened, *_ = [process.opened(start.options.open_limit) for process in processes]
     except BaseException:
         _end(processes, within=0)  # they have no requests yet
         raise

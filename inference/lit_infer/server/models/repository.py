@@ -10,11 +10,13 @@ from lit_infer.server.models import canary
 from lit_infer.server.models.instances import pauses
 from lit_infer.server.models.opening import OnDeath, Opening, Served, open_model
 from lit_infer.server.models.slot import UNLOADED, Slot
-from lit_infer.server.models.sources import ModelSource
+from lit_infer.server.models.sources import ModelSource, plain_name
 from lit_infer.server.models.stats import Stats
 
 Open = Callable[[ModelSource, Opening, Stats, OnDeath], Served]
 
+_STOP_S = 2.0
+"""What is being answered when the server stops may take this long; nobody waits for it any more."""
 log = logging.getLogger("lit_serve")
 
 
@@ -48,6 +50,7 @@ class Repository:
 
     def find(self, name: str, version: str | None = None) -> Slot:
         """The slot of a version; without one, of the model's newest that is not a canary. Raises NotFoundError."""
+        name = plain_name(name)
         named = [slot for slot in self.slots if slot.name == name]
         found = [slot for slot in named if slot.version == version or not (version or slot.source.share)]
         if not found:
@@ -58,6 +61,7 @@ class Repository:
 
     def canary_in_turn(self, name: str) -> Slot | None:
         """The canary, if it is its turn to answer a request that names no version."""
+        name = plain_name(name)
         for slot in self._slots:
             share = slot.source.share
             if share and slot.name == name and canary.is_turn(next(slot.turns), share) and slot.state == "READY":
@@ -88,7 +92,7 @@ class Repository:
     def is_ready(self) -> bool:
         """Whether every model that should be loaded is ready."""
         slots = [slot for slot in self.slots if slot.reason != UNLOADED]
-        return not self._draining and all(slot.state == "READY" for slot in slots)
+        return not self._draining and all(slot.is_ready for slot in slots)
 
     def drain(self) -> None:
         """Report "not ready" from now on, while requests are still answered."""
@@ -134,7 +138,7 @@ class Repository:
         """Answer the accepted requests, then close all models."""
         self._stop.set()
         for slot in self._slots:
-            self._close_slot(slot, "the server is stopping")
+            self._close_slot(slot, "the server is stopping", within=_STOP_S)
 
     def wait(self, seconds: float) -> bool:
         """Sleep, or return True as soon as the repository is closed."""
@@ -199,11 +203,11 @@ class Repository:
         opened.count_in(twin.stats)  # continue the statistics of the canary: it is the same version
         return [slot.take(opened), twin.pause(opened.version)]
 
-    def _close_slot(self, slot: Slot, reason: str) -> None:
+    def _close_slot(self, slot: Slot, reason: str, *, within: float | None = None) -> None:
         with self._lock:
             served = slot.vacate(reason)
         if served is not None:
-            served.close()
+            served.close(within)
 
     def _named(self, name: str) -> list[Slot]:
         found = [slot for slot in self._slots if slot.name == name]

@@ -41,6 +41,11 @@ class Slot:
         """Whether it is a canary of the main version: closed and not listed until one of their aliases moves."""
         return self.reason == PAUSED
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether it answers."""
+        return self.state == "READY" and (self.served is None or not self.served.runner.is_stalled)
+
     def take(self, opened: Served) -> Served | None:
         """Serve what was opened. Returns what was served before, to be closed."""
         if self.version == opened.version:

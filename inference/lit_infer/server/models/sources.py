@@ -89,7 +89,19 @@ def check_name(name: str) -> str:
     return name
 
 
+def plain_name(name: str) -> str:
+    """A model's name, where clients may have written NAME/images to have it described as taking encoded images."""
+    return name.removesuffix("/images")
+
+
 def split(text: str) -> tuple[str | None, str]:
     """The name, if there is one, and the model of `name=MODEL`."""
-    found = None if os.path.exists(text) else _NAMED.fullmatch(text)
-    return (found[1], found[2]) if found else (None, text)
+    if os.path.exists(text):
+        return None, text
+    if found := _NAMED.fullmatch(text):
+        return found[1], found[2]
+    name, sign, model = text.partition("=")
+    if sign and (os.path.exists(model) or artifacts.looks_like_reference(model) or "/" not in name):
+        check_name(name)
+        raise UsageError(f"{text!r} names no model: write {name}=MODEL")
+    return None, text  # a path with an equals sign, which is not there

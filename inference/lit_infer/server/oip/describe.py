@@ -1,7 +1,9 @@
 """How a server describes itself and its models in the protocol's terms. Pure functions."""
 
-from typing import Any
+import functools
+from typing import Any, Literal
 
+from lit_infer.errors import NotFoundError
 from lit_infer.manifest import Tensor
 from lit_infer.server.models.opening import Served
 from lit_infer.server.models.repository import Repository
@@ -13,39 +15,74 @@ EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration", "mo
 """The extensions of the protocol that are implemented here."""
 
 
+@functools.cache
 def server() -> dict[str, Any]:
-    """The server's metadata."""
+    """The server's metadata. The package's version is looked up once: that takes a millisecond."""
     from lit_infer import __version__
 
     return {"name": "lit-serve", "version": __version__, "extensions": list(EXTENSIONS)}
 
 
-def metadata(served: Served, versions: list[str]) -> dict[str, Any]:
-    """A model's metadata."""
+IMAGES = "/images"
+"""What follows a model's name where it is described as taking encoded images: Triton's tools send what is described."""
+
+
+def metadata(served: Served, versions: list[str], name: str = "") -> dict[str, Any]:
+    """A model's metadata under its name, or as it takes encoded images. Raises NotFoundError if it takes none."""
+    takes_images = _takes_images(served, name)
     return {
-        "name": served.name,
+        "name": served.name + (IMAGES if takes_images else ""),
         "versions": versions,
         "platform": served.opened.engine.replace(" ", "_"),
-        "inputs": [_tensor(tensor) for tensor in served.manifest.inputs],
+        "inputs": [_encoded(served, "shape")]
+        if takes_images
+        else [_tensor(tensor) for tensor in served.manifest.inputs],
         "outputs": [_tensor(tensor) for tensor in served.manifest.outputs],
     }
 
 
-def config(served: Served) -> dict[str, Any]:
-    """A model's configuration, as Triton's ModelConfig. The batch is not among the dims."""
-    policy, is_batched = served.runner.policy, served.runner.is_batched
+def config(served: Served, name: str = "") -> dict[str, Any]:
+    """A model's configuration, as Triton's ModelConfig. The batch is not among the dims.
+
+    `max_batch_size` 0: requests are never joined, and the dims are the whole shape.
+    """
+    is_batched, takes_images = served.runner.is_batched, _takes_images(served, name)
+    inputs = [_config_tensor(tensor, is_batched=is_batched) for tensor in served.manifest.inputs]
     return {
-        "name": served.name,
+        "name": served.name + (IMAGES if takes_images else ""),
         "platform": served.opened.engine.replace(" ", "_"),
         "backend": "lit-deploy",
         "max_batch_size": served.runner.largest if is_batched else 0,
-        "input": [_config_tensor(tensor, is_batched=is_batched) for tensor in served.manifest.inputs],
+        "input": [_encoded(served, "dims")] if takes_images else inputs,
         "output": [_config_tensor(tensor, is_batched=is_batched) for tensor in served.manifest.outputs],
+        **(_dynamic_batching(served) if is_batched else {}),
+        "instance_group": [{"count": served.opened.count, "kind": _kind(served.opened.device)}],
+    }
+
+
+def _takes_images(served: Served, name: str) -> bool:
+    if not name.endswith(IMAGES):
+        return False
+    if not served.manifest.spec.takes_images:
+        raise NotFoundError(f"{served.name} takes tensors, not images: there is no {name}")
+    return True
+
+
+def _encoded(served: Served, key: Literal["shape", "dims"]) -> dict[str, Any]:
+    """The input of encoded images, for the metadata or the configuration."""
+    name, is_batched = served.manifest.inputs[0].name, served.runner.is_batched
+    if key == "shape":
+        return {"name": name, "datatype": "BYTES", "shape": [-1, 1] if is_batched else [-1]}
+    return {"name": name, "data_type": "TYPE_STRING", "dims": [1] if is_batched else [-1]}
+
+
+def _dynamic_batching(served: Served) -> dict[str, Any]:
+    delay = int(served.runner.policy.max_delay * 1e6)
+    return {
         "dynamic_batching": {
             "preferred_batch_size": [served.runner.largest],
-            "max_queue_delay_microseconds": int(policy.max_delay * 1e6),
-        },
-        "instance_group": [{"count": served.opened.count, "kind": _kind(served.opened.device)}],
+            "max_queue_delay_microseconds": delay,
+        }
     }
 
 
@@ -70,7 +107,7 @@ def statistics(slot: Slot) -> dict[str, Any]:
 def all_statistics(repository: Repository, name: str = "", version: str | None = None) -> list[dict[str, Any]]:
     """The statistics of one version, of all versions of a model, or of all models. Raises NotFoundError."""
     if name:
-        repository.find(name, version)
+        name = repository.find(name, version).name
     return [
         statistics(slot)
         for slot in repository.slots

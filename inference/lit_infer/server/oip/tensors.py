@@ -4,8 +4,6 @@ They raise UsageError, which names the tensor; nothing is guessed.
 An image tensor is BYTES [N] of encoded images: raw in binary, base64 in JSON.
 """
 
-import base64
-import binascii
 import functools
 import math
 import struct
@@ -19,10 +17,12 @@ from numpy.typing import NDArray
 from lit_infer.errors import UsageError
 from lit_infer.manifest import Tensor
 from lit_infer.proof import fits
+from lit_infer.server.encoded import from_base64
 
 DATATYPES = {
     "bool": "BOOL",
     "uint8": "UINT8",
+    "uint16": "UINT16",
     "int8": "INT8",
     "int16": "INT16",
     "int32": "INT32",
@@ -60,7 +60,7 @@ def images(tensor: InputTensor, blob: memoryview | None) -> tuple[bytes, ...]:
     if blob is not None:
         elements = split_bytes(blob, tensor.name, most=tensor.shape[0])
     else:
-        elements = [_from_base64(text, tensor.name) for text in _strings(tensor)]
+        elements = [from_base64(text, f"input {tensor.name}: an image in JSON") for text in _strings(tensor)]
     if len(elements) != tensor.shape[0]:
         raise UsageError(f"input {tensor.name}: shape {tensor.shape}, but {len(elements)} elements")
     return tuple(elements)
@@ -157,10 +157,3 @@ def _list_decoder(element: type, depth: int) -> msgspec.json.Decoder[Any]:
 def _strings(tensor: InputTensor) -> list[str]:
     data: list[Any] = _nested(tensor, str, rank=len(tensor.shape))
     return [text for row in data for text in row] if data and isinstance(data[0], list) else data
-
-
-def _from_base64(text: str, name: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise UsageError(f"input {name}: images in JSON must be base64; or send them as binary data") from None

@@ -3,13 +3,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lit_infer.bench.inputs import noise_of, repeated
+from lit_infer.bench.inputs import Repeated, noise_of
 from lit_infer.bench.served.samples import FileSamples, PreparedSamples
 from lit_infer.errors import UsageError
 
 
 def test_prepared_samples_are_64_different_rows_and_an_index_goes_round() -> None:
-    samples = PreparedSamples(noise_of({"x": ("uint8", (4, 4))}), ["x"])
+    samples = PreparedSamples(noise_of({"x": ("uint8", (None, 4, 4))}), ["x"])
 
     rows = samples.rows([0, 1, 64])["x"]
 
@@ -19,14 +19,22 @@ def test_prepared_samples_are_64_different_rows_and_an_index_goes_round() -> Non
 
 
 def test_of_large_rows_only_as_many_are_kept_as_64_mib_hold() -> None:
-    zeros = repeated({"x": np.zeros((1, 2**25), dtype=np.uint8)})
+    zeros = Repeated({"x": np.zeros((1, 2**25), dtype=np.uint8)})
 
     assert PreparedSamples(zeros, ["x"]).count == 2
 
 
 def test_arrays_for_another_model_are_refused() -> None:
     with pytest.raises(UsageError, match="takes a, b; there are arrays for a"):
-        PreparedSamples(repeated({"a": np.ones((1, 2))}), ["a", "b"])
+        PreparedSamples(Repeated({"a": np.ones((1, 2))}), ["a", "b"])
+
+
+def test_what_has_no_rows_is_sent_whole() -> None:
+    samples = PreparedSamples(
+        noise_of({"x": ("float32", (None, 2)), "y": ("float32", (7, 2))}), ["x", "y"], are_rows=False
+    )
+
+    assert {name: len(array) for name, array in samples.rows([3, 4, 5]).items()} == {"x": 3, "y": 7}
 
 
 def test_files_are_read_for_each_request_and_the_largest_are_known(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_methods_that_are_not_here_are_unimplemented(rig: Rig) -> None:
 def test_what_nobody_meant_to_raise_is_logged_and_not_told(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def config(_: Any) -> None:
+    def config(*_: Any) -> None:
         raise RuntimeError("secret 0x7f")
 
     monkeypatch.setattr(describe, "config", config)

@@ -17,7 +17,7 @@ from tests.inference.tiny import described
 from tests.support.server.requests import png
 from tests.support.server.tensor_models import model, some, two_d
 
-FIELDS = {"INT8": "int", "INT16": "int", "INT32": "int", "UINT8": "uint"}
+FIELDS = {"INT8": "int", "INT16": "int", "INT32": "int", "UINT8": "uint", "UINT16": "uint"}
 
 
 class Model:

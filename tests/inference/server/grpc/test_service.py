@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from google.protobuf.json_format import MessageToDict
 
 from lit_infer.server.grpc import inference_pb2 as pb
 from lit_infer.server.models.metrics import Metrics
@@ -15,7 +16,7 @@ from lit_infer.server.oip.tensors import split_bytes
 from lit_infer.server.settings import Settings
 from tests.inference.tiny import LABELS, colour
 from tests.support.server.proven import expected
-from tests.support.server.requests import png
+from tests.support.server.requests import element, png
 from tests.support.server.rig import Rig, asked, probabilities
 
 BLUE = colour("blue")[None]
@@ -150,3 +151,17 @@ def test_elsewhere_they_are_not(rig: Rig, verb: str) -> None:
 
     assert "--model-control explicit" in str(rig.refused(f"RepositoryModel{verb}", request).details())
     assert rig.ask("ModelReady", pb.ModelReadyRequest(name="colours")).ready
+
+
+def test_pictures_can_be_sent_under_the_name_that_describes_them(rig: Rig) -> None:
+    name = "colours/images"
+    metadata = rig.ask("ModelMetadata", pb.ModelMetadataRequest(name=name))
+    config = rig.ask("ModelConfig", pb.ModelConfigRequest(name=name)).config
+    request = pb.ModelInferRequest(model_name=name)
+    request.inputs.add(name="images", datatype=metadata.inputs[0].datatype, shape=[1, *metadata.inputs[0].shape[1:]])
+    request.raw_input_contents.append(element(png("green")))
+
+    assert int(np.argmax(probabilities(rig.ask("ModelInfer", request)))) == 1
+    assert (metadata.name, config.input[0].data_type) == (name, pb.TYPE_STRING)
+    assert pb.TYPE_STRING == 13  # Triton's number, by which its clients know it
+    assert MessageToDict(config)["input"][0]["dataType"] == "TYPE_STRING"

@@ -307,7 +307,7 @@ async def iter_async(data: bytes) -> Any:
         yield data[start : start + 2**20]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=400), st.one_of(st.none(), st.integers(-5, 500)))
 def test_any_bytes_are_refused(client: Client, body: bytes, length: int | None) -> None:
     headers = {} if length is None else {"Inference-Header-Content-Length": str(length)}
@@ -315,7 +315,7 @@ def test_any_bytes_are_refused(client: Client, body: bytes, length: int | None) 
     assert_refused(client.post(INFER, content=body, headers=headers))
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_right_request_with_a_byte_changed_is_answered_or_refused(client: Client, data: st.DataObject) -> None:
     right = binary({"inputs": [raw_input(ONE)], "id": "x"}, TENSOR_BLOB)

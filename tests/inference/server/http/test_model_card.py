@@ -5,7 +5,8 @@ import pytest
 from msgspec.structs import replace
 
 from lit_infer import manifest
-from lit_infer.manifest import DataScore, Latency, MadeWith, Normalize, Score, Source
+from lit_infer.manifest import DataScore, Latency, MadeWith, Normalize, PixelProof, Proof, Score, Source, Unexercised
+from lit_infer.proof_words import AS_STATED
 from lit_infer.server.app import create_app
 from lit_infer.server.models.opening import Opening
 from lit_infer.server.models.repository import Repository
@@ -23,6 +24,17 @@ SOURCE = Source(
     score=Score(monitor="val_accuracy", mode="max", value=0.93),
 )
 
+PROOF = Proof(
+    inputs="noise",
+    rows=3,
+    lines=9,
+    lines_run=8,
+    pixels=PixelProof(
+        transform="lab:val", images=9, source="validation data", max_difference=0.5 / 255, allowed=1 / 255
+    ),
+    unexercised=(Unexercised(file="pkg/net.py", line=7, text="x = x + 1", what="never ran"),),
+)
+
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
@@ -36,7 +48,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         DataScore(metric="accuracy", value=0.9, eager=0.9, images=10),
         Latency(ms=1.5, batch_size=8, threads=2, cpu="Z80"),
     )
-    rewrite(full, graphs=(replace(graph, opset=20, score=score, latency=latency),))
+    rewrite(full, graphs=(replace(graph, opset=20, score=score, latency=latency),), proof=PROOF)
     vectors = make_proven(folder / "vectors", name="vectors", task="image-embedding", labels=None)
     numbers = make_proven(folder / "numbers", name="numbers", task="tensor", labels=None, preprocess=())
     lone = f"lone={full / 'model.onnx'}"
@@ -65,7 +77,14 @@ def test_a_card_says_where_a_model_comes_from_and_how_its_graph_was_proven(serve
     assert (graph["file"], graph["precision"], graph["opset"]) == ("model.onnx", "fp32", 20)
     assert (len(graph["sha256"]), graph["latency"]["ms"], graph["score"]["images"]) == (64, 1.5, 10)
     assert graph["parity"]["max_abs"] == 1e-7
-    assert found["preprocess"][1] == {"center_crop": {"size": 8}}
+    assert graph["verdict"] == (
+        "proven on 3 rows of seeded noise (batches 1, 2), 1 of 9 lines of forward never ran, max difference 1.0e-07"
+    )
+    assert found["proof"]["unexercised"][0]["file"] == "pkg/net.py"
+    assert found["preprocess"][1] == {"center_crop": {"size": 8, "rounding": "even", "smaller": "pad"}}
+    assert found["pixels"] == (
+        "compared against lab:val on 9 images (validation data), up to 0.002 apart where 0.0039 was allowed"
+    )
     assert found["normalize"]["std"] == [0.25] * 3
     assert found["made_with"] == {"versions": {"onnx": "1"}, "date": DATE}
 
@@ -75,6 +94,7 @@ def test_other_tasks_have_no_labels(served: Client, name: str, task: str) -> Non
     found = card(served, name)
 
     assert (found["task"], found["labels"]) == (task, None)
+    assert found["pixels"] == (AS_STATED if task == "image-embedding" else None)
     assert found["inputs"] == [{"name": "images", "dtype": "uint8", "shape": ["batch", 8, 8, 3]}]
 
 

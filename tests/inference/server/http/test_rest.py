@@ -208,3 +208,18 @@ def test_every_answer_has_a_request_id_and_keeps_the_clients(client: Client) -> 
 
     assert own.headers["x-request-id"] == "abc-1"
     assert len({one.headers["x-request-id"] for one in (first, second, bad)}) == 3
+
+
+def test_a_client_that_sends_what_is_described_can_send_pictures(client: Client) -> None:
+    """As NVIDIA's perf_analyzer and image clients do: metadata, configuration, then requests of that type and shape."""
+    base = "/v2/models/colours/images"
+    (described,) = client.get(base).json()["inputs"]
+    shape = [2, *described["shape"][1:]]
+    request = image_input(element(png("red")) + element(png("blue")), shape)
+
+    for path in (f"{base}/infer", f"{base}/versions/1/infer"):
+        answer = client.post(path, **request).json()
+        assert np.argmax(np.reshape(answer["outputs"][0]["data"], (2, 3)), 1).tolist() == [0, 2]
+    for suffix in ("/ready", "/config", "/stats", "/versions/1"):
+        assert client.get(base + suffix).status_code == 200
+    assert client.get("/v2/models/none/images").status_code == 404

@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from lit_infer import manifest
 from lit_infer.engines import Run
@@ -135,3 +137,51 @@ def test_a_graph_without_a_batch_runs_each_item_alone() -> None:
     assert not alone.is_batched
     assert [execution.rows for execution in alone.answer(works).executions] == [1, 1]
     assert Batches(model(two_d("int8")), lambda inputs: inputs, prepare, max_batch=4).is_batched
+
+
+def test_rows_that_depend_on_their_batch_are_neither_joined_nor_padded() -> None:
+    answered = batches(mean, rows="joined").answer([rows(2, 7), rows(1, 9), image()])
+
+    assert len(answered.executions) == 3
+    assert [len(one.outputs[0]) for one in answered.answers if isinstance(one, Answer)] == [2, 1, 1]
+
+
+def test_a_graph_is_warmed_up_and_tried_on_inputs_that_it_is_known_to_take() -> None:
+    found: list[tuple[int, ...]] = []
+
+    def run(inputs: Any) -> Any:
+        found.append(inputs[0].shape)
+        if inputs[0].shape[1] < 3:
+            raise RuntimeError("the kernel has three taps")
+        return inputs
+
+    described = model(Tensor(name="x", dtype="float32", shape=("batch", "length")))
+    one = Batches(described, run, prepare, max_batch=2, golden={"x": np.ones((5, 4), np.float32)})
+
+    one.warm_up()
+    answered = one.answer([Work(None, (np.ones((1, 2), np.float32),), 1, 0.0)])
+
+    assert found == [(1, 4), (2, 4), (1, 2), (1, 4)]
+    assert answered.death is None
+    assert isinstance(answered.answers[0], InputError)
+
+
+def test_an_id_that_is_out_of_range_is_told_with_the_engines_reason() -> None:
+    table = numpy_helper.from_array(np.eye(5, dtype=np.float32), "table")
+    graph = helper.make_graph(
+        [helper.make_node("Gather", ["table", "ids"], ["found"])],
+        "embed",
+        [helper.make_tensor_value_info("ids", TensorProto.INT64, ["batch", 3])],
+        [helper.make_tensor_value_info("found", TensorProto.FLOAT, ["batch", 3, 5])],
+        [table],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    session = onnxruntime.InferenceSession(made.SerializeToString())
+    facts = model(two_d("int64", "ids"), outputs=(Tensor(name="found", dtype="float32", shape=("batch", 3, 5)),))
+    opened = Batches(facts, lambda arrays: session.run(None, {"ids": arrays[0]}), prepare, max_batch=4)
+
+    bad, good = opened.answer([Work(None, (np.array([[0, 1, n]]),), 1, 0.0) for n in (7, 2)]).answers
+
+    assert isinstance(good, Answer)
+    assert "idx=7 must be within the inclusive range [-5,4]" in str(bad)
+    assert "/" not in str(bad)

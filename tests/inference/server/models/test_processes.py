@@ -1,5 +1,6 @@
 """Models in processes of their own: the same answers, and their crashes are not the server's."""
 
+import contextlib
 import os
 import signal
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from lit_infer.server.models.repository import Repository
 from lit_infer.server.models.sources import parse
 from tests.inference.tiny import LABELS, colour
 from tests.support.server.client import Client
+from tests.support.server.endless import make_endless, white
 from tests.support.server.process import command, serving
 from tests.support.server.proven import make_proven
 from tests.support.server.requests import png, tensor
@@ -226,6 +228,26 @@ def test_without_their_server_they_end(proven: Path) -> None:
         until(lambda: not any(lives(pid) for pid in own))
 
     assert len(own) == 2
+
+
+def test_one_that_hangs_ends_too(tmp_path: Path) -> None:
+    endless = make_endless(tmp_path / "colours")
+    with serving(endless, opening="processes=1", tell="repository.slots[0].served._instances.pids") as server:
+        (pid,) = (int(one) for one in server.told.rpartition("[")[2].partition("]")[0].split(","))
+        used = processor_time(pid)
+        with contextlib.suppress(httpx.ReadTimeout):
+            httpx.post(f"{server.url}/predict", content=white(), timeout=3)
+        until(lambda: processor_time(pid) > used + 50)  # half a second: it is in the graph
+        server.process.kill()
+        server.process.wait()
+
+        until(lambda: not lives(pid))
+
+
+def processor_time(pid: int) -> int:
+    """Hundredths of a second."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 def lives(pid: int) -> bool:

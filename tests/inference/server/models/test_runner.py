@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lit_infer.batching.batcher import BatchPolicy
-from lit_infer.errors import OverloadedError
+from lit_infer.errors import OverloadedError, UsageError
 from lit_infer.manifest import Tensor
 from lit_infer.predictor import load
 from lit_infer.server.models.batches import Batches
@@ -100,3 +100,19 @@ def test_a_request_that_does_not_fit_into_the_queue_leaves_nothing_there(tmp_pat
         assert np.allclose(outputs([future]), expected(IMAGES[:1]))
 
     assert sizes == [1]
+
+
+def test_requests_whose_rows_are_joined_run_whole_and_alone(tmp_path: Path) -> None:
+    with runner(tmp_path, rows="joined", max_delay=0.1) as (opened, sizes):
+        futures = [*opened.submit_arrays((IMAGES,), timeout=None), opened.submit_image(png("red"), timeout=None)]
+        found = outputs(futures)
+
+    assert sizes == [10, 1]
+    assert np.allclose(found, expected(np.stack([*IMAGES, colour("red")])))
+
+
+def test_an_image_for_a_graph_of_joined_rows_and_a_fixed_batch_is_refused(tmp_path: Path) -> None:
+    with runner(tmp_path, rows="joined", **fixed(4)) as (opened, _):
+        with pytest.raises(UsageError, match="the graph takes 4 at once"):
+            opened.submit_image(png("red"), timeout=None)
+        assert len(outputs(opened.submit_arrays((IMAGES[:4],), timeout=None))) == 4

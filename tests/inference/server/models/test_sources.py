@@ -26,3 +26,18 @@ def test_a_path_with_an_equals_sign_is_a_path(tmp_path: Path) -> None:
 def test_a_name_that_cannot_stand_in_a_url_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="cannot be served as"):
         check_name(name)
+
+
+@pytest.mark.parametrize("name", ["a/b", "my model", "modèle", "名前", "-x", "", "a" * 129, "a%2Fb"])
+def test_a_name_that_cannot_be_part_of_a_url_is_said_and_not_taken_for_a_path(proven: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="a model cannot be served as"):
+        parse([f"{name}={proven}"])
+
+
+def test_a_missing_path_with_an_equals_sign_stays_a_path() -> None:
+    assert parse(["runs/lr=0.1/bundle"])[0].model == "runs/lr=0.1/bundle"
+
+
+def test_a_name_without_a_model_is_told() -> None:
+    with pytest.raises(UsageError, match="write digits=MODEL"):
+        parse(["digits="])

@@ -90,7 +90,7 @@ def test_images_are_base64_in_json_and_plain_in_binary() -> None:
 @pytest.mark.parametrize(
     ("tensor", "said"),
     [
-        (sent(["a"], shape=[1]), "must be base64"),
+        (sent(["a"], shape=[1]), "is not base64"),
         (sent(["YWI="], shape=[2]), "but 1 elements"),
         (sent([], shape=[0]), "at least one element"),
         (sent(["YWI="], shape=[1, 2]), "must be BYTES"),

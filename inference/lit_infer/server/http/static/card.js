@@ -36,7 +36,10 @@ function details(card) {
   return [
     ["Prepared by", card.takes_images ? card.prepared_by.join("; ") || "nothing: taken unchanged" : null],
     ["Normalized", card.normalize && `mean ${card.normalize.mean.join(", ")}; std ${card.normalize.std.join(", ")}`],
-    ["Compared", graph?.parity && parity(graph.parity, card.agreement)],
+    ["Pixels", card.pixels],
+    ["Compared", graph?.parity && parity(graph, card.agreement)],
+    ["Not run by the comparison", unexercised(card.proof)],
+    ["Taken as given", card.proof?.assumed.join("; ")],
     ["Opset", graph?.opset && String(graph.opset)],
     ["Graph sha256", graph?.sha256],
     ["Checkpoint sha256", source.digest],
@@ -62,8 +65,12 @@ function latency({ ms, batch_size: batch, threads, cpu }) {
   return `${milliseconds(ms)} per input in batches of ${batch}, on ${count(threads, "thread")} of ${cpu}`;
 }
 
-function parity({ max_abs: most, inputs, batches, agreement }, name) {
-  const what = inputs === "images" ? "image files and noise" : "noise";
-  const same = agreement === null ? "" : `; ${name} ${percent(agreement)}`;
-  return `at most ${most.toExponential(1)} from the module's answers, on ${what} in batches of ${batches.join(", ")}${same}`;
+function parity({ verdict, parity: { agreement } }, name) {
+  return verdict + (agreement === null ? "" : `; ${name} ${percent(agreement)}`);
+}
+
+function unexercised(proof) {
+  const places = proof?.unexercised ?? [];
+  const shown = places.slice(0, 5).map(({ file, line, what, text }) => `${file}:${line}, ${what}: ${text}`);
+  return shown.join("; ") + (places.length > shown.length ? `; ${places.length - shown.length} more in report.md` : "");
 }

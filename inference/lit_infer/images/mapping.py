@@ -1,0 +1,90 @@
+"""The way back: from positions in a prepared image to positions in the image as it was read."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where an image lies in what a step makes of it: `x_after = x * scale_x + shift_x`, and y alike, in pixels.
+
+    Pixels are areas: the first reaches from 0 to 1.
+    """
+
+    scale_x: float = 1.0
+    scale_y: float = 1.0
+    shift_x: float = 0.0
+    shift_y: float = 0.0
+
+    def then(self, after: "Placement") -> "Placement":
+        """Both, one after the other."""
+        return Placement(
+            self.scale_x * after.scale_x,
+            self.scale_y * after.scale_y,
+            self.shift_x * after.scale_x + after.shift_x,
+            self.shift_y * after.scale_y + after.shift_y,
+        )
+
+
+class Placed(Protocol):
+    """A step, as far as it moves pixels."""
+
+    def output_size(self, width: int, height: int) -> tuple[int, int]:
+        """(width, height) of its output."""
+
+    def placement(self, width: int, height: int) -> Placement:
+        """Where an image of that size lies in its output."""
+
+
+@dataclass(frozen=True)
+class WayBack:
+    """From a prepared image of `size` to the image of `original` size; both are (width, height)."""
+
+    original: tuple[int, int]
+    size: tuple[int, int]
+    placement: Placement
+
+    def boxes(self, boxes: NDArray[Any]) -> NDArray[np.float32]:
+        """Boxes [n, 4] of left, top, right, bottom in the prepared image, in pixels of the original, cut to it."""
+        placed, (width, height) = self.placement, self.original
+        corners = np.asarray(boxes, np.float64).reshape(-1, 2, 2)
+        moved = (corners - (placed.shift_x, placed.shift_y)) / (placed.scale_x, placed.scale_y)
+        return np.clip(moved, 0, (width, height)).reshape(-1, 4).astype(np.float32)
+
+    def mask(self, mask: NDArray[Any], *, outside: float = 0) -> NDArray[Any]:
+        """A mask [height, width, …] of the prepared image, for the original: the nearest value for each pixel.
+
+        `outside`: for pixels that the prepared image does not show.
+        """
+        placed, (width, height) = self.placement, self.original
+        columns, seen_x = _nearest(width, placed.scale_x, placed.shift_x, self.size[0], mask.shape[1])
+        rows, seen_y = _nearest(height, placed.scale_y, placed.shift_y, self.size[1], mask.shape[0])
+        back = mask[rows][:, columns]
+        back[~seen_y] = outside
+        back[:, ~seen_x] = outside
+        return back
+
+
+def to_original(steps: Iterable[Placed], width: int, height: int) -> WayBack:
+    """The way back from what the steps make of an image of this size.
+
+    Where they turn it upright by its EXIF orientation, the original is the upright image: as it is shown.
+    """
+    size, placed = (width, height), Placement()
+    for step in steps:
+        placed = placed.then(step.placement(*size))
+        size = step.output_size(*size)
+    return WayBack((width, height), size, placed)
+
+
+def _nearest(
+    count: int, scale: float, shift: float, prepared: int, stored: int
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """For each pixel's centre its index in a mask of `stored` values over `prepared` pixels, and if it is there."""
+    position = (np.arange(count) + 0.5) * scale + shift
+    index = np.floor(position * stored / prepared).astype(np.intp)
+    return np.clip(index, 0, stored - 1), (position >= 0) & (position < prepared)
