@@ -34,7 +34,7 @@ def main() -> None:
     """Print two tables."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    photo = np.asarray(Image.fromarray(load_sample_image("china.jpg")).resize((500, 375)))
+    photo = np.array(Image.fromarray(load_sample_image("china.jpg")).resize((500, 375)))
     print(kernel.words())
     for name, filter_, flag in (
         ("bilinear", Image.Resampling.BILINEAR, cv2.INTER_LINEAR),
@@ -50,10 +50,14 @@ def _resizes(photo: np.ndarray, name: str, resample: Image.Resampling, flag: int
     image = Image.fromarray(photo)
     tensor = torch.from_numpy(photo).permute(2, 0, 1)[None]
     how = {"size": _SIZE[::-1], "mode": name, "antialias": True}
+
+    def by_torch() -> torch.Tensor:
+        return torch.nn.functional.interpolate(tensor, **how)[:, :, 16:240, 58:282].contiguous()
+
     return {
         "Pillow": lambda: image.resize(_SIZE, resample).crop(_BOX),
         "ours, Pillow's bits": lambda: kernel.by_pillow(photo, _SIZE, name, _BOX),
-        "torch": lambda: torch.nn.functional.interpolate(tensor, **how)[:, :, 16:240, 58:282].contiguous(),
+        "torch": by_torch,
         "ours, torch's bits": lambda: kernel.by_torch(photo, _SIZE, name, _BOX, antialias=True),
         "OpenCV (other pixels)": lambda: cv2.resize(photo, _SIZE, interpolation=flag)[16:240, 58:282],
     }

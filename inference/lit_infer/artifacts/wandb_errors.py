@@ -12,10 +12,11 @@ from lit_infer.errors import ArtifactError, LitError, NotFoundError, UsageError
 
 _NO_ANSWER = re.compile(
     r"did not respond|timed? ?out|timeout|refused|no such host|unreachable|deadline exceeded|reset by peer|giving up|"
-    r"EOF|lookup |status 5\d\d|50[0-4]",
+    r"EOF|lookup |status 5\d\d|\b50[0-4]\b",
     re.IGNORECASE,
 )
-_NO_PERMISSION = re.compile(r"permission|forbidden|403", re.IGNORECASE)
+_NO_PERMISSION = re.compile(r"permission|forbidden|\b403\b", re.IGNORECASE)
+_ADDRESS = re.compile(r"\w+://\S+")
 
 _CLIENTS = ("wandb", "requests", "urllib3")
 _UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)  # pydantic's and json's errors are ValueErrors
@@ -45,13 +46,14 @@ def _translated(error: Exception, subject: str) -> LitError:
     url, kind, said = base_url(), type(error).__name__, str(error).strip().partition("\n")[0]
     if kind == "UsageError":
         return no_key()
-    if _NO_ANSWER.search(said):
+    reason = _ADDRESS.sub("", said)  # a port may be 50300, a project may be called timeout
+    if _NO_ANSWER.search(reason):
         return ArtifactError(f"{subject}: W&B at {url} {_why_no_answer(url)}. WANDB_MODE=offline works without it")
     if kind == "AuthenticationError":
         return UsageError(
             f"W&B at {url} refuses this API key ({said}). Check WANDB_API_KEY, or run: wandb login --relogin"
         )
-    if _NO_PERMISSION.search(said):
+    if _NO_PERMISSION.search(reason):
         return UsageError(
             f"{subject}: this account has no write access, says W&B at {url}. Name an entity where it has"
         )

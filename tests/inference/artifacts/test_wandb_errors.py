@@ -2,9 +2,10 @@
 
 import pytest
 import requests
+import wandb
 
 from lit_infer.artifacts.wandb_errors import explained
-from lit_infer.errors import ArtifactError, GateError
+from lit_infer.errors import ArtifactError, GateError, UsageError
 
 
 @pytest.mark.parametrize("error", [ValueError("Unable to parse"), TypeError("None"), KeyError("a"), AttributeError()])
@@ -21,6 +22,13 @@ def test_a_broken_connection_is_one_line(error: Exception, monkeypatch: pytest.M
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     with pytest.raises(ArtifactError, match=r"m: W&B at http://127\.0\.0\.1:9 cannot be reached"), explained("m"):
         raise error
+
+
+@pytest.mark.parametrize("port", [35030, 40322, 50010])
+def test_the_digits_of_a_port_are_no_status(port: int) -> None:
+    said = f"The API key is invalid for http://127.0.0.1:{port}/503?why=timeout"
+    with pytest.raises(UsageError, match="refuses this API key"), explained("m"):
+        raise wandb.errors.AuthenticationError(said)
 
 
 @pytest.mark.parametrize("error", [GateError("ours"), ZeroDivisionError("a bug"), FileNotFoundError("a file")])
