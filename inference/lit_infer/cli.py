@@ -36,7 +36,6 @@ _EXAMPLES = """Examples:
 
 _BATCH_SIZE = "Images per run of the graph; if not given, the one that lit-bench tune found, else 8."
 _ENGINE = "auto, or the format to run, as in onnx or onnx:cuda; what is named is used or refused."
-_PRECISION = "auto (fp32 before others), fp32, fp16, bf16 or int8; what is named is used or refused."
 _PATHS = "Files, folders, 'globs', .tar and .zip files, s3://… URLs; @FILE lists paths, - reads them from stdin."
 _SELF_TEST = "Test a bundle's graphs on this machine against the answers recorded at export; takes no images."
 _VERIFY_KEY = "Refuse a bundle that is unsigned, or changed since the owner of this public key signed it."
@@ -56,7 +55,7 @@ def infer(
     batch_size: Annotated[int | None, typer.Option("--batch-size", "-b", min=1, max=4096, help=_BATCH_SIZE)] = None,
     device: Annotated[str, typer.Option(help=console.DEVICE_HELP)] = "auto",
     engine: Annotated[str, typer.Option(help=_ENGINE)] = "auto",
-    precision: Annotated[str, typer.Option(help=_PRECISION)] = "auto",
+    precision: Annotated[str, typer.Option(help=console.PRECISION_HELP)] = "auto",
     output: Annotated[
         Path, typer.Option("--output", "-o", help="One row per image: a .jsonl, .csv or .parquet file.")
     ] = Path("predictions.jsonl"),
@@ -136,7 +135,7 @@ def explain(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Bundle, graph file or reference.")],
     device: Annotated[str, typer.Option(help=console.DEVICE_HELP)] = "auto",
     engine: Annotated[str, typer.Option(help=_ENGINE)] = "auto",
-    precision: Annotated[str, typer.Option(help=_PRECISION)] = "auto",
+    precision: Annotated[str, typer.Option(help=console.PRECISION_HELP)] = "auto",
     verify_key: Annotated[Path | None, typer.Option(metavar="PUBLIC.pem", help=_VERIFY_KEY)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:

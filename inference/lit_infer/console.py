@@ -16,6 +16,9 @@ from lit_infer import progress, streams
 from lit_infer.errors import LitError
 
 MODEL_HELP = "Bundle, graph file or reference. Else $LIT_MODEL, else the newest bundle in artifacts/."
+PRECISION_HELP = (
+    "auto (fp32 before others), fp32, fp16, bf16 or int8: used or refused. auto:int8: if there is one, else fp32."
+)
 DEVICE_HELP = "auto, cpu, cuda or cuda:N; what is named is used or refused."
 
 _INTERRUPTED = 130  # the exit code of a process that Ctrl-C ended

@@ -33,9 +33,10 @@ def choose(
     check_device(device)
     graphs = bundle.find(model)
     tuned = settings.read(graphs[0].manifest) if graphs[0].manifest is not None else settings.NONE
-    if (engine, precision) == ("auto", "auto") and device in ("auto", "cpu"):
-        found = {"engine": tuned.engine or "auto", "precision": tuned.precision or "auto"}
-        if bundle.offers(graphs, **found):  # else the model was exported again after tuning
+    if engine == "auto" and precision.startswith("auto") and device in ("auto", "cpu"):
+        found = {"engine": tuned.engine or "auto", "precision": tuned.precision or precision}
+        is_allowed = tuned.precision is None or tuned.precision in bundle.precisions(precision)
+        if is_allowed and bundle.offers(graphs, **found):  # else the model was exported again after tuning
             return bundle.choose(graphs, **found), tuned
     return bundle.choose(graphs, engine=engine, precision=precision), tuned
 

@@ -277,9 +277,9 @@ def load(  # noqa: PLR0913 - each is a choice of its own
     What is named is used or refused; `lit-infer explain MODEL` shows what was chosen and why.
     `device`: auto, cpu, cuda or cuda:N. `engine`: auto, the format to run, as in "onnx", or one of onnxruntime's
     providers: "onnx:cpu", "onnx:cuda", "onnx:tensorrt", "onnx:openvino". `precision`: auto, which prefers fp32, fp32,
-    fp16, bf16 or int8. `threads`: cores to use, None for all that this process may use. `limits`: how large an image
-    may be. `policy`: how `submit` batches. What is not named is what `lit-bench tune` found for this model on this
-    machine, if it was run.
+    fp16, bf16 or int8; auto:int8 is int8 where the bundle has it, else fp32. `threads`: cores to use, None for all that
+    this process may use. `limits`: how large an image may be. `policy`: how `submit` batches. What is not named is what
+    `lit-bench tune` found for this model on this machine, if it was run.
 
     A bundle's graph file must have the sha256 of its manifest. Raises NotFoundError, ArtifactError, EngineError,
     MissingExtraError, UsageError.
