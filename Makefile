@@ -34,7 +34,9 @@ fuzz: install
 	FUZZ_S=$(or $(FUZZ_S),60) $(PY) -m tests.fuzz
 
 bench: install
-	$(PY) benchmarks/folder.py
+	$(PY) benchmarks/resizing.py --peers
+	$(PY) benchmarks/folder.py --peers
+	$(PY) benchmarks/serving.py --peers
 	$(PY) benchmarks/training.py
 
 clean:
