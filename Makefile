@@ -36,8 +36,8 @@ fuzz: install
 bench: install
 	$(PY) benchmarks/resizing.py --peers
 	$(PY) benchmarks/folder.py --peers
-	$(PY) benchmarks/serving.py --peers
 	$(PY) benchmarks/training.py
+	$(PY) benchmarks/serving.py --peers
 
 clean:
 	rm -rf .venv .tools .mypy_cache .pytest_cache .ruff_cache
