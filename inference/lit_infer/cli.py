@@ -190,9 +190,9 @@ def _show(summary: "Summary", job: "Job", *, model: str) -> None:
     """The result of a run; the first rows too, unless all were printed."""
     from lit_infer.folder import report, tally
 
-    if job.output is not None:
+    if job.output is not None and (summary.table.has_answers or summary.failed):
         console.out.print(report.predictions_table(summary, rows=tally.SHOWN))
-        if (left := summary.count - tally.SHOWN) > 0:
+        if summary.table.has_answers and (left := summary.count - tally.SHOWN) > 0:
             console.out.print(f"… and {left} more", style="dim")
     for line in report.summary_lines(summary, written=job.written()):
         console.note(line)

@@ -29,13 +29,13 @@ class ErrorLimit:
         if not re.fullmatch(r"\d+|(100|\d?\d(\.\d+)?)%", self.text):
             raise UsageError(f"--max-errors {self.text}: give a number (100) or a share (5%)")
 
-    def check(self, *, failed: int, count: int) -> None:
+    def check(self, *, failed: int, count: int, nouns: str = "images") -> None:
         """Raise GateError if too many have failed. A share is judged from 100 images on."""
         limit = float(self.text.rstrip("%"))
         share = self.text.endswith("%")
         if (count >= 100 and failed * 100 > limit * count) if share else failed > limit:
             raise GateError(
-                f"stopped: {failed} of {count} images failed, more than --max-errors {self.text}. "
+                f"stopped: {failed} of {count} {nouns} failed, more than --max-errors {self.text}. "
                 "To continue, give a higher limit and --resume"
             )
 

@@ -47,10 +47,15 @@ def row_recipe(manifest: Manifest) -> RowRecipe:
     return RowRecipe(manifest.spec, manifest.reading, fields, batch, is_joined(manifest))
 
 
-def check_rows(manifest: Manifest) -> None:
-    """Raise UsageError unless the first side of every input and output is the rows."""
+def has_rows(manifest: Manifest) -> bool:
+    """Whether the first side of every input and output is the rows."""
     sides = {tensor.shape[0] if tensor.shape else None for tensor in (*manifest.inputs, *manifest.outputs)}
-    if not is_batched(manifest) and not (is_joined(manifest) and sides == {BATCH}):
+    return is_batched(manifest) or (is_joined(manifest) and sides == {BATCH})
+
+
+def check_rows(manifest: Manifest) -> None:
+    """Raise UsageError for a model without rows."""
+    if not has_rows(manifest):
         why = "the first side of its inputs and outputs is not the batch"
         raise UsageError(f"{manifest.name} has no rows ({why}): give whole arrays to Predictor.run")
 
@@ -130,4 +135,5 @@ def _run(run: Run, arrays: Arrays | list[NDArray[Any]], to: RowRecipe) -> tuple[
 
 def _refused(error: Exception) -> InputError:
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return InputError(f"the graph refuses it: {lines[0][:300]}", code="refused")
+    said = lines[0].rpartition("Status Message: ")[2]  # what onnxruntime puts before it is the node's, not the row's
+    return InputError(f"the graph refuses it: {said[:300]}", code="refused")

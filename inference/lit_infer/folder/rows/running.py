@@ -63,7 +63,7 @@ def run_rows(predictor: Predictor, inputs: Inputs, job: Job, *, each: Callable[[
                 tally.add_time(prediction.timings, read_ms=0.0, write=time.perf_counter() - made)
                 each(line)
                 if job.max_errors is not None:
-                    job.max_errors.check(failed=tally.failed, count=tally.count)
+                    job.max_errors.check(failed=tally.failed, count=tally.count, nouns="rows")
         skipped = found.skipped()
         outputs.finish(remarks=remarks.lines(skipped, tally.notes))
     return tally.summary(seconds=time.perf_counter() - started, skipped=skipped)

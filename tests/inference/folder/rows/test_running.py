@@ -195,7 +195,7 @@ def test_what_does_not_go_with_rows_is_refused(doubler: Predictor, data: Path, t
 
 
 def test_too_many_bad_rows_end_the_run(doubler: Predictor, data: Path) -> None:
-    with pytest.raises(GateError, match="stopped: 1 of 18 images failed"):
+    with pytest.raises(GateError, match="stopped: 1 of 18 rows failed"):
         run(doubler, data / "a.npz", max_errors=ErrorLimit("0"))
 
 
