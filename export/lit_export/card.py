@@ -11,6 +11,7 @@ from lit_export.card_proof import proof_section
 from lit_export.markdown import literal, table
 from lit_infer.manifest import DataScore, Graph, Manifest, Parity, Tensor
 from lit_infer.proof_words import MADE_OF, pixels_compared
+from lit_infer.rows.answering import has_rows
 
 FILE_NAME = "report.md"
 
@@ -197,7 +198,9 @@ def _other_notes(graphs: Iterable[Graph]) -> list[str]:
 
 
 def _usage(manifest: Manifest) -> str:
-    if not manifest.spec.takes_images:
+    if not manifest.spec.takes_images and has_rows(manifest):
+        predict = "lit-infer batch.npz --model ."
+    elif not manifest.spec.takes_images:
         arrays = ", ".join(f'"{tensor.name}": …' for tensor in manifest.inputs)
         predict = f"python -c 'from lit_infer import load; load(\".\").run({{{arrays}}})'"
     else:

@@ -29,14 +29,17 @@ _EXAMPLES = """Examples:
   lit-infer images/ --model artifacts/bundles/digits-cnn-v0 --top-k 3
   lit-infer 'images/**/*.png' s3://bucket/more/ shard-0001.tar -o out.parquet
   find images -newer last | lit-infer - --json | jq .label
+  lit-infer batch.npz --model my-tensors -o out.npz
   lit-infer images/ --report out.html --sort-into sorted/ --threshold 0.8
   lit-infer --self-test artifacts/bundles/digits-cnn-v0 --verify-key public.pem
   lit-infer explain artifacts/bundles/digits-cnn-v0
 """
 
-_BATCH_SIZE = "Images per run of the graph; if not given, the one that lit-bench tune found, else 8."
+_BATCH_SIZE = "Images or rows per run of the graph; if not given, what lit-bench tune found, else 8, or 64 small rows."
 _ENGINE = "auto, or the format to run, as in onnx or onnx:cuda; what is named is used or refused."
 _PATHS = "Files, folders, 'globs', .tar and .zip files, s3://… URLs; @FILE lists paths, - reads them from stdin."
+_COLUMN = "Of rows: what an input of the model is called in the files. Repeatable."
+_KEEP = "Of rows: columns of the files that the output has as well, with commas."
 _SELF_TEST = "Test a bundle's graphs on this machine against the answers recorded at export; takes no images."
 _VERIFY_KEY = "Refuse a bundle that is unsigned, or changed since the owner of this public key signed it."
 
@@ -46,6 +49,8 @@ def infer(
     context: typer.Context,
     paths: Annotated[list[str] | None, typer.Argument(metavar="PATH", help=_PATHS)] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help=console.MODEL_HELP)] = None,
+    column: Annotated[list[str] | None, typer.Option(metavar="INPUT=NAME", help=_COLUMN)] = None,
+    keep: Annotated[str | None, typer.Option(metavar="NAMES", help=_KEEP)] = None,
     top_k: Annotated[
         int | None, typer.Option("--top-k", "-k", min=1, help="Classes to record per image; 5 if not given.")
     ] = None,
@@ -57,7 +62,10 @@ def infer(
     engine: Annotated[str, typer.Option(help=_ENGINE)] = "auto",
     precision: Annotated[str, typer.Option(help=console.PRECISION_HELP)] = "auto",
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="One row per image: a .jsonl, .csv or .parquet file.")
+        Path,
+        typer.Option(
+            "--output", "-o", help="One row per image or row: a .jsonl, .csv or .parquet file; .npz or .npy of arrays."
+        ),
     ] = Path("predictions.jsonl"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON lines; write no file.")] = False,
     embeddings: Annotated[
@@ -69,6 +77,7 @@ def infer(
     hard_links: Annotated[bool, typer.Option("--hard-links", help="Link instead of copying.")] = False,
     timings: Annotated[bool, typer.Option("--timings", help="Milliseconds of each stage in each row.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run of the same command.")] = False,
+    shard: Annotated[str, typer.Option(metavar="I/N", help="Only the I-th of N parts of the inputs.")] = "1/1",
     max_errors: Annotated[
         str | None, typer.Option(metavar="N|P%", help="Stop when more images than this have failed.")
     ] = None,
@@ -83,7 +92,7 @@ def infer(
         bool, typer.Option("--version", callback=console.show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Predict images: files, or every image below a folder.
+    """Predict images: files, or every image below a folder. Or rows: of .npz, .npy, .safetensors, .parquet, .arrow.
 
     Prints a table, writes one row per image to predictions.jsonl. An image that cannot be read becomes a row
     with its error; the run goes on and exits 1. If the images lie in folders named after the model's classes,
@@ -98,7 +107,7 @@ def infer(
     # Imported here, so that --help answers without numpy.
     from lit_infer import bundle, images
     from lit_infer.folder import arguments, outputs
-    from lit_infer.folder.job import ErrorLimit, Job
+    from lit_infer.folder.job import ErrorLimit, Job, Shard
     from lit_infer.predictor import load
 
     job = Job(
@@ -113,6 +122,9 @@ def infer(
         thumbnails=thumbnails,
         sort_into=sort_into,
         hard_links=hard_links,
+        columns=console.pairs(column, option="--column"),
+        keep=tuple(name for name in (keep or "").split(",") if name),
+        shard=Shard(shard),
         max_errors=None if max_errors is None else ErrorLimit(max_errors),
         resume=resume,
     )
@@ -122,7 +134,8 @@ def infer(
     predictor = load(_verified(named, verify_key), device=device, engine=engine, precision=precision)
     if not quiet:
         console.note(f"model {named} ({predictor.manifest.identity()}) on {predictor.device}, {predictor.engine}")
-    inputs = inputs.of(images.suffixes(predictor.manifest.preprocess))
+    if predictor.manifest.spec.takes_images:
+        inputs = inputs.of(images.suffixes(predictor.manifest.preprocess))
     summary = _predict(predictor, inputs, job, as_json=as_json, quiet=quiet)
     if not quiet:
         _show(summary, job, model=f" --model {named}" if model else "")
@@ -153,9 +166,13 @@ def explain(
 def _predict(predictor: "Predictor", inputs: "Inputs", job: "Job", *, as_json: bool, quiet: bool) -> "Summary":
     """Run the job; rows to stdout where they were asked for, progress to stderr."""
     from lit_infer import folder
+    from lit_infer.folder.rows.running import row_inputs
 
     kept = "nothing has been kept" if as_json else "the same command with --resume continues from here"
-    with console.says_when_interrupted(kept), console.image_progress(inputs.count, quiet=quiet) as advance:
+    takes_images = predictor.manifest.spec.takes_images
+    count = inputs.count if takes_images else row_inputs(predictor, inputs, job).count
+    noun = "images" if takes_images else "rows"
+    with console.says_when_interrupted(kept), console.image_progress(count, quiet=quiet, noun=noun) as advance:
 
         def each(row: dict[str, Any]) -> None:
             if as_json:
@@ -172,9 +189,9 @@ def _show(summary: "Summary", job: "Job", *, model: str) -> None:
     """The result of a run; the first rows too, unless all were printed."""
     from lit_infer.folder import report, tally
 
-    if job.output is not None:
+    if job.output is not None and (summary.table.has_answers or summary.failed):
         console.out.print(report.predictions_table(summary, rows=tally.SHOWN))
-        if (left := summary.count - tally.SHOWN) > 0:
+        if summary.table.has_answers and (left := summary.count - tally.SHOWN) > 0:
             console.out.print(f"… and {left} more", style="dim")
     for line in report.summary_lines(summary, written=job.written()):
         console.note(line)

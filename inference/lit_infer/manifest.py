@@ -85,11 +85,18 @@ Dimension = int | str  # a fixed size, or the name of a dynamic dimension
 T = TypeVar("T")
 
 
-def _reading(name: str, *, labels: tuple[str, ...] | None, answers: dict[str, Any], size: int | None) -> "Reading":
+def _reading(
+    name: str,
+    *,
+    labels: tuple[str, ...] | None,
+    answers: dict[str, Any],
+    size: int | None,
+    outputs: tuple["Tensor", ...] = (),
+) -> "Reading":
     """Checked against the task's row. Imported here: tasks need numpy, and a manifest's structs do not."""
     from lit_infer import tasks
 
-    return tasks.find(name).reading(labels=labels, answers=answers, size=size)
+    return tasks.find(name).reading(labels=labels, answers=answers, size=size, outputs=outputs)
 
 
 class DeploymentFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -385,7 +392,7 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def reading(self) -> "Reading":
         """What is needed to read the outputs."""
-        return _reading(self.task, labels=self.labels, answers=self.answers, size=self._size())
+        return _reading(self.task, labels=self.labels, answers=self.answers, size=self._size(), outputs=self.outputs)
 
     @property
     def spec(self) -> "TaskSpec":

@@ -17,8 +17,9 @@ Outputs = Sequence[NDArray[Any]]
 Kind = Literal["classes", "labels", "values", "vector", "tensors"]
 """How an answer is drawn: the report and the page know kinds, not tasks."""
 
-Column = Literal["text", "integer", "number", "choices"]
-"""The type of a column in a table of rows; `choices` is a list of label, index and score."""
+Column = Literal["text", "integer", "number", "boolean", "choices", "integers", "numbers", "doubles", "booleans"]
+"""The type of a column in a table of rows; `choices` is a list of label, index and score. The plural ones are lists:
+`numbers` of float32, `doubles` of float64."""
 
 
 class Ask(msgspec.Struct, frozen=True, gc=False):
@@ -48,6 +49,8 @@ class Reading(msgspec.Struct, frozen=True):
     """The task's own struct, `TaskSpec.facts`."""
     size: int | None
     """Numbers in a row of the first output; None if that is not fixed."""
+    outputs: tuple[Any, ...] = ()
+    """The graph's outputs, each a `manifest.Tensor`, where they are known."""
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -155,14 +158,21 @@ class TaskSpec:
     RESERVED: ClassVar[frozenset[str]] = frozenset({"path", "error", "code", "model", "ms"})
     """Columns that every row has, whatever the task."""
 
-    def reading(self, *, labels: tuple[str, ...] | None, answers: Mapping[str, Any], size: int | None) -> Reading:
+    def reading(
+        self,
+        *,
+        labels: tuple[str, ...] | None,
+        answers: Mapping[str, Any],
+        size: int | None,
+        outputs: tuple[Any, ...] = (),
+    ) -> Reading:
         """What is needed to read outputs. Raises ValueError (as msgspec.ValidationError, too) for unfit facts."""
         try:
             facts = msgspec.convert(dict(answers), self.facts, strict=True)
         except msgspec.ValidationError as error:
             raise ValueError(f"answers of task {self.name}: {explained(error, self.facts)}") from None
         facts.check(labels, size)
-        return Reading(labels=labels, facts=facts, size=size)
+        return Reading(labels=labels, facts=facts, size=size, outputs=outputs)
 
     def empty_row(self, reading: Reading) -> Row:
         """The columns of an image that could not be read."""

@@ -35,7 +35,7 @@ def test_every_row_has_the_table_s_columns_in_order_whether_it_could_be_read_or_
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 def test_a_column_holds_what_its_type_says(task: TaskSpec) -> None:
-    kinds = {"text": str, "integer": int, "number": float, "choices": list}
+    kinds = {"text": str, "integer": int, "number": float, "choices": list, "numbers": list}
     found = table(task)
     (answer,) = task.read([OUTPUT], [Ask()], found.reading)
 

@@ -122,7 +122,7 @@ def _v1_predict() -> dict[str, Any]:
 
 
 def _predict() -> dict[str, Any]:
-    operation = _get("Answer for one image", "Prediction", errors=tuple(_ERRORS))
+    operation = _get("Answer for images or rows", "Prediction", errors=tuple(_ERRORS))
     operation["requestBody"] = {"required": True, "content": {media: {} for media in _IMAGE_BODIES}}
     operation["parameters"] = [
         {"name": "model", "in": "query", "schema": _TEXT},
