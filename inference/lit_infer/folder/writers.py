@@ -109,6 +109,9 @@ def _schema(pyarrow: Any, columns: Columns) -> Any:
         "integer": number,
         "number": real,
         "choices": pyarrow.list_(pyarrow.struct([("label", text), ("index", number), ("score", real)])),
+        "areas": pyarrow.list_(
+            pyarrow.struct([("label", text), ("index", number), ("pixels", number), ("share", real)])
+        ),
         "stages": pyarrow.struct([(stage, real) for stage in STAGES]),
     }
     return pyarrow.schema([(name, types[kind]) for name, kind in columns.items()])
