@@ -19,7 +19,7 @@ export function masked(found, url) {
   opaque.addEventListener("input", () => (canvas.style.opacity = opaque.value / 100));
   let indices = [];
   const paint = () => {
-    const context = canvas.getContext("2d");
+    const context = canvas.getContext("2d", { willReadFrequently: true }); // it is filled pixel by pixel
     const drawn = context.createImageData(canvas.width, canvas.height);
     for (let at = 0; at < indices.length; at += 1) {
       const colour = on.get(indices[at]);
