@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from lit_infer.errors import NotFoundError, UsageError, require
 from lit_infer.images import ImageInput
 
@@ -35,7 +37,14 @@ class Stored:
     def __iter__(self) -> Iterator[tuple[ImageInput, Any]]:
         for index in self.indices:
             image, label = self.items[index]
-            yield image, tuple(label) if isinstance(label, Sequence) else int(label)
+            yield image, _plain(label)
+
+
+def _plain(known: Any) -> Any:
+    """A class, numbers, or a mask as it is."""
+    if isinstance(known, np.ndarray):
+        return known
+    return tuple(known) if isinstance(known, Sequence) else int(known)
 
 
 def is_configuration(source: Path) -> bool:

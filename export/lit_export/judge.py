@@ -136,14 +136,16 @@ def judge_for(target: Target, options: Options) -> Judge:
     found = TASKS[target.facts.task].score
     assert found is not None  # noqa: S101 - _check refused a task without one
     items = found.labelled(question(target, options, options.data, "--data"))
-    eager = score.of_module(target.module, items, found, target.reading, prepare=plain._prepare)
+    if found.counted is None:
+        eager = score.of_module(target.module, items, found, target.reading, prepare=plain._prepare)
+    else:
+        eager = score.of_positions(target, items, found)
     return Judge(target, options, items, eager)
 
 
 def question(target: Target, options: Options, source: Path, option: str) -> Question:
     """The labelled images that are needed for a target."""
-    size = target.outputs[0].shape[-1]
-    assert isinstance(size, int)  # noqa: S101 - image_target measured it
+    size = target.size or 0  # image_target measured it, for tasks whose labels are columns of the answer
     suffixes = images.suffixes(target.facts.preprocess)
     return Question(source, target.facts.labels, size, option=option, trust=options.trust, suffixes=suffixes)
 

@@ -1,11 +1,12 @@
 """Labelled images: those behind `--data`, and the truth of each.
 
-Classes come from a folder with one sub-folder per class; labels and values from a table beside the images
-(`metadata.csv` or `metadata.jsonl`, as Hugging Face's ImageFolder reads it); all from a lit-train configuration too.
+Classes come from a folder with one sub-folder per class; masks from a folder beside that of the images; labels and
+values from a table beside the images (`metadata.csv` or `metadata.jsonl`, as Hugging Face's ImageFolder reads it); all
+from a lit-train configuration too.
 """
 
 import difflib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from lit_export import data
 from lit_infer.errors import NotFoundError, UsageError
 from lit_infer.folder import list_images, metadata
+from lit_infer.folder.mask_folder import MaskFolder
 from lit_infer.images import SUFFIXES, ImageInput
 
 Labelled = Iterable[tuple[ImageInput, Any]]
@@ -68,6 +70,28 @@ def values(question: Question) -> Labelled:
     except NotFoundError as error:
         raise NotFoundError(f"{question}: {error}, or a lit-train config.yaml") from None
     return list(metadata.read(table, names=question.labels, size=question.size))
+
+
+def masks(question: Question) -> Labelled:
+    """Images and the mask of each, class indices [height, width], from `images/` and `masks/` below a folder."""
+    if data.is_configuration(question.source):
+        return _of_configuration(question)
+    try:
+        found = MaskFolder.of(question.source, classes=question.size or None, suffixes=question.suffixes)
+    except (NotFoundError, UsageError) as error:
+        raise type(error)(f"{question}: {error}") from None
+    return _Masks(found)
+
+
+@dataclass(frozen=True)
+class _Masks:
+    """Read one by one: all masks of a data set do not fit into memory."""
+
+    folder: MaskFolder
+
+    def __iter__(self) -> Iterator[tuple[ImageInput, Any]]:
+        for index, (image, _) in enumerate(self.folder.pairs):
+            yield image, self.folder.mask(index)
 
 
 def _of_configuration(question: Question) -> Labelled:

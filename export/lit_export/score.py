@@ -3,6 +3,7 @@
 What a score is, the task's row says: accuracy, macro F1, mean absolute error.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
@@ -11,12 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_export.labelled import Labelled
-from lit_export.tasks import Scoring
+from lit_export.tasks import Scoring, Target
+from lit_export.tasks import answers as target_answers
+from lit_infer.answering import with_way
 from lit_infer.errors import GateError, InputError, UsageError
 from lit_infer.hardware import DEFAULT_BATCH_SIZE
-from lit_infer.images import ImageInput, Pixels
+from lit_infer.images import ImageInput, Pixels, prepare_noted
+from lit_infer.manifest import DeploymentFacts
 from lit_infer.predictor import Predictor
-from lit_infer.tasks import Metric, Reading
+from lit_infer.tasks import Ask, Metric, Reading
 
 MAX_DROP = 0.005
 
@@ -26,16 +30,22 @@ def of_graph(
 ) -> dict[str, float]:
     """A graph's scores, the task's metric first. Raises GateError for an image that cannot be read."""
     truths: list[Any] = []
+    waiting: deque[Any] = deque()
 
     def images() -> Iterator[ImageInput]:
         for image, truth in items:
-            truths.append(truth)
+            waiting.append(truth)
             yield image
 
     kept = []
     for prediction in predictor.stream(_readable(images()), top_k=1, batch_size=batch_size, output=True):
         if prediction.output is None:
             raise _unreadable(prediction.path or "an image", str(prediction.error))
+        truth = waiting.popleft()
+        if score.counted is not None:
+            kept.append(score.counted(prediction.answer, truth, predictor.manifest.reading)[None])
+            continue
+        truths.append(truth)
         kept.append(score.condensed(prediction.output[None]))
     return _values(kept, truths, score, predictor.manifest.reading)
 
@@ -55,6 +65,30 @@ def of_module(
         kept.append(score.condensed(rows))
         truths += truth
     return _values(kept, truths, score, reading)
+
+
+def of_positions(
+    target: Target, items: Labelled, score: Scoring, *, batch_size: int = DEFAULT_BATCH_SIZE
+) -> dict[str, float]:
+    """As `of_module`, of a task whose answers have positions: they are compared in the images as they were."""
+    facts, kept = target.facts, []
+    source = _readable(iter(items))
+    while batch := list(islice(source, batch_size)):
+        prepared = [_noted(image, facts) for image, _ in batch]
+        rows = target_answers(target.module, (np.stack([pixels for pixels, _ in prepared]),), kind="images")
+        asks = [with_way(Ask(), size, facts.preprocess) for _, size in prepared]
+        found = target.spec.read(rows, asks, target.reading)
+        assert score.counted is not None  # noqa: S101 - that is what this is for
+        kept += [score.counted(one, truth, target.reading)[None] for one, (_, truth) in zip(found, batch, strict=True)]
+    return _values(kept, [], score, target.reading)
+
+
+def _noted(image: ImageInput, facts: DeploymentFacts) -> tuple[Pixels, tuple[int, int]]:
+    try:
+        pixels, _, _, size = prepare_noted(image, steps=facts.preprocess, channels=facts.channels)
+    except InputError as error:
+        raise _unreadable(str(image), str(error)) from None
+    return pixels, size
 
 
 def answers(

@@ -16,6 +16,7 @@ from lit_infer.engines import Run
 from lit_infer.errors import InputError, UsageError
 from lit_infer.images import ImageInput, Pixels
 from lit_infer.images.limits import Limits
+from lit_infer.images.mapping import to_original
 from lit_infer.images.steps import is_identity
 from lit_infer.manifest import Manifest, Step
 from lit_infer.predictions import Prediction, Timings
@@ -31,6 +32,8 @@ class PreparedImage(msgspec.Struct, frozen=True, gc=False):
     took: tuple[float, float, float]
     notes: tuple[str, ...] = ()
     """What the image has that its pixels do not show: names in `images.notes.NOTES`."""
+    size: tuple[int, int] | None = None
+    """(width, height) of the image before its steps; None: as prepared."""
 
 
 class Recipe(msgspec.Struct, frozen=True):
@@ -96,13 +99,13 @@ def prepare(item: ImageInput, to: Recipe, limits: Limits) -> PreparedImage | Inp
         if to.is_met_by(item):
             limits.check_pixels(to.shape[1], to.shape[0])
             return PreparedImage(item, _NO_TIME)
-        pixels, took, notes = images.prepare_noted(item, steps=to.steps, channels=to.shape[2], limits=limits)
+        pixels, took, notes, size = images.prepare_noted(item, steps=to.steps, channels=to.shape[2], limits=limits)
     except InputError as error:
         return error
     if pixels.shape != to.shape:
         found, wanted = (f"{height} x {width}" for height, width, _ in (pixels.shape, to.shape))
         return InputError(f"{found} pixels after preprocessing; the model takes {wanted}", code="bad_shape")
-    return PreparedImage(pixels, took, notes)
+    return PreparedImage(pixels, took, notes, size)
 
 
 def answer(
@@ -117,11 +120,25 @@ def answer(
     started = time.perf_counter()
     outputs = _run(prepared, to, run)
     infer_ms = (time.perf_counter() - started) * 1e3 / max(1, len(items))
-    answers = to.task.read(outputs, asks, to.reading) if outputs else [None] * len(items)
+    answers: Sequence[msgspec.Struct | None] = [None] * len(items)
+    if outputs:
+        placed = asks
+        if to.task.maps_back:
+            placed = [with_way(ask, _size(one), to.steps) for ask, one in zip(asks, prepared, strict=True)]
+        answers = to.task.read(outputs, placed, to.reading)
     return [
         _prediction(items[index], prepared[index], answers[index], ask, outputs, index, infer_ms)
         for index, ask in enumerate(asks)
     ]
+
+
+def with_way(ask: Ask, size: tuple[int, int] | None, steps: Sequence[Step]) -> Ask:
+    """What is asked of an image of this size: its answer has positions, and they are to be the image's own."""
+    return ask if size is None else msgspec.structs.replace(ask, way=to_original([step.value for step in steps], *size))
+
+
+def _size(one: PreparedImage | InputError) -> tuple[int, int] | None:
+    return one.size if isinstance(one, PreparedImage) else None
 
 
 def _run(prepared: Sequence[PreparedImage | InputError], to: Recipe, run: Run) -> Outputs:

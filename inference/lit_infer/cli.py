@@ -71,6 +71,10 @@ def infer(
     embeddings: Annotated[
         Path | None, typer.Option(help="The model's output, a float32 row per image: an .npy file.")
     ] = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Of classes of pixels: a PNG per image. Usual: beside --output."),
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="A page to look through: an .html file.")] = None,
     thumbnails: Annotated[int, typer.Option(min=0, help="At most so many images in the page.")] = 2000,
     sort_into: Annotated[Path | None, typer.Option(help="Copy each image into DIR/label/.", metavar="DIR")] = None,
@@ -118,6 +122,7 @@ def infer(
         timings=timings,
         output=None if as_json else output,
         embeddings=embeddings,
+        masks=masks,
         report=report,
         thumbnails=thumbnails,
         sort_into=sort_into,
@@ -137,6 +142,7 @@ def infer(
     if predictor.manifest.spec.takes_images:
         inputs = inputs.of(images.suffixes(predictor.manifest.preprocess))
     summary = _predict(predictor, inputs, job, as_json=as_json, quiet=quiet)
+    job = outputs.with_masks(job, summary.table)
     if not quiet:
         _show(summary, job, model=f" --model {named}" if model else "")
     if summary.failed:

@@ -386,8 +386,7 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         _reading(self.task, labels=self.labels, answers=self.answers, size=size)
 
     def _size(self) -> int | None:
-        last = self.outputs[0].shape[-1] if self.outputs and self.outputs[0].shape else None
-        return last if isinstance(last, int) else None
+        return self.spec.size_of(self.outputs[0].shape) if self.outputs else None
 
     @property
     def reading(self) -> "Reading":
@@ -399,7 +398,7 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """The task's row in the table."""
         from lit_infer import tasks
 
-        return tasks.TASKS[self.task]
+        return tasks.find(self.task)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -23,7 +23,7 @@ class Timings(msgspec.Struct, frozen=True, gc=False):
 class Prediction(msgspec.Struct, frozen=True, eq=False):
     """The answer for one image. Either `error` and `code` are set, or `answer` is.
 
-    `label`, `index`, `score`, `top` and `embedding` come from the answer, if its task has them.
+    `label`, `index`, `score`, `top`, `embedding` and `mask` come from the answer, if its task has them.
     A value object: `==` and `hash` compare everything but `output`, `timings` and `notes`.
     """
 
@@ -65,6 +65,11 @@ class Prediction(msgspec.Struct, frozen=True, eq=False):
     def embedding(self) -> NDArray[Any] | None:
         """float32 [size], for a task that gives vectors."""
         return getattr(self.answer, "embedding", None)
+
+    @property
+    def mask(self) -> NDArray[Any] | None:
+        """Class indices [height, width] of the image as it was given, for a task that gives masks."""
+        return getattr(self.answer, "mask", None)
 
     def __eq__(self, other: object) -> bool:
         return self._value() == other._value() if isinstance(other, Prediction) else NotImplemented

@@ -17,7 +17,7 @@ from typing import Any, NoReturn, Self, TypeVar
 from numpy.typing import NDArray
 
 from lit_infer import bundle, opening
-from lit_infer.answering import Recipe, answer, held_bytes, many, prepare, recipe
+from lit_infer.answering import PreparedImage, Recipe, answer, held_bytes, many, prepare, recipe
 from lit_infer.batching import streaming
 from lit_infer.batching.batcher import Batcher, BatchPolicy
 from lit_infer.batching.sessions import Sessions
@@ -213,13 +213,17 @@ class Predictor:
 
     def prepare(self, item: ImageInput) -> Pixels:
         """One image as the graph takes it: uint8 [height, width, channels]. Raises InputError."""
+        return self.prepared(item).pixels
+
+    def prepared(self, item: ImageInput) -> PreparedImage:
+        """The same, with what is known of the image. Raises InputError."""
         to = self._recipe
         if isinstance(to, RowRecipe):
             raise UsageError(f"{self.manifest.name} takes rows, not images")
         prepared = prepare(item, to, self.limits)
         if isinstance(prepared, InputError):
             raise prepared
-        return prepared.pixels
+        return prepared
 
     def close(self) -> None:
         """Answer what was submitted, then release threads and memory. A second call does nothing."""

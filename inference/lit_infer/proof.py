@@ -110,6 +110,6 @@ def agreement(found: NDArray[np.generic], truth: NDArray[np.generic], manifest: 
     law = manifest.spec.agreement
     if law is None or (manifest.proof is not None and not manifest.proof.varies):
         return None
-    if law.same(truth, np.repeat(truth[:1], len(truth), axis=0), manifest.reading).all():
+    if (law.same(truth, np.repeat(truth[:1], len(truth), axis=0), manifest.reading) == 1).all():
         return None
     return float(law.same(found, truth, manifest.reading).mean())

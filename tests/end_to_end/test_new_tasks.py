@@ -1,13 +1,18 @@
 """From lit-train to the page, for the tasks whose answers are not one class: as a user runs it, command by command."""
 
+import base64
+import io
 import json
 from pathlib import Path
 
 import httpx
+import msgspec
 import numpy as np
 import pytest
+from PIL import Image
 
 from lit_infer import load, manifest
+from lit_trainer.data.scenes import write_test_scenes
 from tests.conftest import ROOT, run_command
 from tests.support.server.process import command
 from tests.support.warm import run_warm
@@ -68,3 +73,32 @@ def test_a_checkpoint_goes_from_training_to_a_served_answer(
     assert (found["kind"], card["does"]) == (facts.spec.kind, facts.spec.does)
     key = {"labels": "top", "values": "values"}[facts.spec.kind]
     assert len(found[key]) == len(NAMES[name])
+
+
+def test_pixels_go_from_training_to_a_drawn_report_and_a_served_mask(tmp_path: Path) -> None:
+    config = str(ROOT / "configs" / "segmentation.yaml")
+    run(["lit-train", "fit", "--config", config, "--trainer.max_epochs", "1", "--data.count", "80"], tmp_path)
+    held_out = write_test_scenes(tmp_path / "scenes", count=6, size=67)
+    export = ["lit-export", "onnx", "--artifact", "local/segmentation/segmentation:best", "--data", "scenes"]
+
+    exported = run([*export, "--out", "bundle"], tmp_path)
+    said = run(["lit-infer", "scenes/images", "-m", "bundle", "--report", "report.html"], tmp_path)
+
+    assert "onnx: proven" in exported
+    assert "eager module: mIoU " in exported
+    assert "images with: " in said
+    assert "masks in predictions-masks" in said
+    rows = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
+    with load(tmp_path / "bundle", device="cpu") as model:
+        expected = model.predict(held_out)
+    for row, one in zip(rows, expected, strict=True):
+        with Image.open(tmp_path / row["mask"]) as mask:
+            assert mask.size == (67, 67)
+            assert np.array_equal(np.asarray(mask), one.answer.mask)
+        assert row["areas"] == [msgspec.to_builtins(area) for area in one.answer.areas]
+    assert (tmp_path / "report.html").read_text().count("<canvas data-mask=") == len(rows)
+    with command("bundle", "--quiet", cwd=tmp_path) as server:
+        found = httpx.post(f"{server.url}/predict", content=held_out[0].read_bytes()).json()
+    with Image.open(io.BytesIO(base64.b64decode(found["mask"]))) as mask:
+        assert np.array_equal(np.asarray(mask), expected[0].answer.mask)
+    assert found["kind"] == "mask"

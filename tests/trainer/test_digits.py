@@ -7,12 +7,12 @@ import torch
 from PIL import Image
 
 from lit_trainer.data import DigitsDataModule
-from lit_trainer.data.digits import LABELS, _load, _split, write_test_images
+from lit_trainer.data.digits import LABELS, load, split, write_test_images
 
 
 def test_the_splits_are_disjoint_whole_and_stratified() -> None:
-    images, classes = _load()
-    train, val, test = _split(classes, seed=0)
+    images, classes = load()
+    train, val, test = split(classes, seed=0)
     assert sorted([*train, *val, *test]) == list(range(1797)) == list(range(len(images)))
     assert (len(train), len(val), len(test)) == (1149, 288, 360)
     for part in (train, val, test):
@@ -21,11 +21,11 @@ def test_the_splits_are_disjoint_whole_and_stratified() -> None:
 
 
 def test_the_same_seed_gives_the_same_split_and_another_another() -> None:
-    _, classes = _load()
-    assert _split(classes, seed=0) == _split(classes, seed=0) != _split(classes, seed=1)
+    _, classes = load()
+    assert split(classes, seed=0) == split(classes, seed=0) != split(classes, seed=1)
 
 
-def test_all_loaders_give_normalised_float_images() -> None:
+def test_allloaders_give_normalised_float_images() -> None:
     data = DigitsDataModule(batch_size=32)
     data.setup("fit")
     loaders = (data.train_dataloader, data.val_dataloader, data.test_dataloader, data.predict_dataloader)

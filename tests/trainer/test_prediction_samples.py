@@ -13,8 +13,8 @@ from PIL import Image
 
 from lit_trainer.callbacks import PredictionSamples
 from lit_trainer.callbacks.prediction_samples import PredictionSample, grid
-from lit_trainer.data import DigitsDataModule
-from lit_trainer.modules import DigitsCNN
+from lit_trainer.data import DigitMasksDataModule, DigitsDataModule
+from lit_trainer.modules import DigitsCNN, SemanticSegmenter
 
 
 def test_another_logger_gets_a_grid_of_png_per_epoch(tmp_path: Path) -> None:
@@ -70,3 +70,33 @@ def test_wandb_gets_images_with_captions_and_a_table(tmp_path: Path) -> None:
     table = json.loads(next((media / "table").rglob("*.json")).read_text())
     assert table["columns"] == ["image", "truth", "prediction", "confidence"]
     assert len(table["data"]) == 3
+
+
+def test_masks_are_drawn_over_their_pictures_and_given_to_wandb_with_their_names(tmp_path: Path) -> None:
+    picture = Image.new("RGB", (8, 8), "white")
+    mask = np.zeros((8, 8), np.uint8)
+    mask[:, 4:] = 1
+    sample = PredictionSample(
+        picture, "cat", "cat", 0.9, is_right=True, truth_mask=mask[::-1], mask=mask, classes=("background", "cat")
+    )
+
+    assert np.asarray(sample.drawn)[0, [0, 7]].tolist() == [[127, 127, 127], [191, 127, 127]]
+    assert sample.for_wandb is not None
+    assert sample.for_wandb["prediction"]["class_labels"] == {0: "background", 1: "cat"}
+    assert np.array_equal(sample.for_wandb["ground_truth"]["mask_data"], mask[::-1])
+
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        max_epochs=1,
+        limit_train_batches=1,
+        logger=CSVLogger(tmp_path, name="s", version="one"),
+        log_every_n_steps=1,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[PredictionSamples(count=4)],
+    )
+    trainer.fit(
+        SemanticSegmenter(num_classes=11), datamodule=DigitMasksDataModule(batch_size=4, image_size=32, count=20)
+    )
+    assert (tmp_path / "s/one/samples/epoch=0.png").is_file()

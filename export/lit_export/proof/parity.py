@@ -15,7 +15,7 @@ from lit_export.options import Options
 from lit_export.proof.samples import Sample
 from lit_export.proof.variation import rows_of
 from lit_export.tasks import Target, answers, in_precision
-from lit_infer import proof
+from lit_infer import progress, proof
 from lit_infer.batching.sizes import is_joined
 from lit_infer.errors import GateError
 from lit_infer.manifest import Manifest, Parity, Precision, ProofInputs
@@ -66,6 +66,7 @@ def parity(
         rtol=tolerance.rtol,
     )
     if all(one.within for one in found):
+        _tell_margin(pairs, measured, predictor.manifest)
         return measured
     errors = own_error()
     is_stable = all(error <= _STABLE * scale.largest for error, scale in zip(errors, scales, strict=False))
@@ -162,6 +163,19 @@ def _compared_on(manifest: Manifest, expected: Sequence[Sample]) -> ProofInputs:
     if manifest.proof is not None:
         return manifest.proof.inputs
     return "images" if any(sample.files for sample in expected) else "noise"
+
+
+def _tell_margin(
+    pairs: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], measured: Parity, manifest: Manifest
+) -> None:
+    """Of answers that are not the same although all numbers are near enough: that the module nearly had them itself."""
+    law = manifest.spec.agreement
+    if law is None or law.margin is None or measured.agreement in (None, 1.0):
+        return
+    margins = [law.margin(graph, truth, manifest.reading) for graph, truth in pairs]
+    if None not in margins:
+        most = max(margin or 0.0 for margin in margins)
+        progress.note(f"{law.name} {measured.agreement:.4%}; of the others the module's best two are {most:.1g} apart")
 
 
 def _agreement(pairs: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], manifest: Manifest) -> float | None:

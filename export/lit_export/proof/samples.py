@@ -1,5 +1,6 @@
 """What a graph is compared on: batches of noise, and image files with the eager module's answers for them."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ BATCHES = (1, 2, 3, 8)
 _REAL = (8,) * 6
 """More batches where inputs are real: about 64 rows, of which noise would show nothing more."""
 
+_ANSWERS = 16_000_000
+"""Numbers in the answers for one batch of images."""
 _ELEMENTS = 20_000_000
 """Numbers in a batch that is tried for its size."""
 
@@ -47,16 +50,27 @@ def samples(target: Target, *, images: Path | None, scratch: Path) -> list[Sampl
     generator = np.random.default_rng(0)
     more = _REAL if target.inputs_kind in ("data", "file") else ()
     of_one_size = 2 if target.takes_images else 4
-    batches = (*BATCHES, *more) if target.batch is None else (target.batch,) * (of_one_size + len(more))
+    most = _most_rows(target)
+    batches = (
+        (*(one for one in BATCHES if one <= most), *more)
+        if target.batch is None
+        else (target.batch,) * (of_one_size + len(more))
+    )
     made = [target.noise(generator, batch) for batch in batches]
     found = list(_answered(target, batches, made))
     if not target.takes_images:
         varied.check_inputs(target, made)
         return found
     paths = _given(target, images) if images else _noise_files(target, scratch)
-    paths = paths[: target.batch] if target.batch else paths
+    paths = paths[: target.batch] if target.batch else paths[:most]
     pixels = np.stack([training_pixels(path, target.facts) for path in paths])
     return [*found, Sample((pixels,), answers(target.module, (pixels,)), tuple(paths))]
+
+
+def _most_rows(target: Target) -> int:
+    """Of one batch, where answers are as large as pictures: all of them are held at once, several times."""
+    row = sum(math.prod(side for side in one.shape[1:] if isinstance(side, int)) for one in target.outputs)
+    return max(2, _ANSWERS // max(1, row)) if target.takes_images else max(BATCHES)
 
 
 def more(target: Target, attempt: int) -> list[Sample]:

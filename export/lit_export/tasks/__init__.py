@@ -5,7 +5,14 @@ A row has the module around the user's, and how its answers are scored on labell
 
 from torch import nn
 
-from lit_export.tasks import image_classification, image_embedding, image_multilabel, image_regression, tensor
+from lit_export.tasks import (
+    image_classification,
+    image_embedding,
+    image_multilabel,
+    image_regression,
+    image_segmentation,
+    tensor,
+)
 from lit_export.tasks.spec import ExportTask, Scoring, TunedFacts
 from lit_export.tasks.target import Target, answers, dtype_of, in_precision
 from lit_infer.batching.sizes import BATCH
@@ -30,6 +37,7 @@ TASKS = {
         image_multilabel.TASK,
         image_regression.TASK,
         image_embedding.TASK,
+        image_segmentation.TASK,
         tensor.TASK,
     )
 }

@@ -84,6 +84,13 @@ class ImageModule(nn.Module):
                 f"a module of this task answers [batch, size] for a batch of images; this one {list(answer.shape)}"
             )
 
+    def outputs(
+        self, found: Arrays, batch: int | str, sides: tuple[int | str, int | str]
+    ) -> tuple[manifest.Tensor, ...]:
+        """What it answers, as the manifest has it. `sides`: the images' height and width, or their names."""
+        del sides
+        return (manifest.Tensor(name=self.output, dtype="float32", shape=(batch, found[0].shape[1])),)
+
 
 MOST = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
 """By dtype: the largest value of a pixel."""
@@ -109,17 +116,19 @@ def image_target(module: nn.Module, facts: DeploymentFacts, options: Options, wr
         wrapped.ends_in_sigmoid, chosen = _ends_in_sigmoid(wrapped, example)
         scores = _scores(wrapped, noise, options)
     warnings = (*chosen, *wrapped.find_out(scores, facts))
-    answer = answers(wrapped, example)[0]
-    wrapped.check(answer)
-    if facts.labels is not None and len(facts.labels) != answer.shape[1]:
-        raise UsageError(f"{len(facts.labels)} labels are given and the model has {answer.shape[1]} classes")
-    _check_facts(facts, answer.shape[1])
+    found = answers(wrapped, example)
+    wrapped.check(found[0])
     batch = options.static_batch or BATCH
-    sides = tuple(name if name in options.dynamic else size for name, size in (("height", height), ("width", width)))
+    sides = ("height" if "height" in options.dynamic else height, "width" if "width" in options.dynamic else width)
+    outputs = wrapped.outputs(found, batch, sides)
+    size = TASKS[facts.task].size_of(outputs[0].shape)
+    if facts.labels is not None and size is not None and len(facts.labels) != size:
+        raise UsageError(f"{len(facts.labels)} labels are given and the model has {size} classes")
+    _check_facts(facts, size)
     return Target(
         module=wrapped,
         inputs=(manifest.Tensor(name="images", dtype=facts.pixel_dtype, shape=(batch, *sides, facts.channels)),),
-        outputs=(manifest.Tensor(name=wrapper.output, dtype="float32", shape=(batch, answer.shape[1])),),
+        outputs=outputs,
         example=example,
         noise=noise,
         sized=noise.sized,
@@ -130,7 +139,7 @@ def image_target(module: nn.Module, facts: DeploymentFacts, options: Options, wr
     )
 
 
-def _check_facts(facts: DeploymentFacts, size: int) -> None:
+def _check_facts(facts: DeploymentFacts, size: int | None) -> None:
     """Whether what is said of the answers fits what the module answers."""
     try:
         TASKS[facts.task].reading(labels=facts.labels, answers=facts.answers, size=size)

@@ -25,6 +25,9 @@ class Scoring:
     """Rows of answers reduced to what must be kept until all are there."""
     values: Callable[[NDArray[Any], Sequence[Any], Reading], dict[str, float]]
     """From all that was kept, and all truths: the task's metric first, then other scores."""
+    counted: Callable[[Any, Any, Reading], NDArray[Any]] | None = None
+    """From one answer, in positions of the image as it was, and its truth: what is kept of it, instead of `condensed`
+    of the bare rows; `values` then gets no truths."""
 
 
 @dataclass(frozen=True)

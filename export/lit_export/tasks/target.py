@@ -75,9 +75,12 @@ class Target:
     @property
     def reading(self) -> Reading:
         """What is needed to read its answers."""
-        last = self.outputs[0].shape[-1] if self.outputs[0].shape else None
-        size = last if isinstance(last, int) else None
-        return self.spec.reading(labels=self.facts.labels, answers=self.facts.answers, size=size)
+        return self.spec.reading(labels=self.facts.labels, answers=self.facts.answers, size=self.size)
+
+    @property
+    def size(self) -> int | None:
+        """How many labels its first output has numbers for; None if that is not fixed."""
+        return self.spec.size_of(self.outputs[0].shape)
 
 
 class NotFiniteError(GateError):

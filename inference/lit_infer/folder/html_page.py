@@ -34,8 +34,15 @@ ol { margin: .2rem 0; padding-left: 1.4rem; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .3rem .7rem .3rem 0; border-bottom: 1px solid var(--line);
   overflow-wrap: anywhere; }
+.picture { position: relative; } .picture canvas { position: absolute; inset: 0; width: 100%; height: 160px;
+  object-fit: contain; image-rendering: pixelated; opacity: var(--over, .6); }
+fieldset { display: flex; flex-wrap: wrap; gap: .1rem .8rem; align-items: center; margin: 0; padding: 0; border: 0; }
+fieldset label { display: inline-flex; gap: .3rem; align-items: center; min-height: 1.9rem; }
+fieldset input { min-height: 0; } fieldset i { width: .9rem; height: .9rem; border-radius: 3px; }
+fieldset [type=range] { width: 8rem; }
 .bad { color: var(--bad); } [hidden] { display: none; }
-@media (max-width: 480px) { #cards { grid-template-columns: repeat(2, minmax(0, 1fr)); } figure img { height: 120px; } }
+@media (max-width: 480px) { #cards { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+  figure img, .picture canvas { height: 120px; } }
 """
 
 SCRIPT = """
@@ -80,6 +87,59 @@ form.addEventListener("submit", (event) => event.preventDefault());
 document.addEventListener("keydown", move);
 form.hidden = cards.length === 0;
 show();
+
+// Masks: a grey PNG of class indices for each picture, drawn over it in the colours of those that are switched on.
+const layers = Array.from(document.querySelectorAll("canvas"));
+const classes = JSON.parse(form.dataset.classes ?? "[]");
+const on = new Map();
+function paint(canvas) {
+  if (!canvas.indices) return;
+  const context = canvas.getContext("2d"), drawn = context.createImageData(canvas.width, canvas.height);
+  canvas.indices.forEach((index, at) => {
+    if (on.has(index)) drawn.data.set(on.get(index), 4 * at);
+  });
+  context.putImageData(drawn, 0, 0);
+}
+async function load(canvas) {
+  const image = new Image();
+  image.src = canvas.dataset.mask;
+  await image.decode();
+  [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(image, 0, 0);
+  canvas.indices = context.getImageData(0, 0, canvas.width, canvas.height).data.filter((_, at) => at % 4 === 0);
+  paint(canvas);
+}
+function legend() {
+  const box = form.querySelector("fieldset");
+  for (const { index, label, colour, shown } of classes) {
+    const input = Object.assign(document.createElement("input"), { type: "checkbox", checked: shown });
+    const swatch = document.createElement("i"), text = document.createElement("label");
+    swatch.style.background = `rgb(${colour})`;
+    const use = () => input.checked ? on.set(index, [...colour, 255]) : on.delete(index);
+    input.addEventListener("change", () => {
+      use();
+      layers.forEach(paint);
+    });
+    use();
+    text.append(input, swatch, label);
+    box.append(text);
+  }
+  form.elements.over.addEventListener("input", ({ target }) => {
+    document.body.style.setProperty("--over", target.value / 100);
+  });
+}
+if (classes.length) {
+  legend();
+  const seen = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (!isIntersecting) continue;
+      seen.unobserve(target);
+      load(target);
+    }
+  }, { rootMargin: "500px" });
+  layers.forEach((canvas) => seen.observe(canvas));
+}
 """
 
 

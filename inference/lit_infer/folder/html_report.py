@@ -15,10 +15,10 @@ from html import escape
 from pathlib import Path
 from typing import IO
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from lit_infer import files
-from lit_infer.folder import html_page
+from lit_infer.folder import html_masks, html_page
 from lit_infer.folder.partial import Entry, Growing
 from lit_infer.folder.table import Table
 from lit_infer.images import FORMATS
@@ -31,7 +31,9 @@ _ERRORS = 1000
 class Thumbnails:
     """`thumbnails.jsonl`: small copies of the first images that could be read."""
 
-    def __init__(self, folder: Path, *, most: int) -> None:
+    def __init__(self, folder: Path, *, most: int, turns: bool = False) -> None:
+        """`turns`: whether the model sees images turned upright, so that its masks lie over such ones."""
+        self._turns = turns
         self._file = Growing(folder / "thumbnails.jsonl")
         self._most = most
         self._made = 0
@@ -56,7 +58,10 @@ class Thumbnails:
         if entry.prediction.error is not None or self._made >= self._most:
             return
         self._made += 1
-        line = {"row": entry.number, "source": _thumbnail(entry.loaded.image)}
+        source, size = _thumbnail(entry.loaded.image, turns=self._turns)
+        line = {"row": entry.number, "source": source}
+        if entry.prediction.mask is not None and size is not None:
+            line["mask"] = html_masks.small(entry.prediction.mask, size)
         self._file.add(json.dumps(line).encode() + b"\n")
 
     def commit(self) -> None:
@@ -67,11 +72,11 @@ class Thumbnails:
         """Let the file go."""
         self._file.close()
 
-    def read(self) -> Iterator[tuple[int, str]]:
-        """Row numbers and images as data URLs; an empty one where none could be made."""
+    def read(self) -> Iterator[tuple[int, str, str]]:
+        """Row numbers, images and masks as data URLs; empty ones where none could be made."""
         with self._file.path.open("rb") as file:
             for line in map(json.loads, file):
-                yield line["row"], line["source"]
+                yield line["row"], line["source"], line.get("mask", "")
 
 
 def write(
@@ -84,15 +89,19 @@ def write(
 ) -> None:
     """Write the page; it appears when it is whole."""
     groups: Counter[str] = Counter()
+    legend: dict[int, str] = {}
+    drawing = _KINDS[table.task.kind]
     count = failed = 0
     for row in read_rows():
         count += 1
         failed += row["error"] is not None
         if row["error"] is None:
             groups.update(table.task.show(row).groups)
+            if drawing.has_masks:
+                legend.update((area["index"], area["label"]) for area in row["areas"])
     with files.atomic_text(report) as file:
-        file.write(_head(table.model, count, failed, remarks))
-        file.write(_form(groups, _KINDS[table.task.kind]))
+        file.write(_head(table.model, count, failed, remarks, drawing.details))
+        file.write(_form(groups, drawing, html_masks.legend(legend)))
         file.write('<main><div id="cards">\n')
         shown = _write_cards(file, read_rows(), thumbnails, table)
         file.write("</div>\n")
@@ -113,7 +122,8 @@ def _write_cards(file: IO[str], rows: Iterable[Row], thumbnails: Thumbnails, tab
         if wanted is None:
             break
         if number == wanted[0]:
-            file.write(_card(row["path"], wanted[1], table.task.show(row), _KINDS[table.task.kind]))
+            picture = _picture(*wanted[1:])
+            file.write(_card(row["path"], picture, table.task.show(row), _KINDS[table.task.kind]))
             shown += 1
             wanted = next(small, None)
     return shown
@@ -128,6 +138,9 @@ class _Drawing:
     groups: str
     """What the images can be filtered by; empty: nothing."""
     has_score: bool
+    has_masks: bool = False
+    details: str = "scores"
+    """What the numbers are."""
 
 
 _KINDS = {
@@ -135,27 +148,33 @@ _KINDS = {
     "labels": _Drawing("{:.1%}", "label", has_score=True),
     "values": _Drawing("{:.6g}", "", has_score=False),
     "vector": _Drawing("{:.6g}", "", has_score=False),
+    "mask": _Drawing("{:.1%}", "class", has_score=True, has_masks=True, details="shares"),
     "tensors": _Drawing("{:.6g}", "", has_score=False),
 }
 
 
-def _card(path: str, source: str, shown: Shown, drawing: _Drawing) -> str:
+def _picture(source: str, mask: str) -> str:
+    image = f'<img loading="lazy" alt="" src="{escape(source)}">'
+    return f'<div class="picture">{image}<canvas data-mask="{escape(mask)}"></canvas></div>' if mask else image
+
+
+def _card(path: str, picture: str, shown: Shown, drawing: _Drawing) -> str:
     others = "".join(f"<li>{escape(name)} {drawing.number.format(value)}</li>" for name, value in shown.details)
     title = escape(shown.title) if shown.title else "<i>no label</i>"
     groups = escape(json.dumps(shown.groups, ensure_ascii=False))
     score = shown.score or 0.0
     share = f'<span class="score">{score:.1%}</span>' if drawing.has_score else ""
     meter = f'<meter value="{score:.4f}" aria-label="confidence"></meter>' if drawing.has_score else ""
-    details = f'<details><summary tabindex="-1">scores</summary><ol>{others}</ol></details>' if others else ""
+    summary = f'<summary tabindex="-1">{drawing.details}</summary>'
+    details = f"<details>{summary}<ol>{others}</ol></details>" if others else ""
     return (
         f'<figure tabindex="0" data-groups="{groups}" data-score="{score:.6f}">'
-        f'<img loading="lazy" alt="" src="{escape(source)}">'
-        f"<figcaption>{share}<b>{title}</b>{meter}"
+        f"{picture}<figcaption>{share}<b>{title}</b>{meter}"
         f'<span class="path">{escape(path)}</span>{details}</figcaption></figure>\n'
     )
 
 
-def _head(model: str, count: int, failed: int, remarks: Sequence[str]) -> str:
+def _head(model: str, count: int, failed: int, remarks: Sequence[str], details: str) -> str:
     said = "".join(f"<p>{escape(remark)}</p>\n" for remark in remarks)
     bad = f', <a class="bad" href="#errors">{failed:,} failed</a>' if failed else ""
     return (
@@ -164,11 +183,11 @@ def _head(model: str, count: int, failed: int, remarks: Sequence[str]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>Predictions of {escape(model)}</title>\n<style>{html_page.STYLE}</style>\n"
         f"<header><h1>Predictions of {escape(model)}</h1>\n<p>{count:,} images{bad}. "
-        f"Tab to an image, then arrow keys; Enter shows its scores.</p>\n{said}</header>\n"
+        f"Tab to an image, then arrow keys; Enter shows its {details}.</p>\n{said}</header>\n"
     )
 
 
-def _form(groups: Counter[str], drawing: _Drawing) -> str:
+def _form(groups: Counter[str], drawing: _Drawing, classes: str) -> str:
     def option(group: str, count: int) -> str:
         # The first character distinguishes the empty label from no choice.
         return f'<option value="={escape(group)}">{escape(group) or "(no label)"} ({count:,})</option>'
@@ -179,7 +198,9 @@ def _form(groups: Counter[str], drawing: _Drawing) -> str:
         if drawing.groups
         else ""
     )
-    return f"<form>{by_group}{_BY_SCORE if drawing.has_score else ''}{_BY_PATH}</form>\n"
+    masks = f' data-classes="{escape(classes)}"' if drawing.has_masks else ""
+    over = html_masks.CONTROLS if drawing.has_masks else ""
+    return f"<form{masks}>{by_group}{_BY_SCORE if drawing.has_score else ''}{_BY_PATH}{over}</form>\n"
 
 
 _BY_SCORE = (
@@ -202,15 +223,15 @@ def _write_errors(file: IO[str], rows: Iterable[Row], failed: int) -> None:
         file.write(f"<p>Only the first {shown:,} are listed; the output has all.</p>\n")
 
 
-def _thumbnail(source: Path | bytes) -> str:
-    """A data URL, small; empty for a file that Pillow cannot read."""
+def _thumbnail(source: Path | bytes, *, turns: bool) -> tuple[str, tuple[int, int] | None]:
+    """A data URL, small, and its (width, height); empty for a file that Pillow cannot read."""
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
             image.draft("RGB", (_SIDE, _SIDE))
-            small = image.convert("RGB")
+            small = (ImageOps.exif_transpose(image) if turns else image).convert("RGB")
             small.thumbnail((_SIDE, _SIDE))
             file = io.BytesIO()
             small.save(file, "JPEG", quality=70)
     except Exception:  # a page without one picture is better than no page
-        return ""
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+        return "", None
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode(), small.size

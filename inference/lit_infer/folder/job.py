@@ -82,6 +82,8 @@ class Job:
     output: Path | None = None
     """.jsonl, .csv or .parquet; None: the rows go only to the caller."""
     embeddings: Path | None = None
+    masks: Path | None = None
+    """A folder for the masks of a task that has some; None: beside `output`, and without one nowhere."""
     report: Path | None = None
     thumbnails: int = 2000
     sort_into: Path | None = None
@@ -99,6 +101,7 @@ class Job:
         return {
             "written to": self.output,
             "embeddings in": self.embeddings,
+            "masks in": self.masks,
             "report in": self.report,
             "sorted into": self.sort_into,
         }
@@ -124,6 +127,7 @@ def identity(job: Job, inputs: Inputs, predictor: Predictor) -> dict[str, Any]:
         "--threshold": job.threshold,
         "--timings": job.timings,
         "--embeddings": _text(job.embeddings),
+        "--masks": _text(job.masks),
         "--report": _text(job.report),
         "--thumbnails": job.thumbnails,
         "--sort-into": _text(job.sort_into),

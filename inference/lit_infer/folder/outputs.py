@@ -4,11 +4,14 @@ import errno
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+from lit_infer import images
 from lit_infer.errors import LitError, UsageError
-from lit_infer.folder import html_report, loading, resume, writers
+from lit_infer.folder import html_report, loading, mask_files, resume, writers
 from lit_infer.folder.job import Job, identity
+from lit_infer.folder.mask_files import MaskFiles
 from lit_infer.folder.partial import Entry, Partial, PartialFile
 from lit_infer.folder.rows import array_output
 from lit_infer.folder.rows.found import FoundBlock
@@ -46,10 +49,14 @@ def check(job: Job, inputs: Inputs) -> None:
         _check_sort_into(job.sort_into, job, inputs)
 
 
-def _check_sort_into(folder: Path, job: Job, inputs: Inputs) -> None:
+def _check_elsewhere(folder: Path, option: str, inputs: Inputs) -> None:
     for searched in inputs.folders():
         if folder.resolve().is_relative_to(searched.resolve()):
-            raise UsageError(f"--sort-into {folder} lies in {searched}, which is searched: name a folder elsewhere")
+            raise UsageError(f"{option} {folder} lies in {searched}, which is searched: name a folder elsewhere")
+
+
+def _check_sort_into(folder: Path, job: Job, inputs: Inputs) -> None:
+    _check_elsewhere(folder, "--sort-into", inputs)
     if not (job.resume and job.output is not None and resume.folder_for(job.output).exists()):
         check_empty(folder)
 
@@ -66,15 +73,20 @@ class RunOutputs:
         if job.sort_into is not None:
             by = table.task.sorts_by or ""  # _check_task refused a task without one
             self._sorter = Sorter(job.sort_into, by=by, root=inputs.root(), hard_links=job.hard_links)
-        self._partial = self._vectors = self._thumbnails = None
+        self._partial = self._vectors = self._thumbnails = self._masks = None
         self._arrays: list[array_output.OutputArray] = []
         if folder is not None:
             parts: list[PartialFile] = []
+            if job.masks is not None:
+                self._masks = MaskFiles(job.masks, root=inputs.root(), resume=job.resume)
+                parts.append(self._masks)
             if job.embeddings is not None:
                 self._vectors = Vectors(folder, width(predictor.manifest))
                 parts.append(self._vectors)
             if job.report is not None:
-                self._thumbnails = html_report.Thumbnails(folder, most=job.thumbnails)
+                self._thumbnails = html_report.Thumbnails(
+                    folder, most=job.thumbnails, turns=images.turns(predictor.manifest.preprocess)
+                )
                 parts.append(self._thumbnails)
             if job.output is not None and job.output.suffix in array_output.SUFFIXES:
                 tensors = predictor.manifest.outputs
@@ -128,6 +140,8 @@ class RunOutputs:
             self._partial.close()
         if self._finished or useless:
             resume.remove(self._partial.folder)
+            if self._masks is not None:
+                self._masks.remove()
 
     def finish(self, *, remarks: Sequence[str] = ()) -> None:
         """Give every output its name, the rows last: until then the run can be resumed. `remarks` go on the page."""
@@ -145,6 +159,8 @@ class RunOutputs:
             writers.publish(page, job.report)
         if job.embeddings is not None and self._vectors is not None:
             writers.publish(self._vectors.finish(), job.embeddings)
+        if self._masks is not None:
+            self._masks.finish()
         if job.output is not None:
             made = rows.file.path
             if job.output.suffix != ".jsonl":
@@ -165,7 +181,11 @@ def opened(job: Job, inputs: Inputs, predictor: Predictor, table: Table) -> Iter
     if job.output is not None and job.output.suffix in array_output.SUFFIXES:
         array_output.check(job.output, predictor.manifest)
     _check_task(job, table, name=predictor.manifest.name)
-    beside = job.output or job.embeddings or job.report
+    job = with_masks(job, table)
+    if job.masks is not None:
+        _check_elsewhere(job.masks, "--masks", inputs)
+        mask_files.check(job.masks)
+    beside = job.output or job.embeddings or job.report or job.masks
     if beside is None:
         yield RunOutputs(job, inputs, predictor, table, None)
         return
@@ -179,6 +199,13 @@ def opened(job: Job, inputs: Inputs, predictor: Predictor, table: Table) -> Iter
             outputs.close()
 
 
+def with_masks(job: Job, table: Table) -> Job:
+    """The job as it is done: masks go beside the rows, if they are wanted nowhere else."""
+    if not table.task.draws_masks or job.masks is not None or job.output is None:
+        return job
+    return replace(job, masks=mask_files.folder_beside(job.output))
+
+
 def _check_task(job: Job, table: Table, *, name: str) -> None:
     """Whether the model's answers suit what was asked for."""
     task = table.task
@@ -188,6 +215,8 @@ def _check_task(job: Job, table: Table, *, name: str) -> None:
         raise UsageError(f"--threshold is for labels, and {name} ({task.name}) gives none: leave it out")
     if job.top_k is not None and not task.takes_top_k:
         raise UsageError(f"--top-k is for scores of classes, and {name} ({task.name}) gives none: leave it out")
+    if job.masks is not None and not task.draws_masks:
+        raise UsageError(f"--masks is for classes of pixels, and {name} ({task.name}) gives none: leave it out")
     if job.sort_into is not None and task.sorts_by is None:
         raise UsageError(f"--sort-into needs exactly one label for each image; {name} is for {task.name}")
     if not task.takes_images and (job.report is not None or job.sort_into is not None):

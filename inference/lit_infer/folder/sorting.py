@@ -68,7 +68,7 @@ class Sorter:
             self._part.replace(target)
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
             # An archive may hold both x.jpg and x.jpg/y.jpg.
-            self._part.replace(self._folder / label / _marked("image", path))
+            self._part.replace(self._folder / label / marked("image", path))
 
     def _name(self, path: str) -> PurePosixPath:
         return safe_path(path.removeprefix(f"{self._root}/") if self._root else path)
@@ -85,7 +85,7 @@ def folder_name(row: dict[str, object], *, by: str) -> str:
     name = _UNSAFE.sub(lambda found: f"%{ord(found[0]):02X}", text) or "%"
     if name in (FAILED, UNKNOWN):
         return f"%5F{name[1:]}"
-    return _marked(name[:40], text) if len(os.fsencode(name)) > _LONGEST else name
+    return marked(name[:40], text) if len(os.fsencode(name)) > _LONGEST else name
 
 
 def safe_path(path: str) -> PurePosixPath:
@@ -94,11 +94,11 @@ def safe_path(path: str) -> PurePosixPath:
     safe = [_UNSAFE.sub("_", part if len(os.fsencode(part)) <= _LONGEST else part[-40:]) for part in parts]
     if path == "/".join(safe):
         return PurePosixPath(path)
-    return PurePosixPath(*safe[:-1], _marked(safe[-1] if safe else "_", path))
+    return PurePosixPath(*safe[:-1], marked(safe[-1] if safe else "_", path))
 
 
-def _marked(name: str, path: str) -> str:
-    """A name with a digest of the original path before its suffix."""
+def marked(name: str, path: str) -> str:
+    """A name with a digest of the original path before its suffix: another one for each path."""
     digest = hashlib.sha256(path.encode(errors="surrogateescape")).hexdigest()[:12]
     stem, suffix = os.path.splitext(name)
     return f"{stem}-{digest}{suffix}"

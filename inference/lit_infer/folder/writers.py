@@ -138,6 +138,9 @@ def _schema(pyarrow: Any, columns: Columns) -> Any:
         "doubles": pyarrow.list_(real),
         "booleans": pyarrow.list_(pyarrow.bool_()),
         "choices": pyarrow.list_(pyarrow.struct([("label", text), ("index", number), ("score", real)])),
+        "areas": pyarrow.list_(
+            pyarrow.struct([("label", text), ("index", number), ("pixels", number), ("share", real)])
+        ),
         "stages": pyarrow.struct([(stage, real) for stage in STAGES]),
     }
     return pyarrow.schema([(name, types[kind]) for name, kind in columns.items()])

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         read,
         suffixes,
         transform,
+        turns,
     )
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "read",
     "suffixes",
     "transform",
+    "turns",
 ]
 
 

@@ -63,10 +63,20 @@ class WayBack:
         placed, (width, height) = self.placement, self.original
         columns, seen_x = _nearest(width, placed.scale_x, placed.shift_x, self.size[0], mask.shape[1])
         rows, seen_y = _nearest(height, placed.scale_y, placed.shift_y, self.size[1], mask.shape[0])
-        back = mask[rows][:, columns]
+        back = mask[:, columns][rows]  # first the side by which fewer values are moved one by one
         back[~seen_y] = outside
         back[:, ~seen_x] = outside
         return back
+
+    def counts(self, height: int, width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """For each row and each column of a mask of this size, how many of the original's show it: as `mask` does.
+
+        One value of the mask becomes rows x columns pixels: what is counted needs no mask of the original's size.
+        """
+        placed = self.placement
+        columns, seen_x = _nearest(self.original[0], placed.scale_x, placed.shift_x, self.size[0], width)
+        rows, seen_y = _nearest(self.original[1], placed.scale_y, placed.shift_y, self.size[1], height)
+        return np.bincount(rows[seen_y], minlength=height), np.bincount(columns[seen_x], minlength=width)
 
 
 def to_original(steps: Iterable[Placed], width: int, height: int) -> WayBack:

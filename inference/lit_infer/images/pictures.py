@@ -14,6 +14,7 @@ Picture = Image.Image | NDArray[Any]
 
 _STRIP = 2**20
 """Pixels that are copied at once."""
+_ORIENTATION, _SIDEWAYS = 0x0112, (5, 6, 7, 8)
 _WIDE = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 """Pillow's modes for more than 8 bits."""
 
@@ -21,6 +22,14 @@ _WIDE = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 def size_of(picture: Picture) -> tuple[int, int]:
     """(width, height)."""
     return picture.size if isinstance(picture, Image.Image) else (picture.shape[1], picture.shape[0])
+
+
+def upright_size(picture: Picture, *, turns: bool) -> tuple[int, int]:
+    """(width, height), after it is turned by its EXIF orientation where it is."""
+    width, height = size_of(picture)
+    if turns and isinstance(picture, Image.Image) and picture.getexif().get(_ORIENTATION) in _SIDEWAYS:
+        return height, width
+    return width, height
 
 
 def to_array(picture: Picture) -> NDArray[Any]:

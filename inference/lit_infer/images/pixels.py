@@ -22,7 +22,7 @@ from lit_infer.images.decoders import DECODERS, STORED
 from lit_infer.images.header import check_scans, open_header
 from lit_infer.images.limits import DEFAULT_LIMITS, FORMATS, Limits
 from lit_infer.images.notes import noticed
-from lit_infer.images.pictures import Picture, in_dtype, to_array
+from lit_infer.images.pictures import Picture, in_dtype, to_array, upright_size
 from lit_infer.images.preprocess import Step, dtype, reading
 from lit_infer.images.resampling import kernel
 from lit_infer.images.steps import apply
@@ -42,6 +42,7 @@ __all__ = [
     "read",
     "suffixes",
     "transform",
+    "turns",
 ]
 
 ImageInput = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Image.Image | NDArray[Any]
@@ -74,18 +75,21 @@ def prepare(item: ImageInput, *, steps: Sequence[Step], channels: int, limits: L
 
 def prepare_noted(
     item: ImageInput, *, steps: Sequence[Step], channels: int, limits: Limits = DEFAULT_LIMITS
-) -> tuple[Pixels, tuple[float, float, float], tuple[str, ...]]:
-    """As `prepare`, with the milliseconds that reading, decoding and transforming took, and the names of its notes."""
+) -> tuple[Pixels, tuple[float, float, float], tuple[str, ...], tuple[int, int]]:
+    """As `prepare`, with the milliseconds that reading, decoding and transforming took, and the names of its notes.
+
+    Last the (width, height) of the image before its steps, upright if they turn it: what `to_original` starts from.
+    """
     started = time.perf_counter()
     data = read(item, limits=limits)
     read_at = time.perf_counter()
     image = decode(data, steps=steps, limits=limits)
-    noted = noticed(data, image, turns=_turns(steps), read=reading(steps))
+    noted = noticed(data, image, turns=turns(steps), read=reading(steps))
     decoded_at = time.perf_counter()
     pixels = transform(image, steps=steps, channels=channels, limits=limits)
     done_at = time.perf_counter()
     took = ((read_at - started) * 1e3, (decoded_at - read_at) * 1e3, (done_at - decoded_at) * 1e3)
-    return pixels, took, noted
+    return pixels, took, noted, upright_size(image, turns=turns(steps))
 
 
 def read(item: ImageInput, *, limits: Limits = DEFAULT_LIMITS) -> bytes | Picture:
@@ -104,7 +108,7 @@ def decode(item: bytes | Picture, *, steps: Sequence[Step], limits: Limits = DEF
         limits.check_bytes(len(item))
         if read is not None and read.library in DECODERS:
             return DECODERS[read.library](_not_empty(item), read, limits)
-        return _decode(item, limits=limits, keep_exif=_turns(steps), as_array=read is None and kernel.is_built())
+        return _decode(item, limits=limits, keep_exif=turns(steps), as_array=read is None and kernel.is_built())
     if isinstance(item, Image.Image):
         return _loaded(item, limits)
     return _as_stored(item, limits) if read is not None and read.mode == "unchanged" else _from_array(item, limits)
@@ -116,8 +120,8 @@ def suffixes(steps: Sequence[Step]) -> frozenset[str]:
     return _ARRAYS if read is not None and read.library == "numpy" else SUFFIXES
 
 
-def _turns(steps: Sequence[Step]) -> bool:
-    """Whether the EXIF block is needed, which only a slower decoder reads."""
+def turns(steps: Sequence[Step]) -> bool:
+    """Whether images are turned upright: then the EXIF block is needed, which only a slower decoder reads."""
     return any(step.kind == "exif_transpose" for step in steps)
 
 

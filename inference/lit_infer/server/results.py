@@ -46,3 +46,5 @@ class Result:
     compute_infer: float
     submitted: float
     """When it was submitted, by time.perf_counter."""
+    sizes: tuple[tuple[int, int] | None, ...] = ()
+    """(width, height) of each image before its preprocessing."""

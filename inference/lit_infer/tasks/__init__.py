@@ -8,7 +8,14 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from lit_infer.tasks import image_classification, image_embedding, image_multilabel, image_regression, tensor
+from lit_infer.tasks import (
+    image_classification,
+    image_embedding,
+    image_multilabel,
+    image_regression,
+    image_segmentation,
+    tensor,
+)
 from lit_infer.tasks.choices import Choice
 from lit_infer.tasks.spec import Agreement, AnswerTally, Ask, Metric, Outputs, Reading, Row, Shown, TaskSpec
 
@@ -36,6 +43,7 @@ TASKS = {
         image_multilabel.TASK,
         image_regression.TASK,
         image_embedding.TASK,
+        image_segmentation.TASK,
         tensor.TASK,
     )
 }
@@ -49,8 +57,9 @@ def find(name: str) -> TaskSpec:
 
 
 def plain_answer(answer: msgspec.Struct) -> dict[str, Any]:
-    """An answer as JSON has it, arrays as lists."""
-    plain: dict[str, Any] = msgspec.to_builtins(answer, enc_hook=_listed)
+    """An answer as JSON has it, arrays as lists unless the answer says itself what stands for them."""
+    parts: Any = getattr(answer, "parts", None)
+    plain: dict[str, Any] = msgspec.to_builtins(answer if parts is None else parts(), enc_hook=_listed)
     return plain
 
 

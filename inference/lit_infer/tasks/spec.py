@@ -9,17 +9,22 @@ from numpy.typing import NDArray
 
 from lit_infer.decoding import explained
 from lit_infer.images.limits import DEFAULT_LIMITS, Limits
+from lit_infer.images.mapping import WayBack
 
 Row = dict[str, Any]
 Outputs = Sequence[NDArray[Any]]
 """The graph's outputs in the manifest's order, each [batch, …]."""
 
-Kind = Literal["classes", "labels", "values", "vector", "tensors"]
+Kind = Literal["classes", "labels", "values", "vector", "mask", "tensors"]
 """How an answer is drawn: the report and the page know kinds, not tasks."""
 
-Column = Literal["text", "integer", "number", "boolean", "choices", "integers", "numbers", "doubles", "booleans"]
-"""The type of a column in a table of rows; `choices` is a list of label, index and score. The plural ones are lists:
-`numbers` of float32, `doubles` of float64."""
+Column = Literal[
+    "text", "integer", "number", "boolean", "choices", "areas", "integers", "numbers", "doubles", "booleans"
+]
+"""The type of a column in a table of rows; `choices` is a list of label, index and score, `areas` of label, index,
+pixels and share. The plural ones are lists: `numbers` of float32, `doubles` of float64."""
+LISTS = frozenset({"choices", "areas"})
+"""Those of lists, which are empty for an image that could not be read."""
 
 
 class Ask(msgspec.Struct, frozen=True, gc=False):
@@ -32,6 +37,8 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
     """Below this score there is no label; None: as the deployment facts say."""
     output: bool = False
     """Whether the graph's bare row is requested as well."""
+    way: WayBack | None = None
+    """From the prepared image to the image as it was, for a task that `maps_back`; None: answers stay as prepared."""
 
 
 class NoFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,7 +55,7 @@ class Reading(msgspec.Struct, frozen=True):
     facts: Any
     """The task's own struct, `TaskSpec.facts`."""
     size: int | None
-    """Numbers in a row of the first output; None if that is not fixed."""
+    """What the first output has one number each for, `TaskSpec.size_of`; None if that is not fixed."""
     outputs: tuple[Any, ...] = ()
     """The graph's outputs, each a `manifest.Tensor`, where they are known."""
 
@@ -105,7 +112,9 @@ class Agreement:
     name: str
     """For example "top-1 agreement"."""
     same: Callable[[NDArray[Any], NDArray[Any], Reading], NDArray[Any]]
-    """From two arrays of rows [batch, …]: for each row, whether the answers are the same."""
+    """From two arrays of rows [batch, …]: for each row, whether the answers are the same, or the share that is."""
+    margin: Callable[[NDArray[Any], NDArray[Any], Reading], float | None] | None = None
+    """Of answers that are not the same: how much better the second array's own are by its own scores, at most."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +123,12 @@ class Metric:
 
     name: str
     better: Literal["max", "min"]
+
+
+def last_side(shape: Sequence[int | str]) -> int | None:
+    """Numbers in a row of an output; None if that is not fixed."""
+    last = shape[-1] if shape else None
+    return last if isinstance(last, int) else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +157,12 @@ class TaskSpec:
     tally: Callable[[Reading], AnswerTally] = NoTally
     agreement: Agreement | None = None
     metric: Metric | None = None
+    size_of: Callable[[Sequence[int | str]], int | None] = last_side
+    """From the shape of the first output, how many labels there are; None if it does not say."""
+    maps_back: bool = False
+    """Whether answers have positions, which are given in the image as it was: `read` needs each ask's `way`."""
+    draws_masks: bool = False
+    """Whether an answer has a `mask`, which a run writes to a file of its own."""
     takes_top_k: bool = False
     takes_threshold: bool = False
     sorts_by: str | None = None
@@ -176,4 +197,4 @@ class TaskSpec:
 
     def empty_row(self, reading: Reading) -> Row:
         """The columns of an image that could not be read."""
-        return {name: [] if kind == "choices" else None for name, kind in self.columns(reading).items()}
+        return {name: [] if kind in LISTS else None for name, kind in self.columns(reading).items()}

@@ -40,7 +40,7 @@ class Engine:
                 raise RuntimeError("CUDA error: an illegal memory access was encountered at 0x7f")
             return graph(inputs)
 
-        batches = Batches(predictor.manifest, run, predictor.prepare, max_batch=8)
+        batches = Batches(predictor.manifest, run, predictor.prepared, max_batch=8)
         instances = InThreads(predictor, batches, count=predictor.threads)
         runner = Runner(instances, policy=opening.policy(instances.opened), stats=stats, on_death=on_death)
         return Served("colours", Located(self.path, str(source.number), ""), instances, runner)

@@ -1,16 +1,19 @@
 """After each validation epoch, the same few images with the model's answers."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.utilities import rank_zero_only
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn import functional
 
-from lit_infer.tasks import TASKS, Ask, Reading, Shown, TaskSpec, image_classification
+from lit_infer.images import masks
+from lit_infer.tasks import TASKS, Ask, Reading, TaskSpec, image_classification
 from lit_trainer.callbacks.interrupt import run_folder
 from lit_trainer.tracking.wandb import WandbLogger
 
@@ -27,6 +30,28 @@ class PredictionSample:
     confidence: float | None
     """0 to 1, if the task has one."""
     is_right: bool
+    truth_mask: NDArray[Any] | None = None
+    """Class indices [height, width], for a task of pixels; 255 where nobody labelled any."""
+    mask: NDArray[Any] | None = None
+    classes: tuple[str, ...] = ()
+    """Of the masks."""
+
+    @property
+    def drawn(self) -> Image.Image:
+        """The picture, under the predicted mask if there is one."""
+        if self.mask is None:
+            return self.picture
+        over = Image.fromarray(masks.colours()[self.mask])
+        return Image.blend(self.picture.convert("RGB"), over, 0.5)
+
+    @property
+    def for_wandb(self) -> dict[str, Any] | None:
+        """Both masks as W&B draws them."""
+        if self.mask is None or self.truth_mask is None:
+            return None
+        names = dict(enumerate(self.classes))
+        both = {"prediction": self.mask, "ground_truth": self.truth_mask}
+        return {name: {"mask_data": mask, "class_labels": names} for name, mask in both.items()}
 
     @property
     def caption(self) -> str:
@@ -83,8 +108,10 @@ class PredictionSamples(pl.Callback):
         import wandb
 
         pictures = [sample.picture for sample in samples]
-        logger.log_image(self.key, pictures, caption=[sample.caption for sample in samples])
-        rows = [[wandb.Image(s.picture), s.truth, s.prediction, s.confidence] for s in samples]
+        drawn = [sample.for_wandb for sample in samples]
+        more: dict[str, Any] = {"masks": drawn} if all(one is not None for one in drawn) else {}
+        logger.log_image(self.key, pictures, caption=[sample.caption for sample in samples], **more)
+        rows = [[wandb.Image(s.picture, masks=s.for_wandb), s.truth, s.prediction, s.confidence] for s in samples]
         logger.log_table(f"{self.key}_table", columns=["image", "truth", "prediction", "confidence"], data=rows)
 
 
@@ -95,7 +122,7 @@ def grid(samples: list[PredictionSample]) -> Image.Image:
     draw = ImageDraw.Draw(sheet)
     for index, sample in enumerate(samples):
         left, top = index % _COLUMNS * (_TILE + 8) + 4, index // _COLUMNS * (_TILE + _CAPTION + 8) + 4
-        sheet.paste(sample.picture.convert("RGB").resize((_TILE, _TILE), Image.Resampling.NEAREST), (left, top))
+        sheet.paste(sample.drawn.convert("RGB").resize((_TILE, _TILE), Image.Resampling.NEAREST), (left, top))
         colour = "black" if sample.is_right else "red"
         confidence = "" if sample.confidence is None else f" {sample.confidence:.2f}"
         lines = f"Pred: {sample.prediction}{confidence}\nLabel: {sample.truth}"
@@ -118,21 +145,24 @@ def _samples(
         answers=facts.answers if facts is not None else {},
         size=answers.shape[1],
     )
-    told = zip(images.cpu(), _shown(task, reading, known), _shown(task, reading, answers), strict=True)
-    return [
-        PredictionSample(
-            _picture(image, facts),
-            truth.title,
-            said.title,
-            said.score,
-            is_right=task.agreement is None or said.title == truth.title,
-        )
-        for image, truth, said in told
-    ]
+    told = zip(images.cpu(), _read(task, reading, known), _read(task, reading, answers), strict=True)
+    return [_sample(_picture(image, facts), truth, said, task, reading) for image, truth, said in told]
+
+
+def _sample(picture: Image.Image, truth: Any, said: Any, task: TaskSpec, reading: Reading) -> PredictionSample:
+    known, shown = (task.show(task.row(answer)) for answer in (truth, said))
+    is_right = task.agreement is None or shown.title == known.title
+    sample = PredictionSample(picture, known.title, shown.title, shown.score, is_right=is_right)
+    if not task.draws_masks:
+        return sample
+    return replace(sample, truth_mask=truth.mask, mask=said.mask, classes=reading.labels or ())
 
 
 def _as_rows(truths: Tensor, size: int) -> Tensor:
-    """The answers of a model that is always right: [batch, size]."""
+    """The answers of a model that is always right: [batch, size], or [batch, size, height, width] for masks."""
+    if truths.ndim == 3:
+        there = truths < size
+        return (functional.one_hot(truths * there, size) * there[..., None]).movedim(-1, 1).float()
     if truths.is_floating_point():
         return truths.reshape(len(truths), -1)
     return functional.one_hot(truths, size).float()
@@ -146,9 +176,8 @@ def _answers(module: pl.LightningModule, images: Tensor) -> Tensor:
     return found
 
 
-def _shown(task: TaskSpec, reading: Reading, rows: Tensor) -> list[Shown]:
-    answers = task.read([rows.cpu().numpy()], [Ask(top_k=1)] * len(rows), reading)
-    return [task.show(task.row(answer)) for answer in answers]
+def _read(task: TaskSpec, reading: Reading, rows: Tensor) -> Sequence[Any]:
+    return task.read([rows.cpu().numpy()], [Ask(top_k=1)] * len(rows), reading)
 
 
 def _picture(image: Tensor, facts: Any) -> Image.Image:

@@ -5,17 +5,21 @@ from lit_trainer.data.cifar10 import CIFAR10DataModule
 from lit_trainer.data.digits import DigitsDataModule
 from lit_trainer.data.image_folder import ImageFolderDataModule
 from lit_trainer.data.image_table import ImageTableDataModule
+from lit_trainer.data.mask_folder import MaskFolderDataModule
 from lit_trainer.data.mnist import MNISTDataModule
 from lit_trainer.data.resumable import ResumableLoader
+from lit_trainer.data.scenes import DigitMasksDataModule
 from lit_trainer.data.sequence import SequenceDataModule
 
 __all__ = [
     "CIFAR10DataModule",
+    "DigitMasksDataModule",
     "DigitsDataModule",
     "ImageDataModule",
     "ImageFolderDataModule",
     "ImageTableDataModule",
     "MNISTDataModule",
+    "MaskFolderDataModule",
     "ResumableLoader",
     "SequenceDataModule",
     "SplitDataModule",

@@ -58,12 +58,12 @@ class DigitsDataModule(ImageDataModule):
     def setup(self, stage: str) -> None:
         """Make the splits, whatever the stage: all of it is 115 KB."""
         del stage
-        images, classes = _load()
+        images, classes = load()
         digits = [
             (Image.fromarray(image).convert(self.mode), self._known(int(digit)))
             for image, digit in zip(images, classes, strict=True)
         ]
-        train, val, test = _split(classes, seed=self.split_seed)
+        train, val, test = split(classes, seed=self.split_seed)
         self.train_set = Part(digits, train, self.train_transform)
         self.val_set = Part(digits, val, self.eval_transform)
         self.test_set = self.predict_set = Part(digits, test, self.eval_transform)
@@ -74,8 +74,8 @@ class DigitsDataModule(ImageDataModule):
 
 def write_test_images(folder: Path, *, split_seed: int = 0) -> list[Path]:
     """Write the held-out digits as 8x8 PNG files, one sub-folder per class: `folder/3/0042.png`."""
-    images, classes = _load()
-    _, _, test = _split(classes, seed=split_seed)
+    images, classes = load()
+    _, _, test = split(classes, seed=split_seed)
     written = []
     for index in test:
         path = folder / LABELS[classes[index]] / f"{index:04d}.png"
@@ -85,7 +85,7 @@ def write_test_images(folder: Path, *, split_seed: int = 0) -> list[Path]:
     return written
 
 
-def _load() -> tuple[Any, Any]:
+def load() -> tuple[Any, Any]:
     """Images uint8 [1797, 8, 8], white on black, and classes int64 [1797]."""
     from sklearn.datasets import load_digits  # 2 s to import
 
@@ -93,7 +93,7 @@ def _load() -> tuple[Any, Any]:
     return np.round(digits.images * (255 / 16)).astype(np.uint8), digits.target
 
 
-def _split(classes: Any, *, seed: int) -> tuple[list[int], list[int], list[int]]:
+def split(classes: Any, *, seed: int) -> tuple[list[int], list[int], list[int]]:
     """Indices of train, validation and test; sorted, disjoint, and the same for the same seed."""
     from sklearn.model_selection import train_test_split
 

@@ -9,6 +9,7 @@ from lit_trainer.modules.image_classifier import ImageClassifier
 from lit_trainer.modules.image_multilabel_classifier import ImageMultilabelClassifier
 from lit_trainer.modules.image_regressor import ImageRegressor
 from lit_trainer.modules.mnist_mlp import MnistMLP
+from lit_trainer.modules.semantic_segmenter import SemanticSegmenter
 from lit_trainer.modules.sequence_tagger import SequenceTagger
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "ImageMultilabelClassifier",
     "ImageRegressor",
     "MnistMLP",
+    "SemanticSegmenter",
     "SequenceTagger",
 ]

@@ -56,7 +56,12 @@ class ImageNetwork(SupervisedModule):
             architecture, pretrained = type(network).__name__, False  # so that the hparams record what it was
         self.save_hyperparameters(ignore=["criterion", "network", *self.derived_hparams])
         self.criterion = criterion
-        self.network = make_network(architecture, num_classes, pretrained) if network is None else network
+        self.network = self.make_network(architecture, num_classes, pretrained) if network is None else network
+
+    @staticmethod
+    def make_network(architecture: str, num_classes: int, pretrained: bool | str) -> nn.Module:
+        """A network by name."""
+        return make_network(architecture, num_classes, pretrained)
 
     def forward(self, images: Tensor) -> Tensor:
         """Outputs float32 [batch, size] for images float32 [batch, channels, height, width], normalised."""
@@ -132,7 +137,7 @@ def make_network(architecture: str, num_classes: int, pretrained: bool | str = F
     options = {"init_weights": False} if architecture in ("googlenet", "inception_v3") else {}
     if not pretrained:
         return _single_output(torchvision.models.get_model(architecture, num_classes=num_classes, **options))
-    network = _single_output(_pretrained(architecture, pretrained, options))
+    network = _single_output(pretrained_network(architecture, pretrained, options))
     replace_head(network, num_classes)
     return network
 
@@ -151,7 +156,8 @@ def replace_head(network: nn.Module, num_classes: int) -> None:
     setattr(network.get_submodule(parent), attribute, new)
 
 
-def _pretrained(architecture: str, weights: bool | str, options: dict[str, bool]) -> nn.Module:
+def pretrained_network(architecture: str, weights: bool | str, options: dict[str, Any]) -> nn.Module:
+    """An architecture of torchvision with weights of torchvision's: True for its default ones, or their name."""
     found = list(torchvision.models.get_model_weights(architecture).__members__)
     name = "DEFAULT" if weights is True else weights
     if name not in found:

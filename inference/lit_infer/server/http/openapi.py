@@ -199,6 +199,7 @@ def _schemas() -> dict[str, Any]:
     card |= {"inputs": _list(_OBJECT), "outputs": _list(_OBJECT), "made_with": _OBJECT}
     answers, components = tasks.answer_schemas()
     whose = {"kind": _TEXT, "model": _TEXT, "version": _TEXT, "ms": _OBJECT}
+    whose["upright"] = {"type": "boolean", "description": "Whether positions are those of the image turned upright"}
     return {
         "Error": _fields({"error": _TEXT}),
         "ServerMetadata": _fields({"name": _TEXT, "version": _TEXT, "extensions": _list(_TEXT)}),
@@ -214,6 +215,6 @@ def _schemas() -> dict[str, Any]:
         "UnloadRequest": _fields({"parameters": parameters}, optional=("parameters",)),
         "InferRequest": _fields(request, optional=("id", "parameters", "outputs")),
         "InferResponse": _fields(response, optional=("id",)),
-        "Prediction": {"allOf": [{"anyOf": answers}, _fields(whose)]},
+        "Prediction": {"allOf": [{"anyOf": answers}, _fields(whose, optional=("upright",))]},
         **components,
     }

@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from importlib import resources
 
 _MEDIA = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
-_PARTS = ("card.js", "choice.js", "dom.js", "metrics.js", "page.css", "page.js", "plots.js", "results.js", "server.js")
+_PARTS = (
+    "card.js",
+    "choice.js",
+    "dom.js",
+    "masks.js",
+    "metrics.js",
+    "page.css",
+    "page.js",
+    "plots.js",
+    "results.js",
+    "server.js",
+)
 
 NAMES = {"/": "index.html", **{f"/page/{name}": name for name in _PARTS}}
 """The file for each path. Nothing else in the folder is served."""

@@ -16,6 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from lit_infer import images
+from lit_infer.answering import with_way
 from lit_infer.errors import UsageError
 from lit_infer.manifest import Manifest
 from lit_infer.server.http import bodies, queries, row_uploads, uploads
@@ -58,7 +60,7 @@ class PredictRoute:
             upload = await _uploaded(request.headers.get("content-type", ""), body, served.manifest)
             result = await infer(served, upload.items, timeout=self._rest.settings.timeout, gone=request.receive)
             started = time.perf_counter()
-            response = json_response(_described(served, result, upload, wanted, exchange.started))
+            response = await _response(served, result, upload, wanted, exchange.started)
             succeeded(result, time.perf_counter() - started)
         self._rest.observe(request, served, result)
         return response
@@ -111,15 +113,28 @@ class _Asked:
     is_batch: bool
 
 
+async def _response(served: Served, result: Result, upload: _Asked, wanted: Ask, started: float) -> Response:
+    """The answer as JSON. One with a mask of the size of a photo is made in a thread: others must not wait."""
+    describe = functools.partial(_described, served, result, upload, wanted, started)
+    if served.manifest.spec.draws_masks:
+        return await asyncio.to_thread(lambda: json_response(describe()))
+    return json_response(describe())
+
+
 def _described(served: Served, result: Result, upload: _Asked, wanted: Ask, started: float) -> dict[str, Any]:
     """The answer's own fields, and whose it is. `kind` tells how it can be drawn. Of several images: a list."""
     task = served.manifest.spec
     if not task.takes_images:
         check_finite(served.manifest, result)
-    found = task.read(result.outputs, [wanted] * upload.count, served.manifest.reading)
+    manifest, asks = served.manifest, [wanted] * upload.count
+    if task.maps_back:
+        asks = [with_way(wanted, size, manifest.preprocess) for size in result.sizes]
+    found = task.read(result.outputs, asks, manifest.reading)
     total = time.perf_counter() - started
     ms = _Ms(*(round(s * 1e3, 3) for s in (result.queue, result.compute_input, result.compute_infer, total)))
-    own = {"kind": task.kind, "model": served.name, "version": served.version, "ms": ms}
+    own: dict[str, Any] = {"kind": task.kind, "model": served.name, "version": served.version, "ms": ms}
+    if task.maps_back:  # of a photo with an EXIF orientation: whether positions are those of the upright one
+        own["upright"] = images.turns(manifest.preprocess)
     if not upload.is_batch:
         return {**plain_answer(found[0]), **own}
     answers = [plain_answer(one) for one in found]

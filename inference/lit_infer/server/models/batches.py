@@ -14,11 +14,11 @@ from typing import Any
 import msgspec
 from numpy.typing import NDArray
 
+from lit_infer.answering import PreparedImage
 from lit_infer.batching import rows as rows_of
 from lit_infer.batching.sizes import blank, fixed_batch, is_batched, of_size
 from lit_infer.engines import Run
 from lit_infer.errors import EngineError, InputError, LitError
-from lit_infer.images import Pixels
 from lit_infer.manifest import Manifest
 from lit_infer.server.errors import short_of_memory
 from lit_infer.tensors import Arrays, NamedArrays
@@ -67,6 +67,8 @@ class Answer:
     compute_infer: float
     queue: float = 0.0
     """Filled in by the runner."""
+    size: tuple[int, int] | None = None
+    """(width, height) of the image that it is about, before its preprocessing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class _Ready:
     arrays: Arrays
     rows: int
     took: float
+    size: tuple[int, int] | None = None
 
 
 class Batches:
@@ -105,7 +108,7 @@ class Batches:
         self,
         manifest: Manifest,
         run: Run,
-        prepare: Callable[[bytes], Pixels],
+        prepare: Callable[[bytes], PreparedImage],
         *,
         max_batch: int,
         golden: NamedArrays | None = None,
@@ -176,10 +179,10 @@ class Batches:
             return _Ready(index, work.arrays, work.rows, 0.0)
         started = time.perf_counter()
         try:
-            pixels = self._prepare(work.image)
+            prepared = self._prepare(work.image)
         except InputError as error:
             return short_of_memory() if _lacks_memory(error) else error
-        return _Ready(index, (pixels[None],), 1, time.perf_counter() - started)
+        return _Ready(index, (prepared.pixels[None],), 1, time.perf_counter() - started, prepared.size)
 
     def _groups(self, ready: Sequence[_Ready]) -> Iterator[list[_Ready]]:
         """Items that run together: no more rows than fit into a batch, and the same shape otherwise."""
@@ -206,7 +209,7 @@ class Batches:
         parts = rows_of.split(outputs, [one.rows for one in group]) if self.is_batched else [outputs]
         for one, own in zip(group, parts, strict=True):
             share = one.rows / rows
-            batch.answers[one.index] = Answer(own, one.rows, prepared * share, infer * share)
+            batch.answers[one.index] = Answer(own, one.rows, prepared * share, infer * share, size=one.size)
 
     def _run_joined(self, group: Sequence[_Ready]) -> tuple[Arrays, float]:
         """The outputs for all rows of a group, and the seconds that the graph took."""

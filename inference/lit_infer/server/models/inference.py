@@ -185,7 +185,7 @@ def _joined(answers: Sequence[Answer], submitted: float) -> Result:
     """The answers of one request, whose images and parts may have been run apart."""
     if len(answers) == 1:
         (one,) = answers
-        return Result(one.outputs, one.rows, one.queue, one.compute_input, one.compute_infer, submitted)
+        return Result(one.outputs, one.rows, one.queue, one.compute_input, one.compute_infer, submitted, (one.size,))
     return Result(
         outputs=tuple(np.concatenate(column) for column in zip(*(one.outputs for one in answers), strict=True)),
         rows=sum(one.rows for one in answers),
@@ -193,4 +193,5 @@ def _joined(answers: Sequence[Answer], submitted: float) -> Result:
         compute_input=sum(one.compute_input for one in answers),
         compute_infer=sum(one.compute_infer for one in answers),
         submitted=submitted,
+        sizes=tuple(one.size for one in answers),
     )

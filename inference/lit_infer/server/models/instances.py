@@ -139,7 +139,7 @@ def open_here(path: Path, options: LoadOptions, *, alone: bool = False) -> InThr
         run = predictor.sessions.for_one() if alone else predictor.sessions.for_many()
         max_batch = options.max_batch or predictor.batch_size
         known = _golden(predictor)
-        batches = Batches(predictor.manifest, run, predictor.prepare, max_batch=max_batch, golden=known)
+        batches = Batches(predictor.manifest, run, predictor.prepared, max_batch=max_batch, golden=known)
         _warm_up(batches)
         _load_decoders(predictor)
         return InThreads(predictor, batches, count=1 if alone else predictor.threads)

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
+from PIL import Image
 
+from tests.support.mask_model import make_mask_bundle
 from tests.support.server.browser import Browser, chromium
 from tests.support.server.process import command, serving
 from tests.support.server.proven import make_proven
@@ -37,6 +40,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         make_proven(folder / "vectors", name="vectors", task="image-embedding", labels=None),
         make_proven(folder / "numbers", name="numbers", task="tensor", labels=None, preprocess=()),
         make_proven(folder / "several", name="several", task="image-multilabel", answers={"thresholds": 0.3}),
+        make_mask_bundle(folder / "masks"),
         make_proven(folder / "values", name="values", task="image-regression", answers={"units": ["cm", "", "kg"]}),
     ]
     for label in ("red", "green", "blue"):
@@ -107,6 +111,29 @@ def test_values_have_their_names_and_units(page: Browser, site: Site) -> None:
     assert page.texts("#results dt") == ["red", "green", "blue"]
     assert [text.partition(" ")[2] for text in page.texts("#results dd")] == ["cm", "", "kg"]
     assert "top_k" not in page.one("#curl").text
+
+
+def test_a_mask_is_drawn_over_its_picture_class_by_class(page: Browser, site: Site) -> None:
+    pixels = np.zeros((60, 90, 3), np.uint8)
+    pixels[:, :45, 0] = pixels[:, 45:, 2] = 200
+    Image.fromarray(pixels).save(site.images / "halves.png")
+    at = (
+        "return [...document.querySelector('.masked canvas').getContext('2d').getImageData(arguments[0], 5, 1, 1).data]"
+    )
+
+    pick(page, "masks")
+    choose(page, site.images / "halves.png")
+    page.until(lambda: page.all("#results .times"))
+
+    page.until(lambda: page.run(at, 80)[3] == 255)
+    assert (page.run(at, 10), page.run(at, 80)) == ([0, 0, 0, 255], [0, 128, 0, 255])
+    assert page.texts(".areas bdi") == ["red", "blue"]
+    assert page.texts(".areas span") == ["50.0%", "50.0%"]
+    page.all(".areas input")[1].click()
+    assert page.run(at, 80)[3] == 0
+    boxes = [page.one(f".masked {tag}").rect for tag in ("img", "canvas")]
+    assert boxes[0] == pytest.approx(boxes[1], abs=1)
+    assert page.is_as_wide_as(320)
 
 
 def test_an_image_that_is_dropped_anywhere_shows_its_label(page: Browser, site: Site) -> None:

@@ -1,16 +1,23 @@
 """`POST /predict`: what an image is answered with, for a model of each task."""
 
+import base64
+import io
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from lit_infer.server.app import create_app
 from lit_infer.server.models.opening import Opening
 from lit_infer.server.models.repository import Repository
 from lit_infer.server.models.sources import parse
 from lit_infer.tasks import TASKS
+from tests.inference.tiny import encoded
+from tests.support.mask_model import make_mask_bundle
 from tests.support.server.client import Client
 from tests.support.server.proven import make_proven
 from tests.support.server.requests import assert_refused, png
@@ -55,11 +62,22 @@ def test_a_model_that_is_not_there_is_404(client: Client) -> None:
 OF_IMAGES = {name: task for name, task in TASKS.items() if task.takes_images}
 
 
+def _proven(folder: Path, name: str) -> Path:
+    return make_proven(folder, name=name, task=name)
+
+
 @pytest.fixture(scope="module")
 def of_each_task(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A model of each task, under the task's name."""
     folder = tmp_path_factory.mktemp("tasks")
-    bundles = [str(make_proven(folder / name, name=name, task=name)) for name in OF_IMAGES]
+    bundles = [
+        str(
+            make_mask_bundle(folder / name, name=name)
+            if task.draws_masks
+            else make_proven(folder / name, name=name, task=name)
+        )
+        for name, task in OF_IMAGES.items()
+    ]
     repository = Repository(parse(bundles), Opening(device="cpu"))
     client = Client(create_app(repository))
     yield client
@@ -72,8 +90,28 @@ def test_an_answer_has_the_fields_of_its_tasks_struct_and_says_its_kind(of_each_
     found: dict[str, Any] = of_each_task.post(f"/predict?model={name}", content=png()).json()
 
     task = OF_IMAGES[name]
-    assert set(found) == {*task.answer.__struct_fields__, "kind", "model", "version", "ms"}
+    placed = {"upright"} if task.maps_back else set()
+    assert set(found) == {*task.answer.__struct_fields__, "kind", "model", "version", "ms"} | placed
     assert (found["kind"], found["model"]) == (task.kind, name)
+
+
+def test_a_mask_has_the_size_of_its_image_whatever_the_model_s(of_each_task: Client) -> None:
+    pixels = np.zeros((30, 50, 3), np.uint8)
+    pixels[:, :25, 0] = pixels[:, 25:, 1] = 200
+    sideways = Image.Exif()
+    sideways[0x0112] = 6
+    files = [encoded(Image.fromarray(pixels), "PNG"), encoded(Image.fromarray(pixels[:12]), "JPEG", exif=sideways)]
+
+    found = of_each_task.post(
+        "/predict?model=image-segmentation", files=[("images", (f"{i}", data)) for i, data in enumerate(files)]
+    ).json()
+
+    assert found["upright"] is False
+    for one, height in zip(found["predictions"], (30, 12), strict=True):
+        mask = np.asarray(Image.open(io.BytesIO(base64.b64decode(one["mask"]))))
+        assert mask.shape == (one["height"], one["width"]) == (height, 50)
+        assert np.array_equal(mask, (np.arange(50) >= 25)[None].repeat(height, 0))
+        assert [area["label"] for area in one["areas"]] == ["red", "green"]
 
 
 @pytest.mark.parametrize("name", list(OF_IMAGES))
@@ -109,7 +147,8 @@ def test_the_card_says_how_answers_are_drawn(of_each_task: Client, name: str) ->
 
     task = OF_IMAGES[name]
     assert (card["task"], card["kind"], card["does"], card["takes_images"]) == (name, task.kind, task.does, True)
-    assert card["prepared_by"] == ["resize its shorter side to 8, bilinear, antialiased, by Pillow", CROP]
+    if not task.maps_back:
+        assert card["prepared_by"] == ["resize its shorter side to 8, bilinear, antialiased, by Pillow", CROP]
 
 
 CROP = "crop the centre, 8 x 8 (height x width)"

@@ -9,9 +9,9 @@ import httpx
 import pytest
 from PIL import Image
 
+from lit_infer.answering import PreparedImage
 from lit_infer.batching.batcher import BatchPolicy
 from lit_infer.errors import EngineError, InputError, UsageError
-from lit_infer.images import Pixels
 from lit_infer.predictor import load
 from lit_infer.server.app import create_app
 from lit_infer.server.models.batches import Answer, Batches, Interest
@@ -51,11 +51,11 @@ class Slow:
         self.go_on = threading.Event()
         self.prepared: list[bytes] = []
 
-    def prepare(self, image: bytes) -> Pixels:
+    def prepare(self, image: bytes) -> PreparedImage:
         self.prepared.append(image)
         if image.startswith(b"slow"):
             self.go_on.wait(20)
-        return self.predictor.prepare(image)
+        return self.predictor.prepared(image)
 
     @contextlib.contextmanager
     def runner(self, limits: HangLimits = QUICK) -> Iterator[Runner]:

@@ -37,7 +37,7 @@ def runner(
             sizes.append(len(inputs[0]))
             return graph(inputs)
 
-        batches = Batches(predictor.manifest, run, predictor.prepare, max_batch=4)
+        batches = Batches(predictor.manifest, run, predictor.prepared, max_batch=4)
         policy = BatchPolicy(4, max_delay, max_items=max_items)
         opened = Runner(InThreads(predictor, batches, count=1), policy=policy, stats=Stats())
         yield opened, sizes

@@ -2,6 +2,7 @@
 
 import { byId, count, make, milliseconds, percent, short, tell } from "./dom.js";
 import { chosen, predictPath } from "./choice.js";
+import { masked } from "./masks.js";
 import { ask, Refused } from "./server.js";
 
 const AT_ONCE = 3;
@@ -81,7 +82,7 @@ async function predict(entry) {
     const headers = { "Content-Type": "application/octet-stream" };
     const path = predictPath(entry.choice);
     const found = await (await ask(path, { method: "POST", body, headers, signal: stop.signal })).json();
-    if (!stop.signal.aborted) finish(entry, "done", answer(found), summarize(found));
+    if (!stop.signal.aborted) finish(entry, "done", answer(found, entry), summarize(found));
   } catch (error) {
     if (stop.signal.aborted) return;
     const text = error instanceof Refused ? failure(error, entry.file) : `this page failed: ${error.message}`;
@@ -133,19 +134,25 @@ const KINDS = {
   labels: { summarize: summarizeLabels, drawn: (found) => [bars(found.top, new Set(found.labels.map(({ index }) => index)))] },
   values: { summarize: summarizeValues, drawn: (found) => [values(found.values)] },
   vector: { summarize: summarizeVector, drawn: drawVector },
+  mask: { summarize: summarizeMask, drawn: (found, { url }) => masked(found, url) },
 };
 
 function summarize(found) {
   return KINDS[found.kind].summarize(found);
 }
 
-function answer(found) {
+function answer(found, entry) {
   const by = make("p", { className: "soft" }, `${found.model} version ${found.version}`);
-  return [...KINDS[found.kind].drawn(found), stages(found.ms), by];
+  return [...KINDS[found.kind].drawn(found, entry), stages(found.ms), by];
 }
 
 function summarizeLabels({ labels }) {
   return labels.map(({ label }) => label).join(", ") || "no label";
+}
+
+function summarizeMask({ areas, confidence }) {
+  const shares = areas.slice(0, 3).map(({ label, share }) => `${label} ${percent(share)}`).join(", ");
+  return confidence === null ? shares : `${shares}; mean score ${percent(confidence)}`;
 }
 
 function summarizeValues(found) {

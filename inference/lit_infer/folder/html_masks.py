@@ -1,0 +1,49 @@
+"""Masks in the HTML report: small ones over the thumbnails, and the classes to switch on and off."""
+
+import base64
+import io
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from lit_infer.images import masks
+
+CONTROLS = (
+    '<fieldset aria-label="Masks"><label>masks '
+    '<input name="over" type="range" min="0" max="100" value="60" aria-label="how opaque"></label></fieldset>'
+)
+
+
+def small(mask: NDArray[Any], size: tuple[int, int]) -> str:
+    """A data URL: a grey PNG of the class index of each pixel, of the thumbnail's (width, height)."""
+    outside = masks.outside_of(mask)
+    height, width = mask.shape
+    rows, columns = (
+        (np.arange(count) * length + length // 2) // count for count, length in ((size[1], height), (size[0], width))
+    )
+    there = mask[rows][:, columns]
+    shown = np.where(there == outside, masks.OUTSIDE["uint8"], there % masks.OUTSIDE["uint8"]).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(shown).save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def legend(classes: Mapping[int, str]) -> str:
+    """The classes of a run as JSON, in the order of their indices: label, colour, whether it is shown at first."""
+    colours = masks.colours()
+    return json.dumps(
+        [
+            {
+                "index": index % masks.OUTSIDE["uint8"],
+                "label": label,
+                "colour": colours[index % masks.OUTSIDE["uint8"]].tolist(),
+                "shown": not masks.is_background(label),
+            }
+            for index, label in sorted(classes.items())
+        ],
+        ensure_ascii=False,
+    )
