@@ -1,6 +1,6 @@
 """`lit-infer PATH...`: predict images from the command line, or with `--self-test` test the model itself.
 
-`lit-infer explain MODEL`: how it would run here.
+`lit-infer explain MODEL`: how it would run here. `lit-infer doctor`: what is installed here.
 """
 
 import dataclasses
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 explain_app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
+doctor_app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 
 _EXAMPLES = """Examples:
 
@@ -33,6 +34,7 @@ _EXAMPLES = """Examples:
   lit-infer images/ --report out.html --sort-into sorted/ --threshold 0.8
   lit-infer --self-test artifacts/bundles/digits-cnn-v0 --verify-key public.pem
   lit-infer explain artifacts/bundles/digits-cnn-v0
+  lit-infer doctor
 """
 
 _BATCH_SIZE = "Images or rows per run of the graph; if not given, what lit-bench tune found, else 8, or 64 small rows."
@@ -169,6 +171,21 @@ def explain(
         console.out.print(f"{name:<12} {value}", markup=False)
 
 
+@doctor_app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
+    """Say what is installed here, what is not, and what to do about it. Exit 1 if no engine is here to run a model."""
+    from lit_infer import doctor as examined
+
+    findings = examined.doctor()
+    if as_json:
+        typer.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], ensure_ascii=False))
+    else:
+        for finding in findings:
+            console.out.print(str(finding), markup=False)
+    if not examined.can_run(findings):
+        raise typer.Exit(1)
+
+
 def _predict(predictor: "Predictor", inputs: "Inputs", job: "Job", *, as_json: bool, quiet: bool) -> "Summary":
     """Run the job; rows to stdout where they were asked for, progress to stderr."""
     from lit_infer import folder
@@ -241,9 +258,9 @@ def _refuse_others(context: typer.Context, *, of: str, taken: set[str]) -> None:
 
 
 def main() -> None:
-    """The console script. A file called explain is given as ./explain."""
-    if sys.argv[1:2] == ["explain"]:
-        sys.argv[:2] = [f"{sys.argv[0]} explain"]
-        console.run(explain_app)
-    else:
-        console.run(app)
+    """The console script. A file that is called as a command is, such as explain, is given as ./explain."""
+    commands = {"explain": explain_app, "doctor": doctor_app}
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name in commands:
+        sys.argv[:2] = [f"{sys.argv[0]} {name}"]
+    console.run(commands.get(name, app))
