@@ -20,6 +20,8 @@ TASKS = {
     **dict.fromkeys(("cifar10", "digits", "folder", "mnist"), "image-classification"),
     "digits-multilabel": "image-multilabel",
     "digits-regression": "image-regression",
+    "tables-breast-cancer": "tabular-classification",
+    "tables-diabetes": "tabular-regression",
 }
 ON_DISK = {"autoencoder", "cifar10", "folder", "gan", "mnist"}
 
@@ -58,6 +60,8 @@ def test_all_that_were_promised_are_there() -> None:
         "gan",
         "mnist",
         "sequence",
+        "tables-breast-cancer",
+        "tables-diabetes",
     ]
 
 

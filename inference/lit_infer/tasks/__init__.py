@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from lit_infer.tasks import image_classification, image_embedding, image_multilabel, image_regression, tensor
+from lit_infer.tasks import image_classification, image_embedding, image_multilabel, image_regression, tabular, tensor
 from lit_infer.tasks.choices import Choice
 from lit_infer.tasks.spec import Agreement, AnswerTally, Ask, Metric, Outputs, Reading, Row, Shown, TaskSpec
 
@@ -36,6 +36,8 @@ TASKS = {
         image_multilabel.TASK,
         image_regression.TASK,
         image_embedding.TASK,
+        tabular.CLASSIFICATION,
+        tabular.REGRESSION,
         tensor.TASK,
     )
 }

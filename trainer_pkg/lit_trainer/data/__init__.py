@@ -8,6 +8,7 @@ from lit_trainer.data.image_table import ImageTableDataModule
 from lit_trainer.data.mnist import MNISTDataModule
 from lit_trainer.data.resumable import ResumableLoader
 from lit_trainer.data.sequence import SequenceDataModule
+from lit_trainer.data.sklearn_table import SklearnTableDataModule
 
 __all__ = [
     "CIFAR10DataModule",
@@ -18,5 +19,6 @@ __all__ = [
     "MNISTDataModule",
     "ResumableLoader",
     "SequenceDataModule",
+    "SklearnTableDataModule",
     "SplitDataModule",
 ]

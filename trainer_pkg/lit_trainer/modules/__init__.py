@@ -10,6 +10,7 @@ from lit_trainer.modules.image_multilabel_classifier import ImageMultilabelClass
 from lit_trainer.modules.image_regressor import ImageRegressor
 from lit_trainer.modules.mnist_mlp import MnistMLP
 from lit_trainer.modules.sequence_tagger import SequenceTagger
+from lit_trainer.modules.tabular import TabularClassifier, TabularRegressor
 
 __all__ = [
     "GAN",
@@ -22,4 +23,6 @@ __all__ = [
     "ImageRegressor",
     "MnistMLP",
     "SequenceTagger",
+    "TabularClassifier",
+    "TabularRegressor",
 ]
