@@ -90,6 +90,8 @@ def predicting(described: Manifest, folder: Path) -> str:
     """The line that predicts with a bundle: from image files, from a file of rows, or from Python."""
     if described.spec.takes_images:
         return f"lit-infer images/ --model {folder}"
+    if described.fields is not None:
+        return f"lit-infer rows.csv --model {folder}"
     if has_rows(described):
         return f"lit-infer batch.npz --model {folder}"
     names = ", ".join(f'"{tensor.name}": array' for tensor in described.inputs)

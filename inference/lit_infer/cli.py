@@ -31,6 +31,7 @@ _EXAMPLES = """Examples:
   lit-infer 'images/**/*.png' s3://bucket/more/ shard-0001.tar -o out.parquet
   find images -newer last | lit-infer - --json | jq .label
   lit-infer batch.npz --model my-tensors -o out.npz
+  lit-infer customers.csv --model my-table --column age=alter --keep id,name -o out.csv
   lit-infer images/ --report out.html --sort-into sorted/ --threshold 0.8
   lit-infer --self-test artifacts/bundles/digits-cnn-v0 --verify-key public.pem
   lit-infer explain artifacts/bundles/digits-cnn-v0
@@ -98,7 +99,7 @@ def infer(
         bool, typer.Option("--version", callback=console.show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Predict images: files, or every image below a folder. Or rows: of .npz, .npy, .safetensors, .parquet, .arrow.
+    """Predict images: files, or every image below a folder. Or rows: of .npz, .csv, .parquet, ….
 
     Prints a table, writes one row per image to predictions.jsonl. An image that cannot be read becomes a row
     with its error; the run goes on and exits 1. If the images lie in folders named after the model's classes,

@@ -21,6 +21,8 @@ TASKS = {
     "digits-multilabel": "image-multilabel",
     "digits-regression": "image-regression",
     "segmentation": "image-segmentation",
+    "tables-breast-cancer": "tabular-classification",
+    "tables-diabetes": "tabular-regression",
 }
 ON_DISK = {"autoencoder", "cifar10", "folder", "gan", "mnist"}
 
@@ -60,6 +62,8 @@ def test_all_that_were_promised_are_there() -> None:
         "mnist",
         "segmentation",
         "sequence",
+        "tables-breast-cancer",
+        "tables-diabetes",
     ]
 
 

@@ -11,6 +11,7 @@ from lit_export.tasks import (
     image_multilabel,
     image_regression,
     image_segmentation,
+    tables,
     tensor,
 )
 from lit_export.tasks.spec import ExportTask, Scoring, TunedFacts
@@ -38,6 +39,8 @@ TASKS = {
         image_regression.TASK,
         image_embedding.TASK,
         image_segmentation.TASK,
+        tables.CLASSIFICATION,
+        tables.REGRESSION,
         tensor.TASK,
     )
 }

@@ -14,8 +14,8 @@ from lit_infer.engines import Run
 from lit_infer.errors import InputError, UsageError
 from lit_infer.manifest import Manifest
 from lit_infer.predictions import Prediction, Timings
-from lit_infer.rows.arrays import ArrayFields
 from lit_infer.rows.blocks import RowBlock
+from lit_infer.rows.fields import Fields, fields_of
 from lit_infer.tasks import Ask, Reading, TaskSpec
 from lit_infer.tensors import Arrays
 
@@ -28,7 +28,7 @@ class RowRecipe(msgspec.Struct, frozen=True):
 
     task: TaskSpec
     reading: Reading
-    fields: ArrayFields
+    fields: Fields
     batch: int | None
     """The only number of rows that the graph takes; None: any."""
     is_joined: bool
@@ -42,9 +42,8 @@ class RowRecipe(msgspec.Struct, frozen=True):
 def row_recipe(manifest: Manifest) -> RowRecipe:
     """Raises UsageError for a model that has no rows."""
     check_rows(manifest)
-    fields = ArrayFields(manifest.inputs)
     batch = None if is_joined(manifest) else static_batch(manifest)
-    return RowRecipe(manifest.spec, manifest.reading, fields, batch, is_joined(manifest))
+    return RowRecipe(manifest.spec, manifest.reading, fields_of(manifest), batch, is_joined(manifest))
 
 
 def has_rows(manifest: Manifest) -> bool:

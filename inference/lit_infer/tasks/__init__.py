@@ -14,6 +14,7 @@ from lit_infer.tasks import (
     image_multilabel,
     image_regression,
     image_segmentation,
+    tabular,
     tensor,
 )
 from lit_infer.tasks.choices import Choice
@@ -44,6 +45,8 @@ TASKS = {
         image_regression.TASK,
         image_embedding.TASK,
         image_segmentation.TASK,
+        tabular.CLASSIFICATION,
+        tabular.REGRESSION,
         tensor.TASK,
     )
 }

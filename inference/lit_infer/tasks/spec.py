@@ -141,6 +141,8 @@ class TaskSpec:
     kind: Kind
     takes_images: bool = True
     """Whether items are images; else the graph is given bare arrays."""
+    has_columns: bool = False
+    """Whether items are rows of a table, whose columns the deployment facts say (`fields`)."""
     facts: type[Any] = NoFacts
     """The struct of the deployment facts about its answers, under `answers`; it has a `check(labels, size)`."""
     answer: type[msgspec.Struct]

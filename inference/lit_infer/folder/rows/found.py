@@ -9,7 +9,7 @@ from pathlib import Path
 from lit_infer.errors import InputError
 from lit_infer.folder.sources import Inputs, Item
 from lit_infer.rows.blocks import RowBlock, joined
-from lit_infer.rows.files import READERS, ROW_SUFFIXES, Wanted
+from lit_infer.rows.files import Wanted, readers_of
 
 _NO_STAMP = bytes(8)
 
@@ -61,7 +61,7 @@ class RowInputs:
     _of_rows: Inputs = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_of_rows", self.inputs.of(ROW_SUFFIXES))
+        object.__setattr__(self, "_of_rows", self.inputs.of(frozenset(readers_of(self.wanted.fields))))
 
     def blocks(self, size: int) -> Iterator[FoundBlock]:
         """The rows in blocks of `size`, across files; fewer where those that follow have another shape."""
@@ -89,7 +89,7 @@ class RowInputs:
         total = 0
         for item in self._of_rows:
             try:
-                reader = READERS.get(Path(item.name).suffix.lower())
+                reader = readers_of(self.wanted.fields).get(Path(item.name).suffix.lower())
                 count = reader.count(item.content, self.wanted) if reader and isinstance(item.content, Path) else 1
             except (InputError, OSError):
                 count = 1
@@ -150,9 +150,10 @@ def _open(item: Item, wanted: Wanted, size: int) -> Iterator[RowBlock]:
         raise item.content
     if not isinstance(item.content, Path):
         raise InputError("rows are read from files of this machine: fetch or unpack it first", code="not_local")
-    reader = READERS.get(item.content.suffix.lower())
+    readers = readers_of(wanted.fields)
+    reader = readers.get(item.content.suffix.lower())
     if reader is None:
-        raise InputError(f"rows are read from {' '.join(sorted(ROW_SUFFIXES))} files", code="unknown_format")
+        raise InputError(f"rows are read from {' '.join(sorted(readers))} files", code="unknown_format")
     return reader.blocks(item.content, wanted, size)
 
 

@@ -75,7 +75,7 @@ def _checked(file: Any, wanted: Wanted) -> list[str]:
     """The columns to read. Raises InputError for a file without one of them, or with others than the model takes."""
     schema = getattr(file, "schema_arrow", None) or file.schema
     wanted.check_names(schema.names)
-    for tensor in wanted.fields.tensors:
+    for tensor in wanted.fields.tensors if isinstance(wanted.fields, ArrayFields) else ():
         column = wanted.source(tensor.name)
         kind = schema.field(column).type
         depth = 0
@@ -110,15 +110,29 @@ def _dtype(kind: Any) -> str:
 
 
 def _block(batch: Any, wanted: Wanted, began: float) -> RowBlock:
+    kept = {name: [_plain(value) for value in batch.column(name).to_pylist()] for name in wanted.keep}
+    if not isinstance(wanted.fields, ArrayFields):
+        values = {name: _values(batch.column(wanted.source(name))) for name in wanted.fields.names}
+        return RowBlock(batch.num_rows, values, {}, kept, (time.perf_counter() - began) * 1e3)
     fields = wanted.fields
     found = {tensor.name: _Column.of(batch.column(wanted.source(tensor.name)), tensor) for tensor in fields.tensors}
-    kept = {name: [_plain(value) for value in batch.column(name).to_pylist()] for name in wanted.keep}
     if all(column.array is not None for column in found.values()):
         columns: dict[str, Any] = {name: column.array for name, column in found.items()}
         block = RowBlock(batch.num_rows, columns)
     else:
         block = fields.stacked([_row(found, fields, index) for index in range(batch.num_rows)])
     return RowBlock(block.count, block.columns, block.errors, kept, (time.perf_counter() - began) * 1e3)
+
+
+def _values(column: Any) -> Any:
+    """A column of a table: numbers as an array, NaN where one is missing; anything else as a list."""
+    if (
+        "float" in str(column.type)
+        or str(column.type) == "double"
+        or ("int" in str(column.type) and not column.null_count)
+    ):
+        return column.to_numpy(zero_copy_only=False)
+    return [_plain(value) for value in column.to_pylist()]
 
 
 class _Column:

@@ -12,6 +12,7 @@ from lit_infer import progress
 from lit_infer.errors import InputError, UsageError
 from lit_infer.rows.arrays import ArrayFields
 from lit_infer.rows.blocks import RowBlock
+from lit_infer.rows.fields import Fields
 
 _READ_BYTES = 2**22
 
@@ -20,10 +21,17 @@ _READ_BYTES = 2**22
 class Wanted:
     """The values that a model takes, and the columns to carry over."""
 
-    fields: ArrayFields
+    fields: Fields
     columns: Mapping[str, str]
     """By the name of an input: what the file calls it, where that is something else."""
     keep: tuple[str, ...] = ()
+
+    @property
+    def arrays(self) -> ArrayFields:
+        """The fields of a model that takes bare arrays."""
+        if not isinstance(self.fields, ArrayFields):
+            raise InputError("it holds arrays, and the model takes the columns of a table", code="unknown_format")
+        return self.fields
 
     def source(self, name: str) -> str:
         """What the file calls an input."""
@@ -45,6 +53,15 @@ class Wanted:
                 "(--column INPUT=NAME says what an input is called here)",
                 code="missing",
             )
+        self._tell_unused(found)
+
+    def check_some(self, found: Sequence[str]) -> None:
+        """As `check_names`, where a row may lack a value, but not every one of them."""
+        if not {*map(self.source, self.fields.names)} & {*found}:
+            self.check_names(found)
+        self._tell_unused(found)
+
+    def _tell_unused(self, found: Sequence[str]) -> None:
         used = {*map(self.source, self.fields.names), *self.keep}
         if unused := [name for name in found if name not in used]:
             progress.note_once(f"not used: {', '.join(unused)}")

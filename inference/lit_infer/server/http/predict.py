@@ -22,7 +22,7 @@ from lit_infer.errors import UsageError
 from lit_infer.manifest import Manifest
 from lit_infer.server.http import bodies, queries, row_uploads, uploads
 from lit_infer.server.http.rest import LARGE, Endpoint, Rest, json_response
-from lit_infer.server.http.v1 import arrays_of, check_finite
+from lit_infer.server.http.v1 import check_finite
 from lit_infer.server.models.inference import answer, counted, infer
 from lit_infer.server.models.opening import Served
 from lit_infer.server.results import Items, Result
@@ -157,5 +157,5 @@ def _images(content_type: str, body: bytes, _: Manifest) -> _Asked:
 
 
 def _rows(content_type: str, body: bytes, manifest: Manifest) -> _Asked:
-    found = row_uploads.read(content_type, body)
-    return _Asked(Items(arrays=arrays_of(found.rows, manifest)), len(found.rows), (), found.is_batch)
+    found = row_uploads.prepared(content_type, body, manifest)
+    return _Asked(Items(arrays=found.arrays), found.count, (), found.is_batch)

@@ -15,7 +15,8 @@ from lit_infer.errors import InputError
 from lit_infer.manifest import Tensor
 from lit_infer.rows.arrays import ArrayFields
 from lit_infer.rows.blocks import joined
-from lit_infer.rows.files import READERS, ROW_SUFFIXES, Wanted
+from lit_infer.rows.files import ARRAY_READERS as READERS
+from lit_infer.rows.files import Wanted
 
 FIELDS = ArrayFields(
     (
@@ -53,7 +54,7 @@ def _arrow(path: Path) -> None:
 
 
 def test_every_format_that_is_read_is_tried_here() -> None:
-    assert {f".{name.rpartition('.')[2]}" for name in WRITE} == ROW_SUFFIXES - {".npy"}
+    assert {f".{name.rpartition('.')[2]}" for name in WRITE} == set(READERS) - {".npy"}
 
 
 @pytest.mark.parametrize("name", WRITE)
@@ -83,7 +84,7 @@ def test_a_file_that_is_cut_off_anywhere_is_an_error_and_never_wrong_rows(tmp_pa
             list(READERS[path.suffix].blocks(path, Wanted(FIELDS, {}, ()), 64))
 
 
-@pytest.mark.parametrize("suffix", sorted(ROW_SUFFIXES))
+@pytest.mark.parametrize("suffix", sorted(READERS))
 def test_a_missing_file_and_a_file_of_something_else_are_said(tmp_path: Path, suffix: str) -> None:
     (tmp_path / f"other{suffix}").write_bytes(b"something else, long enough to be looked at as a header" * 20)
 

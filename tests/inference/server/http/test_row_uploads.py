@@ -12,6 +12,7 @@ from lit_infer.server.models.repository import Repository
 from lit_infer.server.models.sources import parse
 from tests.support.server.client import Client
 from tests.support.server.requests import assert_refused
+from tests.support.tables import LABELS, ROWS, table_bundle
 from tests.support.tensors import answers, tensor_bundle, tensor_rows
 
 ROW = {"x": [1.0, 2.0, 3.0], "number": 7}
@@ -28,9 +29,9 @@ ROW = {"x": [1.0, 2.0, 3.0], "number": 7}
     ],
 )
 def test_one_row_or_a_list_of_them(body: Any, rows: int, is_batch: bool) -> None:
-    found = read("application/json", json.dumps(body).encode())
+    found, is_list = read("application/json", json.dumps(body).encode())
 
-    assert (len(found.rows), found.is_batch) == (rows, is_batch)
+    assert (len(found), is_list) == (rows, is_batch)
 
 
 @pytest.mark.parametrize("body", [b"", b"x", b"[]", b"3", b'"x"', b'{"rows": []}', b"[" * 100_000])
@@ -82,3 +83,56 @@ def test_a_model_whose_rows_depend_on_each_other_is_not_asked_by_row(client: Cli
 
     assert_refused(answer)
     assert "POST whole tensors to /v2/models/joined/infer" in answer.text
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    repository = Repository(
+        parse([str(table_bundle(tmp_path_factory.mktemp("served") / "ages"))]), Opening(device="cpu")
+    )
+    client = Client(create_app(repository))
+    yield client
+    client.close()
+    repository.close()
+
+
+CSV = {"Content-Type": "text/csv; charset=utf-8"}
+
+
+def test_rows_of_a_table_are_answered_from_json_and_from_csv(tables: Client) -> None:
+    listed = tables.post("/predict?top_k=1", json=ROWS[:3]).json()
+    table = tables.post(
+        "/predict?top_k=1", content=b"age;job;smoker\n50;cook;0\n20.5;smith;1\n;tailor;1\n", headers=CSV
+    )
+    one = tables.post("/predict", json=ROWS[0]).json()
+
+    assert [answer["label"] for answer in listed["predictions"]] == LABELS[:3]
+    assert table.json()["predictions"] == listed["predictions"]
+    assert (one["label"], one["kind"], one["model"]) == ("old", "classes", "ages")
+
+
+def test_a_bad_row_of_a_table_is_told_with_its_place(tables: Client) -> None:
+    answer = tables.post("/predict", json=ROWS)
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "item 3: smoker is missing")
+    assert tables.post("/predict", json=ROWS[3]).json()["error"] == "smoker is missing"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"age,job\n1,cook\n", "the CSV: there is no smoker in it"),
+        (b"age,job,smoker\n", "the CSV has no rows below its header"),
+        (b"", "the CSV: it is empty"),
+        (b"\xff\xfe", "the CSV is not UTF-8"),
+    ],
+)
+def test_a_csv_that_is_no_table_is_refused(tables: Client, body: bytes, said: str) -> None:
+    answer = tables.post("/predict", content=body, headers=CSV)
+
+    assert_refused(answer)
+    assert said in answer.json()["error"]
+
+
+def test_arrays_are_not_sent_as_csv(client: Client) -> None:
+    assert_refused(client.post("/predict?model=doubler", content=b"x\n1\n", headers=CSV))
