@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lit_infer import console, limit_options
+from lit_infer import console, limit_options, parts_cli
 
 if TYPE_CHECKING:
     from lit_infer.folder.job import Job
@@ -32,12 +32,14 @@ _EXAMPLES = """Examples:
   lit-infer images/ --report out.html --sort-into sorted/ --threshold 0.8
   lit-infer --self-test artifacts/bundles/digits-cnn-v0 --verify-key public.pem
   lit-infer explain artifacts/bundles/digits-cnn-v0
+  lit-infer images/ --shard 0/16 -o out/     and, when all are done, lit-infer merge out/ -o all.parquet
 """
 
 _BATCH_SIZE = "Images per run of the graph; if not given, the one that lit-bench tune found, else 8."
 _ENGINE = "auto, or the format to run, as in onnx or onnx:cuda; what is named is used or refused."
 _PATHS = "Files, folders, 'globs', .tar and .zip files, s3://… URLs; @FILE lists paths, - reads them from stdin."
 _SELF_TEST = "Test a bundle's graphs on this machine against the answers recorded at export; takes no images."
+_SHARD = "Only part I of N, counted from 0, into the folder -o; lit-infer merge joins them."
 _VERIFY_KEY = "Refuse a bundle that is unsigned, or changed since the owner of this public key signed it."
 
 
@@ -69,6 +71,7 @@ def infer(
     hard_links: Annotated[bool, typer.Option("--hard-links", help="Link instead of copying.")] = False,
     timings: Annotated[bool, typer.Option("--timings", help="Milliseconds of each stage in each row.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run of the same command.")] = False,
+    shard: Annotated[str | None, typer.Option(metavar="I/N", help=_SHARD)] = None,
     max_errors: Annotated[
         str | None, typer.Option(metavar="N|P%", help="Stop when more images than this have failed.")
     ] = None,
@@ -97,7 +100,7 @@ def infer(
         context.fail("Missing argument 'PATH...': name images, folders or archives.")
     # Imported here, so that --help answers without numpy.
     from lit_infer import bundle, images
-    from lit_infer.folder import arguments, outputs
+    from lit_infer.folder import arguments, outputs, shards
     from lit_infer.folder.job import ErrorLimit, Job
     from lit_infer.predictor import load
 
@@ -116,6 +119,8 @@ def infer(
         max_errors=None if max_errors is None else ErrorLimit(max_errors),
         resume=resume,
     )
+    if shard is not None:
+        job = shards.part_of(job, shard, sys.argv[1:])
     inputs = arguments.parse(paths)
     outputs.check(job, inputs)
     named = model or bundle.default_model()
@@ -123,6 +128,7 @@ def infer(
     if not quiet:
         console.note(f"model {named} ({predictor.manifest.identity()}) on {predictor.device}, {predictor.engine}")
     inputs = inputs.of(images.suffixes(predictor.manifest.preprocess))
+    parts_cli.exit_if_finished(job, inputs, predictor, quiet=quiet)
     summary = _predict(predictor, inputs, job, as_json=as_json, quiet=quiet)
     if not quiet:
         _show(summary, job, model=f" --model {named}" if model else "")
@@ -172,12 +178,15 @@ def _show(summary: "Summary", job: "Job", *, model: str) -> None:
     """The result of a run; the first rows too, unless all were printed."""
     from lit_infer.folder import report, tally
 
-    if job.output is not None:
+    if job.output is not None and summary.count:
         console.out.print(report.predictions_table(summary, rows=tally.SHOWN))
         if (left := summary.count - tally.SHOWN) > 0:
             console.out.print(f"… and {left} more", style="dim")
     for line in report.summary_lines(summary, written=job.written()):
         console.note(line)
+    if job.shard is not None and job.output is not None:
+        console.note(f"next: lit-infer merge {job.output.parent} -o all.parquet (when every part is there)")
+        return
     console.note(f"next: lit-bench{model} (how fast is it here?)")
 
 
@@ -218,9 +227,10 @@ def _refuse_others(context: typer.Context, *, of: str, taken: set[str]) -> None:
 
 
 def main() -> None:
-    """The console script. A file called explain is given as ./explain."""
-    if sys.argv[1:2] == ["explain"]:
-        sys.argv[:2] = [f"{sys.argv[0]} explain"]
-        console.run(explain_app)
+    """The console script. A file called explain or merge is given as ./explain, ./merge."""
+    others = {"explain": explain_app, "merge": parts_cli.merge_app}
+    if (name := "".join(sys.argv[1:2])) in others:
+        sys.argv[:2] = [f"{sys.argv[0]} {name}"]
+        console.run(others[name])
     else:
         console.run(app)

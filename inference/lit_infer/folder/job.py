@@ -8,6 +8,7 @@ from typing import Any
 
 from lit_infer import files, manifest
 from lit_infer.errors import GateError, UsageError
+from lit_infer.folder.shards import Shard
 from lit_infer.folder.sources import Inputs
 from lit_infer.images.limits import Limits
 from lit_infer.predictor import Predictor
@@ -58,6 +59,8 @@ class Job:
     hard_links: bool = False
     max_errors: ErrorLimit | None = None
     resume: bool = False
+    shard: Shard | None = None
+    """The part of the run that this is; None: all of it."""
 
     def written(self) -> dict[str, Path | None]:
         """The outputs, by the words that introduce each path in the summary."""
@@ -93,6 +96,7 @@ def identity(job: Job, inputs: Inputs, predictor: Predictor) -> dict[str, Any]:
         "--thumbnails": job.thumbnails,
         "--sort-into": _text(job.sort_into),
         "--hard-links": job.hard_links,
+        "--shard": None if job.shard is None else str(job.shard),
     }
 
 

@@ -2,7 +2,7 @@
 
 import errno
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -101,8 +101,11 @@ class RunOutputs:
         if self._finished or useless:
             resume.remove(self._partial.folder)
 
-    def finish(self, *, remarks: Sequence[str] = ()) -> None:
-        """Give every output its name, the rows last: until then the run can be resumed. `remarks` go on the page."""
+    def finish(self, *, remarks: Sequence[str] = (), before_rows: Callable[[Path], object] = lambda _: None) -> None:
+        """Give every output its name, the rows last: until then the run can be resumed. `remarks` go on the page.
+
+        `before_rows` is called with the finished file of rows when only that has yet to get its name.
+        """
         job = self._job
         if self._sorter is not None:
             self._sorter.finish()
@@ -122,6 +125,7 @@ class RunOutputs:
             if job.output.suffix != ".jsonl":
                 made = made.with_suffix(job.output.suffix)
                 writers.writer(job.output)(rows.read(), made, self._table.columns)
+            before_rows(made)
             writers.publish(made, job.output)
         self._finished = True
 
