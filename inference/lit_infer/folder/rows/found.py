@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lit_infer.errors import InputError
+from lit_infer.folder.shards import Covered
 from lit_infer.folder.sources import Inputs, Item
 from lit_infer.rows.blocks import RowBlock, joined
 from lit_infer.rows.files import Wanted, readers_of
@@ -56,6 +57,8 @@ class RowInputs:
     wanted: Wanted
     shard: tuple[int, int] = (0, 1)
     """Of so many shards (the second) the rows of this one, counted from 0."""
+    covered: Covered = field(default_factory=Covered, compare=False)
+    """The rows of all shards, as far as they have been read."""
     whole_files: bool = False
     """Whether a file is one block, because an answer depends on all of it."""
     _of_rows: Inputs = field(init=False, repr=False, compare=False)
@@ -127,6 +130,7 @@ class RowInputs:
             for block in _rows_of(item, self.wanted, size):
                 start = (own - index) % shards
                 index += block.rows.count
+                self.covered.add(item.name, block.rows.count)
                 if start < block.rows.count:
                     yield _taken(block, start, block.rows.count, shards)
 
