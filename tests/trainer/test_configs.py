@@ -20,6 +20,7 @@ TASKS = {
     **dict.fromkeys(("cifar10", "digits", "folder", "mnist"), "image-classification"),
     "digits-multilabel": "image-multilabel",
     "digits-regression": "image-regression",
+    "detection": "object-detection",
     "segmentation": "image-segmentation",
 }
 ON_DISK = {"autoencoder", "cifar10", "folder", "gan", "mnist"}
@@ -52,6 +53,7 @@ def test_all_that_were_promised_are_there() -> None:
     assert CONFIGS == [
         "autoencoder",
         "cifar10",
+        "detection",
         "digits",
         "digits-multilabel",
         "digits-regression",

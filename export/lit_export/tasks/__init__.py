@@ -11,6 +11,7 @@ from lit_export.tasks import (
     image_multilabel,
     image_regression,
     image_segmentation,
+    object_detection,
     tensor,
 )
 from lit_export.tasks.spec import ExportTask, Scoring, TunedFacts
@@ -38,6 +39,7 @@ TASKS = {
         image_regression.TASK,
         image_embedding.TASK,
         image_segmentation.TASK,
+        object_detection.TASK,
         tensor.TASK,
     )
 }

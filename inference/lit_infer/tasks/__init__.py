@@ -14,6 +14,7 @@ from lit_infer.tasks import (
     image_multilabel,
     image_regression,
     image_segmentation,
+    object_detection,
     tensor,
 )
 from lit_infer.tasks.choices import Choice
@@ -44,6 +45,7 @@ TASKS = {
         image_regression.TASK,
         image_embedding.TASK,
         image_segmentation.TASK,
+        object_detection.TASK,
         tensor.TASK,
     )
 }

@@ -8,11 +8,12 @@ from lit_trainer.data.image_table import ImageTableDataModule
 from lit_trainer.data.mask_folder import MaskFolderDataModule
 from lit_trainer.data.mnist import MNISTDataModule
 from lit_trainer.data.resumable import ResumableLoader
-from lit_trainer.data.scenes import DigitMasksDataModule
+from lit_trainer.data.scenes import DigitBoxesDataModule, DigitMasksDataModule
 from lit_trainer.data.sequence import SequenceDataModule
 
 __all__ = [
     "CIFAR10DataModule",
+    "DigitBoxesDataModule",
     "DigitMasksDataModule",
     "DigitsDataModule",
     "ImageDataModule",
