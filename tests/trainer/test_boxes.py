@@ -1,14 +1,18 @@
 """Pictures with boxes: made of digits, and what is learnt of them."""
 
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from torchvision.transforms import v2
 
-from lit_infer.errors import UsageError
+from lit_infer.errors import NotFoundError, UsageError
 from lit_infer.folder import coco
-from lit_trainer.data import DigitBoxesDataModule
+from lit_trainer.data import CocoBoxesDataModule, DigitBoxesDataModule
 from lit_trainer.data.boxed import NONE, BoxedPart
 from lit_trainer.data.scenes import write_test_scenes
 from lit_trainer.modules import Detector
@@ -40,10 +44,8 @@ def test_batches_are_pictures_and_targets_of_one_size() -> None:
     assert data.answers == {"threshold": 0.3}
 
 
-def test_test_scenes_come_with_their_boxes_as_coco_has_them(tmp_path: object) -> None:
-    from pathlib import Path
-
-    folder = Path(str(tmp_path)) / "scenes"
+def test_test_scenes_come_with_their_boxes_as_coco_has_them(tmp_path: Path) -> None:
+    folder = tmp_path / "scenes"
     written = write_test_scenes(folder, count=3, size=40)
 
     names, truths = coco.read(coco.find(folder), labels=None)
@@ -51,6 +53,52 @@ def test_test_scenes_come_with_their_boxes_as_coco_has_them(tmp_path: object) ->
     assert names == tuple("0123456789")
     assert [truth.path for truth in truths] == written
     assert all(len(truth.boxes) for truth in truths)
+
+
+def coco_module(root: Path, **options: Any) -> CocoBoxesDataModule:
+    return CocoBoxesDataModule(str(root), list("0123456789"), image_size=(32, 64), num_workers=0, **options)
+
+
+def test_a_folder_with_coco_s_json_is_read_with_a_part_held_out(tmp_path: Path) -> None:
+    write_test_scenes(tmp_path / "data", count=10, size=40)
+    data = coco_module(tmp_path / "data", batch_size=2, answers={"threshold": 0.2})
+
+    data.setup("fit")
+
+    images, targets = next(iter(data.val_dataloader()))
+    assert images.shape == (2, 3, 32, 64)
+    assert len(data.train_set) == 8  # type: ignore[arg-type]
+    truth = data.val_set.items[data.val_set.indices[0]][1]  # type: ignore[attr-defined]
+    expected = truth[0] * np.array([64 / 40, 32 / 40] * 2)
+    np.testing.assert_allclose(targets[0, : len(expected), 1:], expected, rtol=1e-5)
+    assert targets[0, : len(expected), 0].tolist() == truth[1].tolist()
+    assert data.answers == {"threshold": 0.2}
+    with pytest.raises(NotFoundError, match=r"no .*test/ with images and annotations\.json"):
+        data.setup("test")
+    with pytest.raises(UsageError, match="val_fraction 0 of 10 images leaves nothing"):
+        coco_module(tmp_path / "data", val_fraction=0).setup("fit")
+
+
+def test_splits_with_boxes_that_are_there_are_used(tmp_path: Path) -> None:
+    for split in ("train", "val", "test"):
+        write_test_scenes(tmp_path / split, count=2, size=16)
+    data = coco_module(tmp_path)
+
+    data.setup("fit")
+    data.setup("test")
+
+    assert len(data.train_set) == len(data.val_set) == len(data.test_set) == 2  # type: ignore[arg-type]
+
+
+def test_a_detector_learns_from_such_a_folder(tmp_path: Path) -> None:
+    write_test_scenes(tmp_path / "data", count=10, size=40)
+    trainer = pl.Trainer(fast_dev_run=True, accelerator="cpu", enable_progress_bar=False, enable_model_summary=False)
+
+    trainer.fit(Detector(num_classes=10), datamodule=coco_module(tmp_path / "data", batch_size=4))
+
+    facts = trainer.datamodule.deployment_facts  # type: ignore[attr-defined]
+    assert (facts.task, facts.height_width, len(facts.labels)) == ("object-detection", (32, 64), 10)
+    assert "val_map50" in trainer.callback_metrics
 
 
 def perfect(targets: torch.Tensor) -> torch.Tensor:

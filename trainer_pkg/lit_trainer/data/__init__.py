@@ -2,6 +2,7 @@
 
 from lit_trainer.data.base import ImageDataModule, SplitDataModule
 from lit_trainer.data.cifar10 import CIFAR10DataModule
+from lit_trainer.data.coco_boxes import CocoBoxesDataModule
 from lit_trainer.data.digits import DigitsDataModule
 from lit_trainer.data.image_folder import ImageFolderDataModule
 from lit_trainer.data.image_table import ImageTableDataModule
@@ -13,6 +14,7 @@ from lit_trainer.data.sequence import SequenceDataModule
 
 __all__ = [
     "CIFAR10DataModule",
+    "CocoBoxesDataModule",
     "DigitBoxesDataModule",
     "DigitMasksDataModule",
     "DigitsDataModule",
