@@ -1,6 +1,6 @@
 # Everything runs in .venv, which uv makes from uv.lock. Where uv is missing it comes into .tools, a folder of
 # this project. No path here is absolute, so a checkout may lie below a folder with a space in its name.
-.PHONY: install demo test check fuzz bench clean
+.PHONY: install demo test check fuzz bench gpu gpu-wheels clean
 
 # The machine's certificates, which know a company's proxy; uv's own do not.
 export UV_SYSTEM_CERTS ?= 1
@@ -34,8 +34,20 @@ fuzz: install
 	FUZZ_S=$(or $(FUZZ_S),60) $(PY) -m tests.fuzz
 
 bench: install
-	$(PY) benchmarks/folder.py
+	$(PY) benchmarks/resizing.py --peers
+	$(PY) benchmarks/folder.py --peers
 	$(PY) benchmarks/training.py
+	$(PY) benchmarks/serving.py --peers
+
+# On a machine with an NVIDIA GPU, which needs no network; without one: LIT_GPU_DEVICE=cpu sh benchmarks/gpu.sh --quick
+gpu:
+	@sh benchmarks/gpu.sh
+
+# What a machine with torch and its usual company may lack, for its Python (GPU_PYTHON), into .whl/.
+gpu-wheels:
+	python3 -m pip download --quiet --no-deps --only-binary=:all: --python-version $(or $(GPU_PYTHON),3.12) \
+		--platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 -d .whl \
+		msgspec simplejpeg jsonargparse rich typer httptools uvicorn starlette
 
 clean:
 	rm -rf .venv .tools .mypy_cache .pytest_cache .ruff_cache

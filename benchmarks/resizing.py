@@ -1,17 +1,20 @@
 """What preparing a photo costs one core: the compiled resize beside Pillow, torch and OpenCV, in processor time.
 
-    python benchmarks/resizing.py            # a minute
+    python benchmarks/resizing.py            # a minute; with --peers some more
 
 A 500 x 375 JPEG to 224 x 224, the shorter side to 256 and the centre cut. All run on one thread, in turns, so that a
 noisy machine hurts all alike; the least of many rounds counts. Only Pillow and torch, each in its own arithmetic, have
-the pixels of the module; OpenCV's differ from both.
+the pixels of the module; OpenCV's differ from both, as do those of `--peers`: kornia-rs, cykooz-resizer, nvidia-dali.
 """
 
 import io
 import os
 import statistics
+import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import msgspec
@@ -22,8 +25,12 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 from lit_infer import images
+from lit_infer.hardware import cpu_model
 from lit_infer.images.preprocess import Step
 from lit_infer.images.resampling import kernel
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks import peers
 
 ROUNDS, CALLS = 15, 10
 _STEPS = [{"resize": {"size": 256}}, {"center_crop": {"size": 224}}]
@@ -31,19 +38,29 @@ _SIZE, _BOX = (341, 256), (58, 16, 282, 240)
 
 
 def main() -> None:
-    """Print two tables."""
+    """Print three tables."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     photo = np.array(Image.fromarray(load_sample_image("china.jpg")).resize((500, 375)))
-    print(kernel.words())
+    file = io.BytesIO()
+    Image.fromarray(photo).save(file, "JPEG", quality=90)
+    others = _others(file.getvalue()) if "--peers" in sys.argv[1:] else {}
+    print(f"{cpu_model()}, load {os.getloadavg()[0]:.1f}; {kernel.words()}")
     for name, filter_, flag in (
         ("bilinear", Image.Resampling.BILINEAR, cv2.INTER_LINEAR),
         ("bicubic", 3, cv2.INTER_CUBIC),
     ):
-        _table(f"resize and crop, {name}", _resizes(photo, name, Image.Resampling(filter_), flag))
-    file = io.BytesIO()
-    Image.fromarray(photo).save(file, "JPEG", quality=90)
-    _table("a JPEG to prepared pixels", _preparing(file.getvalue()))
+        title = f"resize and crop, {name}"
+        _table(title, _resizes(photo, name, Image.Resampling(filter_), flag), others.get(title, {}))
+    title = "a JPEG to prepared pixels"
+    _table(title, _preparing(file.getvalue()), others.get(title, {}))
+
+
+def _others(jpeg: bytes) -> dict[str, dict[str, float]]:
+    with tempfile.NamedTemporaryFile(suffix=".jpg") as file:
+        file.write(jpeg)
+        file.flush()
+        return peers.resizing(Path(file.name))
 
 
 def _resizes(photo: np.ndarray, name: str, resample: Image.Resampling, flag: int) -> dict[str, Callable[[], object]]:
@@ -77,16 +94,18 @@ def _preparing(data: bytes) -> dict[str, Callable[[], object]]:
     }
 
 
-def _table(title: str, ways: dict[str, Callable[[], object]]) -> None:
+def _table(title: str, ways: dict[str, Callable[[], object]], others: dict[str, float]) -> None:
     took = {name: [_once(way) for _ in range(2)] for name, way in ways.items()}
     for _ in range(ROUNDS):
         for name, way in ways.items():
             took[name].append(_once(way))
-    first = statistics.median(next(iter(took.values())))
-    print(f"\n| {title} | ms, least | ms, median | over the first | per second and core |\n|---|---|---|---|---|")
+    first = min(next(iter(took.values())))
+    print(f"\n| {title} | ms, least | ms, median | least over the first | per second and core |\n|---|---|---|---|---|")
     for name, values in took.items():
         median = statistics.median(values)
-        print(f"| {name} | {min(values):.3f} | {median:.3f} | {median / first:.2f} | {1e3 / median:.0f} |")
+        print(f"| {name} | {min(values):.3f} | {median:.3f} | {min(values) / first:.2f} | {1e3 / min(values):.0f} |")
+    for name, least in others.items():
+        print(f"| {name} (other pixels) | {least:.3f} | | {least / first:.2f} | {1e3 / least:.0f} |")
 
 
 def _once(way: Callable[[], object]) -> float:

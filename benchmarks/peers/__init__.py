@@ -5,6 +5,7 @@
 | torchvision | eager model, DataLoader over the folder, at the best of a few worker and thread counts | torch.txt |
 | onnxruntime | a hand-written threaded loop: Pillow, normalisation on the host, a float graph | onnxruntime.txt |
 | torchvision-one | a fresh process that answers for one image; wall time from outside | torch.txt |
+| resizing | kornia-rs, cykooz-resizer and nvidia-dali on the CPU: one JPEG, to other pixels | resizing.txt |
 
 Weights are random: the speed depends on neither's content. The environments are made once, in .tools/peers/, from the
 versions in the lists beside this file, which are those of uv.lock: what is compared is the pipeline, not the release.
@@ -39,6 +40,11 @@ def run_peer(
     if name == "onnxruntime":
         arguments[1] = str(float_graph(architecture))
     return _answer(_script(name, f"{name}_loop.py", *arguments))
+
+
+def resizing(jpeg: Path) -> dict[str, dict[str, float]]:
+    """Milliseconds of processor time that other libraries take for a JPEG, by what they do and by their names."""
+    return _answer([str(environment("resizing")), "-W", "ignore", str(HERE / "resizing_loop.py"), str(jpeg)])
 
 
 def prepare(architecture: str) -> None:

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 
 from lit_export.card_proof import proof_section
 from lit_export.markdown import literal, table
-from lit_infer.manifest import DataScore, Graph, Manifest, Parity, Tensor
-from lit_infer.proof_words import MADE_OF, pixels_compared
+from lit_infer.manifest import DataScore, Graph, Manifest, Parity, Proof, RowFields, Tensor
+from lit_infer.proof_words import MADE_OF, pixels_compared, rows_compared
+from lit_infer.rows.answering import has_rows
 
 FILE_NAME = "report.md"
 
@@ -87,12 +88,28 @@ def _interface(manifest: Manifest) -> str:
     parts = ["## What goes in and comes out", table(("", "name", "type", "shape"), rows)]
     if manifest.spec.takes_images:
         parts.append(_preprocessing(manifest))
+    if manifest.fields is not None:
+        parts.append(_columns(manifest.fields, manifest.proof))
     if manifest.labels:
         parts.append(_labels(manifest.labels, manifest.spec.nouns[1]))
     if manifest.answers:
         facts = ", ".join(f"{name} {_listed(value)}" for name, value in manifest.answers.items())
         parts.append(f"How answers are read: {literal(facts)}")
     return "\n\n".join(parts)
+
+
+def _columns(fields: RowFields, proof: Proof | None) -> str:
+    """The columns of a table, and what becomes of each."""
+    of = {name: called for called, names in fields.layout.items() for name in names}
+    rows = [(literal(column.name), literal(column.kind.describe()), of[column.name]) for column in fields.columns]
+    compared = rows_compared(proof)
+    return "\n\n".join(
+        [
+            "A row of the table has",
+            table(("column", "as", "in"), rows),
+            literal(f"{compared[0].upper()}{compared[1:]}."),
+        ]
+    )
 
 
 def _preprocessing(manifest: Manifest) -> str:
@@ -197,7 +214,9 @@ def _other_notes(graphs: Iterable[Graph]) -> list[str]:
 
 
 def _usage(manifest: Manifest) -> str:
-    if not manifest.spec.takes_images:
+    if not manifest.spec.takes_images and has_rows(manifest):
+        predict = f"lit-infer {'batch.npz' if manifest.fields is None else 'rows.csv'} --model ."
+    elif not manifest.spec.takes_images:
         arrays = ", ".join(f'"{tensor.name}": …' for tensor in manifest.inputs)
         predict = f"python -c 'from lit_infer import load; load(\".\").run({{{arrays}}})'"
     else:

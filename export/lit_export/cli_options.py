@@ -95,6 +95,14 @@ Spec = Annotated[
         "Else the checkpoint's own, else a bare tensor graph.",
     ),
 ]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="FILE|PKG.MOD:NAME",
+        help="The columns of a table: YAML, or a fitted transformer of scikit-learn, which they are read off.",
+    ),
+]
 Precision_ = Annotated[
     str,
     typer.Option(
@@ -170,6 +178,18 @@ AllowPixelDifference = Annotated[
     typer.Option(
         metavar="SHARE", help="How far a pixel may be from --transform's, as in 1/255. Recorded in the bundle."
     ),
+]
+Prepare = Annotated[
+    str | None,
+    typer.Option(
+        "--prepare",
+        metavar="PKG.MOD:FN",
+        help="Training's own code from a row of a table (a dict) to the module's inputs: compared with the columns.",
+    ),
+]
+TableRows = Annotated[
+    Path | None,
+    typer.Option("--rows", metavar="FILE", help="Rows of a table to compare on: .csv, .jsonl, .parquet. Else made up."),
 ]
 Images = Annotated[Path | None, typer.Option(help="Images to compare on. Else seeded noise.")]
 Calibration = Annotated[

@@ -44,6 +44,9 @@ class Options:
     spec: str | Path | None = None
     """A YAML file of deployment facts, or `torchvision:<Model>_Weights.<NAME>`."""
 
+    columns: str | None = None
+    """A YAML file of a table's columns, or `pkg.mod:NAME` of a fitted transformer of scikit-learn."""
+
     # The graph
     precisions: tuple[Precision, ...] = ("fp32",)
     inputs: tuple[str, ...] = ()
@@ -73,6 +76,10 @@ class Options:
     compared with it."""
     allow_pixel_difference: float = 0.0
     """How far a pixel may be from the transform's, as a share of the range that values are scaled to."""
+    prepare: str | None = None
+    """`pkg.mod:fn`, training's own code from a row of a table to the module's inputs, to compare with."""
+    table_rows: Path | None = None
+    """A file of rows of a table to compare on; None: made-up ones."""
     images: Path | None = None
     """Image files to compare on; None: seeded noise written as image files."""
     calibration: Path | None = None

@@ -20,7 +20,7 @@ from lit_export.inputs import real, recorded_inputs
 from lit_export.judge import judge_for, tuned
 from lit_export.loaded_state import LoadedState
 from lit_export.options import Options
-from lit_export.proof import coverage, pixels, rows, samples, stored_pixels, varied
+from lit_export.proof import coverage, pixels, prepared, rows, samples, stored_pixels, varied
 from lit_export.proof.branches import Branches
 from lit_export.proof.exercised import exercised
 from lit_export.proof.pictures import with_pictures
@@ -77,11 +77,12 @@ def _export(
     with files.staging_folder(folder.absolute().parent) as scratch, files.staging_folder(scratch) as staged:
         options = with_pictures(options, target, scratch)
         pixel_proof = _pixels(target, transform, options, scratch)
+        row_proof = prepared.proven(target, options)
         progress.note("ask the eager module for the answers")
         expected, branches = _asked(target, options, scratch, state)
         if not target.takes_images:  # whose answers have sides of one length
             target = varied.with_sides_seen(target, [one.answers for one in expected])
-        proof = replace(proof_of(target, expected, branches, options), pixels=pixel_proof)
+        proof = replace(proof_of(target, expected, branches, options), pixels=pixel_proof, prepared=row_proof)
         described = replace(described, outputs=target.outputs, rows=rows.rows(target, expected), proof=proof)
         bundle_folder.graphs_that_stay(folder, described, wanted)  # refused now rather than in the end
         judge = judge_for(target, options)
@@ -108,6 +109,7 @@ def _training_transform(facts: DeploymentFacts, options: Options) -> TrainingTra
     """Training's own transform, where one is named and the task is about images."""
     takes_images = runtime_tasks.TASKS[facts.task].takes_images
     pixels.check_options(options, takes_images=takes_images, task=facts.task)
+    prepared.check_options(options, has_columns=facts.fields is not None, task=facts.task)
     return find_transform(options) if takes_images else None
 
 
@@ -188,6 +190,7 @@ def _describe(loaded: LoadedModule, target: Target, options: Options) -> Manifes
         labels=facts.labels,
         answers=facts.answers,
         license=options.license or facts.license,
+        fields=facts.fields,
         made_with=MadeWith(
             versions={"python": platform.python_version(), **_versions()},
             command=options.command,

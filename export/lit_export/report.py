@@ -8,8 +8,9 @@ from rich.table import Table
 
 from lit_export.bundle_folder import Bundle
 from lit_export.formats import FORMATS
-from lit_infer.manifest import Graph, Proof
+from lit_infer.manifest import Graph, Manifest, Proof
 from lit_infer.proof_words import HARDLY_VARY
+from lit_infer.rows.answering import has_rows
 
 
 def graphs_table(graphs: Sequence[Graph], proof: Proof | None = None) -> Table:
@@ -67,9 +68,7 @@ def ending(bundle: Bundle) -> list[str]:
     if bundle.reference is not None:
         lines.append(f"published as {bundle.reference}")
     model = f"--model {bundle.folder}"
-    lines.append(
-        f"predict with: lit-infer images/ {model}" if bundle.manifest.spec.takes_images else _from_python(bundle)
-    )
+    lines.append(f"predict with: {predicting(bundle.manifest, bundle.folder)}")
     lines.append(f"measure with: lit-bench {model}")
     lines.append(f"serve with:   lit-serve {bundle.folder}")
     return [*lines, *_viewer(bundle.folder, bundle.manifest.ok_graphs())]
@@ -87,6 +86,13 @@ def _viewer(folder: Path, graphs: Sequence[Graph]) -> list[str]:
     return [f"view with:    {viewer} {folder / file}" for viewer, file in drawn if viewer and file][:1]
 
 
-def _from_python(bundle: Bundle) -> str:
-    names = ", ".join(f'"{tensor.name}": array' for tensor in bundle.manifest.inputs)
-    return f'predict with: lit_infer.load("{bundle.folder}").run({{{names}}})'
+def predicting(described: Manifest, folder: Path) -> str:
+    """The line that predicts with a bundle: from image files, from a file of rows, or from Python."""
+    if described.spec.takes_images:
+        return f"lit-infer images/ --model {folder}"
+    if described.fields is not None:
+        return f"lit-infer rows.csv --model {folder}"
+    if has_rows(described):
+        return f"lit-infer batch.npz --model {folder}"
+    names = ", ".join(f'"{tensor.name}": array' for tensor in described.inputs)
+    return f'lit_infer.load("{folder}").run({{{names}}})'

@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 from PIL import Image
 
+from lit_export.front.columns import columns
 from lit_export.front.loaded import LoadedModule
 from lit_export.front.transform import TrainingTransform
 from lit_export.front.transform import facts as facts_of
@@ -14,7 +16,7 @@ from lit_infer import manifest, progress
 from lit_infer.errors import NotFoundError, UsageError, require
 from lit_infer.images import from_transform
 from lit_infer.images.preprocess import dtype, on_file
-from lit_infer.manifest import DeploymentFacts, Normalize, Scale
+from lit_infer.manifest import DeploymentFacts, Normalize, RowFields, Scale
 from lit_infer.tasks import image_classification, tensor
 
 _TORCHVISION = "torchvision:"
@@ -52,13 +54,15 @@ def _for_channels(
 
 def facts_for(loaded: LoadedModule, options: Options) -> DeploymentFacts:
     """The facts of `--spec`, else those in the checkpoint, else those of a bare tensor graph."""
+    fields = columns(options)
     if options.spec is not None:
-        given = read_spec(options.spec)
+        given = read_spec(options.spec, fields=fields)
         if options.submodule is None:
             _compare(given, loaded)
         return given
     if loaded.record is not None and options.submodule is None and not options.inputs:
-        return loaded.record.deployment
+        recorded = loaded.record.deployment
+        return recorded if fields is None or recorded.fields is None else replace(recorded, fields=fields)
     return DeploymentFacts(task=tensor.TASK.name)
 
 
@@ -69,8 +73,8 @@ def _compare(given: DeploymentFacts, loaded: LoadedModule) -> None:
         progress.note(f"warning: the checkpoint says that it is for {recorded}, and is exported as {given.task}")
 
 
-def read_spec(spec: str | Path) -> DeploymentFacts:
-    """Read a spec file, or `torchvision:ResNet18_Weights.IMAGENET1K_V1`.
+def read_spec(spec: str | Path, *, fields: RowFields | None = None) -> DeploymentFacts:
+    """Read a spec file, or `torchvision:ResNet18_Weights.IMAGENET1K_V1`. `fields`: the columns that belong to it.
 
     In a file `labels` may be a list, or the name of a text file beside it with one label per line.
     """
@@ -90,6 +94,10 @@ def read_spec(spec: str | Path) -> DeploymentFacts:
         data["labels"] = _labels(path.parent / data["labels"])
     elif isinstance(data.get("labels"), list):
         data["labels"] = [str(label) for label in data["labels"]]  # YAML reads 0, 1, 2 as numbers
+    if fields is not None:
+        if "fields" in data:
+            raise UsageError(f"--spec {path} has fields, and --columns gives them too: leave one out")
+        data["fields"] = msgspec.to_builtins(fields)
     return manifest.convert(data, DeploymentFacts, where=f"--spec {path}")
 
 

@@ -2,8 +2,8 @@
 
 import os
 import time
-from collections.abc import Iterable, Sequence
-from typing import TypeGuard
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeGuard, TypeVar
 
 import msgspec
 import numpy as np
@@ -58,9 +58,7 @@ class Recipe(msgspec.Struct, frozen=True):
 
 
 def recipe(manifest: Manifest) -> Recipe:
-    """Raises UsageError for a model whose task is not about images."""
-    if not manifest.spec.takes_images:
-        raise UsageError(f"{manifest.name} is for task {manifest.task}: use Predictor.run")
+    """Of a model whose task is about images."""
     steps, (height, width, _) = manifest.preprocess, manifest.image_shape
     return Recipe(
         task=manifest.spec,
@@ -73,15 +71,21 @@ def recipe(manifest: Manifest) -> Recipe:
     )
 
 
-def many(items: Iterable[ImageInput]) -> Iterable[ImageInput]:
+T = TypeVar("T")
+_ONE = (str, bytes, bytearray, memoryview, os.PathLike, Image.Image, Mapping)
+
+
+def many(items: Iterable[T]) -> Iterable[T]:
     """The items, unless they are one item."""
-    if isinstance(items, str | bytes | bytearray | memoryview | os.PathLike | Image.Image) or hasattr(items, "read"):
+    if isinstance(items, _ONE) or hasattr(items, "read"):
         raise UsageError("predict takes a list of items; put the one item in brackets")
     return items
 
 
-def held_bytes(item: ImageInput) -> int:
+def held_bytes(item: Any) -> int:
     """The memory that a waiting item holds."""
+    if isinstance(item, Mapping):
+        return sum(map(held_bytes, item.values()))
     if isinstance(item, np.ndarray):
         return item.nbytes
     if isinstance(item, bytes | bytearray | memoryview):

@@ -83,13 +83,13 @@ def find(model: str | os.PathLike[str]) -> list[GraphFile]:
 def choose(graphs: list[GraphFile], *, engine: str = "auto", precision: str = "auto") -> GraphFile:
     """The graph to run. A named `engine` or `precision` is used or refused.
 
-    `engine` may name one of onnxruntime's providers, as in `onnx:tensorrt`. Otherwise fp32 comes before reduced
-    precisions, then the engines in their order of preference. A graph that was compiled for one host is taken only
-    when its engine is named or nothing else is there.
+    `engine` may name one of onnxruntime's providers, as in `onnx:tensorrt`. `precision` may be `auto:int8`: that graph
+    where the bundle has one that can run here, else fp32. Otherwise fp32 comes before reduced precisions, then the
+    engines in their order of preference. A graph that was compiled for one host is taken only when its engine is named
+    or nothing else is there.
     """
     engine, provider = split(engine)
-    if precision not in ("auto", *get_args(Precision)):
-        raise UsageError(f"precision {precision!r} is not known; use auto, {', '.join(get_args(Precision))}")
+    order = precisions(precision)
     offered = [graph for graph in graphs if _is_asked_for(graph, engine, precision)]
     if not offered:
         raise _not_offered(graphs, engine, precision)
@@ -98,7 +98,17 @@ def choose(graphs: list[GraphFile], *, engine: str = "auto", precision: str = "a
         wanted = offered[0].engine
         fix = f'pip install "lit-deploy[{wanted.extra}]"'
         raise MissingExtraError(f"{offered[0].path} needs {wanted.module}, which is not installed. Run: {fix}")
-    return replace(min(runnable, key=_preference), provider=provider)
+    return replace(min(runnable, key=lambda graph: _preference(graph, order)), provider=provider)
+
+
+def precisions(asked: str) -> tuple[Precision, ...]:
+    """What a wish allows, the preferred first: of `auto` all, of `auto:int8` that and fp32. Raises UsageError."""
+    known: tuple[Precision, ...] = get_args(Precision)
+    wished: dict[str, tuple[Precision, ...]] = {"auto": known, **{one: (one,) for one in known}}
+    wished |= {f"auto:{one}": (one, "fp32") for one in known if one != "fp32"}
+    if asked not in wished:
+        raise UsageError(f"precision {asked!r} is not known; use {', '.join(wished)}")
+    return wished[asked]
 
 
 def offers(graphs: list[GraphFile], *, engine: str, precision: str) -> bool:
@@ -107,19 +117,22 @@ def offers(graphs: list[GraphFile], *, engine: str, precision: str) -> bool:
 
 
 def _is_asked_for(graph: GraphFile, engine: str, precision: str) -> bool:
-    held = graph.listed.precision if graph.listed is not None else None
-    return engine in ("auto", graph.engine.format) and precision in ("auto", held)
+    if engine not in ("auto", graph.engine.format):
+        return False
+    return precision == "auto" if graph.listed is None else graph.listed.precision in precisions(precision)
 
 
-def _preference(graph: GraphFile) -> tuple[bool, bool, int]:
-    reduced = graph.listed is not None and graph.listed.precision != "fp32"
-    return graph.engine.is_for_one_host, reduced, list(ENGINES).index(graph.engine.format)
+def _preference(graph: GraphFile, order: tuple[Precision, ...]) -> tuple[bool, int, int]:
+    """The least is taken. Of the precisions that were not asked for by name only fp32 goes before the others."""
+    precision = "fp32" if graph.listed is None else graph.listed.precision
+    rank = order.index(precision) if len(order) < len(get_args(Precision)) else int(precision != "fp32")
+    return graph.engine.is_for_one_host, rank, list(ENGINES).index(graph.engine.format)
 
 
 def _not_offered(graphs: list[GraphFile], engine: str, precision: str) -> UsageError:
     if precision != "auto" and graphs[0].listed is None:
         return UsageError(f"{graphs[0].path}: a graph file on its own does not say its precision. Name its bundle")
-    asked = "graph" if precision == "auto" else f"{precision} graph"
+    asked = "graph" if precision == "auto" else f"{' or '.join(precisions(precision))} graph"
     by = "" if engine == "auto" else f" for the engine {engine}"
     here = ", ".join(sorted({graph.listed.label if graph.listed else graph.engine.format for graph in graphs}))
     return UsageError(f"{graphs[0].path.parent} has no {asked}{by}; it has {here}")

@@ -1,6 +1,6 @@
 """`lit-infer PATH...`: predict images from the command line, or with `--self-test` test the model itself.
 
-`lit-infer explain MODEL`: how it would run here.
+`lit-infer explain MODEL`: how it would run here. `lit-infer doctor`: what is installed here.
 """
 
 import dataclasses
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 explain_app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
+doctor_app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 
 _EXAMPLES = """Examples:
 
@@ -29,15 +30,19 @@ _EXAMPLES = """Examples:
   lit-infer images/ --model artifacts/bundles/digits-cnn-v0 --top-k 3
   lit-infer 'images/**/*.png' s3://bucket/more/ shard-0001.tar -o out.parquet
   find images -newer last | lit-infer - --json | jq .label
+  lit-infer batch.npz --model my-tensors -o out.npz
+  lit-infer customers.csv --model my-table --column age=alter --keep id,name -o out.csv
   lit-infer images/ --report out.html --sort-into sorted/ --threshold 0.8
   lit-infer --self-test artifacts/bundles/digits-cnn-v0 --verify-key public.pem
   lit-infer explain artifacts/bundles/digits-cnn-v0
+  lit-infer doctor
 """
 
-_BATCH_SIZE = "Images per run of the graph; if not given, the one that lit-bench tune found, else 8."
+_BATCH_SIZE = "Images or rows per run of the graph; if not given, what lit-bench tune found, else 8, or 64 small rows."
 _ENGINE = "auto, or the format to run, as in onnx or onnx:cuda; what is named is used or refused."
-_PRECISION = "auto (fp32 before others), fp32, fp16, bf16 or int8; what is named is used or refused."
 _PATHS = "Files, folders, 'globs', .tar and .zip files, s3://… URLs; @FILE lists paths, - reads them from stdin."
+_COLUMN = "Of rows: what an input of the model is called in the files. Repeatable."
+_KEEP = "Of rows: columns of the files that the output has as well, with commas."
 _SELF_TEST = "Test a bundle's graphs on this machine against the answers recorded at export; takes no images."
 _VERIFY_KEY = "Refuse a bundle that is unsigned, or changed since the owner of this public key signed it."
 
@@ -47,6 +52,8 @@ def infer(
     context: typer.Context,
     paths: Annotated[list[str] | None, typer.Argument(metavar="PATH", help=_PATHS)] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help=console.MODEL_HELP)] = None,
+    column: Annotated[list[str] | None, typer.Option(metavar="INPUT=NAME", help=_COLUMN)] = None,
+    keep: Annotated[str | None, typer.Option(metavar="NAMES", help=_KEEP)] = None,
     top_k: Annotated[
         int | None, typer.Option("--top-k", "-k", min=1, help="Classes to record per image; 5 if not given.")
     ] = None,
@@ -56,9 +63,12 @@ def infer(
     batch_size: Annotated[int | None, typer.Option("--batch-size", "-b", min=1, max=4096, help=_BATCH_SIZE)] = None,
     device: Annotated[str, typer.Option(help=console.DEVICE_HELP)] = "auto",
     engine: Annotated[str, typer.Option(help=_ENGINE)] = "auto",
-    precision: Annotated[str, typer.Option(help=_PRECISION)] = "auto",
+    precision: Annotated[str, typer.Option(help=console.PRECISION_HELP)] = "auto",
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="One row per image: a .jsonl, .csv or .parquet file.")
+        Path,
+        typer.Option(
+            "--output", "-o", help="One row per image or row: a .jsonl, .csv or .parquet file; .npz or .npy of arrays."
+        ),
     ] = Path("predictions.jsonl"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON lines; write no file.")] = False,
     embeddings: Annotated[
@@ -77,6 +87,7 @@ def infer(
     hard_links: Annotated[bool, typer.Option("--hard-links", help="Link instead of copying.")] = False,
     timings: Annotated[bool, typer.Option("--timings", help="Milliseconds of each stage in each row.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run of the same command.")] = False,
+    shard: Annotated[str, typer.Option(metavar="I/N", help="Only the I-th of N parts of the inputs.")] = "1/1",
     max_errors: Annotated[
         str | None, typer.Option(metavar="N|P%", help="Stop when more images than this have failed.")
     ] = None,
@@ -91,7 +102,7 @@ def infer(
         bool, typer.Option("--version", callback=console.show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Predict images: files, or every image below a folder.
+    """Predict images: files, or every image below a folder. Or rows: of .npz, .csv, .parquet, ….
 
     Prints a table, writes one row per image to predictions.jsonl. An image that cannot be read becomes a row
     with its error; the run goes on and exits 1. If the images lie in folders named after the model's classes,
@@ -106,7 +117,7 @@ def infer(
     # Imported here, so that --help answers without numpy.
     from lit_infer import bundle, images
     from lit_infer.folder import arguments, outputs
-    from lit_infer.folder.job import ErrorLimit, Job
+    from lit_infer.folder.job import ErrorLimit, Job, Shard
     from lit_infer.predictor import load
 
     job = Job(
@@ -123,6 +134,9 @@ def infer(
         thumbnails=thumbnails,
         sort_into=sort_into,
         hard_links=hard_links,
+        columns=console.pairs(column, option="--column"),
+        keep=tuple(name for name in (keep or "").split(",") if name),
+        shard=Shard(shard),
         max_errors=None if max_errors is None else ErrorLimit(max_errors),
         resume=resume,
     )
@@ -132,7 +146,8 @@ def infer(
     predictor = load(_verified(named, verify_key), device=device, engine=engine, precision=precision)
     if not quiet:
         console.note(f"model {named} ({predictor.manifest.identity()}) on {predictor.device}, {predictor.engine}")
-    inputs = inputs.of(images.suffixes(predictor.manifest.preprocess))
+    if predictor.manifest.spec.takes_images:
+        inputs = inputs.of(images.suffixes(predictor.manifest.preprocess))
     summary = _predict(predictor, inputs, job, as_json=as_json, quiet=quiet)
     job = outputs.with_masks(job, summary.table)
     if not quiet:
@@ -146,7 +161,7 @@ def explain(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Bundle, graph file or reference.")],
     device: Annotated[str, typer.Option(help=console.DEVICE_HELP)] = "auto",
     engine: Annotated[str, typer.Option(help=_ENGINE)] = "auto",
-    precision: Annotated[str, typer.Option(help=_PRECISION)] = "auto",
+    precision: Annotated[str, typer.Option(help=console.PRECISION_HELP)] = "auto",
     verify_key: Annotated[Path | None, typer.Option(metavar="PUBLIC.pem", help=_VERIFY_KEY)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
@@ -161,12 +176,31 @@ def explain(
         console.out.print(f"{name:<12} {value}", markup=False)
 
 
+@doctor_app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
+    """Say what is installed here, what is not, and what to do about it. Exit 1 if no engine is here to run a model."""
+    from lit_infer import doctor as examined
+
+    findings = examined.doctor()
+    if as_json:
+        typer.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], ensure_ascii=False))
+    else:
+        for finding in findings:
+            console.out.print(str(finding), markup=False)
+    if not examined.can_run(findings):
+        raise typer.Exit(1)
+
+
 def _predict(predictor: "Predictor", inputs: "Inputs", job: "Job", *, as_json: bool, quiet: bool) -> "Summary":
     """Run the job; rows to stdout where they were asked for, progress to stderr."""
     from lit_infer import folder
+    from lit_infer.folder.rows.running import row_inputs
 
     kept = "nothing has been kept" if as_json else "the same command with --resume continues from here"
-    with console.says_when_interrupted(kept), console.image_progress(inputs.count, quiet=quiet) as advance:
+    takes_images = predictor.manifest.spec.takes_images
+    count = inputs.count if takes_images else row_inputs(predictor, inputs, job).count
+    noun = "images" if takes_images else "rows"
+    with console.says_when_interrupted(kept), console.image_progress(count, quiet=quiet, noun=noun) as advance:
 
         def each(row: dict[str, Any]) -> None:
             if as_json:
@@ -183,9 +217,9 @@ def _show(summary: "Summary", job: "Job", *, model: str) -> None:
     """The result of a run; the first rows too, unless all were printed."""
     from lit_infer.folder import report, tally
 
-    if job.output is not None:
+    if job.output is not None and (summary.table.has_answers or summary.failed):
         console.out.print(report.predictions_table(summary, rows=tally.SHOWN))
-        if (left := summary.count - tally.SHOWN) > 0:
+        if summary.table.has_answers and (left := summary.count - tally.SHOWN) > 0:
             console.out.print(f"… and {left} more", style="dim")
     for line in report.summary_lines(summary, written=job.written()):
         console.note(line)
@@ -229,9 +263,9 @@ def _refuse_others(context: typer.Context, *, of: str, taken: set[str]) -> None:
 
 
 def main() -> None:
-    """The console script. A file called explain is given as ./explain."""
-    if sys.argv[1:2] == ["explain"]:
-        sys.argv[:2] = [f"{sys.argv[0]} explain"]
-        console.run(explain_app)
-    else:
-        console.run(app)
+    """The console script. A file that is called as a command is, such as explain, is given as ./explain."""
+    commands = {"explain": explain_app, "doctor": doctor_app}
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name in commands:
+        sys.argv[:2] = [f"{sys.argv[0]} {name}"]
+    console.run(commands.get(name, app))

@@ -4,7 +4,7 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from threading import Thread
 from typing import Any, NoReturn
@@ -13,9 +13,12 @@ import typer
 from rich.console import Console
 
 from lit_infer import progress, streams
-from lit_infer.errors import LitError
+from lit_infer.errors import LitError, UsageError
 
 MODEL_HELP = "Bundle, graph file or reference. Else $LIT_MODEL, else the newest bundle in artifacts/."
+PRECISION_HELP = (
+    "auto (fp32 before others), fp32, fp16, bf16 or int8: used or refused. auto:int8: if there is one, else fp32."
+)
 DEVICE_HELP = "auto, cpu, cuda or cuda:N; what is named is used or refused."
 
 _INTERRUPTED = 130  # the exit code of a process that Ctrl-C ended
@@ -56,10 +59,13 @@ def transfer_progress(task: str) -> Iterator[progress.Transferred]:
 
 
 @contextmanager
-def image_progress(count: Callable[[], int | None], *, quiet: bool) -> Iterator[Callable[[bool], None]]:
+def image_progress(
+    count: Callable[[], int | None], *, quiet: bool, noun: str = "images"
+) -> Iterator[Callable[[bool], None]]:
     """A progress bar with images/s, time left and errors; the block calls what it gets with whether an image failed.
 
-    `count` runs on a thread of its own, and only after the first result, which it must not delay.
+    `noun`: what is counted. `count` runs on a thread of its own, and only after the first result, which it must not
+    delay.
     """
     if quiet or not err.is_terminal:
         yield lambda _: None
@@ -79,7 +85,7 @@ def image_progress(count: Callable[[], int | None], *, quiet: bool) -> Iterator[
             if not done:
                 counting.start()
             done, failed = done + 1, failed + has_failed
-            rate = f"{done / max(time.monotonic() - started, 1e-3):,.0f} images/s"
+            rate = f"{done / max(time.monotonic() - started, 1e-3):,.0f} {noun}/s"
             bar.update(number, advance=1, rate=rate, errors=f"{failed} failed" if failed else "")
 
         yield advance
@@ -114,6 +120,19 @@ def says_when_interrupted(text: str) -> Iterator[None]:
         note(f"interrupted: {text}")
         _interrupt_is_reported = True
         raise
+
+
+def pairs(given: Sequence[str] | None, *, option: str) -> dict[str, str]:
+    """Repeated `NAME=VALUE`s of an option. Raises UsageError for anything else, and for a name that comes twice."""
+    found: dict[str, str] = {}
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise UsageError(f"{option} {text}: give NAME=VALUE")
+        if name in found:
+            raise UsageError(f"{option} {name} is given twice")
+        found[name] = value
+    return found
 
 
 def show_version(asked: bool) -> None:

@@ -11,7 +11,7 @@ from lit_infer.engines import FROM_BYTES, engine_for_file
 from lit_infer.hardware import cpu_model, usable_cpus
 from lit_infer.manifest import Graph, Manifest, Tensor
 from lit_infer.predictor import Predictor, load
-from lit_infer.proof_words import pixels_compared, verdict
+from lit_infer.proof_words import pixels_compared, rows_compared, verdict
 
 
 def explain(
@@ -41,6 +41,7 @@ def _facts(predictor: Predictor, *, opened_mb: float) -> dict[str, Any]:
         "batch": f"{predictor.batch_size}, {_batch_reason(predictor, tuned)}",
         "checked": _checked(manifest, listed),
         **(_images(manifest) if manifest.spec.takes_images else {}),
+        **({"rows": rows_compared(manifest.proof).removeprefix("rows ")} if manifest.fields is not None else {}),
         "inputs": ", ".join(_layout(tensor) for tensor in manifest.inputs),
         "outputs": ", ".join(_layout(tensor) for tensor in manifest.outputs),
         "memory": f"{opened_mb:.0f} MB more at the peak to open it, {_peak_memory_mb():.0f} MB in all",

@@ -7,6 +7,9 @@ from pathlib import Path
 DEFAULT_BATCH_SIZE = 8
 """Images per run of the graph. Small convolutional networks were fastest here at 8: more does not fit the cache."""
 
+DEFAULT_ROWS = 64
+"""Rows per run of a graph that takes rows: each is small, and a run has a price of its own."""
+
 
 def usable_cpus(cgroup: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
     """CPU cores this process may use: the lesser of its affinity and the quotas of its cgroups, at least 1.

@@ -68,6 +68,14 @@ class HeldFile:
                 raise ArtifactError(f"{self.path} has more than {limit:,} bytes")
         return b"".join(parts)
 
+    def region(self, offset: int, length: int) -> bytes:
+        """So many bytes from there on; fewer where the file ends before. Any number of threads may ask at once."""
+        parts, end = [], offset + length
+        while offset < end and (chunk := os.pread(self._descriptor, end - offset, offset)):
+            parts.append(chunk)
+            offset += len(chunk)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
     def mapped(self) -> mmap.mmap | bytes:
         """All its bytes, without a copy in memory. Writable, as some libraries want them: the file stays as it is."""
         return mmap.mmap(self._descriptor, 0, access=mmap.ACCESS_COPY) if self.size else b""

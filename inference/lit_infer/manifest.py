@@ -27,6 +27,7 @@ from lit_infer.images.framing import CenterCrop
 from lit_infer.images.preprocess import Step, channels, check_steps, dtype, height_width, reading
 from lit_infer.images.resizing import Resize
 from lit_infer.images.values import Depth, ExifTranspose, Normalize, ReadImage, Scale
+from lit_infer.rows.facts import RowFields
 
 if TYPE_CHECKING:
     from lit_infer.tasks import Reading, TaskSpec
@@ -54,6 +55,8 @@ __all__ = [
     "ProofInputs",
     "Quantization",
     "Resize",
+    "RowFields",
+    "RowProof",
     "Scale",
     "Score",
     "Source",
@@ -85,11 +88,27 @@ Dimension = int | str  # a fixed size, or the name of a dynamic dimension
 T = TypeVar("T")
 
 
-def _reading(name: str, *, labels: tuple[str, ...] | None, answers: dict[str, Any], size: int | None) -> "Reading":
+def _reading(
+    name: str,
+    *,
+    labels: tuple[str, ...] | None,
+    answers: dict[str, Any],
+    size: int | None,
+    outputs: tuple["Tensor", ...] = (),
+) -> "Reading":
     """Checked against the task's row. Imported here: tasks need numpy, and a manifest's structs do not."""
     from lit_infer import tasks
 
-    return tasks.find(name).reading(labels=labels, answers=answers, size=size)
+    return tasks.find(name).reading(labels=labels, answers=answers, size=size, outputs=outputs)
+
+
+def _check_fields(task: str, fields: RowFields | None) -> None:
+    """Whether columns are said where the task has them, and nowhere else."""
+    from lit_infer import tasks
+
+    if tasks.find(task).has_columns != (fields is not None):
+        needs = "needs its columns (fields)" if fields is None else "has no columns, and fields are given"
+        raise ValueError(f"task {task} {needs}")
 
 
 class DeploymentFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -109,10 +128,13 @@ class DeploymentFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """How answers are read: the fields of the task's own facts, such as `thresholds` or `units`."""
     license: str | None = None
     """The license of the weights, as an SPDX identifier or in words."""
+    fields: RowFields | None = None
+    """What a row holds, for tasks on tables."""
 
     def __post_init__(self) -> None:
         _reading(self.task, labels=self.labels, answers=self.answers, size=None)
         check_steps(self.preprocess)
+        _check_fields(self.task, self.fields)
 
     @property
     def channels(self) -> int:
@@ -247,6 +269,18 @@ class PixelProof(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was allowed for (`--allow-pixel-difference`), beyond the rounding of float32."""
 
 
+class RowProof(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the runtime's way from a row to the module's inputs was compared with training's own code."""
+
+    prepare: str
+    """Whose it is: `shop.data:prepare`."""
+    rows: int
+    source: str
+    """Which rows, in words."""
+    max_difference: float
+    """The largest difference of a number at the module's inputs."""
+
+
 class Proof(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the graphs were compared with the eager module on, and what that did not show."""
 
@@ -267,6 +301,8 @@ class Proof(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was taken as given: `token ids lie in 0..299 (--input)`."""
     pixels: PixelProof | None = None
     """None: the preprocessing is as stated, and was not compared with training."""
+    prepared: RowProof | None = None
+    """None: columns are prepared as stated, and were not compared with training; or there are none."""
 
 
 class DataScore(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -362,6 +398,8 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     proof: Proof | None = None
     """None in bundles of schemas before 3."""
     license: str | None = None
+    fields: RowFields | None = None
+    """What a row holds, and how it becomes the inputs; None: a model of images, or of bare tensors."""
     made_with: MadeWith
     graphs: tuple[Graph, ...] = ()
     golden: str | None = None
@@ -376,6 +414,7 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if self.labels is not None and size is not None and len(self.labels) != size:
             raise ValueError(f"{len(self.labels)} labels for an output of {size} classes")
         check_steps(self.preprocess)
+        _check_fields(self.task, self.fields)
         _reading(self.task, labels=self.labels, answers=self.answers, size=size)
 
     def _size(self) -> int | None:
@@ -384,7 +423,7 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def reading(self) -> "Reading":
         """What is needed to read the outputs."""
-        return _reading(self.task, labels=self.labels, answers=self.answers, size=self._size())
+        return _reading(self.task, labels=self.labels, answers=self.answers, size=self._size(), outputs=self.outputs)
 
     @property
     def spec(self) -> "TaskSpec":

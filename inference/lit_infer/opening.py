@@ -1,13 +1,16 @@
 """From the name of a model to an open graph: which file, which engine and provider, how many threads."""
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from lit_infer import bundle, settings
 from lit_infer.engines import FROM_BYTES, OpenGraph, check_device
 from lit_infer.errors import UsageError
-from lit_infer.hardware import DEFAULT_BATCH_SIZE, usable_cpus
+from lit_infer.hardware import DEFAULT_BATCH_SIZE, DEFAULT_ROWS, usable_cpus
 from lit_infer.manifest import Manifest
 
 
@@ -33,9 +36,10 @@ def choose(
     check_device(device)
     graphs = bundle.find(model)
     tuned = settings.read(graphs[0].manifest) if graphs[0].manifest is not None else settings.NONE
-    if (engine, precision) == ("auto", "auto") and device in ("auto", "cpu"):
-        found = {"engine": tuned.engine or "auto", "precision": tuned.precision or "auto"}
-        if bundle.offers(graphs, **found):  # else the model was exported again after tuning
+    if engine == "auto" and precision.startswith("auto") and device in ("auto", "cpu"):
+        found = {"engine": tuned.engine or "auto", "precision": tuned.precision or precision}
+        is_allowed = tuned.precision is None or tuned.precision in bundle.precisions(precision)
+        if is_allowed and bundle.offers(graphs, **found):  # else the model was exported again after tuning
             return bundle.choose(graphs, **found), tuned
     return bundle.choose(graphs, engine=engine, precision=precision), tuned
 
@@ -44,7 +48,7 @@ def open_file(graph_file: bundle.GraphFile, *, device: str, threads: int | None,
     """Open one particular graph file."""
     cores = checked_threads(threads)
     graph, manifest = graph_file.open(device=check_device(device), threads=cores)
-    return Opened(graph, manifest, cores, batch_size or DEFAULT_BATCH_SIZE, graph_file.path)
+    return Opened(graph, manifest, cores, batch_size or default_batch(manifest), graph_file.path)
 
 
 def open_bytes(data: bytes, *, device: str, threads: int | None, batch_size: int | None) -> Opened:
@@ -52,7 +56,22 @@ def open_bytes(data: bytes, *, device: str, threads: int | None, batch_size: int
     cores = checked_threads(threads)
     graph = FROM_BYTES.open_graph(data, device=check_device(device), threads=cores)
     manifest = bundle.embedded_manifest(graph, where="the graph")
-    return Opened(graph, manifest, cores, batch_size or DEFAULT_BATCH_SIZE, None)
+    return Opened(graph, manifest, cores, batch_size or default_batch(manifest), None)
+
+
+_SMALL = 2**16
+"""Bytes up to which a row is small."""
+
+
+def default_batch(manifest: Manifest) -> int:
+    """Images, or rows, of a run where nobody says how many."""
+    if manifest.spec.takes_images:
+        return DEFAULT_BATCH_SIZE
+    sizes = (
+        math.prod(side for side in tensor.shape[1:] if isinstance(side, int)) * np.dtype(tensor.dtype).itemsize
+        for tensor in manifest.inputs
+    )
+    return DEFAULT_ROWS if sum(sizes) <= _SMALL else DEFAULT_BATCH_SIZE
 
 
 def checked_threads(threads: int | None) -> int:

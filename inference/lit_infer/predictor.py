@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, TypeVar
 
 from numpy.typing import NDArray
 
@@ -29,6 +29,8 @@ from lit_infer.images import ImageInput, Pixels
 from lit_infer.images.limits import DEFAULT_LIMITS, Limits
 from lit_infer.manifest import Manifest
 from lit_infer.predictions import Prediction, Timings
+from lit_infer.rows.answering import RowRecipe, answer_rows, row_recipe
+from lit_infer.rows.blocks import HasRows
 from lit_infer.tasks import Ask, Choice
 from lit_infer.tasks.choices import top_choices
 from lit_infer.tensors import in_order
@@ -45,6 +47,11 @@ __all__ = [
     "open_predictor",
     "top_choices",
 ]
+
+
+B = TypeVar("B", bound=HasRows)
+PredictorInput = ImageInput | Mapping[str, Any]
+"""An image, or a row: its values by name."""
 
 
 class Predictor:
@@ -77,12 +84,12 @@ class Predictor:
         self.sessions = Sessions(graph, threads=threads)
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
-        self._batcher: Batcher[tuple[ImageInput, Ask], Prediction] | None = None
+        self._batcher: Batcher[tuple[PredictorInput, Ask], Prediction] | None = None
         self._closed = False
 
     def predict(  # noqa: PLR0913 - each is a choice of its own
         self,
-        items: Iterable[ImageInput],
+        items: Iterable[PredictorInput],
         *,
         top_k: int = 5,
         threshold: float | None = None,
@@ -92,7 +99,8 @@ class Predictor:
         limits: Limits | None = None,
     ) -> list[Prediction]:
         """Predict each item: a path, encoded bytes (any kind) or an open file of them, a PIL image, or uint8
-        [height, width(, 1 or 3)] in RGB. A URL is an error that says so.
+        [height, width(, 1 or 3)] in RGB. A URL is an error that says so. Of a model that takes no images an item is a
+        row: a mapping from the names of its values to them.
 
         The list is in the order of the items. An item that cannot be read gets `error` and `code`; its
         neighbours' results are bit for bit the same as without it. `threshold`: a label needs at least this score.
@@ -102,17 +110,22 @@ class Predictor:
         UsageError for arguments that make no sense.
         """
         size = self._checked_size(batch_size, top_k, threshold)
-        source, ask = iter(many(items)), Ask(top_k, timings, limits or self.limits, threshold, output)
-        first = list(islice(source, size + 1))
-        if len(first) > size:
+        source: Iterator[Any] = iter(many(items))
+        ask = Ask(top_k, timings, limits or self.limits, threshold, output)
+        window = self._window(size)
+        first = list(islice(source, window + 1))
+        if len(first) > window:
             return list(self._stream(chain(first, source), size, ask))
+        if isinstance(self._recipe, RowRecipe):
+            return self._answer(first, [ask] * len(first), self.sessions.for_one(), size)
         prepare_all = self._threads().map if len(first) > 1 and self.threads > 1 else map
-        prepared = list(prepare_all(lambda item: prepare(item, self._recipe, ask.limits), first))
-        return answer(first, prepared, [ask] * len(first), to=self._recipe, run=self.sessions.for_one())
+        to = self._recipe
+        prepared = list(prepare_all(lambda item: prepare(item, to, ask.limits), first))
+        return answer(first, prepared, [ask] * len(first), to=to, run=self.sessions.for_one())
 
     def stream(  # noqa: PLR0913 - as predict
         self,
-        items: Iterable[ImageInput],
+        items: Iterable[PredictorInput],
         *,
         top_k: int = 5,
         threshold: float | None = None,
@@ -129,9 +142,32 @@ class Predictor:
         size = self._checked_size(batch_size, top_k, threshold)
         return self._stream(iter(many(items)), size, Ask(top_k, timings, limits or self.limits, threshold, output))
 
+    def stream_rows(
+        self, blocks: Iterator[B], *, ask: Ask, batch_size: int | None = None, alone: bool = False
+    ) -> Iterator[tuple[B, list[Prediction]]]:
+        """Each block with the predictions of its rows, in order; blocks are answered on `threads` threads.
+
+        `alone`: one block at a time, on all threads together. Memory is bounded as in `stream`.
+        """
+        size, to = self._checked_size(batch_size, ask.top_k, ask.threshold), self._recipe
+        if not isinstance(to, RowRecipe):
+            raise UsageError(f"{self.manifest.name} takes images, not rows")
+        run = self.sessions.for_one() if alone else self.sessions.for_many()
+
+        def answered(block: B) -> list[tuple[B, list[Prediction]]]:
+            return [(block, answer_rows(block.rows, [ask] * block.rows.count, to=to, run=run, size=size))]
+
+        if alone:
+            return chain.from_iterable(map(answered, blocks))
+        return streaming.in_order(blocks, 1, lambda found: self._threads().submit(answered, found[0]), self.threads)
+
+    def rows_per_block(self, batch_size: int | None = None) -> int:
+        """How many rows `stream_rows` is best given at once."""
+        return self._window(self.batch_size if batch_size is None else batch_size)
+
     def submit(
         self,
-        item: ImageInput,
+        item: PredictorInput,
         *,
         top_k: int = 5,
         threshold: float | None = None,
@@ -151,7 +187,7 @@ class Predictor:
 
     async def apredict(
         self,
-        items: Iterable[ImageInput],
+        items: Iterable[PredictorInput],
         *,
         top_k: int = 5,
         threshold: float | None = None,
@@ -181,7 +217,10 @@ class Predictor:
 
     def prepared(self, item: ImageInput) -> PreparedImage:
         """The same, with what is known of the image. Raises InputError."""
-        prepared = prepare(item, self._recipe, self.limits)
+        to = self._recipe
+        if isinstance(to, RowRecipe):
+            raise UsageError(f"{self.manifest.name} takes rows, not images")
+        prepared = prepare(item, to, self.limits)
         if isinstance(prepared, InputError):
             raise prepared
         return prepared
@@ -210,33 +249,39 @@ class Predictor:
             "Send the model's path, and call lit_infer.load there"
         )
 
-    def _stream(self, source: Iterator[ImageInput], size: int, ask: Ask) -> Iterator[Prediction]:
+    def _stream(self, source: Iterator[PredictorInput], size: int, ask: Ask) -> Iterator[Prediction]:
         run = self.sessions.for_many()
 
-        def start(batch: Sequence[ImageInput]) -> Future[list[Prediction]]:
-            return self._threads().submit(self._answer, batch, [ask] * len(batch), run)
+        def start(batch: Sequence[PredictorInput]) -> Future[list[Prediction]]:
+            return self._threads().submit(self._answer, batch, [ask] * len(batch), run, size)
 
-        return streaming.in_order(source, size, start, self.threads)
+        return streaming.in_order(source, self._window(size), start, self.threads)
 
-    def _answer(self, items: Sequence[ImageInput], asks: Sequence[Ask], run: Run) -> list[Prediction]:
+    def _window(self, size: int) -> int:
+        """Items to take at once where batches have `size`."""
+        return self._recipe.window(size) if isinstance(self._recipe, RowRecipe) else size
+
+    def _answer(self, items: Sequence[Any], asks: Sequence[Ask], run: Run, size: int | None = None) -> list[Prediction]:
         to = self._recipe
+        if isinstance(to, RowRecipe):
+            return answer_rows(to.fields.block(items), asks, to=to, run=run, size=size)
         prepared = [prepare(item, to, ask.limits) for item, ask in zip(items, asks, strict=True)]
         return answer(items, prepared, asks, to=to, run=run)
 
-    def _answer_submitted(self, batch: Sequence[tuple[ImageInput, Ask]]) -> list[Prediction]:
+    def _answer_submitted(self, batch: Sequence[tuple[PredictorInput, Ask]]) -> list[Prediction]:
         items, asks = zip(*batch, strict=True)
         return self._answer(items, asks, self.sessions.for_many())
 
     @cached_property
-    def _recipe(self) -> Recipe:
-        return recipe(self.manifest)
+    def _recipe(self) -> Recipe | RowRecipe:
+        return recipe(self.manifest) if self.manifest.spec.takes_images else row_recipe(self.manifest)
 
     def _checked_size(self, batch_size: int | None, top_k: int, threshold: float | None = None) -> int:
         self._check_open()
         size = self.batch_size if batch_size is None else batch_size
         if top_k < 1 or size < 1:
             raise UsageError(f"top_k and batch_size must be at least 1, not {top_k} and {size}")
-        task = self._recipe.task  # raises for a model that does not take images
+        task = self._recipe.task  # raises for a model that takes neither images nor rows
         check_images(self.manifest, size)
         if threshold is not None and not task.takes_threshold:
             raise UsageError(f"{self.manifest.name}: a threshold is for labels, and task {task.name} gives none")
@@ -258,7 +303,7 @@ class Predictor:
                 self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="lit-infer")
             return self._pool
 
-    def _shared_batcher(self) -> Batcher[tuple[ImageInput, Ask], Prediction]:
+    def _shared_batcher(self) -> Batcher[tuple[PredictorInput, Ask], Prediction]:
         with self._lock:
             self._check_open()
             if self._batcher is None:
@@ -281,9 +326,9 @@ def load(  # noqa: PLR0913 - each is a choice of its own
     What is named is used or refused; `lit-infer explain MODEL` shows what was chosen and why.
     `device`: auto, cpu, cuda or cuda:N. `engine`: auto, the format to run, as in "onnx", or one of onnxruntime's
     providers: "onnx:cpu", "onnx:cuda", "onnx:tensorrt", "onnx:openvino". `precision`: auto, which prefers fp32, fp32,
-    fp16, bf16 or int8. `threads`: cores to use, None for all that this process may use. `limits`: how large an image
-    may be. `policy`: how `submit` batches. What is not named is what `lit-bench tune` found for this model on this
-    machine, if it was run.
+    fp16, bf16 or int8; auto:int8 is int8 where the bundle has it, else fp32. `threads`: cores to use, None for all that
+    this process may use. `limits`: how large an image may be. `policy`: how `submit` batches. What is not named is what
+    `lit-bench tune` found for this model on this machine, if it was run.
 
     A bundle's graph file must have the sha256 of its manifest. Raises NotFoundError, ArtifactError, EngineError,
     MissingExtraError, UsageError.

@@ -49,6 +49,15 @@ def pixels_compared(proof: Proof | None) -> str:
     return f"pixels compared {on}, up to {found.max_difference:.2g} apart where {found.allowed:.2g} was allowed"
 
 
+def rows_compared(proof: Proof | None) -> str:
+    """What is known of the rows of a table: whether their preparation was compared with training's own code."""
+    found = proof.prepared if proof is not None else None
+    if found is None:
+        return "rows prepared as stated, not compared with training's code"
+    apart = f"up to {found.max_difference:.2g} apart, which is rounding" if found.max_difference else "all equal"
+    return f"rows proven against {found.prepare} on {_count(found.rows, 'row')} ({found.source}), {apart}"
+
+
 def lines_run(proof: Proof) -> str:
     """How much of the module's source ran; nothing where there is no source."""
     if proof.lines is None or proof.lines_run is None:

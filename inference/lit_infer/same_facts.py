@@ -2,7 +2,19 @@
 
 from lit_infer.manifest import Manifest
 
-_FACTS = ("task", "inputs", "preprocess", "scale", "normalize", "outputs", "labels", "answers", "rows", "license")
+_FACTS = (
+    "task",
+    "inputs",
+    "preprocess",
+    "scale",
+    "normalize",
+    "fields",
+    "outputs",
+    "labels",
+    "answers",
+    "rows",
+    "license",
+)
 _SOURCE = ("digest", "weights", "submodule", "adapter", "call")
 
 

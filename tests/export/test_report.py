@@ -110,8 +110,11 @@ def test_it_ends_with_what_was_made_and_the_next_commands() -> None:
     ]
 
 
-def test_tensors_are_predicted_from_python() -> None:
+def test_rows_are_predicted_from_a_file_and_other_tensors_from_python() -> None:
     inputs = (Tensor(name="tokens", dtype="int64", shape=("batch", "length")),)
+    made = bundle(passed("pt2", "model.pt2"), task="tensor", inputs=inputs, labels=None, preprocess=())
+    assert "predict with: lit-infer batch.npz --model b" in report.ending(made)
+    inputs = (Tensor(name="tokens", dtype="int64", shape=("length", "batch")),)
     made = bundle(passed("pt2", "model.pt2"), task="tensor", inputs=inputs, labels=None, preprocess=())
     assert report.ending(made)[1:] == [
         'predict with: lit_infer.load("b").run({"tokens": array})',

@@ -326,6 +326,10 @@ def all_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         (["openvino int8", "onnx int8"], {"precision": "int8"}, "onnx int8"),
         (["openvino int8", "onnx int8"], {"precision": "int8", "engine": "openvino"}, "openvino int8"),
         (["onnx int8"], {}, "onnx int8"),
+        (["onnx", "onnx int8"], {"precision": "auto:int8"}, "onnx int8"),
+        (["onnx", "openvino int8"], {"precision": "auto:int8"}, "openvino int8"),
+        (["onnx", "onnx fp16"], {"precision": "auto:int8"}, "onnx"),
+        (["onnx", "openvino int8"], {"precision": "auto:int8", "engine": "onnx"}, "onnx"),
         (["tensorrt", "aotinductor", "onnx int8"], {}, "onnx int8"),  # what runs on any host goes first
         (["tensorrt", "onnx"], {"engine": "tensorrt"}, "tensorrt"),
         (["tensorrt"], {}, "tensorrt"),
@@ -349,7 +353,8 @@ def test_what_is_asked_for_is_taken_and_fp32_by_the_preferred_engine_else(
             {"precision": "fp16", "engine": "openvino"},
             "no fp16 graph for the engine openvino; it has onnx, onnx fp16",
         ),
-        ({"precision": "int4"}, "precision 'int4' is not known; use auto, fp32, fp16, bf16, int8"),
+        ({"precision": "auto:int8", "engine": "openvino"}, "no int8 or fp32 graph for the engine openvino; it has"),
+        ({"precision": "int4"}, "precision 'int4' is not known; use auto, fp32, fp16, bf16, int8, auto:fp16"),
     ],
 )
 def test_a_precision_that_is_not_there_is_refused_with_what_is(

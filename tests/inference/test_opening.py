@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from lit_infer import bundle, opening
+from lit_infer import bundle, opening, settings
 from lit_infer.errors import ArtifactError, UsageError
 from lit_infer.hardware import DEFAULT_BATCH_SIZE, usable_cpus
 from tests.inference.tiny import described, graph_bytes
@@ -29,6 +29,16 @@ def test_a_graph_from_bytes_has_no_path() -> None:
     assert (opened.path, opened.threads, opened.batch_size) == (None, 1, 3)
     with pytest.raises(ArtifactError, match="carries no lit-deploy manifest"):
         opening.open_bytes(graph_bytes(None), device="cpu", threads=1, batch_size=None)
+
+
+def test_what_was_tuned_is_taken_where_the_wish_allows_it(bundle_folder: Path) -> None:
+    described = bundle.find(bundle_folder)[0].manifest
+    assert described is not None
+    settings.write(described, settings.TunedSettings(batch_size=3, precision="fp32"))
+
+    for precision in ("auto", "auto:int8"):
+        graph_file, tuned = opening.choose(bundle_folder, device="cpu", engine="auto", precision=precision)
+        assert (graph_file.listed and graph_file.listed.precision, tuned.batch_size) == ("fp32", 3)
 
 
 @pytest.mark.parametrize(

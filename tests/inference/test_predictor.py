@@ -286,14 +286,14 @@ def stand_in(run: Any = rows, *, threads: int = 1, **changes: Any) -> Predictor:
     return Predictor(described(**changes), graph, threads=threads)
 
 
-def test_a_model_for_tensors_says_what_to_use() -> None:
+def test_a_model_for_tensors_takes_rows_and_whole_arrays() -> None:
     model = stand_in(task="tensor", labels=None)
 
-    for ask in (model.predict, model.stream):
-        with pytest.raises(UsageError, match=r"colours is for task tensor: use Predictor\.run"):
-            ask([colour("red")])
-    with pytest.raises(UsageError, match=r"use Predictor\.run"):
-        model.submit(colour("red"))
+    (found,) = model.predict([{"images": colour("red")}])
+
+    assert found.answer.outputs["probabilities"].argmax() == 0
+    with pytest.raises(UsageError, match="colours takes rows, not images"):
+        model.prepare(colour("red"))
     assert model.run({"images": colour("red")[None]})["probabilities"].argmax() == 0
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from lit_infer.folder.table import Table
 from lit_infer.folder.tally import Summary, Tally
+from lit_infer.manifest import Tensor
 from lit_infer.tasks import TASKS, Row
 
 
@@ -21,7 +22,8 @@ def table(labels: Any = None, task: str = "image-classification", **more: Any) -
     """The rows of a model with these labels."""
     spec = TASKS[task]
     size = len(labels) if labels else None
-    return Table(spec, spec.reading(labels=labels, answers={}, size=size), "m@1", **more)
+    outputs = (Tensor(name="y", dtype="float32", shape=("batch", 3)),)
+    return Table(spec, spec.reading(labels=labels, answers={}, size=size, outputs=outputs), "m@1", **more)
 
 
 def summary(*rows: Row, seconds: float = 1.0, labels: Any = None, resumed: int = 0) -> Summary:

@@ -22,6 +22,8 @@ TASKS = {
     "digits-regression": "image-regression",
     "detection": "object-detection",
     "segmentation": "image-segmentation",
+    "tables-breast-cancer": "tabular-classification",
+    "tables-diabetes": "tabular-regression",
 }
 ON_DISK = {"autoencoder", "cifar10", "folder", "gan", "mnist"}
 
@@ -62,6 +64,8 @@ def test_all_that_were_promised_are_there() -> None:
         "mnist",
         "segmentation",
         "sequence",
+        "tables-breast-cancer",
+        "tables-diabetes",
     ]
 
 

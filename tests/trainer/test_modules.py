@@ -14,7 +14,17 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import lit_trainer.modules
 from lit_infer.errors import UsageError
-from lit_trainer.modules import GAN, AutoEncoder, CifarCNN, DigitsCNN, ImageClassifier, MnistMLP, SequenceTagger
+from lit_trainer.modules import (
+    GAN,
+    AutoEncoder,
+    CifarCNN,
+    DigitsCNN,
+    ImageClassifier,
+    MnistMLP,
+    SequenceTagger,
+    TabularClassifier,
+    TabularRegressor,
+)
 from lit_trainer.modules.image_network import make_network, replace_head
 
 Loader = DataLoader[tuple[Tensor, ...]]
@@ -45,6 +55,18 @@ def sequences(count: int = 16, length: int = 20) -> Loader:
     return DataLoader(TensorDataset(tokens, tokens.cumsum(dim=1) % 2), batch_size=8)
 
 
+def measurements(count: int = 16) -> Loader:
+    """The class is whether a row's sum is above 0."""
+    rows = torch.randn(count, 4, generator=torch.Generator().manual_seed(0))
+    return DataLoader(TensorDataset(rows, (rows.sum(1) > 0).long()), batch_size=8)
+
+
+def sums(count: int = 16) -> Loader:
+    """The number is the sum of a row, in hundreds."""
+    rows = torch.randn(count, 4, generator=torch.Generator().manual_seed(0))
+    return DataLoader(TensorDataset(rows, rows.sum(1, keepdim=True) * 100), batch_size=8)
+
+
 Case = tuple[Callable[[], pl.LightningModule], Loader, str, torch.Size]
 CASES: dict[str, Case] = {
     "digits": (lambda: DigitsCNN(width=4), pictures(1, 8, 8), "train_loss", torch.Size([8, 10])),
@@ -58,6 +80,8 @@ CASES: dict[str, Case] = {
     "mlp": (MnistMLP, pictures(1, 28, 28), "train_loss", torch.Size([8, 10])),
     "autoencoder": (AutoEncoder, pictures(1, 28, 28), "train_loss", torch.Size([8, 3])),
     "gan": (lambda: GAN(hidden=8), pictures(1, 28, 28), "d_loss", torch.Size([8, 1, 28, 28])),
+    "table": (lambda: TabularClassifier(4), measurements(), "train_loss", torch.Size([8, 2])),
+    "numbers": (lambda: TabularRegressor(4, 0.0, 200.0), sums(), "train_loss", torch.Size([8, 1])),
     "tagger": (lambda: SequenceTagger(2, 2, chunk=8), sequences(), "train_loss", torch.Size([8, 20])),
 }
 

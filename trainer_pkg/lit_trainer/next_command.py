@@ -33,7 +33,8 @@ def export_line(
     for name, value in unsaved.items():
         if name not in objects:
             words += ["--hparam", f"{name}={_as_yaml(value)}"]
-    if not TASKS[record.facts(module.trainer).task].takes_images and module.example_input_array is None:
+    task = TASKS[record.facts(module.trainer).task]
+    if not task.takes_images and not task.has_columns and module.example_input_array is None:
         words += _inputs(module, record)
     line = f"next: {shlex.join(words)}"
     if objects:

@@ -12,6 +12,7 @@ from lit_export.tasks import (
     image_regression,
     image_segmentation,
     object_detection,
+    tables,
     tensor,
 )
 from lit_export.tasks.spec import ExportTask, Scoring, TunedFacts
@@ -40,6 +41,8 @@ TASKS = {
         image_embedding.TASK,
         image_segmentation.TASK,
         object_detection.TASK,
+        tables.CLASSIFICATION,
+        tables.REGRESSION,
         tensor.TASK,
     )
 }

@@ -12,6 +12,7 @@ from lit_infer.folder import archives, cloud
 from lit_infer.folder.search import MAGIC, Search, from_glob
 from lit_infer.folder.sources import Archive, Bucket, FileSource, Folder, ImageSource, Inputs, Listed, Url
 from lit_infer.images import EVERY_SUFFIX, SUFFIXES
+from lit_infer.rows.files import ROW_SUFFIXES
 
 
 def parse(arguments: Sequence[str]) -> Inputs:
@@ -54,7 +55,9 @@ def _parse_list(path: Path) -> ImageSource:
 
 
 def _parse_folder(search: Search) -> ImageSource:
-    first = replace(search, suffixes=EVERY_SUFFIX).first()  # which of them the model reads is not known yet
+    first = replace(
+        search, suffixes=EVERY_SUFFIX | ROW_SUFFIXES
+    ).first()  # which of them the model reads is not known yet
     if isinstance(first, OSError) and first.filename == str(search.root):
         if search.pattern:
             raise NotFoundError(f"no such folder: {search.root}")

@@ -2,9 +2,11 @@
 
 import hashlib
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lit_infer import files, manifest
 from lit_infer.errors import GateError, UsageError
@@ -13,6 +15,8 @@ from lit_infer.images.limits import Limits
 from lit_infer.predictor import Predictor
 
 DEFAULT_TOP_K = 5
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -25,15 +29,41 @@ class ErrorLimit:
         if not re.fullmatch(r"\d+|(100|\d?\d(\.\d+)?)%", self.text):
             raise UsageError(f"--max-errors {self.text}: give a number (100) or a share (5%)")
 
-    def check(self, *, failed: int, count: int) -> None:
+    def check(self, *, failed: int, count: int, nouns: str = "images") -> None:
         """Raise GateError if too many have failed. A share is judged from 100 images on."""
         limit = float(self.text.rstrip("%"))
         share = self.text.endswith("%")
         if (count >= 100 and failed * 100 > limit * count) if share else failed > limit:
             raise GateError(
-                f"stopped: {failed} of {count} images failed, more than --max-errors {self.text}. "
+                f"stopped: {failed} of {count} {nouns} failed, more than --max-errors {self.text}. "
                 "To continue, give a higher limit and --resume"
             )
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Which part of the inputs is this run's, as `2/8`: the second of eight. Together the parts are all of them."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        found = re.fullmatch(r"([1-9]\d{0,5})/([1-9]\d{0,5})", self.text)
+        if not found or int(found[1]) > int(found[2]):
+            raise UsageError(f"--shard {self.text}: give I/N with I from 1 to N, as in 2/8")
+
+    @property
+    def own(self) -> int:
+        """Which one, from 0."""
+        return int(self.text.partition("/")[0]) - 1
+
+    @property
+    def count(self) -> int:
+        """Of how many."""
+        return int(self.text.partition("/")[2])
+
+    def of(self, items: Iterator[T]) -> Iterator[T]:
+        """The items of this part: every so manyth."""
+        return items if self.count == 1 else islice(items, self.own, None, self.count)
 
 
 @dataclass(frozen=True)
@@ -60,6 +90,11 @@ class Job:
     thumbnails: int = 2000
     sort_into: Path | None = None
     hard_links: bool = False
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Of rows: by what the model calls a value, what the files call it."""
+    keep: tuple[str, ...] = ()
+    """Of rows: columns of the files that the output has as well."""
+    shard: Shard = field(default_factory=lambda: Shard("1/1"))
     max_errors: ErrorLimit | None = None
     resume: bool = False
 
@@ -101,6 +136,9 @@ def identity(job: Job, inputs: Inputs, predictor: Predictor) -> dict[str, Any]:
         "--thumbnails": job.thumbnails,
         "--sort-into": _text(job.sort_into),
         "--hard-links": job.hard_links,
+        "--column": dict(job.columns),
+        "--keep": list(job.keep),
+        "--shard": job.shard.text,
     }
 
 

@@ -212,10 +212,18 @@ class Partial:
 
     def keep_batches(self, batch_size: int) -> int:
         """Keep only whole batches that every part has, and return their number of rows."""
-        rows = min(part.count() for part in self.parts) // batch_size * batch_size
+        rows = self.count() // batch_size * batch_size
+        self.keep(rows)
+        return rows
+
+    def count(self) -> int:
+        """The number of rows that every part has."""
+        return min(part.count() for part in self.parts)
+
+    def keep(self, rows: int) -> None:
+        """Drop the data of later rows."""
         for part in self.parts:
             part.keep(rows)
-        return rows
 
     def add(self, entry: Entry) -> None:
         """Take a result."""

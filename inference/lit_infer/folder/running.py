@@ -16,6 +16,7 @@ from lit_infer.folder.job import DEFAULT_TOP_K, Job
 from lit_infer.folder.loading import LoadedItem
 from lit_infer.folder.outputs import opened
 from lit_infer.folder.partial import Entry
+from lit_infer.folder.rows.running import run_rows
 from lit_infer.folder.search import Search
 from lit_infer.folder.sources import FileSource, Inputs, Item
 from lit_infer.folder.table import Table
@@ -61,19 +62,21 @@ def run(
 def run_job(
     predictor: Predictor, inputs: Inputs, job: Job, *, each: Callable[[Row], object] = lambda _: None
 ) -> Summary:
-    """Predict each image of the inputs, in order; `each` is called with each row as soon as it is ready.
+    """Predict each image, or row, of the inputs, in order; `each` is called with each row as soon as it is ready.
 
     Every output appears under its name when it is complete. A run that ends early keeps its results, and the
     same job with `resume` continues from there. Raises GateError if too many images failed, and NotFoundError if the
     inputs name no image at all: then nothing is touched.
     """
+    if not predictor.manifest.spec.takes_images:
+        return run_rows(predictor, inputs, job, each=each)
     started = time.perf_counter()
     inputs = inputs.of(suffixes(predictor.manifest.preprocess))
     check_images(predictor.manifest, job.batch_size or predictor.batch_size)
     if is_joined(predictor.manifest):
         progress.note("one image per run: an answer of this model depends on the other images of its batch")
     table = Table.of(predictor.manifest, timings=job.timings)
-    tally, items = Tally(table), _some(inputs)
+    tally, items = Tally(table), _some(inputs, job)
     with opened(job, inputs, predictor, table) as outputs:
         for item, line, notes in outputs.resumed(items):
             tally.add(line, truth=item.truth, notes=notes)
@@ -93,9 +96,9 @@ def run_job(
     return tally.summary(seconds=time.perf_counter() - started, skipped=skipped)
 
 
-def _some(inputs: Inputs) -> Iterator[Item]:
+def _some(inputs: Inputs, job: Job) -> Iterator[Item]:
     """The items, of which there is at least one."""
-    items = iter(inputs)
+    items = job.shard.of(iter(inputs))
     first = next(items, None)
     if first is None:
         raise NotFoundError(f"nothing to predict: there are no images in {inputs.named()}")

@@ -1,17 +1,20 @@
 """The rows of a run: the columns that the model's task gives them, and how a prediction fills them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
+from lit_infer.errors import UsageError
 from lit_infer.manifest import Manifest
 from lit_infer.predictions import Prediction
-from lit_infer.tasks import Reading, Row, TaskSpec
+from lit_infer.tasks import Reading, Row, Shown, TaskSpec
 from lit_infer.tasks.spec import Column
 
 STAGES = ("read", "decode", "resize", "infer")
 
-Columns = dict[str, Column | Literal["stages"]]
+Columns = dict[str, Column | Literal["stages", "any"]]
+"""`any`: of the kind that its values turn out to have."""
 
 
 @dataclass(frozen=True)
@@ -23,28 +26,68 @@ class Table:
     model: str
     """Recorded in each row: the model that made it."""
     timings: bool = False
+    kept: tuple[str, ...] = ()
+    """Columns of the input that its rows have as well."""
+    has_answers: bool = True
+    """False: the answers go elsewhere, as arrays."""
 
     @classmethod
-    def of(cls, manifest: Manifest, *, timings: bool = False) -> "Table":
-        """The rows of a model with this manifest."""
-        return cls(manifest.spec, manifest.reading, manifest.identity(), timings=timings)
+    def of(
+        cls, manifest: Manifest, *, timings: bool = False, kept: tuple[str, ...] = (), has_answers: bool = True
+    ) -> "Table":
+        """The rows of a model with this manifest. Raises UsageError for columns of one name."""
+        table = cls(manifest.spec, manifest.reading, manifest.identity(), timings, kept, has_answers)
+        table.check()
+        return table
+
+    @property
+    def nouns(self) -> tuple[str, str]:
+        """What is predicted, in the singular and the plural."""
+        return ("image", "images") if self.task.takes_images else ("row", "rows")
 
     @cached_property
     def columns(self) -> Columns:
         """All columns in their order, each with its type."""
-        own: Columns = {**self.task.columns(self.reading)}
+        number: Columns = {} if self.task.takes_images else {"row": "integer"}
+        kept: Columns = dict.fromkeys(self.kept, "any")
         last: Columns = {"error": "text", "code": "text", "model": "text"}
-        return {"path": "text", **own, **last, **({"ms": "stages"} if self.timings else {})}
+        return {"path": "text", **number, **kept, **self._own, **last, **({"ms": "stages"} if self.timings else {})}
+
+    def check(self) -> None:
+        """Raise UsageError for columns of one name."""
+        if self.task.takes_images:
+            return
+        reserved = {"path", "row", "error", "code", "model", "ms"}
+        if taken := sorted(reserved & {*self.kept, *self._own}):
+            raise UsageError(
+                f"every row has a column {taken[0]}, so none of the model's or of --keep can have that name"
+            )
+        if both := sorted({*self.kept} & {*self._own}):
+            raise UsageError(f"--keep {both[0]}: the model answers {both[0]}. Rename the column, or leave it out")
+
+    @cached_property
+    def _own(self) -> dict[str, Column]:
+        return self.task.columns(self.reading) if self.has_answers else {}
+
+    def show(self, row: Row) -> Shown:
+        """A row as it is displayed."""
+        if self.task.takes_images:
+            return self.task.show(row)
+        return self.task.show({name: row[name] for name in self._own}) if self._own else Shown("")
 
     @cached_property
     def _empty(self) -> Row:
-        return self.task.empty_row(self.reading)
+        return self.task.empty_row(self.reading) if self.has_answers else {}
 
-    def row(self, prediction: Prediction) -> Row:
-        """A prediction as plain data, in the order of the columns."""
-        own = self._empty if prediction.answer is None else self.task.row(prediction.answer)
+    def row(self, prediction: Prediction, *, number: int | None = None, kept: Sequence[Any] = ()) -> Row:
+        """A prediction as plain data, in the order of the columns. `number`: of the row in its file."""
+        own = self._empty
+        if prediction.answer is not None and self.has_answers:
+            own = self.task.row(prediction.answer)
         row: Row = {
             "path": prediction.path,
+            **({} if self.task.takes_images else {"row": number}),
+            **dict(zip(self.kept, kept or (None,) * len(self.kept), strict=True)),
             **own,
             "error": prediction.error,
             "code": prediction.code,

@@ -38,7 +38,7 @@ class Summary:
 
     def show(self, row: Row) -> Shown:
         """One of the rows as it is displayed."""
-        return self.table.task.show(row)
+        return self.table.show(row)
 
 
 class Tally:

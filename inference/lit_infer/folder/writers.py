@@ -42,7 +42,9 @@ def writer(output: Path) -> Callable[[Iterable[Row], Path, Columns], None]:
     """The function that writes a file of this suffix, from rows, a path and the columns."""
     writers = {".jsonl": write_jsonl, ".csv": write_csv, ".parquet": write_parquet}
     if output.suffix not in writers:
-        raise UsageError(f"--output {output}: the name must end in .jsonl, .csv or .parquet")
+        raise UsageError(
+            f"--output {output}: the name must end in .jsonl, .csv or .parquet; or, for bare arrays, .npz or .npy"
+        )
     return writers[output.suffix]
 
 
@@ -96,10 +98,32 @@ def write_parquet(rows: Iterable[Row], path: Path, columns: Columns) -> None:
     source = iter(rows)
     group = list(islice(source, _ROW_GROUP))
     schema = _schema(pyarrow, columns)
+    texts = [name for name, kind in columns.items() if kind == "text"]
     with parquet.ParquetWriter(path, schema, compression="zstd") as file:
         while group:
-            file.write_table(pyarrow.Table.from_pylist([_texts(row) for row in group], schema=schema))
+            group = [_texts(row, texts) for row in group]
+            file.write_table(pyarrow.Table.from_pylist(group, schema=schema))
             group = list(islice(source, _ROW_GROUP))
+
+
+def settled(rows: Callable[[], Iterable[Row]], columns: Columns) -> Columns:
+    """The columns, where those of any kind have the kind of their values: all rows are looked through for it."""
+    open_ones = [name for name, kind in columns.items() if kind == "any"]
+    if not open_ones:
+        return columns
+    kinds: dict[str, set[type]] = {name: set() for name in open_ones}
+    for row in rows():
+        for name in open_ones:
+            kinds[name].add(type(row[name]))
+    return {**columns, **{name: _kind(found - {type(None)}) for name, found in kinds.items()}}
+
+
+def _kind(types: set[type]) -> Any:
+    if types and types <= {bool}:
+        return "boolean"
+    if types and types <= {int}:
+        return "integer"
+    return "number" if types and types <= {int, float} else "text"
 
 
 def _schema(pyarrow: Any, columns: Columns) -> Any:
@@ -108,6 +132,11 @@ def _schema(pyarrow: Any, columns: Columns) -> Any:
         "text": text,
         "integer": number,
         "number": real,
+        "boolean": pyarrow.bool_(),
+        "integers": pyarrow.list_(number),
+        "numbers": pyarrow.list_(pyarrow.float32()),
+        "doubles": pyarrow.list_(real),
+        "booleans": pyarrow.list_(pyarrow.bool_()),
         "choices": pyarrow.list_(pyarrow.struct([("label", text), ("index", number), ("score", real)])),
         "areas": pyarrow.list_(
             pyarrow.struct([("label", text), ("index", number), ("pixels", number), ("share", real)])
@@ -120,12 +149,14 @@ def _schema(pyarrow: Any, columns: Columns) -> Any:
     return pyarrow.schema([(name, types[kind]) for name, kind in columns.items()])
 
 
-def _texts(row: Row) -> Row:
+def _texts(row: Row, names: Iterable[str]) -> Row:
     """A row whose texts are all valid UTF-8."""
-    return {
-        name: value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
-        for name, value in row.items()
+    texts = {
+        name: row[name] if isinstance(row[name], str) else json.dumps(row[name])
+        for name in names
+        if row[name] is not None
     }
+    return {**row, **{name: text.encode(errors="backslashreplace").decode() for name, text in texts.items()}}
 
 
 def _cell(value: Any) -> Any:

@@ -104,5 +104,6 @@ def check_scans(data: bytes, width: int, height: int, limits: Limits) -> None:
     """Raise InputError for a JPEG of too many scans."""
     if scans.is_single(data):
         return
-    if scans.at_most(data) > limits.most_scans(width, height):  # nearly never; counting exactly takes longer
-        limits.check_scans(scans.scans(data), width, height)
+    most = limits.most_scans(width, height)
+    if scans.at_most(data) > most:  # nearly never; counting exactly takes longer
+        limits.check_scans(scans.scans(data, most=most), width, height)

@@ -64,7 +64,7 @@ class Limits:
         """Raise InputError for an image whose pixels would be passed over too often."""
         most = self.most_scans(width, height)
         if count > most:
-            message = f"{count:,} scans of {width} x {height} pixels; the limit is {most:,}"
+            message = f"over {most:,} scans of {width} x {height} pixels, which is the limit"
             raise InputError(message, code="too_much_work")
 
 

@@ -12,8 +12,9 @@ from lit_infer.errors import InputError
 Picture = Image.Image | NDArray[Any]
 """An array is [height, width, channels], of uint8, uint16 or float32."""
 
+_STRIP = 2**20
+"""Pixels that are copied at once."""
 _ORIENTATION, _SIDEWAYS = 0x0112, (5, 6, 7, 8)
-
 _WIDE = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 """Pillow's modes for more than 8 bits."""
 
@@ -34,11 +35,28 @@ def upright_size(picture: Picture, *, turns: bool) -> tuple[int, int]:
 def to_array(picture: Picture) -> NDArray[Any]:
     """[height, width, channels]; it may be read-only."""
     if isinstance(picture, Image.Image):
-        array = np.asarray(picture if picture.mode not in ("1", "P") else picture.convert(unpacked_mode(picture)))
+        array = _copied(picture if picture.mode not in ("1", "P") else picture.convert(unpacked_mode(picture)))
         if picture.mode in _WIDE:
             array = _sixteen_bits(array)
         return array.reshape(picture.height, picture.width, -1)
     return picture
+
+
+def _copied(image: Image.Image) -> NDArray[Any]:
+    """As `np.asarray`, which keeps the interpreter to itself: a large image is copied in strips, others run between."""
+    rows = max(1, _STRIP // max(1, image.width))
+    if image.height <= rows:
+        return np.asarray(image)
+    strips = (
+        np.asarray(image.crop((0, top, image.width, min(top + rows, image.height))))
+        for top in range(0, image.height, rows)
+    )
+    first = next(strips)
+    array = np.empty((image.height, *first.shape[1:]), first.dtype)
+    array[:rows] = first
+    for number, strip in enumerate(strips, 1):
+        array[number * rows : (number + 1) * rows] = strip
+    return array
 
 
 def unpacked_mode(image: Image.Image) -> str:

@@ -5,10 +5,10 @@ _SEQUENTIAL = frozenset({0xC0, 0xC1})
 _ALONE = frozenset({0x00, 0x01, *range(0xD0, 0xD9)})  # after 0xFF: no marker, or one without a length
 
 
-def scans(data: bytes) -> int:
-    """The scans of a JPEG, up to its end mark; damage ends them too."""
+def scans(data: bytes, *, most: int) -> int:
+    """The scans of a JPEG, up to its end mark, or `most` + 1; damage ends them too."""
     count = position = 0
-    while (start := data.find(b"\xff", position)) >= 0:
+    while count <= most and (start := data.find(b"\xff", position)) >= 0:
         position = start + 1
         while position < len(data) and data[position] == 0xFF:  # a marker may begin with several
             position += 1

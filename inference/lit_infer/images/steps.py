@@ -34,14 +34,19 @@ def apply(steps: Sequence[Step], image: Picture, *, channels: int, limits: Limit
     while index < len(steps):
         step, after = steps[index], steps[index + 1] if index + 1 < len(steps) else None
         index += 1
+        loaded_as = None
         if step.kind not in _ON_FILE and not is_read:
-            image, is_read = converted(image, _loaded_channels(steps, channels)), True
+            loaded_as, is_read = _loaded_channels(steps, channels), True
+            if not _is_grey_resize(step, image):
+                image, loaded_as = converted(image, loaded_as), None
         is_read = is_read or step.kind == "read"
         if after is not None and (together := _TOGETHER.get((step.kind, after.kind))) is not None:
             image = together(image, step.value, after.value, limits)
             index += 1
         else:
             image = row_of(APPLY, step)(image, step.value, limits)
+        if loaded_as is not None:
+            image = converted(image, loaded_as)
     return image if is_read else converted(image, channels)
 
 
@@ -75,6 +80,15 @@ def converted(image: Picture, channels: int) -> Picture:
 def _loaded_channels(steps: Sequence[Step], channels: int) -> int:
     """A loader makes RGB of what a step then makes grey, or takes channels of."""
     return 3 if any(step.kind in _FROM_RGB for step in steps) else channels
+
+
+def _is_grey_resize(step: Step, image: Picture) -> bool:
+    """Whether one channel is resized in place of three equal ones, to the same bits: they come from it afterwards."""
+    if step.kind != "resize" or not isinstance(step.value, Resize) or step.value.library != "pil":
+        return False
+    if isinstance(image, Image.Image):
+        return image.mode == "L" and "transparency" not in image.info
+    return image.dtype == np.uint8 and image.shape[2] == 1
 
 
 def _upright(image: Picture, _: ExifTranspose, __: Limits) -> Picture:

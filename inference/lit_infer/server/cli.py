@@ -77,6 +77,7 @@ def serve(
     max_scans: limit_options.MaxScans = None,
     device: Annotated[str, typer.Option(help=console.DEVICE_HELP)] = "auto",
     engine: Annotated[str, typer.Option(help="auto, or the format to run, such as onnx.")] = "auto",
+    precision: Annotated[str, typer.Option(help=console.PRECISION_HELP)] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Cores to use. Default: all.")] = None,
     processes: Annotated[int | None, typer.Option(min=1, metavar="N", help=_PROCESSES)] = None,
     image_limit: Annotated[str, typer.Option(metavar="TIME", help=_IMAGE_LIMIT)] = "10s",
@@ -131,6 +132,7 @@ def serve(
     opening = Opening(
         device=device,
         engine=engine,
+        precision=precision,
         threads=threads,
         max_batch=batch_size(max_batch),
         max_delay=seconds(max_delay, "--max-delay"),

@@ -15,6 +15,7 @@ from lit_infer.tasks import (
     image_regression,
     image_segmentation,
     object_detection,
+    tabular,
     tensor,
 )
 from lit_infer.tasks.choices import Choice
@@ -46,6 +47,8 @@ TASKS = {
         image_embedding.TASK,
         image_segmentation.TASK,
         object_detection.TASK,
+        tabular.CLASSIFICATION,
+        tabular.REGRESSION,
         tensor.TASK,
     )
 }
@@ -66,9 +69,9 @@ def plain_answer(answer: msgspec.Struct) -> dict[str, Any]:
 
 
 def answer_schemas() -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """JSON schemas of the answers for images, as OpenAPI refers to them, and the components that they use."""
+    """JSON schemas of the answers, as OpenAPI refers to them, and the components that they use."""
     found, components = msgspec.json.schema_components(
-        [task.answer for task in TASKS.values() if task.takes_images],
+        list({task.answer: None for task in TASKS.values()}),
         schema_hook=lambda _: {"type": "array"},  # of numbers, nested as the array is
         ref_template="#/components/schemas/{name}",
     )
@@ -76,6 +79,6 @@ def answer_schemas() -> tuple[list[dict[str, Any]], dict[str, Any]]:
 
 
 def _listed(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     raise NotImplementedError(type(value).__name__)

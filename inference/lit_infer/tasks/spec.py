@@ -18,9 +18,12 @@ Outputs = Sequence[NDArray[Any]]
 Kind = Literal["classes", "labels", "values", "vector", "mask", "boxes", "tensors"]
 """How an answer is drawn: the report and the page know kinds, not tasks."""
 
-Column = Literal["text", "integer", "number", "choices", "areas", "boxes"]
-"""The type of a column in a table of rows: `choices` is a list of label, index and score, `areas` of label, index,
-pixels and share, `boxes` of label, index, score and box."""
+Column = Literal[
+    "text", "integer", "number", "boolean", "choices", "areas", "boxes", "integers", "numbers", "doubles", "booleans"
+]
+"""The type of a column in a table of rows; `choices` is a list of label, index and score, `areas` of label, index,
+pixels and share, `boxes` of label, index, score and box. The plural ones are lists: `numbers` of float32, `doubles` of
+float64."""
 LISTS = frozenset({"choices", "areas", "boxes"})
 """Those of lists, which are empty for an image that could not be read."""
 
@@ -54,6 +57,8 @@ class Reading(msgspec.Struct, frozen=True):
     """The task's own struct, `TaskSpec.facts`."""
     size: int | None
     """What the first output has one number each for, `TaskSpec.size_of`; None if that is not fixed."""
+    outputs: tuple[Any, ...] = ()
+    """The graph's outputs, each a `manifest.Tensor`, where they are known."""
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -137,6 +142,8 @@ class TaskSpec:
     kind: Kind
     takes_images: bool = True
     """Whether items are images; else the graph is given bare arrays."""
+    has_columns: bool = False
+    """Whether items are rows of a table, whose columns the deployment facts say (`fields`)."""
     facts: type[Any] = NoFacts
     """The struct of the deployment facts about its answers, under `answers`; it has a `check(labels, size)`."""
     answer: type[msgspec.Struct]
@@ -175,14 +182,21 @@ class TaskSpec:
     RESERVED: ClassVar[frozenset[str]] = frozenset({"path", "error", "code", "model", "ms"})
     """Columns that every row has, whatever the task."""
 
-    def reading(self, *, labels: tuple[str, ...] | None, answers: Mapping[str, Any], size: int | None) -> Reading:
+    def reading(
+        self,
+        *,
+        labels: tuple[str, ...] | None,
+        answers: Mapping[str, Any],
+        size: int | None,
+        outputs: tuple[Any, ...] = (),
+    ) -> Reading:
         """What is needed to read outputs. Raises ValueError (as msgspec.ValidationError, too) for unfit facts."""
         try:
             facts = msgspec.convert(dict(answers), self.facts, strict=True)
         except msgspec.ValidationError as error:
             raise ValueError(f"answers of task {self.name}: {explained(error, self.facts)}") from None
         facts.check(labels, size)
-        return Reading(labels=labels, facts=facts, size=size)
+        return Reading(labels=labels, facts=facts, size=size, outputs=outputs)
 
     def empty_row(self, reading: Reading) -> Row:
         """The columns of an image that could not be read."""

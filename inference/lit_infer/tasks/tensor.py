@@ -4,21 +4,53 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 from numpy.typing import NDArray
 
-from lit_infer.tasks.spec import Ask, Outputs, Reading, Shown, TaskSpec
+from lit_infer.tasks.spec import Ask, Column, Outputs, Reading, Row, Shown, TaskSpec
+
+_SHOWN = 4
+"""Numbers of a row that are displayed."""
 
 
 class Tensors(msgspec.Struct, frozen=True, eq=False):
-    """One item's part of each output, in the manifest's order."""
+    """One item's part of each output, by name and in the manifest's order."""
 
-    outputs: tuple[NDArray[Any], ...]
+    outputs: dict[str, NDArray[Any]]
 
 
 def read(outputs: Outputs, asks: Sequence[Ask], reading: Reading) -> list[Tensors]:
     """Outputs whose first side is the batch, item by item."""
-    del reading
-    return [Tensors(tuple(output[index] for output in outputs)) for index in range(len(asks))]
+    named = {tensor.name: output for tensor, output in zip(reading.outputs, outputs, strict=True)}
+    return [Tensors({name: output[index] for name, output in named.items()}) for index in range(len(asks))]
+
+
+def columns(reading: Reading) -> dict[str, Column]:
+    """A column for each output: a number where it has one for each row, else a list of all its numbers."""
+    return {tensor.name: _kind(tensor.dtype, is_one=len(tensor.shape) == 1) for tensor in reading.outputs}
+
+
+def _kind(dtype: str, *, is_one: bool) -> Column:
+    if dtype == "bool":
+        return "boolean" if is_one else "booleans"
+    if np.dtype(dtype).kind in "iu":
+        return "integer" if is_one else "integers"
+    if is_one:
+        return "number"
+    return "doubles" if dtype == "float64" else "numbers"
+
+
+def row(answer: Tensors) -> Row:
+    """An answer as those columns; arrays are flattened, as vectors are."""
+    return {name: array.ravel().tolist() if array.ndim else array.item() for name, array in answer.outputs.items()}
+
+
+def show(line: Row) -> Shown:
+    """The first numbers of the first output."""
+    name, value = next(iter(line.items()))
+    numbers = value if isinstance(value, list) else [value]
+    more = ", …" if len(numbers) > _SHOWN else ""
+    return Shown(f"{name} {', '.join(f'{number:.6g}' for number in numbers[:_SHOWN])}{more}")
 
 
 TASK = TaskSpec(
@@ -28,7 +60,8 @@ TASK = TaskSpec(
     takes_images=False,
     answer=Tensors,
     read=read,
-    columns=lambda _: {},
-    row=lambda _: {},
-    show=lambda _: Shown(""),
+    columns=columns,
+    row=row,
+    show=show,
+    headings=("outputs", "", ""),
 )

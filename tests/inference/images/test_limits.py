@@ -41,7 +41,7 @@ def test_the_more_pixels_the_fewer_scans() -> None:
     assert limits.most_scans(5000, 5000) == 40
     assert limits.most_scans(10_000, 5000) == 20
     assert limits.most_scans(1, 1) == 100
-    with pytest.raises(InputError, match="41 scans of 5000 x 5000 pixels; the limit is 40"):
+    with pytest.raises(InputError, match="over 40 scans of 5000 x 5000 pixels, which is the limit"):
         limits.check_scans(41, 5000, 5000)
 
 

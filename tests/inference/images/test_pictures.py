@@ -81,3 +81,14 @@ def test_values_go_where_there_is_room_for_them(dtype: Any, wanted: str) -> None
 def test_values_are_never_cut(dtype: Any, wanted: str) -> None:
     with pytest.raises(InputError, match=f"holds {dtype} values, and the model takes {wanted}"):
         in_dtype(np.zeros((1, 1, 1), dtype), wanted)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA", "CMYK", "I;16", "F"])
+@pytest.mark.parametrize("size", [(3, 700_000), (1500, 1400), (2**20 + 1, 2), (1024, 1024)])
+def test_a_large_image_is_copied_in_strips_to_the_same_values(mode: str, size: tuple[int, int]) -> None:
+    small = Image.linear_gradient("L").resize((64, 48)).convert(mode if mode != "I;16" else "I;16")
+    large = small.resize(size, Image.Resampling.NEAREST)
+
+    found = to_array(large)
+
+    np.testing.assert_array_equal(found, np.asarray(large).reshape(size[1], size[0], -1))

@@ -3,6 +3,7 @@
 Here: when they do nothing, what they refuse, and that an image's form makes no difference.
 """
 
+import io
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,26 @@ def test_an_image_is_the_same_whether_it_comes_as_bytes_as_an_array_or_from_pil(
 
     for other in others:
         np.testing.assert_array_equal(first, other)
+
+
+@given(st.lists(MOVING | values(channels=3), min_size=1, max_size=3), st.integers(3, 40), st.integers(3, 40))
+@settings(deadline=None, max_examples=100)
+def test_a_grey_image_is_that_of_three_equal_channels(some: list[Step], width: int, height: int) -> None:
+    grey = Image.fromarray(noise(width, height)[:, :, 0])
+
+    found = [prepare(one, steps=some, channels=3) for one in (grey, encoded(grey, "PNG"))]
+
+    for one in found:
+        np.testing.assert_array_equal(one, prepare(grey.convert("RGB"), steps=some, channels=3))
+
+
+def test_a_grey_jpeg_is_that_of_three_equal_channels() -> None:
+    grey = encoded(Image.fromarray(noise(90, 60)[:, :, 0]), "JPEG", quality=95)
+    some = [step(resize={"size": 32}), step(center_crop={"size": 24})]
+
+    found = prepare(grey, steps=some, channels=3)
+
+    np.testing.assert_array_equal(found, prepare(Image.open(io.BytesIO(grey)).convert("RGB"), steps=some, channels=3))
 
 
 @given(st.lists(MOVING, min_size=1, max_size=2), st.lists(st.integers(3, 40), min_size=4, max_size=8))

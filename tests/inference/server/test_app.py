@@ -17,7 +17,7 @@ from tests.support.server.requests import GOOD, INFER, assert_refused, png
 def test_the_protocol_the_predict_route_and_the_page_are_served(client: Client) -> None:
     assert client.get("/v2").json()["name"] == "lit-serve"
     assert client.post("/predict", content=png("red")).json()["label"] == "red"
-    assert client.get("/").headers["content-type"].startswith("text/html")
+    assert client.get("/", headers={"accept": "text/html"}).headers["content-type"].startswith("text/html")
 
 
 def test_what_is_not_served_is_an_error_in_json(client: Client) -> None:

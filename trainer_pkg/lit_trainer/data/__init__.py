@@ -11,6 +11,7 @@ from lit_trainer.data.mnist import MNISTDataModule
 from lit_trainer.data.resumable import ResumableLoader
 from lit_trainer.data.scenes import DigitBoxesDataModule, DigitMasksDataModule
 from lit_trainer.data.sequence import SequenceDataModule
+from lit_trainer.data.sklearn_table import SklearnTableDataModule
 
 __all__ = [
     "CIFAR10DataModule",
@@ -25,5 +26,6 @@ __all__ = [
     "MaskFolderDataModule",
     "ResumableLoader",
     "SequenceDataModule",
+    "SklearnTableDataModule",
     "SplitDataModule",
 ]

@@ -12,6 +12,7 @@ from lit_trainer.modules.image_regressor import ImageRegressor
 from lit_trainer.modules.mnist_mlp import MnistMLP
 from lit_trainer.modules.semantic_segmenter import SemanticSegmenter
 from lit_trainer.modules.sequence_tagger import SequenceTagger
+from lit_trainer.modules.tabular import TabularClassifier, TabularRegressor
 
 __all__ = [
     "GAN",
@@ -26,4 +27,6 @@ __all__ = [
     "MnistMLP",
     "SemanticSegmenter",
     "SequenceTagger",
+    "TabularClassifier",
+    "TabularRegressor",
 ]

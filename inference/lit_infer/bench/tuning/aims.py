@@ -6,8 +6,6 @@ from typing import Any
 
 from lit_infer.bench.latencies import PERCENTILES
 from lit_infer.errors import UsageError
-from lit_infer.manifest import Precision
-from lit_infer.settings import TunedSettings
 
 
 @dataclass(frozen=True)
@@ -34,6 +32,7 @@ class Tried:
     """One setting and its figures."""
 
     engine: str
+    """With the precision if that is not fp32: `onnx int8`."""
     threads: int
     batch_size: int
     images_per_s: float
@@ -63,11 +62,6 @@ class Tuned:
     def is_default(self) -> bool:
         """Whether nothing better was found."""
         return self.chosen.setting == self.default.setting
-
-    def settings(self, precision: Precision) -> TunedSettings:
-        """The settings that `load` will use."""
-        best = self.chosen
-        return TunedSettings(batch_size=best.batch_size, threads=best.threads, engine=best.engine, precision=precision)
 
     @property
     def gain(self) -> float:

@@ -22,6 +22,7 @@ _EXAMPLES = """Examples:
   lit-bench tune
   lit-bench tune --model artifacts/bundles/digits-cnn-v0 --aim latency
   lit-bench tune --aim "p99<20ms" --dry-run
+  lit-bench tune --precision auto:int8
 """
 
 
@@ -35,7 +36,8 @@ def tune(
     precision: Annotated[
         str,
         typer.Option(
-            help="fp32, fp16, bf16 or int8; auto is the one that load takes. Another one gives other answers."
+            help="fp32, fp16, bf16 or int8; auto is the one that load takes; auto:int8 tries both, keeps the quicker. "
+            "Another one gives other answers, as close as its proof says."
         ),
     ] = "auto",
     images: options.From = None,
@@ -44,7 +46,7 @@ def tune(
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Find the engine, threads and batch size that meet an aim best on this machine, and keep them for this model.
+    """Find the engine, precision, threads and batch size that meet an aim best here, and keep them for this model.
 
     latency: the least time of one call. throughput: the most images/s over a folder. p99<20ms: the most
     images/s with p99 below 20 ms. On this machine, lit_infer.load and lit-infer then use what was kept.
@@ -64,7 +66,7 @@ def tune(
         console.step_progress("tune", total=total, quiet=quiet) as advance,
     ):
         found = tuning.tune(offered.subjects, wanted, batch_sizes=sizes, seconds=seconds, advance=advance)
-    kept = None if dry_run else settings.write(offered.manifest, found.settings(offered.precision))
+    kept = None if dry_run else settings.write(offered.manifest, offered.settings(found.chosen))
     if as_json:
         _show_json(named, offered, found, kept)
     else:
@@ -81,7 +83,8 @@ def _say_candidates(named: str, offered: "Candidates", *, quiet: bool) -> None:
 def _show_json(named: str, offered: "Candidates", found: "Tuned", kept: "Path | None") -> None:
     from lit_infer.bench.environment import environment
 
-    data: dict[str, Any] = {"model": named, "identity": offered.manifest.identity(), "precision": offered.precision}
+    kind = offered.settings(found.chosen).precision
+    data: dict[str, Any] = {"model": named, "identity": offered.manifest.identity(), "precision": kind}
     data |= {"environment": environment(), **found.as_data()}
     typer.echo(json.dumps({**data, "written": kept and str(kept)}, indent=2))
 

@@ -1,4 +1,4 @@
-"""Find the engine, the threads and the batch size that meet an aim best on this machine.
+"""Find the engine, the precision, the threads and the batch size that meet an aim best on this machine.
 
     latency      the least median time of one call with one image
     throughput   the most images/s through `stream`, which is how `lit-infer` runs a folder

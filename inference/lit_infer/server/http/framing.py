@@ -11,6 +11,8 @@ import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from lit_infer.server.errors import short_of_memory
+
 _PIECE = 2048
 """Bytes that are parsed at once, unless they belong to a body: the fewest that a request has are 26."""
 _CHUNK_FRAME = 24
@@ -145,8 +147,10 @@ class Framed(HttpToolsProtocol):
         cycle, known = (self.cycle if self._in_body else None), self._body_bytes
         try:
             self._parse(piece)
-        except httptools.HttpParserError as error:
-            if not isinstance(error, httptools.HttpParserCallbackError):  # those are ours
+        except (httptools.HttpParserError, MemoryError) as error:
+            if isinstance(error, MemoryError) or isinstance(error.__context__, MemoryError):  # there, or in a callback
+                self.refusal = RefusedError(503, str(short_of_memory()))
+            elif not isinstance(error, httptools.HttpParserCallbackError):  # those are ours
                 self.refusal = RefusedError(400, f"this is not an HTTP request: {error}")
             self.logger.warning("A request was refused: %s", self.refusal.text)
             self.send_400_response("")

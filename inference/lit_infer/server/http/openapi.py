@@ -64,6 +64,7 @@ def _paths(settings: Settings) -> dict[str, Any]:
             "get": _page_file("A file of the page", "text/css", "text/javascript", errors=(401, 404)),
         },
     }
+    paths["/"]["get"]["responses"]["200"]["content"]["application/json"] = {"schema": _OBJECT}  # KServe V1's liveness
     paths["/v2/health/ready"]["get"]["responses"]["503"] = _answer("Not ready", _flag("ready"))
     for version in ("", "/versions/{version}"):
         paths |= _model_paths(f"/v2/models/{{name}}{version}", ["name", *(["version"] if version else [])])
@@ -121,7 +122,7 @@ def _v1_predict() -> dict[str, Any]:
 
 
 def _predict() -> dict[str, Any]:
-    operation = _get("Answer for one image", "Prediction", errors=tuple(_ERRORS))
+    operation = _get("Answer for images or rows", "Prediction", errors=tuple(_ERRORS))
     operation["requestBody"] = {"required": True, "content": {media: {} for media in _IMAGE_BODIES}}
     operation["parameters"] = [
         {"name": "model", "in": "query", "schema": _TEXT},

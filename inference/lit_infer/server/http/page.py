@@ -35,11 +35,18 @@ class Page:
         """The page, its parts, and each model's card."""
         model = "/v2/models/{name}"
         return [
-            Route("/", self.file),
+            Route("/", self.root),
             Route("/page/{file}", self.file),
             Route(f"{model}/card", self.card),
             Route(f"{model}/versions/{{version}}/card", self.card),
         ]
+
+    async def root(self, request: Request) -> Response:
+        """The page for browsers, which ask for HTML; for other clients KServe's V1 liveness."""
+        wants_page = "text/html" in request.headers.get("accept", "")
+        answer = await self.file(request) if wants_page else json_response({"status": "alive"})
+        answer.headers["vary"] = "Accept"
+        return answer
 
     async def file(self, request: Request) -> Response:
         """One file of the page; 304 if the browser has it already."""

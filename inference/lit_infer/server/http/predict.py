@@ -1,12 +1,14 @@
-"""`POST /predict`: an image in, the prediction out; several in, a list out. For people and small scripts.
+"""`POST /predict`: an image or a row in, the prediction out; several in, a list out. For people and small scripts.
 
 curl --data-binary @cat.jpg localhost:8000/predict
+curl --json '{"x": [0.1, 0.2]}' localhost:8000/predict
 """
 
 import asyncio
 import functools
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -17,9 +19,10 @@ from starlette.routing import Route
 from lit_infer import images
 from lit_infer.answering import with_way
 from lit_infer.errors import UsageError
-from lit_infer.server.http import bodies, queries, uploads
+from lit_infer.manifest import Manifest
+from lit_infer.server.http import bodies, queries, row_uploads, uploads
 from lit_infer.server.http.rest import LARGE, Endpoint, Rest, json_response
-from lit_infer.server.http.uploads import Upload
+from lit_infer.server.http.v1 import check_finite
 from lit_infer.server.models.inference import answer, counted, infer
 from lit_infer.server.models.opening import Served
 from lit_infer.server.results import Items, Result
@@ -40,24 +43,22 @@ class PredictRoute:
         return [Route("/predict", Endpoint(self.predict), methods=["POST"])]
 
     async def predict(self, request: Request) -> Response:
-        """Answer for the images in the body; `?model=NAME&version=V&top_k=K&threshold=T`."""
+        """Answer for the images or rows in the body; `?model=NAME&version=V&top_k=K&threshold=T`."""
         rest, query = self._rest, request.query_params
         queries.check(query, _PARAMETERS)
         wanted = Ask(top_k=_top_k(query.get("top_k", "5")), threshold=_threshold(query.get("threshold")))
         name = query.get("model") or rest.repository.slots[0].name
         body = await bodies.read(request.scope, request.receive, limit=rest.settings.max_body)
-        upload = await _uploaded(request.headers.get("content-type", ""), body)
-        ask = functools.partial(self._predict, request, upload, wanted)
+        ask = functools.partial(self._predict, request, body, wanted)
         return await answer(rest.repository, name, query.get("version"), ask)
 
-    async def _predict(self, request: Request, upload: Upload, wanted: Ask, served: Served) -> Response:
+    async def _predict(self, request: Request, body: bytes, wanted: Ask, served: Served) -> Response:
         exchange = request.scope["lit"]
         exchange.model = f"{served.name}/{served.version}"
         with counted(served.stats, exchange.span) as succeeded:
             _check(served, request.query_params)
-            result = await infer(
-                served, Items(images=upload.images), timeout=self._rest.settings.timeout, gone=request.receive
-            )
+            upload = await _uploaded(request.headers.get("content-type", ""), body, served.manifest)
+            result = await infer(served, upload.items, timeout=self._rest.settings.timeout, gone=request.receive)
             started = time.perf_counter()
             response = await _response(served, result, upload, wanted, exchange.started)
             succeeded(result, time.perf_counter() - started)
@@ -95,14 +96,24 @@ class _Ms(msgspec.Struct):
 def _check(served: Served, query: Mapping[str, str]) -> None:
     """Whether the model can give what the query asks for."""
     task = served.manifest.spec
-    if not task.takes_images:
-        raise UsageError(f"{served.name} takes tensors, not images: POST /v2/models/{served.name}/infer")
+    if not task.takes_images and not served.runner.is_batched:
+        raise UsageError(f"{served.name} has no rows of its own: POST whole tensors to /v2/models/{served.name}/infer")
     for name, is_taken in (("top_k", task.takes_top_k), ("threshold", task.takes_threshold)):
         if name in query and not is_taken:
             raise UsageError(f"{name} is for scores of labels; {served.name} ({task.name}) has none: leave it out")
 
 
-async def _response(served: Served, result: Result, upload: Upload, wanted: Ask, started: float) -> Response:
+@dataclass(frozen=True)
+class _Asked:
+    """What a body asks about."""
+
+    items: Items
+    count: int
+    names: tuple[str, ...]
+    is_batch: bool
+
+
+async def _response(served: Served, result: Result, upload: _Asked, wanted: Ask, started: float) -> Response:
     """The answer as JSON. One with a mask of the size of a photo is made in a thread: others must not wait."""
     describe = functools.partial(_described, served, result, upload, wanted, started)
     if served.manifest.spec.draws_masks:
@@ -110,10 +121,12 @@ async def _response(served: Served, result: Result, upload: Upload, wanted: Ask,
     return json_response(describe())
 
 
-def _described(served: Served, result: Result, upload: Upload, wanted: Ask, started: float) -> dict[str, Any]:
+def _described(served: Served, result: Result, upload: _Asked, wanted: Ask, started: float) -> dict[str, Any]:
     """The answer's own fields, and whose it is. `kind` tells how it can be drawn. Of several images: a list."""
     task = served.manifest.spec
-    manifest, asks = served.manifest, [wanted] * len(upload.images)
+    if not task.takes_images:
+        check_finite(served.manifest, result)
+    manifest, asks = served.manifest, [wanted] * upload.count
     if task.maps_back:
         asks = [with_way(wanted, size, manifest.preprocess) for size in result.sizes]
     found = task.read(result.outputs, asks, manifest.reading)
@@ -130,8 +143,19 @@ def _described(served: Served, result: Result, upload: Upload, wanted: Ask, star
     return {"predictions": answers, **own}
 
 
-async def _uploaded(content_type: str, body: bytes) -> Upload:
+async def _uploaded(content_type: str, body: bytes, manifest: Manifest) -> _Asked:
     """Large JSON and forms are read in a thread: others must not wait."""
+    read = _images if manifest.spec.takes_images else _rows
     if len(body) <= LARGE or body.startswith((b"\xff\xd8", b"\x89PNG")):
-        return uploads.read(content_type, body)
-    return await asyncio.to_thread(uploads.read, content_type, body)
+        return read(content_type, body, manifest)
+    return await asyncio.to_thread(read, content_type, body, manifest)
+
+
+def _images(content_type: str, body: bytes, _: Manifest) -> _Asked:
+    found = uploads.read(content_type, body)
+    return _Asked(Items(images=found.images), len(found.images), found.names, found.is_batch)
+
+
+def _rows(content_type: str, body: bytes, manifest: Manifest) -> _Asked:
+    found = row_uploads.prepared(content_type, body, manifest)
+    return _Asked(Items(arrays=found.arrays), found.count, (), found.is_batch)

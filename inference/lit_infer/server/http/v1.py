@@ -6,6 +6,7 @@ curl -d '{"instances": [{"b64": "<base64>"}]}' localhost:8000/v1/models/pets:pre
 import asyncio
 import functools
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from lit_infer.server.models.inference import answer, counted, infer
 from lit_infer.server.models.opening import Served
 from lit_infer.server.oip.tensors import DATATYPES, InputTensor, array_of
 from lit_infer.server.results import Items, Result
+from lit_infer.tensors import Arrays
 
 
 class V1:
@@ -80,10 +82,15 @@ def items_of(body: bytes, manifest: Manifest) -> Items:
         if len(instances) > uploads.MOST_IMAGES:
             raise UsageError(f"a request can have at most {uploads.MOST_IMAGES:,} images")
         return Items(images=tuple(uploads.instance(one, f"instances[{i}]") for i, one in enumerate(instances)))
+    return Items(arrays=arrays_of(instances, manifest))
+
+
+def arrays_of(instances: Sequence[Any], manifest: Manifest) -> Arrays:
+    """An array for each input from rows of plain numbers. Raises UsageError."""
     sides: dict[str, int] = {}
     tensors = _columns(instances, manifest)
     pairs = zip(tensors, manifest.inputs, strict=True)
-    return Items(arrays=tuple(array_of(tensor, None, expected, sides) for tensor, expected in pairs))
+    return tuple(array_of(tensor, None, expected, sides) for tensor, expected in pairs)
 
 
 def _first_row(instances: list[Any], manifest: Manifest) -> Any:
@@ -92,7 +99,7 @@ def _first_row(instances: list[Any], manifest: Manifest) -> Any:
     return first.get(manifest.inputs[0].name, first) if isinstance(first, dict) else first
 
 
-def _columns(instances: list[Any], manifest: Manifest) -> list[InputTensor]:
+def _columns(instances: Sequence[Any], manifest: Manifest) -> list[InputTensor]:
     """For each input the rows of all instances. An instance is an object, or the row itself if there is one input."""
     names = [tensor.name for tensor in manifest.inputs]
     columns: dict[str, list[Any]] = {name: [] for name in names}
@@ -116,10 +123,17 @@ def _tensor(name: str, datatype: str, rows: list[Any]) -> InputTensor:
 
 def _predictions(manifest: Manifest, result: Result) -> Response:
     names = [tensor.name for tensor in manifest.outputs]
-    for name, array in zip(names, result.outputs, strict=True):
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise UsageError(f"output {name} holds NaN or infinity, which JSON cannot express: use the V2 protocol")
+    check_finite(manifest, result)
     columns = [array.tolist() for array in result.outputs]
     if len(columns) == 1:
         return json_response({"predictions": columns[0]})
     return json_response({"predictions": [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]})
+
+
+def check_finite(manifest: Manifest, result: Result) -> None:
+    """Raise UsageError for outputs that JSON has no numbers for."""
+    for tensor, array in zip(manifest.outputs, result.outputs, strict=True):
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise UsageError(
+                f"output {tensor.name} holds NaN or infinity, which JSON cannot express: use the V2 protocol"
+            )

@@ -33,6 +33,7 @@ class LoadOptions:
 
     device: str = "auto"
     engine: str = "auto"
+    precision: str = "auto"
     threads: int | None = None
     max_batch: int | None = None
     """None: the number of rows that `lit-bench tune` found best, otherwise 8."""
@@ -125,7 +126,14 @@ def open_here(path: Path, options: LoadOptions, *, alone: bool = False) -> InThr
     One instance per thread; `alone`: a single one that uses all threads.
     Raises ArtifactError, EngineError, NotFoundError, MissingExtraError, UsageError.
     """
-    found = load(path, device=options.device, engine=options.engine, threads=options.threads, limits=options.limits)
+    found = load(
+        path,
+        device=options.device,
+        engine=options.engine,
+        precision=options.precision,
+        threads=options.threads,
+        limits=options.limits,
+    )
     with _closed_on_failure(found) as predictor:
         _check_golden(path, predictor)
         run = predictor.sessions.for_one() if alone else predictor.sessions.for_many()

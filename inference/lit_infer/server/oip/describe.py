@@ -105,11 +105,15 @@ def statistics(slot: Slot) -> dict[str, Any]:
 
 
 def all_statistics(repository: Repository, name: str = "", version: str | None = None) -> list[dict[str, Any]]:
-    """The statistics of one version, of all versions of a model, or of all models. Raises NotFoundError."""
+    """The statistics of one version, of all versions of a model, or of all models. Raises NotFoundError.
+
+    They have the name that was asked for, `MODEL/images` too: Triton's tools look for it.
+    """
+    asked = name
     if name:
         name = repository.find(name, version).name
     return [
-        statistics(slot)
+        statistics(slot) | ({"name": asked} if asked else {})
         for slot in repository.slots
         if name in ("", slot.name) and (version or slot.version) == slot.version
     ]

@@ -1,14 +1,17 @@
 """What tuning tries."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from lit_infer.bench.tuning.aims import Tried
 from lit_infer.bench.tuning.candidates import open_candidates
 from lit_infer.errors import ArtifactError, LitError, UsageError
 from lit_infer.hardware import usable_cpus
 from lit_infer.manifest import Graph
-from tests.inference.tiny import make_bundle
+from tests.inference.tiny import listed, make_bundle, rewrite
 
 
 def test_the_candidates_are_each_engine_with_1_to_all_threads(bundle_folder: Path) -> None:
@@ -42,8 +45,32 @@ def test_a_lone_graph_has_no_settings(bundle_folder: Path) -> None:
 def test_what_is_tried_has_the_precision_that_load_takes(bundle_folder: Path) -> None:
     found = open_candidates(str(bundle_folder))
 
-    assert found.precision == "fp32"
+    assert found.graphs == {"onnx": ("onnx", "fp32")}
     assert found.manifest.name == "colours"
+
+
+def with_int8(folder: Path) -> Path:
+    make_bundle(folder)
+    copy = shutil.copyfile(folder / "model.onnx", folder / "model.int8.onnx")
+    graphs = (replace(listed(copy, "onnx"), precision="int8"), listed(folder / "model.onnx", "onnx"))
+    return rewrite(folder, graphs=graphs)
+
+
+@pytest.mark.parametrize(
+    ("asked", "tried"),
+    [
+        ("auto", ["onnx"]),
+        ("auto:int8", ["onnx", "onnx int8"]),  # the first is the default, which the other must beat
+        ("int8", ["onnx int8"]),
+        ("auto:fp16", ["onnx"]),
+    ],
+)
+def test_another_precision_is_tried_where_it_is_allowed_knowingly(asked: str, tried: list[str], tmp_path: Path) -> None:
+    found = open_candidates(str(with_int8(tmp_path / "bundle")), precision=asked)
+
+    assert list(dict.fromkeys(subject.name for subject in found.subjects)) == tried
+    chosen = found.settings(Tried(tried[-1], 1, 8, images_per_s=9))
+    assert (chosen.engine, chosen.precision) == ("onnx", "int8" if "int8" in asked else "fp32")
 
 
 def test_a_precision_that_the_bundle_does_not_have_is_refused(bundle_folder: Path) -> None:

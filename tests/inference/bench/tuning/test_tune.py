@@ -20,12 +20,13 @@ DEFAULT = Tried("onnx", usable_cpus(), 8, images_per_s=1000)
 
 @pytest.mark.parametrize("aim", ["latency", "throughput", "p90<1000ms"])
 def test_each_aim_chooses_one_of_what_was_tried_and_compares_it_with_the_default(aim: str, bundle_folder: Path) -> None:
-    subjects = open_candidates(str(bundle_folder)).subjects
+    candidates = open_candidates(str(bundle_folder))
+    subjects = candidates.subjects
     told: list[None] = []
 
     found = tune(subjects, parse_aim(aim), batch_sizes=[1, 2], seconds=0.02, advance=lambda: told.append(None))
 
-    settings = found.settings("fp32")
+    settings = candidates.settings(found.chosen)
     assert settings.engine == "onnx"
     assert settings.batch_size in (1, 2, 8)
     assert settings.threads in {subject.predictor.threads for subject in subjects}

@@ -1,10 +1,13 @@
 """The compiled resize has the bits of Pillow and of torch, and touches no memory but its own."""
 
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +20,7 @@ from PIL import Image
 from lit_infer.images.resampling import by_torch, kernel
 
 pytestmark = pytest.mark.skipif(not kernel.is_built(), reason="there is no compiled kernel here")
+GCC = shutil.which("gcc") or ""
 SIDES = st.integers(1, 300) | st.integers(1, 3000).filter(lambda side: side % 7 == 0)
 
 
@@ -182,3 +186,55 @@ def test_it_is_switched_off_by_the_environment() -> None:
     assert words_where("pillow").stdout == "False Pillow and NumPy, as LIT_PIXELS=pillow says\n"
     assert "with the bits of Pillow and torch" in words_where("").stdout
     assert "LIT_PIXELS=pil is not known" in words_where("pil").stderr
+
+
+# Resizes at random with the module that argument 1 names, in memory that the sanitizers watch, against Pillow.
+RANDOM = """
+import importlib.util, sys
+import numpy as np
+from PIL import Image
+spec = importlib.util.spec_from_file_location("_kernel", sys.argv[1])
+built = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(built)
+from lit_infer.images.resampling import kernel
+kernel._kernel = built
+assert kernel.words() == "the compiled kernel, with the bits of Pillow and torch", kernel.words()
+random = np.random.default_rng(0)
+for count in range(300):
+    height, width, wide, high = (int(side) for side in random.integers(1, 120, 4) // random.choice([1, 1, 1, 9], 4) + 1)
+    channels, name = int(random.integers(1, 6)), sorted(kernel.PILLOW)[count % 5]
+    array = random.integers(0, 256, (height, width, channels), dtype=np.uint8)
+    left, top = int(random.integers(wide)), int(random.integers(high))
+    box = left, top, int(random.integers(left, wide)) + 1, int(random.integers(top, high)) + 1
+    found = kernel.by_pillow(array, (wide, high), name, box)
+    bands = [Image.fromarray(np.ascontiguousarray(array[:, :, band])) for band in range(channels)]
+    wanted = np.stack([np.asarray(band.resize((wide, high), kernel.PILLOW[name])) for band in bands], axis=2)
+    assert np.array_equal(found, wanted[top : box[3], left : box[2]]), (array.shape, wide, high, name, box)
+    for antialias in (True, False):
+        kernel.by_torch(array, (wide, high), ("bilinear", "bicubic")[count % 2], box, antialias=antialias)
+print("all equal")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flag", ["", "-DLIT_PLAIN"], ids=["with AVX2", "plain C"])
+@pytest.mark.skipif(not (sys.platform.startswith("linux") and GCC), reason="gcc on Linux")
+def test_it_touches_no_memory_but_its_own(flag: str, tmp_path: Path) -> None:
+    where = subprocess.run([GCC, "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)
+    if not Path(sanitizer := where.stdout.strip()).is_absolute():
+        pytest.skip("gcc has no AddressSanitizer here")
+    built, source = tmp_path / "_kernel.so", Path(kernel.__file__).with_name("kernel.c")
+    line = [GCC, "-std=c11", "-O1", "-g", "-ffp-contract=off", "-fPIC", "-shared", *([flag] if flag else [])]
+    line += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", f"-I{sysconfig.get_path('include')}"]
+    subprocess.run([*line, str(source), "-lm", "-o", str(built)], check=True)
+
+    watched = {"LD_PRELOAD": sanitizer, "ASAN_OPTIONS": "detect_leaks=0", "PYTHONMALLOC": "malloc"}
+    done = subprocess.run(
+        [sys.executable, "-c", RANDOM, str(built)],
+        env={**os.environ, **watched},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout.strip()) == (0, "all equal"), done.stderr[-3000:]

@@ -1,5 +1,6 @@
 """A message ends where RFC 9112 says, in any segments; what is in doubt is refused, and nothing follows."""
 
+import asyncio
 import contextlib
 import itertools
 import json
@@ -9,7 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from uvicorn import Config
+from uvicorn.server import ServerState
 
+from lit_infer.server.http.framing import Framed
 from tests.support.server.process import Server, read_all, serving
 from tests.support.server.requests import png
 
@@ -258,3 +262,31 @@ def test_clients_that_send_many_requests_and_read_nothing_cost_little(server: Se
         used = resident(server) - before
 
     assert used < 100 * 2**20
+
+
+class Starved(Framed):
+    """Without memory for what it reads."""
+
+    max_header, is_shut = 1000, False
+
+    def on_body(self, body: bytes) -> None:
+        del body
+        raise MemoryError
+
+    def on_request(self) -> None:
+        pass
+
+    def send_400_response(self, msg: str) -> None:
+        del msg
+        self.told = self.refusal.status, self.refusal.text
+
+
+def test_a_request_that_memory_is_too_short_for_is_not_called_broken() -> None:
+    loop = asyncio.new_event_loop()
+    protocol = Starved(Config(app=lambda: None), ServerState(), app_state={}, _loop=loop)
+    protocol.connection_made(asyncio.Transport())
+
+    protocol.data_received(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")
+
+    loop.close()
+    assert protocol.told == (503, "there is not enough memory for this request now: try again later, or send less")

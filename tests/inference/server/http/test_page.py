@@ -38,7 +38,7 @@ def keyed(repository: Repository) -> Iterator[Client]:
 
 @pytest.mark.parametrize(("path", "name"), page_files.NAMES.items())
 def test_a_file_comes_with_its_type_and_may_load_nothing_from_elsewhere(client: Client, path: str, name: str) -> None:
-    answer = client.get(path)
+    answer = client.get(path, headers={"accept": "text/html,*/*"})
 
     assert answer.status_code == 200
     assert answer.headers["content-type"] == TYPES[name.rpartition(".")[2]]
@@ -49,6 +49,12 @@ def test_a_file_comes_with_its_type_and_may_load_nothing_from_elsewhere(client: 
     assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';")
     assert "unsafe" not in policy
     assert "http" not in policy
+
+
+def test_who_asks_for_no_page_hears_that_the_server_lives_as_kserve_s_v1_clients_expect(client: Client) -> None:
+    answer = client.get("/", headers={"accept": "*/*"})
+
+    assert (answer.status_code, answer.json(), answer.headers["vary"]) == (200, {"status": "alive"}, "Accept")
 
 
 def test_a_browser_that_has_a_file_gets_it_no_second_time(client: Client) -> None:
@@ -71,7 +77,7 @@ def test_nothing_else_is_served(client: Client, path: str) -> None:
 def test_the_page_works_below_a_path(repository: Repository) -> None:
     client = Client(Router([Mount("/models", create_app(repository))]))
 
-    assert client.get("/models/").text.startswith("<!doctype html>")
+    assert client.get("/models/", headers={"accept": "text/html"}).text.startswith("<!doctype html>")
     assert client.get("/models/page/dom.js").headers["content-type"] == TYPES["js"]
     client.close()
 

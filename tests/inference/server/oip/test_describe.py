@@ -45,6 +45,8 @@ def test_statistics_are_those_of_a_version_a_model_or_all(repository: Repository
     assert (one["name"], one["version"]) == ("colours", "1")
     assert set(one["inference_stats"]) >= {"success", "fail", "queue", "compute_input", "compute_infer"}
     assert describe.all_statistics(repository) == describe.all_statistics(repository, "colours") == [one]
+    (of_images,) = describe.all_statistics(repository, "colours/images")
+    assert of_images == one | {"name": "colours/images"}  # perf_analyzer looks for the name that it asked for
     with pytest.raises(NotFoundError, match="no version 9 of model colours here"):
         describe.all_statistics(repository, "colours", "9")
 

@@ -1,0 +1,153 @@
+"""What the tasks on tables share: the module that takes prepared rows as the runtime sends them, around the user's own.
+
+Each input is [batch, numbers]: float32, or int64 where it is indices of categories only. The user's module gets them in
+their order.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lit_export.options import Options
+from lit_export.proof import table_rows
+from lit_export.tasks.image_classification import TASK as IMAGE_CLASSIFICATION
+from lit_export.tasks.image_classification import Classifier
+from lit_export.tasks.image_regression import TASK as IMAGE_REGRESSION
+from lit_export.tasks.image_regression import Regressor
+from lit_export.tasks.images import ImageModule
+from lit_export.tasks.main_output import MainOutput, main_output
+from lit_export.tasks.spec import ExportTask
+from lit_export.tasks.target import Target, answers
+from lit_export.user_code import user_code
+from lit_infer import manifest
+from lit_infer.batching.sizes import BATCH
+from lit_infer.errors import GateError, UsageError
+from lit_infer.manifest import DeploymentFacts
+from lit_infer.rows.facts import is_index_input
+from lit_infer.tasks import TASKS, tabular
+from lit_infer.tensors import Arrays
+
+_LOOKS = 64
+"""Rows of noise that show what a module's scores are."""
+
+
+class TableModule(ImageModule):
+    """Prepared rows in; a subclass turns the user's module's scores into answers."""
+
+    def answer(self, *inputs: Tensor) -> MainOutput:
+        """The module's main answer as it gives it."""
+        cast = [one.to(self.dtype) if one.is_floating_point() else one for one in inputs]
+        return main_output(self.module(*cast), self.preferred)
+
+    def scores(self, *inputs: Tensor) -> Tensor:
+        """The module's main answer, in float32."""
+        return self.answer(*inputs).tensor.to(torch.float32)
+
+
+class TableClassifier(TableModule, Classifier):
+    """Probabilities float32 [batch, classes]. One score for each row is that of the second of two classes."""
+
+    is_one_score = False
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """A softmax, or a sigmoid of a single score, unless the module ends in one of its own."""
+        scores = self.scores(*inputs)
+        if self.is_one_score:
+            share = scores.reshape(-1, 1) if self.answers_probabilities else torch.sigmoid(scores.reshape(-1, 1))
+            return torch.cat([1 - share, share], dim=-1)
+        return scores if self.answers_probabilities else torch.softmax(scores, dim=-1)
+
+    def find_out(self, scores: Tensor, facts: DeploymentFacts) -> Sequence[str]:
+        """Whether there is one score or one for each class, and whether they are probabilities already."""
+        self.is_one_score = scores.ndim == 1 or scores.shape[1:] == (1,)
+        if not self.is_one_score:
+            return tuple(said.partition(". If")[0] for said in super().find_out(scores, facts))
+        self.answers_probabilities = bool(((scores >= 0) & (scores <= 1)).all())
+        if not self.answers_probabilities:
+            return ()
+        return ("the module answers one value from 0 to 1, which is taken as the probability of the second class",)
+
+
+class TableRegressor(TableModule, Regressor):
+    """Numbers float32 [batch, values]; a module that answers [batch] has one value."""
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """The numbers, unchanged."""
+        scores = self.scores(*inputs)
+        return scores[:, None] if scores.ndim == 1 else scores
+
+
+def table_target(
+    module: torch.nn.Module, facts: DeploymentFacts, options: Options, wrapper: type[TableModule]
+) -> Target:
+    """The target of a task on tables: the inputs that the columns make in, what the wrapper answers out."""
+    fields = facts.fields
+    if fields is None:
+        raise UsageError(f"{facts.task} needs its columns: --columns FILE, or fields in the spec")
+    if options.inputs or options.dynamic:
+        raise UsageError(f"--input and --dynamic are for task tensor; the inputs of {facts.task} come from its columns")
+    real = table_rows.real(fields, options.table_rows) if options.table_rows is not None else None
+    noise = real.drawn if real is not None else partial(table_rows.noise, fields)
+    wrapped = wrapper(module, facts).eval()
+    size = options.static_batch or 2
+    example = noise(np.random.default_rng(0), size)
+    taken = ", ".join(f"{name} {list(array.shape)}" for name, array in zip(fields.layout, example, strict=True))
+    with user_code(f"{type(module).__qualname__}.forward on {taken}"), torch.no_grad():
+        first = wrapped.answer(*map(torch.from_numpy, example))
+        looked = noise(np.random.default_rng(1), options.static_batch or _LOOKS)
+        scores = wrapped.scores(*map(torch.from_numpy, looked))
+    if scores.ndim not in (1, 2) or len(scores) != len(looked[0]):
+        raise GateError(f"the module answers {list(scores.shape)} for {len(looked[0])} rows, and not a row for each")
+    warnings = (*first.warnings, *wrapped.find_out(scores, facts))
+    answer = answers(wrapped, example)[0]
+    wrapped.check(answer)
+    if facts.labels is not None and len(facts.labels) != answer.shape[1]:
+        nouns = TASKS[facts.task].nouns
+        raise UsageError(f"{len(facts.labels)} labels are given and the model has {answer.shape[1]} {nouns[1]}")
+    try:
+        TASKS[facts.task].reading(labels=facts.labels, answers=facts.answers, size=answer.shape[1])
+    except ValueError as error:
+        raise UsageError(f"answers: {error}") from None
+    batch = options.static_batch or BATCH
+
+    def sized(generator: np.random.Generator, sizes: Mapping[str, int]) -> Arrays:
+        return noise(generator, sizes.get(BATCH, size))
+
+    return Target(
+        module=wrapped,
+        inputs=tuple(
+            manifest.Tensor(
+                name=name,
+                dtype="int64" if is_index_input(columns) else "float32",
+                shape=(batch, sum(column.width for column in columns)),
+            )
+            for name, columns in fields.of_inputs().items()
+        ),
+        outputs=(manifest.Tensor(name=wrapper.output, dtype="float32", shape=(batch, answer.shape[1])),),
+        example=example,
+        noise=noise,
+        sized=sized,
+        facts=facts,
+        batch=options.static_batch,
+        warnings=warnings,
+        assumed=warnings,
+        inputs_kind="noise" if real is None else "file",
+        inputs_source=None if real is None else real.source,
+        inputs_given=None if real is None else real.count,
+    )
+
+
+CLASSIFICATION = ExportTask(
+    name=tabular.CLASSIFICATION.name,
+    target=partial(table_target, wrapper=TableClassifier),
+    marks=IMAGE_CLASSIFICATION.marks,
+)
+
+REGRESSION = ExportTask(
+    name=tabular.REGRESSION.name,
+    target=partial(table_target, wrapper=TableRegressor),
+    marks=IMAGE_REGRESSION.marks,
+)

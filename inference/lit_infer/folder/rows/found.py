@@ -1,0 +1,184 @@
+"""The rows of all files that the arguments name, in blocks, each row with where it came from."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lit_infer.errors import InputError
+from lit_infer.folder.sources import Inputs, Item
+from lit_infer.rows.blocks import RowBlock, joined
+from lit_infer.rows.files import Wanted, readers_of
+
+_NO_STAMP = bytes(8)
+
+
+@dataclass(frozen=True, slots=True)
+class RowOrigin:
+    """Rows that follow each other in a file."""
+
+    path: str
+    first: int | None
+    """The number of the first one in its file, from 0; None: the file as a whole, which cannot be read."""
+    count: int
+    stamp: bytes = _NO_STAMP
+    step: int = 1
+
+    def items(self) -> Iterator[Item]:
+        """Each row, as outputs know it."""
+        for index in range(self.count):
+            number = None if self.first is None else self.first + index * self.step
+            yield Item(self.path, _NOTHING, number=number, stamped=self.stamp)
+
+
+_NOTHING = Path()
+
+
+@dataclass(frozen=True, slots=True)
+class FoundBlock:
+    """Rows that are answered together, of one file or of several."""
+
+    rows: RowBlock
+    origins: Sequence[RowOrigin]
+
+    def items(self) -> Iterator[Item]:
+        """Each row, as outputs know it."""
+        for origin in self.origins:
+            yield from origin.items()
+
+
+@dataclass(frozen=True)
+class RowInputs:
+    """All arguments of a run over rows."""
+
+    inputs: Inputs
+    wanted: Wanted
+    shard: tuple[int, int] = (0, 1)
+    """Of so many shards (the second) the rows of this one, counted from 0."""
+    whole_files: bool = False
+    """Whether a file is one block, because an answer depends on all of it."""
+    _of_rows: Inputs = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_of_rows", self.inputs.of(frozenset(readers_of(self.wanted.fields))))
+
+    def blocks(self, size: int) -> Iterator[FoundBlock]:
+        """The rows in blocks of `size`, across files; fewer where those that follow have another shape."""
+        if self.whole_files:
+            yield from self._files()
+            return
+        waiting: list[FoundBlock] = []
+        held = 0
+        for found in self._sharded(size):
+            block = found
+            if waiting and not waiting[0].rows.joins(block.rows):
+                yield _joined(waiting)
+                waiting, held = [], 0
+            while held + block.rows.count >= size:
+                yield _joined([*waiting, _taken(block, 0, size - held)])
+                block, waiting, held = _taken(block, size - held, block.rows.count), [], 0
+            if block.rows.count:
+                waiting.append(block)
+                held += block.rows.count
+        if waiting:
+            yield _joined(waiting)
+
+    def count(self) -> int | None:
+        """How many rows there are; None if that would take reading them."""
+        total = 0
+        for item in self._of_rows:
+            try:
+                reader = readers_of(self.wanted.fields).get(Path(item.name).suffix.lower())
+                count = reader.count(item.content, self.wanted) if reader and isinstance(item.content, Path) else 1
+            except (InputError, OSError):
+                count = 1
+            if count is None:
+                return None
+            total += 1 if self.whole_files and self.shard != (0, 1) else count
+        return -(-total // self.shard[1])
+
+    def skipped(self) -> dict[str, int]:
+        """Files that hold no rows, by suffix, as far as they have been come across."""
+        return dict(self._of_rows.skipped())
+
+    def _files(self) -> Iterator[FoundBlock]:
+        """Each file as one block."""
+        for number, item in enumerate(self._of_rows):
+            if number % self.shard[1] != self.shard[0]:
+                continue
+            found = list(_rows_of(item, self.wanted, 2**16))
+            parts: list[FoundBlock] = []
+            for block in found:
+                if parts and not parts[0].rows.joins(block.rows):
+                    reason = InputError(
+                        "its rows have different shapes, and each answer depends on all", code="bad_shape"
+                    )
+                    parts = [FoundBlock(RowBlock.of_error(reason), [RowOrigin(item.name, None, 1)])]
+                    break
+                parts.append(block)
+            if parts:
+                yield _joined(parts)
+
+    def _sharded(self, size: int) -> Iterator[FoundBlock]:
+        """The rows of this shard: every so manyth of all rows."""
+        index, (own, shards) = 0, self.shard
+        for item in self._of_rows:
+            for block in _rows_of(item, self.wanted, size):
+                start = (own - index) % shards
+                index += block.rows.count
+                if start < block.rows.count:
+                    yield _taken(block, start, block.rows.count, shards)
+
+
+def _rows_of(item: Item, wanted: Wanted, size: int) -> Iterator[FoundBlock]:
+    """The rows of one file. One that cannot be read, or not to its end, is a row with the error."""
+    number, stamp = 0, _stamp(item.content) if isinstance(item.content, Path) else _NO_STAMP
+    try:
+        for block in _open(item, wanted, size):
+            yield FoundBlock(block, [RowOrigin(item.name, number, block.count, stamp)])
+            number += block.count
+    except InputError as error:
+        yield FoundBlock(RowBlock.of_error(error), [RowOrigin(item.name, None, 1, stamp)])
+    except OSError as error:
+        reason = InputError(error.strerror or str(error), code="unreadable")
+        yield FoundBlock(RowBlock.of_error(reason), [RowOrigin(item.name, None, 1, stamp)])
+
+
+def _open(item: Item, wanted: Wanted, size: int) -> Iterator[RowBlock]:
+    if isinstance(item.content, InputError):
+        raise item.content
+    if not isinstance(item.content, Path):
+        raise InputError("rows are read from files of this machine: fetch or unpack it first", code="not_local")
+    readers = readers_of(wanted.fields)
+    reader = readers.get(item.content.suffix.lower())
+    if reader is None:
+        raise InputError(f"rows are read from {' '.join(sorted(readers))} files", code="unknown_format")
+    return reader.blocks(item.content, wanted, size)
+
+
+def _stamp(path: Path) -> bytes:
+    """8 bytes that change with a file's size or date."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return _NO_STAMP
+    return hashlib.blake2b(b"%d %d" % (status.st_size, status.st_mtime_ns), digest_size=8).digest()
+
+
+def _taken(block: FoundBlock, start: int, stop: int, step: int = 1) -> FoundBlock:
+    """Some rows of a block that may be of several files only where all are taken."""
+    rows = block.rows.taken(start, stop, step)
+    if rows is block.rows:
+        return block
+    (origin,) = block.origins
+    first = None if origin.first is None else origin.first + start * origin.step
+    return FoundBlock(rows, [RowOrigin(origin.path, first, rows.count, origin.stamp, origin.step * step)])
+
+
+def _joined(blocks: Sequence[FoundBlock]) -> FoundBlock:
+    if len(blocks) == 1:
+        return blocks[0]
+    return FoundBlock(
+        joined([block.rows for block in blocks]), [origin for block in blocks for origin in block.origins]
+    )

@@ -1,0 +1,137 @@
+"""The facts of a row's values: `fields` of the deployment facts and of the manifest, as typed structs."""
+
+import math
+from typing import Any, Literal
+
+from msgspec import Struct
+
+CategoryName = str | int
+"""A category as the vocabulary has it."""
+
+
+class NumberColumn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A number, standardised as (value - mean) / scale."""
+
+    missing: float | None = None
+    """What stands for a missing value, before it is standardised; None: it is an error of its row."""
+    mean: float = 0.0
+    scale: float = 1.0
+    precision: Literal["float64", "float32"] = "float64"
+    """In which values come and results are kept: training's own. Either way the model gets float32."""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.mean) and math.isfinite(self.scale)) or self.scale == 0:
+            raise ValueError(f"number: mean {self.mean} and scale {self.scale} must be finite, and scale not 0")
+        if self.missing is not None and not math.isfinite(self.missing):
+            raise ValueError(f"number: missing is {self.missing}, which is no number to stand for one")
+
+    def describe(self) -> str:
+        """What becomes of a value, in words."""
+        is_plain = (self.mean, self.scale) == (0, 1)
+        what = "a number" if is_plain else f"a number, less {self.mean:.6g}, divided by {self.scale:.6g}"
+        return what if self.missing is None else f"{what}; {self.missing:.6g} stands for a missing one"
+
+
+class CategoryColumn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A category: its index in the vocabulary, or a 1 at that place among zeros."""
+
+    vocabulary: tuple[CategoryName, ...]
+    unknown: int | None = None
+    """The index of a category that is not in the vocabulary, -1 with `one_hot` for zeros; None: an error of its row."""
+    missing: int | None = None
+    """The same of a missing value."""
+    one_hot: bool = False
+
+    def __post_init__(self) -> None:
+        texts = list(map(str, self.vocabulary))
+        if len(set(texts)) < len(texts) or not texts:
+            raise ValueError("category: the vocabulary needs at least one category, and none of them twice")
+        for name, index in (("unknown", self.unknown), ("missing", self.missing)):
+            most = len(texts) - self.one_hot  # an index of its own may follow the vocabulary's
+            if index is not None and not -1 <= index <= most:
+                raise ValueError(f"category: {name} is {index}, and the indices are -1 to {most}")
+
+    def describe(self) -> str:
+        """What becomes of a value, in words."""
+        what = f"one of {len(self.vocabulary)} categories, {'one-hot' if self.one_hot else 'its index'}"
+        for name, index in (("an unknown one", self.unknown), ("a missing one", self.missing)):
+            if index is not None:
+                what += f"; {name} is {'zeros' if self.one_hot and index == -1 else index}"
+        return what
+
+
+class BooleanColumn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """True or false, as 1 or 0."""
+
+    missing: float | None = None
+    """What stands for a missing value; None: it is an error of its row."""
+
+    def describe(self) -> str:
+        """What becomes of a value, in words."""
+        return "true or false" + ("" if self.missing is None else f"; {self.missing:g} stands for a missing one")
+
+
+class TableColumn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A column of a table, of one kind."""
+
+    name: str
+    number: NumberColumn | None = None
+    category: CategoryColumn | None = None
+    boolean: BooleanColumn | None = None
+
+    def __post_init__(self) -> None:
+        kinds = [one for one in (self.number, self.category, self.boolean) if one is not None]
+        if len(kinds) != 1:
+            raise ValueError(f"column {self.name}: give one of number, category and boolean")
+
+    @property
+    def kind(self) -> NumberColumn | CategoryColumn | BooleanColumn:
+        """What it holds."""
+        found: Any = self.number or self.category or self.boolean
+        kind: NumberColumn | CategoryColumn | BooleanColumn = found
+        return kind
+
+    @property
+    def width(self) -> int:
+        """Numbers that the model gets for it."""
+        return len(self.category.vocabulary) if self.category is not None and self.category.one_hot else 1
+
+    @property
+    def is_index(self) -> bool:
+        """Whether it becomes an index, int64, and not float32."""
+        return self.category is not None and not self.category.one_hot
+
+
+class RowFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a row holds, and how it becomes the model's inputs."""
+
+    columns: tuple[TableColumn, ...]
+    inputs: dict[str, tuple[str, ...]] | None = None
+    """By the name of an input, [batch, numbers]: its columns in order. None: one input, `rows`, with all of them.
+
+    It is int64 where all of its columns are indices of categories, else float32.
+    """
+
+    def __post_init__(self) -> None:
+        names = [column.name for column in self.columns]
+        if not names or len(set(names)) < len(names):
+            raise ValueError("fields: at least one column is needed, and none of them twice")
+        given = [name for columns in self.layout.values() for name in columns]
+        if sorted(given) != sorted(names):
+            odd = sorted({*given} ^ {*names}) or sorted(name for name in names if given.count(name) > 1)
+            raise ValueError(f"fields: each column belongs to one input, and {', '.join(odd)} does not")
+
+    @property
+    def layout(self) -> dict[str, tuple[str, ...]]:
+        """The columns of each input."""
+        return self.inputs or {"rows": tuple(column.name for column in self.columns)}
+
+    def of_inputs(self) -> dict[str, list[TableColumn]]:
+        """The columns of each input, as structs."""
+        by_name = {column.name: column for column in self.columns}
+        return {name: [by_name[one] for one in columns] for name, columns in self.layout.items()}
+
+
+def is_index_input(columns: list[TableColumn]) -> bool:
+    """Whether an input of these columns is int64, and not float32."""
+    return all(column.is_index for column in columns)

@@ -1,0 +1,138 @@
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lit_infer.errors import UsageError
+from lit_infer.server.app import create_app
+from lit_infer.server.http.row_uploads import read
+from lit_infer.server.models.opening import Opening
+from lit_infer.server.models.repository import Repository
+from lit_infer.server.models.sources import parse
+from tests.support.server.client import Client
+from tests.support.server.requests import assert_refused
+from tests.support.tables import LABELS, ROWS, table_bundle
+from tests.support.tensors import answers, tensor_bundle, tensor_rows
+
+ROW = {"x": [1.0, 2.0, 3.0], "number": 7}
+
+
+@pytest.mark.parametrize(
+    ("body", "rows", "is_batch"),
+    [
+        (ROW, 1, False),
+        ([ROW], 1, True),
+        ({"rows": [ROW, ROW]}, 2, True),
+        ({"instances": [ROW, ROW]}, 2, True),
+        ({"x": [1.0, 2.0]}, 1, False),
+    ],
+)
+def test_one_row_or_a_list_of_them(body: Any, rows: int, is_batch: bool) -> None:
+    found, is_list = read("application/json", json.dumps(body).encode())
+
+    assert (len(found), is_list) == (rows, is_batch)
+
+
+@pytest.mark.parametrize("body", [b"", b"x", b"[]", b"3", b'"x"', b'{"rows": []}', b"[" * 100_000])
+def test_what_holds_no_rows_is_said(body: bytes) -> None:
+    with pytest.raises(UsageError, match="send a row as JSON"):
+        read("application/json", body)
+
+
+def test_forms_and_too_many_rows_are_refused() -> None:
+    with pytest.raises(UsageError, match="the body is a form"):
+        read("multipart/form-data; boundary=x", b"--x")
+    with pytest.raises(UsageError, match="at most 65,536 rows"):
+        read("application/json", json.dumps([0] * 65_537).encode())
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    folder = tmp_path_factory.mktemp("served")
+    bundles = [tensor_bundle(folder / "doubler"), tensor_bundle(folder / "joined", name="joined", rows="joined")]
+    repository = Repository(parse(list(map(str, bundles))), Opening(device="cpu"))
+    client = Client(create_app(repository))
+    yield client
+    client.close()
+    repository.close()
+
+
+def test_rows_in_json_are_answered_with_the_outputs_by_name(client: Client) -> None:
+    columns = tensor_rows(5)
+    rows = [{"x": x.tolist(), "number": int(n)} for x, n in zip(columns["x"], columns["number"], strict=True)]
+
+    found = client.post("/predict?model=doubler", json=rows).json()
+    one = client.post("/predict?model=doubler", json=rows[0]).json()
+
+    wanted = answers(columns)
+    assert [answer["outputs"]["y"] for answer in found["predictions"]] == wanted["y"].tolist()
+    assert one["outputs"] == {"y": wanted["y"][0].tolist(), "total": float(wanted["total"][0])}
+    assert (one["kind"], one["model"]) == ("tensors", "doubler")
+
+
+@pytest.mark.parametrize(
+    "row", [{"x": [1.0, 2.0], "number": 1}, {"x": ROW["x"]}, {**ROW, "number": 0.5}, [1, 2], "text"]
+)
+def test_a_row_that_does_not_fit_is_refused(client: Client, row: Any) -> None:
+    assert_refused(client.post("/predict?model=doubler", json=[ROW, row]))
+
+
+def test_a_model_whose_rows_depend_on_each_other_is_not_asked_by_row(client: Client) -> None:
+    answer = client.post("/predict?model=joined", json=ROW)
+
+    assert_refused(answer)
+    assert "POST whole tensors to /v2/models/joined/infer" in answer.text
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    repository = Repository(
+        parse([str(table_bundle(tmp_path_factory.mktemp("served") / "ages"))]), Opening(device="cpu")
+    )
+    client = Client(create_app(repository))
+    yield client
+    client.close()
+    repository.close()
+
+
+CSV = {"Content-Type": "text/csv; charset=utf-8"}
+
+
+def test_rows_of_a_table_are_answered_from_json_and_from_csv(tables: Client) -> None:
+    listed = tables.post("/predict?top_k=1", json=ROWS[:3]).json()
+    table = tables.post(
+        "/predict?top_k=1", content=b"age;job;smoker\n50;cook;0\n20.5;smith;1\n;tailor;1\n", headers=CSV
+    )
+    one = tables.post("/predict", json=ROWS[0]).json()
+
+    assert [answer["label"] for answer in listed["predictions"]] == LABELS[:3]
+    assert table.json()["predictions"] == listed["predictions"]
+    assert (one["label"], one["kind"], one["model"]) == ("old", "classes", "ages")
+
+
+def test_a_bad_row_of_a_table_is_told_with_its_place(tables: Client) -> None:
+    answer = tables.post("/predict", json=ROWS)
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "item 3: smoker is missing")
+    assert tables.post("/predict", json=ROWS[3]).json()["error"] == "smoker is missing"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"age,job\n1,cook\n", "the CSV: there is no smoker in it"),
+        (b"age,job,smoker\n", "the CSV has no rows below its header"),
+        (b"", "the CSV: it is empty"),
+        (b"\xff\xfe", "the CSV is not UTF-8"),
+    ],
+)
+def test_a_csv_that_is_no_table_is_refused(tables: Client, body: bytes, said: str) -> None:
+    answer = tables.post("/predict", content=body, headers=CSV)
+
+    assert_refused(answer)
+    assert said in answer.json()["error"]
+
+
+def test_arrays_are_not_sent_as_csv(client: Client) -> None:
+    assert_refused(client.post("/predict?model=doubler", content=b"x\n1\n", headers=CSV))
