@@ -1,8 +1,8 @@
 """Labelled images: those behind `--data`, and the truth of each.
 
-Classes come from a folder with one sub-folder per class; masks from a folder beside that of the images; labels and
-values from a table beside the images (`metadata.csv` or `metadata.jsonl`, as Hugging Face's ImageFolder reads it); all
-from a lit-train configuration too.
+Classes come from a folder with one sub-folder per class; masks from a folder beside that of the images; boxes from
+COCO's JSON; labels and values from a table beside the images (`metadata.csv` or `metadata.jsonl`, as Hugging Face's
+ImageFolder reads it); all from a lit-train configuration too.
 """
 
 import difflib
@@ -13,7 +13,7 @@ from typing import Any
 
 from lit_export import data
 from lit_infer.errors import NotFoundError, UsageError
-from lit_infer.folder import list_images, metadata
+from lit_infer.folder import coco, list_images, metadata
 from lit_infer.folder.mask_folder import MaskFolder
 from lit_infer.images import SUFFIXES, ImageInput
 
@@ -81,6 +81,18 @@ def masks(question: Question) -> Labelled:
     except (NotFoundError, UsageError) as error:
         raise type(error)(f"{question}: {error}") from None
     return _Masks(found)
+
+
+def boxes(question: Question) -> Labelled:
+    """Images and what is in each: boxes float32 [n, 4] and classes int64 [n], from COCO's JSON beside the images."""
+    if data.is_configuration(question.source):
+        return _of_configuration(question)
+    try:
+        file = question.source if question.source.is_file() else coco.find(question.source)
+        _, found = coco.read(file, labels=question.labels)
+    except (NotFoundError, UsageError) as error:
+        raise type(error)(f"{question}: {error}") from None
+    return [(one.path, (one.boxes, one.labels)) for one in found]
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from lit_export.options import Options
 from lit_export.proof import coverage, pixels, prepared, rows, samples, stored_pixels, varied
 from lit_export.proof.branches import Branches
 from lit_export.proof.exercised import exercised
+from lit_export.proof.pictures import with_pictures
 from lit_export.proof.record import proof_of
 from lit_export.proof.repeatable import check_first_call, check_repeatable
 from lit_export.tasks import TASKS, Target, doubts
@@ -74,6 +75,7 @@ def _export(
     described = _describe(loaded, target, options)
     folder = out or bundle_folder.default_folder(described)
     with files.staging_folder(folder.absolute().parent) as scratch, files.staging_folder(scratch) as staged:
+        options = with_pictures(options, target, scratch)
         pixel_proof = _pixels(target, transform, options, scratch)
         row_proof = prepared.proven(target, options)
         progress.note("ask the eager module for the answers")
@@ -146,6 +148,8 @@ def _asked(
     """The eager module's answers, and what of its source they exercised."""
     with coverage.recording() as seen:
         expected = samples.samples(target, images=options.images, scratch=scratch)
+    if (check := TASKS[target.facts.task].check_answers) is not None:
+        check(target, [one.answers for one in expected])
     check_repeatable(target, expected)
     check_first_call(target, expected, state)
     branches = Branches(target, expected, exercised(seen))

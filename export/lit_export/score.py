@@ -38,12 +38,14 @@ def of_graph(
             yield image
 
     kept = []
-    for prediction in predictor.stream(_readable(images()), top_k=1, batch_size=batch_size, output=True):
+    for prediction in predictor.stream(
+        _readable(images()), top_k=1, threshold=score.threshold, batch_size=batch_size, output=True
+    ):
         if prediction.output is None:
             raise _unreadable(prediction.path or "an image", str(prediction.error))
         truth = waiting.popleft()
         if score.counted is not None:
-            kept.append(score.counted(prediction.answer, truth, predictor.manifest.reading)[None])
+            kept.append(score.counted(prediction.answer, truth, predictor.manifest.reading))
             continue
         truths.append(truth)
         kept.append(score.condensed(prediction.output[None]))
@@ -76,10 +78,10 @@ def of_positions(
     while batch := list(islice(source, batch_size)):
         prepared = [_noted(image, facts) for image, _ in batch]
         rows = target_answers(target.module, (np.stack([pixels for pixels, _ in prepared]),), kind="images")
-        asks = [with_way(Ask(), size, facts.preprocess) for _, size in prepared]
+        asks = [with_way(Ask(threshold=score.threshold), size, facts.preprocess) for _, size in prepared]
         found = target.spec.read(rows, asks, target.reading)
         assert score.counted is not None  # noqa: S101 - that is what this is for
-        kept += [score.counted(one, truth, target.reading)[None] for one, (_, truth) in zip(found, batch, strict=True)]
+        kept += [score.counted(one, truth, target.reading) for one, (_, truth) in zip(found, batch, strict=True)]
     return _values(kept, [], score, target.reading)
 
 

@@ -98,7 +98,7 @@ def prepare(item: ImageInput, to: Recipe, limits: Limits) -> PreparedImage | Inp
     try:
         if to.is_met_by(item):
             limits.check_pixels(to.shape[1], to.shape[0])
-            return PreparedImage(item, _NO_TIME)
+            return PreparedImage(item, _NO_TIME, size=(to.shape[1], to.shape[0]))
         pixels, took, notes, size = images.prepare_noted(item, steps=to.steps, channels=to.shape[2], limits=limits)
     except InputError as error:
         return error

@@ -80,6 +80,9 @@ def infer(
         Path | None,
         typer.Option(metavar="DIR", help="Of classes of pixels: a PNG per image. Usual: beside --output."),
     ] = None,
+    coco: Annotated[
+        Path | None, typer.Option(help="What was found, as COCO's JSON: a .json file.", metavar="PATH")
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="A page to look through: an .html file.")] = None,
     thumbnails: Annotated[int, typer.Option(min=0, help="At most so many images in the page.")] = 2000,
     sort_into: Annotated[Path | None, typer.Option(help="Copy each image into DIR/label/.", metavar="DIR")] = None,
@@ -128,6 +131,7 @@ def infer(
         output=None if as_json else output,
         embeddings=embeddings,
         masks=masks,
+        coco=coco,
         report=report,
         thumbnails=thumbnails,
         sort_into=sort_into,

@@ -75,6 +75,40 @@ def test_a_checkpoint_goes_from_training_to_a_served_answer(
     assert len(found[key]) == len(NAMES[name])
 
 
+def test_boxes_go_from_training_to_a_drawn_report_and_a_served_answer(tmp_path: Path) -> None:
+    config = str(ROOT / "configs" / "detection.yaml")
+    short = ["--trainer.max_epochs", "4", "--data.count", "200", "--data.image_size", "48"]
+    run(["lit-train", "fit", "--config", config, *short], tmp_path)
+    held_out = write_test_scenes(tmp_path / "scenes", count=6, size=83)
+    (tmp_path / "spec.yaml").write_text(
+        "task: object-detection\npreprocess: [resize: {size: [48, 48]}]\n"
+        "normalize: {mean: [0.3, 0.3, 0.3], std: [0.25, 0.25, 0.25]}\n"
+        f"labels: {json.dumps(list('0123456789'))}\nanswers: {{threshold: 0.05}}\n"
+    )
+    export = ["lit-export", "onnx", "--artifact", "local/detection/detection:best", "--data", "scenes"]
+
+    exported = run([*export, "--spec", "spec.yaml", "--out", "bundle"], tmp_path)
+    line = ["lit-infer", "scenes/images", "-m", "bundle", "--report", "report.html", "--coco", "found.json"]
+    said = run(line, tmp_path)
+
+    assert "onnx: proven" in exported
+    assert "eager module: mAP50 " in exported
+    assert "boxes: " in said
+    rows = [json.loads(text) for text in (tmp_path / "predictions.jsonl").read_text().splitlines()]
+    with load(tmp_path / "bundle", device="cpu") as model:
+        expected = model.predict(held_out)
+    for row, one in zip(rows, expected, strict=True):
+        assert (row["width"], row["height"]) == (83, 83)
+        assert [box["label"] for box in row["boxes"]] == [box.label for box in one.answer.boxes]
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert len(found["annotations"]) == sum(len(row["boxes"]) for row in rows) > 0
+    assert (tmp_path / "report.html").read_text().count("<rect ") == len(found["annotations"])
+    with command("bundle", "--quiet", cwd=tmp_path) as server:
+        served = httpx.post(f"{server.url}/predict", content=held_out[0].read_bytes()).json()
+    assert served["kind"] == "boxes"
+    assert [box["label"] for box in served["boxes"]] == [box["label"] for box in rows[0]["boxes"]]
+
+
 def test_pixels_go_from_training_to_a_drawn_report_and_a_served_mask(tmp_path: Path) -> None:
     config = str(ROOT / "configs" / "segmentation.yaml")
     run(["lit-train", "fit", "--config", config, "--trainer.max_epochs", "1", "--data.count", "80"], tmp_path)

@@ -10,10 +10,12 @@ from lit_infer.tasks import TaskSpec
 _ROWS = np.array([[0.25, 0.5, 0.25], [0.125, 0.125, 0.75]], dtype=np.float32)
 
 
-def output_of(task: TaskSpec) -> NDArray[Any]:
-    """The first output. Masks are of 2 x 4 pixels: a class for each half of the second image."""
+def outputs_of(task: TaskSpec) -> list[NDArray[Any]]:
+    """All outputs. Masks are of 2 x 4 pixels, of two classes in the second image; there is a box in each image."""
+    if task.kind == "boxes":
+        return [_ROWS[:, None], np.tile(np.array([1, 2, 7, 6], np.float32), (2, 1, 1))]
     if not task.draws_masks:
-        return _ROWS
+        return [_ROWS]
     scores = np.broadcast_to(_ROWS[:, :, None, None], (2, 3, 2, 4)).copy()
     scores[1, :, :, 2:] = scores[1, ::-1, :, 2:]
-    return scores
+    return [scores]

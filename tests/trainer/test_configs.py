@@ -20,6 +20,7 @@ TASKS = {
     **dict.fromkeys(("cifar10", "digits", "folder", "mnist"), "image-classification"),
     "digits-multilabel": "image-multilabel",
     "digits-regression": "image-regression",
+    "detection": "object-detection",
     "segmentation": "image-segmentation",
     "tables-breast-cancer": "tabular-classification",
     "tables-diabetes": "tabular-regression",
@@ -54,6 +55,7 @@ def test_all_that_were_promised_are_there() -> None:
     assert CONFIGS == [
         "autoencoder",
         "cifar10",
+        "detection",
         "digits",
         "digits-multilabel",
         "digits-regression",

@@ -11,10 +11,11 @@ import pytest
 from lightning.pytorch.loggers import CSVLogger
 from PIL import Image
 
+from lit_infer.tasks.object_detection import FoundBox
 from lit_trainer.callbacks import PredictionSamples
 from lit_trainer.callbacks.prediction_samples import PredictionSample, grid
-from lit_trainer.data import DigitMasksDataModule, DigitsDataModule
-from lit_trainer.modules import DigitsCNN, SemanticSegmenter
+from lit_trainer.data import DigitBoxesDataModule, DigitMasksDataModule, DigitsDataModule
+from lit_trainer.modules import Detector, DigitsCNN, SemanticSegmenter
 
 
 def test_another_logger_gets_a_grid_of_png_per_epoch(tmp_path: Path) -> None:
@@ -72,7 +73,7 @@ def test_wandb_gets_images_with_captions_and_a_table(tmp_path: Path) -> None:
     assert len(table["data"]) == 3
 
 
-def test_masks_are_drawn_over_their_pictures_and_given_to_wandb_with_their_names(tmp_path: Path) -> None:
+def test_masks_are_drawn_over_their_pictures_and_given_to_wandb_with_their_names() -> None:
     picture = Image.new("RGB", (8, 8), "white")
     mask = np.zeros((8, 8), np.uint8)
     mask[:, 4:] = 1
@@ -81,10 +82,33 @@ def test_masks_are_drawn_over_their_pictures_and_given_to_wandb_with_their_names
     )
 
     assert np.asarray(sample.drawn)[0, [0, 7]].tolist() == [[127, 127, 127], [191, 127, 127]]
-    assert sample.for_wandb is not None
-    assert sample.for_wandb["prediction"]["class_labels"] == {0: "background", 1: "cat"}
-    assert np.array_equal(sample.for_wandb["ground_truth"]["mask_data"], mask[::-1])
+    drawn = sample.for_wandb["masks"]
+    assert drawn["prediction"]["class_labels"] == {0: "background", 1: "cat"}
+    assert np.array_equal(drawn["ground_truth"]["mask_data"], mask[::-1])
 
+
+def test_boxes_are_drawn_on_their_pictures_and_given_to_wandb_with_their_names() -> None:
+    found = FoundBox("cat", 1, 0.9, (1, 1, 5, 6))
+    sample = PredictionSample(
+        Image.new("RGB", (8, 8)), "cat", "cat", 0.9, is_right=True, boxes=(found,), classes=("dog", "cat")
+    )
+
+    assert np.asarray(sample.drawn)[1, 1].tolist() == [255, 220, 0]
+    assert np.asarray(sample.drawn)[3, 3].tolist() == [0, 0, 0]
+    drawn = sample.for_wandb["boxes"]
+    assert drawn["prediction"]["box_data"] == [
+        {
+            "position": {"minX": 1, "minY": 1, "maxX": 5, "maxY": 6},
+            "domain": "pixel",
+            "class_id": 1,
+            "scores": {"score": 0.9},
+        }
+    ]
+    assert drawn["ground_truth"] == {"box_data": [], "class_labels": {0: "dog", 1: "cat"}}
+
+
+@pytest.mark.parametrize("name", ["masks", "boxes"])
+def test_a_grid_is_made_of_what_has_places_in_its_picture(tmp_path: Path, name: str) -> None:
     trainer = pl.Trainer(
         accelerator="cpu",
         max_epochs=1,
@@ -96,7 +120,9 @@ def test_masks_are_drawn_over_their_pictures_and_given_to_wandb_with_their_names
         enable_model_summary=False,
         callbacks=[PredictionSamples(count=4)],
     )
-    trainer.fit(
-        SemanticSegmenter(num_classes=11), datamodule=DigitMasksDataModule(batch_size=4, image_size=32, count=20)
-    )
+    data = DigitMasksDataModule if name == "masks" else DigitBoxesDataModule
+    module = SemanticSegmenter(num_classes=11) if name == "masks" else Detector(num_classes=10)
+
+    trainer.fit(module, datamodule=data(batch_size=4, image_size=32, count=20))
+
     assert (tmp_path / "s/one/samples/epoch=0.png").is_file()

@@ -103,7 +103,8 @@ class _Difference:
 
 def _pairs(predictor: Predictor, sample: Sample) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """For each output, the graph's answer and the eager one."""
-    if sample.files and not is_joined(predictor.manifest):  # those are not run from files in a batch
+    is_single = len(sample.answers) == 1 and not is_joined(predictor.manifest)
+    if sample.files and is_single:  # a prediction has its row of the first output only; and joined rows share a batch
         predictions = predictor.predict(list(sample.files), top_k=1, output=True)
         found: list[NDArray[np.float64]] = [np.stack([_row(prediction) for prediction in predictions])]
     else:

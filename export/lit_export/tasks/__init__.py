@@ -11,6 +11,7 @@ from lit_export.tasks import (
     image_multilabel,
     image_regression,
     image_segmentation,
+    object_detection,
     tables,
     tensor,
 )
@@ -39,6 +40,7 @@ TASKS = {
         image_regression.TASK,
         image_embedding.TASK,
         image_segmentation.TASK,
+        object_detection.TASK,
         tables.CLASSIFICATION,
         tables.REGRESSION,
         tensor.TASK,

@@ -149,7 +149,7 @@ def _is_fraction(found: tuple[int, ...], whole: tuple[int, int]) -> bool:
 
 
 def _confusion(answer: Segmentation, truth: NDArray[Any], reading: Reading) -> NDArray[np.int64]:
-    """Pixels of the image as it was, int64 [classes, classes + 1]: of each true class those of each predicted one.
+    """Pixels of the image as it was, int64 [1, classes, classes + 1]: of each true class those of each predicted one.
 
     The last column is for no class at all. Pixels that nobody labelled do not count.
     """
@@ -161,7 +161,7 @@ def _confusion(answer: Segmentation, truth: NDArray[Any], reading: Reading) -> N
         raise UsageError(f"a mask has the class {wrong}, and the model has {size}, from 0 to {size - 1}")
     predicted = np.minimum(answer.mask[known].astype(np.int64), size)
     pairs = truth[known].astype(np.int64) * (size + 1) + predicted
-    return np.bincount(pairs, minlength=size * (size + 1)).reshape(size, size + 1)
+    return np.bincount(pairs, minlength=size * (size + 1)).reshape(1, size, size + 1)
 
 
 def _values(counts: NDArray[Any], _: Sequence[Any], __: Reading) -> dict[str, float]:

@@ -84,6 +84,11 @@ class ImageModule(nn.Module):
                 f"a module of this task answers [batch, size] for a batch of images; this one {list(answer.shape)}"
             )
 
+    def facts_found(self, facts: DeploymentFacts, example: Arrays) -> DeploymentFacts:
+        """The facts, with what was found out of how answers are read."""
+        del example
+        return facts
+
     def outputs(
         self, found: Arrays, batch: int | str, sides: tuple[int | str, int | str]
     ) -> tuple[manifest.Tensor, ...]:
@@ -124,6 +129,7 @@ def image_target(module: nn.Module, facts: DeploymentFacts, options: Options, wr
     size = TASKS[facts.task].size_of(outputs[0].shape)
     if facts.labels is not None and size is not None and len(facts.labels) != size:
         raise UsageError(f"{len(facts.labels)} labels are given and the model has {size} classes")
+    facts = wrapped.facts_found(facts, example)
     _check_facts(facts, size)
     return Target(
         module=wrapped,

@@ -37,7 +37,7 @@ def main_output(output: Any, preferred: Sequence[str] = LOGITS) -> MainOutput:
     """The first of the preferred names that there is, else the first tensor."""
     if isinstance(output, Tensor):
         return MainOutput(output, None)
-    parts = _parts(output)
+    parts = parts_of(output)
     tensors = {name: part for name, part in parts.items() if isinstance(part, Tensor)}
     if not tensors and parts:  # outputs by task, say, each with several
         name, inner = next(iter(parts.items()))
@@ -49,7 +49,7 @@ def main_output(output: Any, preferred: Sequence[str] = LOGITS) -> MainOutput:
     return MainOutput(tensors[name], name, tuple(other for other in tensors if other != name))
 
 
-def _parts(output: Any) -> dict[str, Any]:
+def parts_of(output: Any) -> dict[str, Any]:
     """What a dict, a dataclass, a named tuple, a tuple, a list or a plain object with logits has in it, by name."""
     if isinstance(output, Mapping):
         return {str(name): part for name, part in output.items()}

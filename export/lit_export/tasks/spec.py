@@ -13,6 +13,7 @@ from lit_export.options import Options
 from lit_export.tasks.target import Target
 from lit_infer.manifest import DeploymentFacts
 from lit_infer.tasks import Reading
+from lit_infer.tensors import Arrays
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,9 @@ class Scoring:
     """From all that was kept, and all truths: the task's metric first, then other scores."""
     counted: Callable[[Any, Any, Reading], NDArray[Any]] | None = None
     """From one answer, in positions of the image as it was, and its truth: what is kept of it, instead of `condensed`
-    of the bare rows; `values` then gets no truths."""
+    of the bare rows, one or several rows; `values` then gets no truths."""
+    threshold: float | None = None
+    """What is asked for when answers are scored; None: as in deployment."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class ExportTask:
     """The same, also with `real`: calls on the user's data. None: its real inputs are image files."""
     score: Scoring | None = None
     """None: its answers cannot be right or wrong."""
+    check_answers: Callable[[Target, Sequence[Arrays]], None] | None = None
+    """Raise UsageError where the eager module's answers for all that is compared show too little."""
     marks: tuple[str, ...] = ()
     """Beginnings of the class names of losses and metrics in modules of this task."""
     tuned: Callable[[NDArray[np.float32], Sequence[Any], Reading], TunedFacts] | None = None

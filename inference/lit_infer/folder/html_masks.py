@@ -3,7 +3,7 @@
 import base64
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -32,15 +32,25 @@ def small(mask: NDArray[Any], size: tuple[int, int]) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def legend(classes: Mapping[int, str]) -> str:
+def mask_index(index: int) -> int:
+    """Which value of a small mask, and colour, a class has."""
+    return index % masks.OUTSIDE["uint8"]
+
+
+def colour(index: int) -> list[int]:
+    """Of a class, as the palette of its PNG has it."""
+    found: list[int] = masks.colours()[mask_index(index)].tolist()
+    return found
+
+
+def legend(classes: Mapping[int, str], colour_of: Callable[[int], list[int]] = colour) -> str:
     """The classes of a run as JSON, in the order of their indices: label, colour, whether it is shown at first."""
-    colours = masks.colours()
     return json.dumps(
         [
             {
-                "index": index % masks.OUTSIDE["uint8"],
+                "index": mask_index(index),
                 "label": label,
-                "colour": colours[index % masks.OUTSIDE["uint8"]].tolist(),
+                "colour": colour_of(index),
                 "shown": not masks.is_background(label),
             }
             for index, label in sorted(classes.items())

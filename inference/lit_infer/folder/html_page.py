@@ -36,13 +36,17 @@ th, td { text-align: left; padding: .3rem .7rem .3rem 0; border-bottom: 1px soli
   overflow-wrap: anywhere; }
 .picture { position: relative; } .picture canvas { position: absolute; inset: 0; width: 100%; height: 160px;
   object-fit: contain; image-rendering: pixelated; opacity: var(--over, .6); }
+.picture svg { position: absolute; inset: 0; width: 100%; height: 160px; }
+.picture rect { fill: none; stroke-width: 2px; vector-effect: non-scaling-stroke; }
+.picture text { fill: white; stroke: black; stroke-width: 3px; paint-order: stroke; vector-effect: non-scaling-stroke;
+  font-family: system-ui, sans-serif; }
 fieldset { display: flex; flex-wrap: wrap; gap: .1rem .8rem; align-items: center; margin: 0; padding: 0; border: 0; }
 fieldset label { display: inline-flex; gap: .3rem; align-items: center; min-height: 1.9rem; }
 fieldset input { min-height: 0; } fieldset i { width: .9rem; height: .9rem; border-radius: 3px; }
 fieldset [type=range] { width: 8rem; }
 .bad { color: var(--bad); } [hidden] { display: none; }
 @media (max-width: 480px) { #cards { grid-template-columns: repeat(2, minmax(0, 1fr)); }
-  figure img, .picture canvas { height: 120px; } }
+  figure img, .picture :is(canvas, svg) { height: 120px; } }
 """
 
 SCRIPT = """
@@ -92,6 +96,13 @@ show();
 const layers = Array.from(document.querySelectorAll("canvas"));
 const classes = JSON.parse(form.dataset.classes ?? "[]");
 const on = new Map();
+const boxes = Array.from(document.querySelectorAll("svg g"));
+function outline() {
+  const least = (form.elements.sure?.value ?? 0) / 100;
+  for (const { dataset, style } of boxes) {
+    style.display = on.has(Number(dataset.index)) && dataset.score >= least ? "" : "none";
+  }
+}
 function paint(canvas) {
   if (!canvas.indices) return;
   const context = canvas.getContext("2d"), drawn = context.createImageData(canvas.width, canvas.height);
@@ -120,12 +131,14 @@ function legend() {
     input.addEventListener("change", () => {
       use();
       layers.forEach(paint);
+      outline();
     });
     use();
     text.append(input, swatch, label);
     box.append(text);
   }
-  form.elements.over.addEventListener("input", ({ target }) => {
+  form.elements.sure?.addEventListener("input", outline);
+  form.elements.over?.addEventListener("input", ({ target }) => {
     document.body.style.setProperty("--over", target.value / 100);
   });
 }

@@ -18,7 +18,7 @@ from typing import IO
 from PIL import Image, ImageOps
 
 from lit_infer import files
-from lit_infer.folder import html_masks, html_page
+from lit_infer.folder import html_boxes, html_masks, html_page
 from lit_infer.folder.partial import Entry, Growing
 from lit_infer.folder.table import Table
 from lit_infer.images import FORMATS
@@ -97,11 +97,11 @@ def write(
         failed += row["error"] is not None
         if row["error"] is None:
             groups.update(table.task.show(row).groups)
-            if drawing.has_masks:
-                legend.update((area["index"], area["label"]) for area in row["areas"])
+            if drawing.drawn:
+                legend.update((one["index"], one["label"]) for one in row[drawing.drawn])
     with files.atomic_text(report) as file:
         file.write(_head(table.model, count, failed, remarks, drawing.details))
-        file.write(_form(groups, drawing, html_masks.legend(legend)))
+        file.write(_form(groups, drawing, html_masks.legend(legend, drawing.colour_of)))
         file.write('<main><div id="cards">\n')
         shown = _write_cards(file, read_rows(), thumbnails, table)
         file.write("</div>\n")
@@ -122,8 +122,9 @@ def _write_cards(file: IO[str], rows: Iterable[Row], thumbnails: Thumbnails, tab
         if wanted is None:
             break
         if number == wanted[0]:
-            picture = _picture(*wanted[1:])
-            file.write(_card(row["path"], picture, table.task.show(row), _KINDS[table.task.kind]))
+            drawing = _KINDS[table.task.kind]
+            over = html_boxes.drawn(row) if drawing.drawn == "boxes" else _canvas(wanted[2])
+            file.write(_card(row["path"], _picture(wanted[1], over), table.task.show(row), drawing))
             shown += 1
             wanted = next(small, None)
     return shown
@@ -138,7 +139,11 @@ class _Drawing:
     groups: str
     """What the images can be filtered by; empty: nothing."""
     has_score: bool
-    has_masks: bool = False
+    drawn: str = ""
+    """The column of what is drawn over the pictures, in the colours of its classes; empty: nothing is."""
+    controls: str = ""
+    colour_of: Callable[[int], list[int]] = html_masks.colour
+    """The colour of a class."""
     details: str = "scores"
     """What the numbers are."""
 
@@ -148,14 +153,26 @@ _KINDS = {
     "labels": _Drawing("{:.1%}", "label", has_score=True),
     "values": _Drawing("{:.6g}", "", has_score=False),
     "vector": _Drawing("{:.6g}", "", has_score=False),
-    "mask": _Drawing("{:.1%}", "class", has_score=True, has_masks=True, details="shares"),
+    "mask": _Drawing("{:.1%}", "class", has_score=True, drawn="areas", controls=html_masks.CONTROLS, details="shares"),
+    "boxes": _Drawing(
+        "{:.1%}",
+        "class",
+        has_score=True,
+        drawn="boxes",
+        controls=html_boxes.CONTROLS,
+        colour_of=html_boxes.colour,
+    ),
     "tensors": _Drawing("{:.6g}", "", has_score=False),
 }
 
 
-def _picture(source: str, mask: str) -> str:
+def _canvas(mask: str) -> str:
+    return f'<canvas data-mask="{escape(mask)}"></canvas>' if mask else ""
+
+
+def _picture(source: str, over: str) -> str:
     image = f'<img loading="lazy" alt="" src="{escape(source)}">'
-    return f'<div class="picture">{image}<canvas data-mask="{escape(mask)}"></canvas></div>' if mask else image
+    return f'<div class="picture">{image}{over}</div>' if over else image
 
 
 def _card(path: str, picture: str, shown: Shown, drawing: _Drawing) -> str:
@@ -198,9 +215,8 @@ def _form(groups: Counter[str], drawing: _Drawing, classes: str) -> str:
         if drawing.groups
         else ""
     )
-    masks = f' data-classes="{escape(classes)}"' if drawing.has_masks else ""
-    over = html_masks.CONTROLS if drawing.has_masks else ""
-    return f"<form{masks}>{by_group}{_BY_SCORE if drawing.has_score else ''}{_BY_PATH}{over}</form>\n"
+    legend = f' data-classes="{escape(classes)}"' if drawing.drawn else ""
+    return f"<form{legend}>{by_group}{_BY_SCORE if drawing.has_score else ''}{_BY_PATH}{drawing.controls}</form>\n"
 
 
 _BY_SCORE = (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lit_infer import images
 from lit_infer.errors import LitError, UsageError
-from lit_infer.folder import html_report, loading, mask_files, resume, writers
+from lit_infer.folder import coco, html_report, loading, mask_files, resume, writers
 from lit_infer.folder.job import Job, identity
 from lit_infer.folder.mask_files import MaskFiles
 from lit_infer.folder.partial import Entry, Partial, PartialFile
@@ -31,12 +31,12 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 def check(job: Job, inputs: Inputs) -> None:
     """Whether everything can be written, checked before any work is done. Raises UsageError, MissingExtraError."""
-    named = {"--output": job.output, "--embeddings": job.embeddings, "--report": job.report}
+    named = {"--output": job.output, "--embeddings": job.embeddings, "--report": job.report, "--coco": job.coco}
     if job.output is not None and job.output.suffix in array_output.SUFFIXES:
         writers.check_writable(job.output, option="--output")
     elif job.output is not None:
         writers.check(job.output)
-    for option, suffix in (("--embeddings", ".npy"), ("--report", ".html")):
+    for option, suffix in (("--embeddings", ".npy"), ("--report", ".html"), ("--coco", ".json")):
         if (path := named[option]) is not None:
             writers.check_writable(path, option=option)
             if path.suffix != suffix:
@@ -162,6 +162,8 @@ class RunOutputs:
             writers.publish(page, job.report)
         if job.embeddings is not None and self._vectors is not None:
             writers.publish(self._vectors.finish(), job.embeddings)
+        if job.coco is not None:
+            coco.write(rows.read(), job.coco, labels=self._table.reading.labels)
         if self._masks is not None:
             self._masks.finish()
         if job.output is not None:
@@ -189,7 +191,7 @@ def opened(job: Job, inputs: Inputs, predictor: Predictor, table: Table) -> Iter
     if job.masks is not None:
         _check_elsewhere(job.masks, "--masks", inputs)
         mask_files.check(job.masks)
-    beside = job.output or job.embeddings or job.report or job.masks
+    beside = job.output or job.embeddings or job.report or job.masks or job.coco
     if beside is None:
         yield RunOutputs(job, inputs, predictor, table, None)
         return
@@ -223,6 +225,8 @@ def _check_task(job: Job, table: Table, *, name: str) -> None:
         raise UsageError(f"--shard: {name} draws masks beside its rows. Give each machine some of the images instead")
     if job.masks is not None and not task.draws_masks:
         raise UsageError(f"--masks is for classes of pixels, and {name} ({task.name}) gives none: leave it out")
+    if job.coco is not None and task.kind != "boxes":
+        raise UsageError(f"--coco is for boxes, and {name} ({task.name}) gives none: leave it out")
     if job.sort_into is not None and task.sorts_by is None:
         raise UsageError(f"--sort-into needs exactly one label for each image; {name} is for {task.name}")
     if not task.takes_images and (job.report is not None or job.sort_into is not None):

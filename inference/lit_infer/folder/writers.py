@@ -141,6 +141,9 @@ def _schema(pyarrow: Any, columns: Columns) -> Any:
         "areas": pyarrow.list_(
             pyarrow.struct([("label", text), ("index", number), ("pixels", number), ("share", real)])
         ),
+        "boxes": pyarrow.list_(
+            pyarrow.struct([("label", text), ("index", number), ("score", real), ("box", pyarrow.list_(real))])
+        ),
         "stages": pyarrow.struct([(stage, real) for stage in STAGES]),
     }
     return pyarrow.schema([(name, types[kind]) for name, kind in columns.items()])

@@ -14,6 +14,7 @@ from lit_infer.tasks import (
     image_multilabel,
     image_regression,
     image_segmentation,
+    object_detection,
     tabular,
     tensor,
 )
@@ -45,6 +46,7 @@ TASKS = {
         image_regression.TASK,
         image_embedding.TASK,
         image_segmentation.TASK,
+        object_detection.TASK,
         tabular.CLASSIFICATION,
         tabular.REGRESSION,
         tensor.TASK,

@@ -15,15 +15,16 @@ Row = dict[str, Any]
 Outputs = Sequence[NDArray[Any]]
 """The graph's outputs in the manifest's order, each [batch, …]."""
 
-Kind = Literal["classes", "labels", "values", "vector", "mask", "tensors"]
+Kind = Literal["classes", "labels", "values", "vector", "mask", "boxes", "tensors"]
 """How an answer is drawn: the report and the page know kinds, not tasks."""
 
 Column = Literal[
-    "text", "integer", "number", "boolean", "choices", "areas", "integers", "numbers", "doubles", "booleans"
+    "text", "integer", "number", "boolean", "choices", "areas", "boxes", "integers", "numbers", "doubles", "booleans"
 ]
 """The type of a column in a table of rows; `choices` is a list of label, index and score, `areas` of label, index,
-pixels and share. The plural ones are lists: `numbers` of float32, `doubles` of float64."""
-LISTS = frozenset({"choices", "areas"})
+pixels and share, `boxes` of label, index, score and box. The plural ones are lists: `numbers` of float32, `doubles` of
+float64."""
+LISTS = frozenset({"choices", "areas", "boxes"})
 """Those of lists, which are empty for an image that could not be read."""
 
 

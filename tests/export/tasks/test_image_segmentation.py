@@ -164,7 +164,7 @@ def test_mean_iou_is_that_of_torchmetrics_and_leaves_open_pixels_out() -> None:
         for one, truth in zip(read([found], [Ask()] * 4, READING), truths, strict=True)
     ]
 
-    values = TASK.score.values(np.stack(kept), [], READING)
+    values = TASK.score.values(np.concatenate(kept), [], READING)
 
     metric = MulticlassJaccardIndex(3, ignore_index=255)
     expected = metric(torch.from_numpy(found), torch.from_numpy(truths).long())

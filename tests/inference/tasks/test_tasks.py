@@ -8,7 +8,7 @@ import pytest
 
 from lit_infer.manifest import Tensor
 from lit_infer.tasks import TASKS, Ask, Reading, Shown, TaskSpec, answer_schemas, find, plain_answer
-from tests.support.task_outputs import output_of
+from tests.support.task_outputs import outputs_of
 
 OUTPUTS = (Tensor(name="y", dtype="float32", shape=("batch", 3)),)
 every = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
@@ -27,7 +27,7 @@ def test_a_row_is_found_by_its_name_and_its_columns_are_no_one_else_s(task: Task
 
 @every
 def test_each_item_has_an_answer_of_the_task_s_struct_which_becomes_a_row_and_json(task: TaskSpec) -> None:
-    found = task.read([output_of(task)], [Ask(), Ask(top_k=1)], reading(task))
+    found = task.read(outputs_of(task), [Ask(), Ask(top_k=1)], reading(task))
 
     assert [type(answer) for answer in found] == [task.answer] * 2
     for answer in found:
@@ -39,7 +39,7 @@ def test_each_item_has_an_answer_of_the_task_s_struct_which_becomes_a_row_and_js
 @every
 def test_a_run_of_images_is_counted(task: TaskSpec) -> None:
     tally = task.tally(reading(task))
-    for answer in task.read([output_of(task)], [Ask(), Ask()], reading(task)):
+    for answer in task.read(outputs_of(task), [Ask(), Ask()], reading(task)):
         tally.add(task.row(answer), {})
 
     assert all(isinstance(line, str) for line in [*tally.lines(), tally.verdict()])
@@ -48,7 +48,7 @@ def test_a_run_of_images_is_counted(task: TaskSpec) -> None:
 @every
 def test_what_agrees_with_itself_agrees(task: TaskSpec) -> None:
     if task.agreement is not None:
-        output = output_of(task)
+        (output,) = outputs_of(task)
         assert (task.agreement.same(output, output, reading(task)) == 1).all()
         assert not (task.agreement.same(output, output[:, ::-1] ** 2, reading(task)) == 1).all()
 

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from lit_infer.images import masks
 from lit_infer.tasks import TASKS, Ask, Reading, TaskSpec, image_classification
+from lit_infer.tasks.object_detection import FoundBox
 from lit_trainer.callbacks.interrupt import run_folder
 from lit_trainer.tracking.wandb import WandbLogger
 
@@ -33,25 +34,38 @@ class PredictionSample:
     truth_mask: NDArray[Any] | None = None
     """Class indices [height, width], for a task of pixels; 255 where nobody labelled any."""
     mask: NDArray[Any] | None = None
+    truth_boxes: tuple[FoundBox, ...] = ()
+    boxes: tuple[FoundBox, ...] = ()
     classes: tuple[str, ...] = ()
-    """Of the masks."""
+    """Of the masks or boxes."""
 
     @property
     def drawn(self) -> Image.Image:
-        """The picture, under the predicted mask if there is one."""
+        """The picture, under the predicted mask or boxes if there are any."""
         if self.mask is None:
-            return self.picture
+            drawn = self.picture.convert("RGB")
+            for one in self.boxes:
+                ImageDraw.Draw(drawn).rectangle(one.box, outline=(255, 220, 0))
+            return drawn
         over = Image.fromarray(masks.colours()[self.mask])
         return Image.blend(self.picture.convert("RGB"), over, 0.5)
 
     @property
-    def for_wandb(self) -> dict[str, Any] | None:
-        """Both masks as W&B draws them."""
-        if self.mask is None or self.truth_mask is None:
-            return None
+    def for_wandb(self) -> dict[str, Any]:
+        """What W&B draws over the picture: both masks, or both sets of boxes."""
         names = dict(enumerate(self.classes))
-        both = {"prediction": self.mask, "ground_truth": self.truth_mask}
-        return {name: {"mask_data": mask, "class_labels": names} for name, mask in both.items()}
+        if self.mask is not None and self.truth_mask is not None:
+            both = {"prediction": self.mask, "ground_truth": self.truth_mask}
+            return {"masks": {name: {"mask_data": mask, "class_labels": names} for name, mask in both.items()}}
+        if not (self.boxes or self.truth_boxes):
+            return {}
+        all_boxes = {"prediction": self.boxes, "ground_truth": self.truth_boxes}
+        return {
+            "boxes": {
+                name: {"box_data": list(map(_for_wandb, boxes)), "class_labels": names}
+                for name, boxes in all_boxes.items()
+            }
+        }
 
     @property
     def caption(self) -> str:
@@ -107,11 +121,11 @@ class PredictionSamples(pl.Callback):
     def _log_to_wandb(self, logger: WandbLogger, samples: list[PredictionSample]) -> None:
         import wandb
 
-        pictures = [sample.picture for sample in samples]
-        drawn = [sample.for_wandb for sample in samples]
-        more: dict[str, Any] = {"masks": drawn} if all(one is not None for one in drawn) else {}
+        pictures, drawn = [sample.picture for sample in samples], [sample.for_wandb for sample in samples]
+        kinds = {kind for one in drawn for kind in one}
+        more: dict[str, Any] = {kind: [one.get(kind) for one in drawn] for kind in kinds}
         logger.log_image(self.key, pictures, caption=[sample.caption for sample in samples], **more)
-        rows = [[wandb.Image(s.picture, masks=s.for_wandb), s.truth, s.prediction, s.confidence] for s in samples]
+        rows = [[wandb.Image(s.picture, **s.for_wandb), s.truth, s.prediction, s.confidence] for s in samples]
         logger.log_table(f"{self.key}_table", columns=["image", "truth", "prediction", "confidence"], data=rows)
 
 
@@ -138,13 +152,15 @@ def _samples(
     facts = getattr(getattr(trainer, "datamodule", None), "deployment_facts", None)
     task = TASKS[facts.task if facts is not None else image_classification.TASK.name]
     with torch.no_grad():
-        answers = _answers(module, images).cpu()
-    known = _as_rows(truths, answers.shape[1])
+        answers = [one.cpu() for one in _answers(module, images)]
+    size = task.size_of(answers[0].shape)
+    assert size is not None  # noqa: S101 - a tensor's sides are numbers
     reading = task.reading(
         labels=facts.labels if facts is not None else None,
         answers=facts.answers if facts is not None else {},
-        size=answers.shape[1],
+        size=size,
     )
+    known = _as_boxes(truths.cpu(), size) if task.kind == "boxes" else [_as_rows(truths, size)]
     told = zip(images.cpu(), _read(task, reading, known), _read(task, reading, answers), strict=True)
     return [_sample(_picture(image, facts), truth, said, task, reading) for image, truth, said in told]
 
@@ -153,6 +169,8 @@ def _sample(picture: Image.Image, truth: Any, said: Any, task: TaskSpec, reading
     known, shown = (task.show(task.row(answer)) for answer in (truth, said))
     is_right = task.agreement is None or shown.title == known.title
     sample = PredictionSample(picture, known.title, shown.title, shown.score, is_right=is_right)
+    if task.kind == "boxes":
+        return replace(sample, truth_boxes=truth.boxes, boxes=said.boxes, classes=reading.labels or ())
     if not task.draws_masks:
         return sample
     return replace(sample, truth_mask=truth.mask, mask=said.mask, classes=reading.labels or ())
@@ -168,16 +186,34 @@ def _as_rows(truths: Tensor, size: int) -> Tensor:
     return functional.one_hot(truths, size).float()
 
 
-def _answers(module: pl.LightningModule, images: Tensor) -> Tensor:
+def _as_boxes(targets: Tensor, size: int) -> list[Tensor]:
+    """The scores and boxes of a model that is always right, of targets [batch, most, 5]."""
+    classes = targets[..., 0].long()
+    there = classes >= 0
+    scores = functional.one_hot(classes * there, size) * there[..., None]
+    return [scores.float(), targets[..., 1:]]
+
+
+def _for_wandb(one: FoundBox) -> dict[str, Any]:
+    names = ("minX", "minY", "maxX", "maxY")
+    return {
+        "position": dict(zip(names, one.box, strict=True)),
+        "domain": "pixel",
+        "class_id": one.index,
+        "scores": {"score": one.score},
+    }
+
+
+def _answers(module: pl.LightningModule, images: Tensor) -> Sequence[Tensor]:
     """The module's answers when deployed; the softmax of its outputs, for a module that does not define them."""
     outputs: Tensor = module(images)
     answers = getattr(module, "answers", None)
-    found: Tensor = torch.softmax(outputs, dim=-1) if answers is None else answers(outputs)
-    return found
+    found: Any = torch.softmax(outputs, dim=-1) if answers is None else answers(outputs)
+    return found if isinstance(found, tuple) else (found,)
 
 
-def _read(task: TaskSpec, reading: Reading, rows: Tensor) -> Sequence[Any]:
-    return task.read([rows.cpu().numpy()], [Ask(top_k=1)] * len(rows), reading)
+def _read(task: TaskSpec, reading: Reading, rows: Sequence[Tensor]) -> Sequence[Any]:
+    return task.read([one.cpu().numpy() for one in rows], [Ask(top_k=1)] * len(rows[0]), reading)
 
 
 def _picture(image: Tensor, facts: Any) -> Image.Image:

@@ -2,18 +2,21 @@
 
 from lit_trainer.data.base import ImageDataModule, SplitDataModule
 from lit_trainer.data.cifar10 import CIFAR10DataModule
+from lit_trainer.data.coco_boxes import CocoBoxesDataModule
 from lit_trainer.data.digits import DigitsDataModule
 from lit_trainer.data.image_folder import ImageFolderDataModule
 from lit_trainer.data.image_table import ImageTableDataModule
 from lit_trainer.data.mask_folder import MaskFolderDataModule
 from lit_trainer.data.mnist import MNISTDataModule
 from lit_trainer.data.resumable import ResumableLoader
-from lit_trainer.data.scenes import DigitMasksDataModule
+from lit_trainer.data.scenes import DigitBoxesDataModule, DigitMasksDataModule
 from lit_trainer.data.sequence import SequenceDataModule
 from lit_trainer.data.sklearn_table import SklearnTableDataModule
 
 __all__ = [
     "CIFAR10DataModule",
+    "CocoBoxesDataModule",
+    "DigitBoxesDataModule",
     "DigitMasksDataModule",
     "DigitsDataModule",
     "ImageDataModule",

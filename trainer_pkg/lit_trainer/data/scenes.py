@@ -3,7 +3,7 @@
 Their truth is known exactly: the class of each pixel, and the box of each digit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from torchvision.transforms import v2
 
+from lit_infer.folder import coco
 from lit_infer.folder.mask_folder import IMAGES, MASKS
 from lit_infer.images import masks
-from lit_infer.tasks import image_segmentation
+from lit_infer.tasks import image_segmentation, object_detection
 from lit_trainer.data.base import HeldOut, ImageDataModule, to_tensor
+from lit_trainer.data.boxed import BoxedPart
 from lit_trainer.data.digits import LABELS, load, split
 from lit_trainer.data.masked import MaskedPart
 
@@ -123,6 +125,61 @@ class DigitMasksDataModule(ImageDataModule):
         return getattr(module, "deployment_task", image_segmentation.TASK.name)
 
 
+class DigitBoxesDataModule(ImageDataModule):
+    """Scenes of handwritten digits and the box of each; otherwise as `DigitMasksDataModule`."""
+
+    def __init__(
+        self,
+        batch_size: int = 8,
+        image_size: int = 64,
+        count: int = 640,
+        split_seed: int = 0,
+        num_workers: int = 0,
+        test_on: Sequence[HeldOut] = ("test",),
+    ) -> None:
+        super().__init__(batch_size=batch_size, num_workers=num_workers, test_on=test_on)
+        self.image_size, self.count, self.split_seed = image_size, count, split_seed
+        size = [image_size, image_size]
+        self.eval_transform = self.train_transform = v2.Compose([v2.Resize(size), *to_tensor([0.3] * 3, [0.25] * 3)])
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The digits."""
+        return LABELS
+
+    @property
+    def answers(self) -> Mapping[str, Any]:
+        """A focal loss leaves scores low: a box is wanted from 0.3 on."""
+        return {"threshold": 0.3}
+
+    def setup(self, stage: str) -> None:
+        """Make all scenes, whatever the stage: a second or two."""
+        del stage
+        train, val, test = (_Boxed(part) for part in scenes(self.count, self.image_size, self.split_seed))
+        self.train_set = BoxedPart(train, range(len(train)), self.train_transform)
+        self.val_set = BoxedPart(val, range(len(val)), self.eval_transform)
+        self.test_set = self.predict_set = BoxedPart(test, range(len(test)), self.eval_transform)
+
+    @property
+    def _task(self) -> str:
+        module = getattr(self.trainer, "lightning_module", None)
+        return getattr(module, "deployment_task", object_detection.TASK.name)
+
+
+class _Boxed:
+    """(PIL image, (boxes, classes)) pairs."""
+
+    def __init__(self, scenes: Scenes) -> None:
+        self._made = [scenes.scene(index) for index in range(len(scenes))]
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    def __getitem__(self, index: int) -> tuple[Image.Image, tuple[NDArray[Any], NDArray[Any]]]:
+        one = self._made[index]
+        return Image.fromarray(one.image), (np.array(one.boxes, np.float32), np.array(one.digits, np.int64))
+
+
 class _Masked:
     """(PIL image, mask) pairs."""
 
@@ -147,8 +204,9 @@ def scenes(count: int, size: int, seed: int) -> tuple[Scenes, Scenes, Scenes]:
 
 
 def write_test_scenes(folder: Path, *, count: int = 20, size: int = 48, seed: int = 0) -> list[Path]:
-    """Write held-out scenes and their masks: `folder/images/0007.png`, `folder/masks/0007.png`."""
+    """Write held-out scenes, their masks and boxes: `images/0007.png`, `masks/0007.png`, `annotations.json`."""
     written = []
+    boxes: list[dict[str, Any]] = []
     made = scenes(5 * count, size, seed)[2]
     for name in (IMAGES, MASKS):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -157,4 +215,12 @@ def write_test_scenes(folder: Path, *, count: int = 20, size: int = 48, seed: in
         Image.fromarray(one.image).save(path)
         (folder / MASKS / path.name).write_bytes(masks.png(one.mask))
         written.append(path)
+        boxes.append({"path": path.name, "width": size, "height": size, "error": None, "boxes": _as_found(one)})
+    coco.write(boxes, folder / coco.NAMES[0], labels=LABELS)
     return written
+
+
+def _as_found(one: Scene) -> list[dict[str, Any]]:
+    """The truth as a detector that is always right would have it."""
+    pairs = zip(one.boxes, one.digits, strict=True)
+    return [{"label": LABELS[digit], "index": digit, "score": 1.0, "box": list(box)} for box, digit in pairs]

@@ -3,6 +3,7 @@
 from lit_trainer.modules.auto_encoder import AutoEncoder
 from lit_trainer.modules.cifar_cnn import CifarCNN
 from lit_trainer.modules.classification import ClassifierModule
+from lit_trainer.modules.detector import Detector
 from lit_trainer.modules.digits_cnn import DigitsCNN
 from lit_trainer.modules.gan import GAN
 from lit_trainer.modules.image_classifier import ImageClassifier
@@ -18,6 +19,7 @@ __all__ = [
     "AutoEncoder",
     "CifarCNN",
     "ClassifierModule",
+    "Detector",
     "DigitsCNN",
     "ImageClassifier",
     "ImageMultilabelClassifier",

@@ -6,6 +6,7 @@ from importlib import resources
 
 _MEDIA = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 _PARTS = (
+    "boxes.js",
     "card.js",
     "choice.js",
     "dom.js",

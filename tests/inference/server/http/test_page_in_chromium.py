@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.support.box_model import make_box_bundle
 from tests.support.mask_model import make_mask_bundle
 from tests.support.server.browser import Browser, chromium
 from tests.support.server.process import command, serving
@@ -41,6 +42,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         make_proven(folder / "numbers", name="numbers", task="tensor", labels=None, preprocess=()),
         make_proven(folder / "several", name="several", task="image-multilabel", answers={"thresholds": 0.3}),
         make_mask_bundle(folder / "masks"),
+        make_box_bundle(folder / "boxes"),
         make_proven(folder / "values", name="values", task="image-regression", answers={"units": ["cm", "", "kg"]}),
     ]
     for label in ("red", "green", "blue"):
@@ -133,6 +135,22 @@ def test_a_mask_is_drawn_over_its_picture_class_by_class(page: Browser, site: Si
     assert page.run(at, 80)[3] == 0
     boxes = [page.one(f".masked {tag}").rect for tag in ("img", "canvas")]
     assert boxes[0] == pytest.approx(boxes[1], abs=1)
+    assert page.is_as_wide_as(320)
+
+
+def test_boxes_are_drawn_over_their_picture_where_they_are(page: Browser, site: Site) -> None:
+    Image.fromarray(np.full((80, 160, 3), (250, 0, 0), np.uint8)).save(site.images / "large.png")
+
+    pick(page, "boxes")
+    choose(page, site.images / "large.png")
+    page.until(lambda: page.all("#results .times"))
+
+    frame, shown = (page.one(f".masked {name}").rect for name in ("svg", "rect"))
+    assert shown["x"] - frame["x"] == pytest.approx(frame["width"] / 8, abs=2)
+    assert shown["y"] - frame["y"] == pytest.approx(frame["height"] / 4, abs=2)
+    assert shown["width"] == pytest.approx(frame["width"] * 6 / 8, abs=3)
+    assert frame["width"] == pytest.approx(page.one(".masked img").rect["width"], abs=1)
+    assert page.texts(".areas bdi") == ["red"]
     assert page.is_as_wide_as(320)
 
 

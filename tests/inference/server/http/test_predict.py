@@ -3,7 +3,7 @@
 import base64
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from lit_infer.server.models.repository import Repository
 from lit_infer.server.models.sources import parse
 from lit_infer.tasks import TASKS
 from tests.inference.tiny import encoded
+from tests.support.box_model import make_box_bundle
 from tests.support.mask_model import make_mask_bundle
 from tests.support.server.client import Client
 from tests.support.server.proven import make_proven
@@ -62,8 +63,7 @@ def test_a_model_that_is_not_there_is_404(client: Client) -> None:
 OF_IMAGES = {name: task for name, task in TASKS.items() if task.takes_images}
 
 
-def _proven(folder: Path, name: str) -> Path:
-    return make_proven(folder, name=name, task=name)
+_MADE: dict[str, Callable[..., Path]] = {"mask": make_mask_bundle, "boxes": make_box_bundle}
 
 
 @pytest.fixture(scope="module")
@@ -71,12 +71,7 @@ def of_each_task(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A model of each task, under the task's name."""
     folder = tmp_path_factory.mktemp("tasks")
     bundles = [
-        str(
-            make_mask_bundle(folder / name, name=name)
-            if task.draws_masks
-            else make_proven(folder / name, name=name, task=name)
-        )
-        for name, task in OF_IMAGES.items()
+        str(_MADE.get(task.kind, make_proven)(folder / name, name=name, task=name)) for name, task in OF_IMAGES.items()
     ]
     repository = Repository(parse(bundles), Opening(device="cpu"))
     client = Client(create_app(repository))

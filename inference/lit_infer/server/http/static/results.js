@@ -2,6 +2,7 @@
 
 import { byId, count, make, milliseconds, percent, short, tell } from "./dom.js";
 import { chosen, predictPath } from "./choice.js";
+import { boxed } from "./boxes.js";
 import { masked } from "./masks.js";
 import { ask, Refused } from "./server.js";
 
@@ -134,6 +135,7 @@ const KINDS = {
   labels: { summarize: summarizeLabels, drawn: (found) => [bars(found.top, new Set(found.labels.map(({ index }) => index)))] },
   values: { summarize: summarizeValues, drawn: (found) => [values(found.values)] },
   vector: { summarize: summarizeVector, drawn: drawVector },
+  boxes: { summarize: summarizeBoxes, drawn: (found, { url }) => boxed(found, url) },
   mask: { summarize: summarizeMask, drawn: (found, { url }) => masked(found, url) },
 };
 
@@ -148,6 +150,10 @@ function answer(found, entry) {
 
 function summarizeLabels({ labels }) {
   return labels.map(({ label }) => label).join(", ") || "no label";
+}
+
+function summarizeBoxes({ boxes }) {
+  return boxes.map(({ label, score }) => `${label} ${percent(score)}`).join(", ") || "nothing was found";
 }
 
 function summarizeMask({ areas, confidence }) {

@@ -1,0 +1,173 @@
+"""Task `object-detection`: scores and boxes of candidates, in pixels of the model's images; and mAP."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from msgspec.structs import replace
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lit_export import labelled
+from lit_export.tasks.found_boxes import RawBoxes, raw_boxes
+from lit_export.tasks.images import ImageModule, image_target
+from lit_export.tasks.main_output import MainOutput
+from lit_export.tasks.spec import ExportTask, Scoring
+from lit_export.tasks.target import Target
+from lit_infer import manifest
+from lit_infer.errors import UsageError
+from lit_infer.manifest import DeploymentFacts
+from lit_infer.tasks import Reading, average_precision
+from lit_infer.tasks.object_detection import TASK as RUNTIME
+from lit_infer.tasks.object_detection import Detections, candidates
+from lit_infer.tensors import Arrays
+
+_LEAST = 0.001
+"""The score from which boxes count in mAP: it looks at all of them, the best first."""
+
+
+class BoxModule(ImageModule):
+    """Probabilities float32 [batch, n, classes] and boxes [batch, n, 4] of candidates, corners in pixels of the input.
+
+    Which of them are answers the runtime finds out: above the threshold, and of two of the same place the better one.
+    """
+
+    kind: str = "probabilities"
+    """What makes probabilities of the module's scores."""
+
+    def __init__(self, module: nn.Module, facts: DeploymentFacts) -> None:
+        super().__init__(module, facts)
+        self.stated = facts.answers
+        self.classes = None if facts.labels is None else len(facts.labels)
+
+    def raw(self, images: Tensor) -> RawBoxes:
+        """The module's candidates."""
+        return raw_boxes(self.module(self.pixels(images)), self.classes)
+
+    def answer(self, images: Tensor) -> MainOutput:
+        """The module's scores as it gives them."""
+        found = self.raw(images)
+        return MainOutput(found.scores, found.taken, found.others)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Probabilities, and corners in pixels."""
+        found = self.raw(images)
+        scores, boxes = found.scores.to(torch.float32), found.boxes.to(torch.float32)
+        if self.kind == "softmax":
+            scores = torch.softmax(scores, dim=-1)[..., :-1]
+        elif self.kind == "sigmoid":
+            scores = torch.sigmoid(scores)
+        corners = _corners(boxes, self.stated.get("boxes") or found.usual)
+        if self._is_relative(found):
+            height, width = images.shape[1], images.shape[2]
+            corners = corners * torch.tensor([width, height, width, height], dtype=torch.float32)
+        return scores, corners
+
+    def _is_relative(self, found: RawBoxes) -> bool:
+        stated = self.stated.get("relative")
+        return found.is_relative if stated is None else bool(stated)
+
+    def find_out(self, scores: Tensor, facts: DeploymentFacts) -> Sequence[str]:
+        """What the scores are: by what was said, by their range, and by how many classes there are."""
+        stated, count = facts.answers.get("scores"), scores.shape[-1]
+        within = bool(((scores >= 0) & (scores <= 1)).all())
+        if stated == "probabilities" and not within:
+            raise UsageError(
+                f"answers: scores are declared probabilities, but the module answers from {float(scores.min()):.3g} "
+                f"to {float(scores.max()):.3g}"
+            )
+        height, width = facts.height_width
+        with torch.no_grad():
+            example = torch.zeros((2, height, width, facts.channels), dtype=getattr(torch, facts.pixel_dtype))
+            found = self.raw(example)
+        self.kind = stated or self._kind(found, within, count)
+        overlap = self._overlap(facts, found)
+        where = "shares of the sides" if self._is_relative(found) else "pixels"
+        said = [
+            f"{found.taken}; scores are taken for {self.kind}, boxes for {self.stated.get('boxes') or found.usual} in "
+            f"{where}. Otherwise: answers: {{scores, boxes, relative}}"
+        ]
+        if overlap != facts.answers.get("overlap"):
+            said.append(
+                f"of two boxes of a class that overlap by more than {overlap:g} the better one stays (answers: overlap)"
+            )
+        return said
+
+    def _kind(self, found: RawBoxes, within: bool, count: int) -> str:
+        if within and (self.ends_in_sigmoid or found.are_usually_probabilities):
+            return "probabilities"
+        if not within and self.classes is not None and count in (self.classes, self.classes + 1):
+            return "sigmoid" if count == self.classes else "softmax"
+        raise UsageError(
+            f"what the module's scores of {count} classes are is not certain. Say so in --spec: answers: {{scores: "
+            "softmax} (the last class is 'no object'), sigmoid or probabilities; or give labels"
+        )
+
+    def _overlap(self, facts: DeploymentFacts, found: RawBoxes) -> float | None:
+        overlap: float | None = facts.answers.get("overlap", found.overlap)
+        return overlap
+
+    def facts_found(self, facts: DeploymentFacts, example: Arrays) -> DeploymentFacts:
+        """With what the runtime does to the candidates of such a module."""
+        with torch.no_grad():
+            found = self.raw(torch.from_numpy(example[0]))
+        return replace(facts, answers={**facts.answers, "overlap": self._overlap(facts, found)})
+
+    def check(self, answer: NDArray[Any]) -> None:
+        """Nothing: shapes are looked at where candidates are found."""
+
+    def outputs(
+        self, found: Arrays, batch: int | str, sides: tuple[int | str, int | str]
+    ) -> tuple[manifest.Tensor, ...]:
+        """Scores and boxes of as many candidates."""
+        del sides
+        scores, boxes = found
+        return (
+            manifest.Tensor(name="scores", dtype="float32", shape=(batch, *scores.shape[1:])),
+            manifest.Tensor(name="boxes", dtype="float32", shape=(batch, *boxes.shape[1:])),
+        )
+
+
+def _corners(boxes: Tensor, usual: str) -> Tensor:
+    if usual == "xyxy":
+        return boxes
+    first, size = boxes[..., :2], boxes[..., 2:]
+    corner = first - size / 2 if usual == "cxcywh" else first
+    return torch.cat((corner, corner + size), dim=-1)
+
+
+def _check_found(target: Target, expected: Sequence[Arrays]) -> None:
+    """Raise UsageError where nothing is found on any input: then little is shown of what matters."""
+    for answers in expected:
+        for scores, boxes in zip(*answers, strict=True):
+            if len(candidates(scores, boxes, target.reading)[0]):
+                return
+    raise UsageError(
+        f"the module finds nothing that scores {target.reading.facts.threshold:g} or more on any input that was tried: "
+        "give pictures of what it finds (--images FOLDER, or --data), or another threshold (answers: {threshold: 0.3})"
+    )
+
+
+def _matched(answer: Detections, truth: tuple[NDArray[Any], NDArray[Any]], _: Reading) -> NDArray[np.float64]:
+    boxes = np.array([one.box for one in answer.boxes], np.float64).reshape(-1, 4)
+    labels, scores = np.array([one.index for one in answer.boxes], int), np.array([one.score for one in answer.boxes])
+    true_boxes, true_labels = truth
+    return average_precision.matched(
+        boxes, labels, scores, np.asarray(true_boxes, np.float64).reshape(-1, 4), np.asarray(true_labels, int)
+    )
+
+
+TASK = ExportTask(
+    name=RUNTIME.name,
+    target=partial(image_target, wrapper=BoxModule),
+    score=Scoring(
+        labelled=labelled.boxes,
+        condensed=lambda rows: rows,
+        values=lambda rows, _, __: average_precision.mean(rows),
+        counted=_matched,
+        threshold=_LEAST,
+    ),
+    check_answers=_check_found,
+)

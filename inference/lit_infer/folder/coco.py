@@ -1,0 +1,113 @@
+"""Boxes in COCO's JSON: the truths of a data set, and what was found, as others' tools read it."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lit_infer import files
+from lit_infer.errors import NotFoundError, UsageError
+from lit_infer.tasks import Row
+
+NAMES = ("annotations.json", "_annotations.coco.json", "instances.json")
+
+
+@dataclass(frozen=True)
+class BoxTruth:
+    """What is in an image."""
+
+    path: Path
+    boxes: NDArray[np.float32]
+    """[n, 4]: left, top, right, bottom in pixels."""
+    labels: NDArray[np.int64]
+    """[n]: indices of classes."""
+
+
+def find(folder: Path) -> Path:
+    """The file of a data set: in its folder, of a usual name. Raises NotFoundError."""
+    for path in (folder / name for name in NAMES):
+        if path.is_file():
+            return path
+    raise NotFoundError(f"expected {' or '.join(NAMES)} (COCO's JSON) in {folder}, beside the images that it names")
+
+
+def read(path: Path, *, labels: Sequence[str] | None) -> tuple[tuple[str, ...], list[BoxTruth]]:
+    """The classes' names and the images with their boxes. Crowds (`iscrowd`) are left out.
+
+    `labels`: the model's, by which classes are numbered; None: in the order of their ids. Images are looked for beside
+    the file, and in `images/` there. Raises UsageError for what is not as COCO has it.
+    """
+    try:
+        found: Any = json.loads(path.read_bytes())
+        ordered = sorted(found["categories"], key=lambda one: one["id"])
+        names = tuple(str(one["name"]) for one in ordered) if labels is None else tuple(labels)
+        index = {one["id"]: _index(str(one["name"]), names, path) for one in ordered}
+        boxes: dict[Any, list[tuple[int, list[float]]]] = {one["id"]: [] for one in found["images"]}
+        for one in found["annotations"]:
+            if not one.get("iscrowd"):
+                boxes[one["image_id"]].append((index[one["category_id"]], _corners(one["bbox"])))
+        return names, [_truth(path, str(one["file_name"]), boxes[one["id"]]) for one in found["images"]]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        if isinstance(error, UsageError | NotFoundError):
+            raise
+        raise UsageError(f"{path} is not COCO's JSON of boxes: {type(error).__name__}: {error}") from None
+
+
+def _index(name: str, names: Sequence[str], path: Path) -> int:
+    if name not in names:
+        raise UsageError(f"{path}: {name} is not a class of the model, which has {', '.join(names[:8])}")
+    return names.index(name)
+
+
+def _corners(box: Sequence[float]) -> list[float]:
+    left, top, width, height = map(float, box)
+    return [left, top, left + width, top + height]
+
+
+def _truth(path: Path, name: str, boxes: Sequence[tuple[int, list[float]]]) -> BoxTruth:
+    image = next((one for one in (path.parent / name, path.parent / "images" / name) if one.is_file()), None)
+    if image is None:
+        raise NotFoundError(f"{path} names {name}, which is neither beside it nor in images/ there")
+    return BoxTruth(
+        image,
+        np.array([box for _, box in boxes], np.float32).reshape(-1, 4),
+        np.array([label for label, _ in boxes], np.int64),
+    )
+
+
+def write(rows: Iterable[Row], output: Path, *, labels: Sequence[str] | None) -> None:
+    """What was found, as a data set of COCO's with a `score` for each box; it appears when it is whole.
+
+    Ids of images count the rows that could be read from 1, those of categories are the classes' indices plus 1.
+    """
+    images: list[Row] = []
+    annotations: list[Row] = []
+    names = dict(enumerate(labels or ()))
+    for row in rows:
+        if row["error"] is not None:
+            continue
+        images.append({"id": len(images) + 1, "file_name": row["path"], "width": row["width"], "height": row["height"]})
+        for one in row["boxes"]:
+            names.setdefault(one["index"], one["label"])
+            annotations.append(_annotation(one, number=len(annotations) + 1, image=len(images)))
+    categories = [{"id": index + 1, "name": name} for index, name in sorted(names.items())]
+    with files.atomic_text(output) as file:
+        json.dump({"images": images, "categories": categories, "annotations": annotations}, file, ensure_ascii=False)
+
+
+def _annotation(one: Row, *, number: int, image: int) -> dict[str, Any]:
+    left, top, right, bottom = one["box"]
+    width, height = right - left, bottom - top
+    return {
+        "id": number,
+        "image_id": image,
+        "category_id": one["index"] + 1,
+        "bbox": [left, top, width, height],
+        "area": width * height,
+        "iscrowd": 0,
+        "score": one["score"],
+    }

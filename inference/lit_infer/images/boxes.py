@@ -1,0 +1,37 @@
+"""Boxes [n, 4] of left, top, right, bottom in pixels: how much they overlap, and which of many say the same."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def areas(boxes: NDArray[Any]) -> NDArray[Any]:
+    """Of each box; 0 for one whose sides are crossed."""
+    found: NDArray[Any] = np.maximum(boxes[:, 2] - boxes[:, 0], 0) * np.maximum(boxes[:, 3] - boxes[:, 1], 0)
+    return found
+
+
+def overlaps(some: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
+    """Intersection over union of each of `some` [n, 4] with each of `others` [m, 4]: [n, m], 0 to 1."""
+    corner = np.maximum(some[:, None, :2], others[None, :, :2])
+    sides = np.maximum(np.minimum(some[:, None, 2:], others[None, :, 2:]) - corner, 0)
+    shared = sides[..., 0] * sides[..., 1]
+    union = areas(some)[:, None] + areas(others)[None] - shared
+    found: NDArray[Any] = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return found
+
+
+def apart(boxes: NDArray[Any], labels: NDArray[Any], *, overlap: float) -> list[int]:
+    """Which boxes stay when of two of one label that overlap by more the later one is dropped: non-maximum suppression.
+
+    Boxes are in the order of their scores, the best first. As torchvision's `batched_nms`.
+    """
+    kept: list[int] = []
+    for label in np.unique(labels):
+        left = np.flatnonzero(labels == label)
+        while len(left):
+            first, left = int(left[0]), left[1:]
+            kept.append(first)
+            left = left[overlaps(boxes[first : first + 1], boxes[left])[0] <= overlap]
+    return sorted(kept)

@@ -1,0 +1,164 @@
+"""Task `object-detection`: boxes around things, each with a class and a score."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from lit_infer.images import boxes as geometry
+from lit_infer.tasks.choices import most_common
+from lit_infer.tasks.spec import Ask, Metric, Outputs, Reading, Row, Shown, TaskSpec
+
+_TITLE = 3
+"""Classes that a title names."""
+BoxFormat = Literal["xyxy", "xywh", "cxcywh"]
+
+
+class DetectionFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which of the graph's candidates are answers, and what the module's numbers mean."""
+
+    threshold: float = 0.5
+    """The least score of a box."""
+    overlap: float | None = None
+    """Of two boxes of one class that overlap by more (intersection over union), the better one stays: non-maximum
+    suppression, done by the runtime. None: all stay, for modules that do it themselves or need none."""
+    most: int = 100
+    """Boxes of an image, the best ones."""
+    boxes: BoxFormat | None = None
+    """The module's: corners; corner and size; centre and size. None: as usual for what the module answers."""
+    relative: bool | None = None
+    """Whether the module's boxes are shares of the image's sides. None: as usual."""
+    scores: Literal["softmax", "sigmoid", "probabilities"] | None = None
+    """What makes probabilities of the module's scores; `softmax` drops the last class, which is "no object"."""
+
+    def check(self, labels: tuple[str, ...] | None, size: int | None) -> None:
+        """Raise ValueError for numbers that mean nothing."""
+        del labels, size
+        for name in ("threshold", "overlap"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise ValueError(f"{name} {value:g} must lie between 0 and 1")
+        if self.most < 1:
+            raise ValueError(f"most {self.most} must be at least 1")
+
+
+class FoundBox(msgspec.Struct, frozen=True, gc=False):
+    """One thing that was found."""
+
+    label: str
+    index: int
+    score: float
+    """0 to 1."""
+    box: tuple[float, float, float, float]
+    """Left, top, right and bottom, in pixels of the image as it was given."""
+
+
+class Detections(msgspec.Struct, frozen=True, gc=False):
+    """What was found in an image."""
+
+    boxes: tuple[FoundBox, ...]
+    """The best first."""
+    width: int | None
+    """Of the image."""
+    height: int | None
+
+
+def read(outputs: Outputs, asks: Sequence[Ask], reading: Reading) -> list[Detections]:
+    """Scores [batch, n, classes] and boxes [batch, n, 4] of candidates as what was found in the images as they were."""
+    scores, boxes = outputs[:2]
+    return [_read(*one, reading) for one in zip(scores, boxes, asks, strict=True)]
+
+
+def _read(scores: NDArray[Any], boxes: NDArray[Any], ask: Ask, reading: Reading) -> Detections:
+    best, labels, found = candidates(scores, boxes, reading, threshold=ask.threshold)
+    width, height = (None, None) if ask.way is None else ask.way.original
+    if ask.way is not None:
+        found = ask.way.boxes(found)
+        inside = geometry.areas(found) > 0  # in the padding of a letterbox there is nothing
+        best, labels, found = best[inside], labels[inside], found[inside]
+    name = reading.labels.__getitem__ if reading.labels else str
+    made = zip(labels.tolist(), best.tolist(), found.tolist(), strict=True)
+    return Detections(
+        tuple(FoundBox(name(label), label, score, tuple(box)) for label, score, box in made), width, height
+    )
+
+
+def candidates(
+    scores: NDArray[Any], boxes: NDArray[Any], reading: Reading, *, threshold: float | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.float32]]:
+    """Of one image's candidates the answers: scores [k], classes [k] and boxes [k, 4], the best first.
+
+    Each candidate is of its best class. What scores too little is dropped, then what says the same as a better one.
+    """
+    facts = reading.facts
+    labels, best = scores.argmax(-1), scores.max(-1).astype(np.float32)
+    above = np.flatnonzero(best >= np.float32(facts.threshold if threshold is None else threshold))
+    order = above[np.argsort(-best[above], kind="stable")]
+    best, labels, found = best[order], labels[order], boxes[order].astype(np.float32)
+    if facts.overlap is not None:
+        kept = geometry.apart(found, labels, overlap=facts.overlap)
+        best, labels, found = best[kept], labels[kept], found[kept]
+    return best[: facts.most], labels[: facts.most], found[: facts.most]
+
+
+def row(answer: Detections) -> Row:
+    """An answer as columns."""
+    boxes = [{**msgspec.structs.asdict(box), "box": list(box.box)} for box in answer.boxes]
+    return {"width": answer.width, "height": answer.height, "boxes": boxes}
+
+
+def show(line: Row) -> Shown:
+    """A row as it is displayed."""
+    pairs = tuple((box["label"], box["score"]) for box in line["boxes"])
+    counts = Counter(label for label, _ in pairs)
+    named = [f"{count} x {label}" if count > 1 else label for label, count in counts.most_common(_TITLE)]
+    more = f", and {len(counts) - _TITLE} more classes" if len(counts) > _TITLE else ""
+    best = pairs[0][1] if pairs else None
+    return Shown((", ".join(named) or "nothing") + more, best, pairs, groups=tuple(counts) or ("",))
+
+
+class BoxTally:
+    """Counts boxes, and images without any."""
+
+    def __init__(self, reading: Reading) -> None:
+        del reading
+        self._boxes: Counter[str] = Counter()
+        self._empty = 0
+
+    def add(self, line: Row, truths: Mapping[str, str | None]) -> None:
+        """Count a row."""
+        del truths
+        self._boxes.update(box["label"] for box in line["boxes"])
+        self._empty += not line["boxes"]
+
+    def lines(self) -> list[str]:
+        """Boxes of each class, and images without any."""
+        lines = [f"boxes: {most_common(self._boxes)}"] if self._boxes else []
+        return [*lines, f"images without a box: {self._empty}"] if self._empty else lines
+
+    def verdict(self) -> str:
+        """Nothing is known."""
+        return ""
+
+
+TASK = TaskSpec(
+    name="object-detection",
+    does="finds things in images",
+    kind="boxes",
+    facts=DetectionFacts,
+    answer=Detections,
+    read=read,
+    columns=lambda _: {"width": "integer", "height": "integer", "boxes": "boxes"},
+    row=row,
+    show=show,
+    headings=("found", "score", "boxes"),
+    tally=BoxTally,
+    metric=Metric("mAP50", better="max"),
+    maps_back=True,
+    takes_threshold=True,
+    pipeline_tag="object-detection",
+    cautions=("What it was not trained to find it does not report; what scores below the threshold is not reported.",),
+)

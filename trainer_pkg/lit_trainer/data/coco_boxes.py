@@ -1,0 +1,126 @@
+"""Your own images with boxes, as COCO's JSON has them.
+
+    root/train/annotations.json   root/annotations.json
+    root/train/a.jpg              root/images/a.jpg
+    root/val/annotations.json     …                      of which a part is held out
+
+Boxes of `iscrowd` are left out.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from PIL import Image
+from torchvision.transforms import v2
+
+from lit_infer import images
+from lit_infer.errors import InputError, NotFoundError, UsageError
+from lit_infer.folder import coco
+from lit_infer.tasks import object_detection
+from lit_trainer.data.base import HeldOut, ImageDataModule, hold_out, to_tensor
+from lit_trainer.data.boxed import BoxedPart
+from lit_trainer.data.image_folder import MEAN, STD
+
+
+class CocoBoxesDataModule(ImageDataModule):
+    """Images and the boxes in them. `labels`: the classes, in the order in which they are learnt.
+
+    Images are resized to `image_size`, (height, width), and flipped half of the time in training. Without `root/val`,
+    `val_fraction` of the images validates. `most`: the largest number of boxes in an image; `answers`: which boxes
+    count when the model is deployed, such as `{threshold: 0.3}`.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is an option of the configuration
+        self,
+        root: str,
+        labels: list[str],
+        *,
+        image_size: tuple[int, int] = (256, 256),
+        flip: bool = True,
+        most: int = 32,
+        answers: dict[str, Any] | None = None,
+        batch_size: int = 8,
+        num_workers: int | None = None,
+        val_fraction: float = 0.2,
+        split_seed: int = 0,
+        mean: tuple[float, float, float] = MEAN,
+        std: tuple[float, float, float] = STD,
+        test_on: Sequence[HeldOut] = ("test",),
+    ) -> None:
+        super().__init__(batch_size=batch_size, num_workers=num_workers, test_on=test_on)
+        self.root, self._labels, self._answers, self.most = Path(root), tuple(labels), answers or {}, most
+        self.val_fraction, self.split_seed = val_fraction, split_seed
+        size, tail = list(image_size), to_tensor(mean, std)
+        self.eval_transform = v2.Compose([v2.Resize(size), *tail])
+        self.train_transform = v2.Compose([v2.Resize(size), *([v2.RandomHorizontalFlip()] if flip else []), *tail])
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """As given."""
+        return self._labels
+
+    @property
+    def answers(self) -> Mapping[str, Any]:
+        """As given."""
+        return self._answers
+
+    def setup(self, stage: str) -> None:
+        """Read the boxes that the stage needs."""
+        if self.needs("train", stage) or self.needs("val", stage):
+            self.train_set, self.val_set = self._train_and_val()
+        if self.needs("test", stage) or self.needs("predict", stage):
+            if not (self.root / "test").is_dir():
+                raise NotFoundError(
+                    f"no {self.root / 'test'}/ with images and {coco.NAMES[0]}. Make it, or test on what validates: "
+                    "--data.test_on '[val]'"
+                )
+            self.test_set = self.predict_set = self._all(self.root / "test", self.eval_transform)
+
+    def _train_and_val(self) -> tuple[BoxedPart, BoxedPart]:
+        train = self.root / "train" if (self.root / "train").is_dir() else self.root
+        if train != self.root and (self.root / "val").is_dir():
+            return self._all(train, self.train_transform), self._all(self.root / "val", self.eval_transform)
+        boxed = self._boxed(train)
+        held = round(self.val_fraction * len(boxed))
+        if not 0 < held < len(boxed):
+            raise UsageError(
+                f"val_fraction {self.val_fraction:g} of {len(boxed)} images leaves nothing to train or check"
+            )
+        rest, out = hold_out(len(boxed), held, seed=self.split_seed)
+        return self._part(boxed, rest, self.train_transform), self._part(boxed, out, self.eval_transform)
+
+    def _boxed(self, folder: Path) -> "_Listed":
+        return _Listed(coco.read(coco.find(folder), labels=self._labels)[1])
+
+    def _all(self, folder: Path, transform: v2.Compose) -> BoxedPart:
+        boxed = self._boxed(folder)
+        return self._part(boxed, range(len(boxed)), transform)
+
+    def _part(self, boxed: "_Listed", indices: Sequence[int], transform: v2.Compose) -> BoxedPart:
+        return BoxedPart(boxed, indices, transform, most=self.most)
+
+    @property
+    def _task(self) -> str:
+        module = getattr(self.trainer, "lightning_module", None)
+        return getattr(module, "deployment_task", object_detection.TASK.name)
+
+
+class _Listed:
+    """(RGB image, (boxes, classes)) pairs of a file."""
+
+    def __init__(self, truths: list[coco.BoxTruth]) -> None:
+        self.truths = truths
+
+    def __len__(self) -> int:
+        return len(self.truths)
+
+    def __getitem__(self, index: int) -> tuple[Image.Image, tuple[NDArray[Any], NDArray[Any]]]:
+        one = self.truths[index]
+        try:
+            # As torchvision's loader: RGB, its EXIF orientation ignored.
+            image = Image.fromarray(images.prepare(one.path, steps=(), channels=3))
+        except InputError as error:
+            raise InputError(f"{one.path}: {error}", code=error.code) from None
+        return image, (one.boxes, one.labels)
