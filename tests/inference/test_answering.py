@@ -7,7 +7,6 @@ import pytest
 
 from lit_infer.answering import answer, held_bytes, prepare, recipe
 from lit_infer.batching.sizes import static_batch
-from lit_infer.errors import UsageError
 from lit_infer.images.limits import DEFAULT_LIMITS
 from lit_infer.manifest import Tensor
 from lit_infer.predictions import Prediction
@@ -78,11 +77,6 @@ def test_embeddings_do_not_hold_their_batch() -> None:
     assert second.embedding is not None
     assert first.embedding.base is None
     assert (first.embedding.tolist(), second.embedding.tolist()) == ([250, 0, 0], [0, 0, 250])
-
-
-def test_a_model_for_tensors_has_no_recipe() -> None:
-    with pytest.raises(UsageError, match=r"colours is for task tensor: use Predictor\.run"):
-        recipe(described(task="tensor", labels=None))
 
 
 def test_a_static_batch_is_a_number_in_the_manifest() -> None:

@@ -5,7 +5,15 @@ A row has the module around the user's, and how its answers are scored on labell
 
 from torch import nn
 
-from lit_export.tasks import image_classification, image_embedding, image_multilabel, image_regression, tables, tensor
+from lit_export.tasks import (
+    image_classification,
+    image_embedding,
+    image_multilabel,
+    image_regression,
+    tables,
+    tensor,
+    texts,
+)
 from lit_export.tasks.spec import ExportTask, Scoring, TunedFacts
 from lit_export.tasks.target import Target, answers, dtype_of, in_precision
 from lit_infer.batching.sizes import BATCH
@@ -32,6 +40,7 @@ TASKS = {
         image_embedding.TASK,
         tables.CLASSIFICATION,
         tables.REGRESSION,
+        texts.CLASSIFICATION,
         tensor.TASK,
     )
 }

@@ -8,7 +8,15 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from lit_infer.tasks import image_classification, image_embedding, image_multilabel, image_regression, tabular, tensor
+from lit_infer.tasks import (
+    image_classification,
+    image_embedding,
+    image_multilabel,
+    image_regression,
+    tabular,
+    tensor,
+    text,
+)
 from lit_infer.tasks.choices import Choice
 from lit_infer.tasks.spec import Agreement, AnswerTally, Ask, Metric, Outputs, Reading, Row, Shown, TaskSpec
 
@@ -38,6 +46,7 @@ TASKS = {
         image_embedding.TASK,
         tabular.CLASSIFICATION,
         tabular.REGRESSION,
+        text.CLASSIFICATION,
         tensor.TASK,
     )
 }

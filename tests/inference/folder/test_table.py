@@ -7,14 +7,15 @@ from lit_infer import Prediction, Timings
 from lit_infer.folder.table import Table
 from lit_infer.manifest import Tensor
 from lit_infer.tasks import TASKS, Ask, TaskSpec
-from tests.inference.tiny import described
+from tests.inference.tiny import LABELS, described
 
 OUTPUT = np.array([[0.25, 0.5, 0.25]], dtype=np.float32)
 
 
 def table(task: TaskSpec, *, timings: bool = False) -> Table:
     outputs = (Tensor(name="scores", dtype="float32", shape=("batch", 3)),)
-    return Table.of(described(task=task.name, outputs=outputs), timings=timings)
+    reading = task.reading(labels=LABELS, answers={}, size=3, outputs=outputs)
+    return Table(task, reading, described().identity(), timings=timings)
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
