@@ -56,7 +56,7 @@ class StandardInput:
 
     def items(self) -> Iterator[Item]:
         """As one file."""
-        yield Item(_STDIN, Path(_STDIN))
+        yield Item(_STDIN.as_posix(), _STDIN)
 
     def count(self) -> None:
         """None: it can be read only once."""
@@ -65,7 +65,8 @@ class StandardInput:
         return "standard input"
 
 
-_STDIN = "-"
+_STDIN = Path("-")
+"""It stands for standard input; a file of that name is another object."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ def _open(item: Item, wanted: Wanted, size: int) -> Iterator[RowBlock]:
         raise item.content
     if not isinstance(item.content, Path):
         raise InputError("rows are read from files of this machine: fetch or unpack it first", code="not_local")
-    if isinstance(wanted.fields, TextFields) and item.name == _STDIN:
+    if isinstance(wanted.fields, TextFields) and item.content is _STDIN:
         return lines.blocks(sys.stdin.buffer, wanted, size)
     readers = readers_of(wanted.fields)
     reader = readers.get(item.content.suffix.lower())
