@@ -32,6 +32,7 @@ _EXAMPLES = """Examples:
   find images -newer last | lit-infer - --json | jq .label
   lit-infer batch.npz --model my-tensors -o out.npz
   lit-infer customers.csv --model my-table --column age=alter --keep id,name -o out.csv
+  cat lines.txt | lit-infer - --model my-texts --json
   lit-infer images/ --report out.html --sort-into sorted/ --threshold 0.8
   lit-infer --self-test artifacts/bundles/digits-cnn-v0 --verify-key public.pem
   lit-infer explain artifacts/bundles/digits-cnn-v0

@@ -29,7 +29,7 @@ from lit_infer.tasks import Ask, Row
 
 def row_inputs(predictor: Predictor, inputs: Inputs, job: Job) -> RowInputs:
     """The arguments as files of rows. Raises UsageError for a model that has none."""
-    recipe = row_recipe(predictor.manifest)
+    recipe = row_recipe(predictor.manifest, predictor.folder)
     wanted = Wanted(recipe.fields, job.columns, job.keep)
     wanted.check_columns()
     if job.shard is not None and recipe.is_joined:
