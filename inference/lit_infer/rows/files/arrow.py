@@ -24,7 +24,7 @@ RecordBatches = Callable[[Any, Sequence[str] | None, int], Iterator[Any]]
 @contextmanager
 def _parquet(path: Path) -> Iterator[tuple[Any, RecordBatches]]:
     parquet = require("pyarrow.parquet", extra="parquet", purpose=f"Reading {path.name}")
-    with parquet.ParquetFile(path, pre_buffer=False) as file:
+    with parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**18) as file:
         yield file, lambda file, names, size: file.iter_batches(size, columns=names, use_threads=False)
 
 
@@ -45,7 +45,7 @@ def _ipc_batches(file: Any, names: Sequence[str] | None, size: int) -> Iterator[
 def _blocks(open_file: Any, path: Path, wanted: Wanted, size: int) -> Iterator[RowBlock]:
     with _reported(), open_file(path) as (file, batches):
         names = _checked(file, wanted)
-        found = batches(file, names, rows_to_read(size, _row_bytes(file)))
+        found = batches(file, names, rows_to_read(size, max(_row_bytes(file), _made_bytes(wanted))))
         while True:
             began = time.perf_counter()
             batch = next(found, None)
@@ -92,8 +92,16 @@ def _checked(file: Any, wanted: Wanted) -> list[str]:
     return list(dict.fromkeys((*map(wanted.source, wanted.fields.names), *wanted.keep)))
 
 
+def _made_bytes(wanted: Wanted) -> float:
+    """How many bytes a row has at least once it is unpacked: a file may need next to none for a value that repeats."""
+    if not isinstance(wanted.fields, ArrayFields):
+        return 8.0 * len(wanted.fields.names)
+    sides = ([side for side in tensor.shape[1:] if isinstance(side, int)] for tensor in wanted.fields.tensors)
+    return float(sum(8 * math.prod(one) for one in sides))
+
+
 def _row_bytes(file: Any) -> float:
-    """About how many bytes a row has, of all columns; an Arrow file's record batches are as large as they are."""
+    """About how many bytes a row has as stored; an Arrow file's record batches are as large as they are."""
     facts: Any = getattr(file, "metadata", None)
     if not hasattr(facts, "num_row_groups") or not facts.num_rows:
         return 1.0
