@@ -15,6 +15,7 @@ from lit_infer.errors import InputError, require
 from lit_infer.manifest import Tensor
 from lit_infer.rows.arrays import ArrayFields
 from lit_infer.rows.blocks import RowBlock
+from lit_infer.rows.files.numpy_files import opened
 from lit_infer.rows.files.wanted import RowReader, Wanted, rows_to_read
 from lit_infer.tensors import Arrays
 
@@ -43,7 +44,7 @@ def _ipc_batches(file: Any, names: Sequence[str] | None, size: int) -> Iterator[
 
 
 def _blocks(open_file: Any, path: Path, wanted: Wanted, size: int) -> Iterator[RowBlock]:
-    with _reported(), open_file(path) as (file, batches):
+    with _reported(), opened(path), open_file(path) as (file, batches):
         names = _checked(file, wanted)
         found = batches(file, names, rows_to_read(size, max(_row_bytes(file), _made_bytes(wanted))))
         while True:
@@ -55,7 +56,7 @@ def _blocks(open_file: Any, path: Path, wanted: Wanted, size: int) -> Iterator[R
 
 
 def _count(open_file: Any, path: Path, _: Wanted) -> int | None:
-    with _reported(), open_file(path) as (file, _batches):
+    with _reported(), opened(path), open_file(path) as (file, _batches):
         return int(file.metadata.num_rows) if hasattr(file, "metadata") and file.metadata is not None else None
 
 
