@@ -15,6 +15,7 @@ from lit_infer.errors import InputError, require
 from lit_infer.manifest import Tensor
 from lit_infer.rows.arrays import ArrayFields
 from lit_infer.rows.blocks import RowBlock
+from lit_infer.rows.files.numpy_files import opened
 from lit_infer.rows.files.wanted import RowReader, Wanted, rows_to_read
 from lit_infer.tensors import Arrays
 
@@ -24,7 +25,7 @@ RecordBatches = Callable[[Any, Sequence[str] | None, int], Iterator[Any]]
 @contextmanager
 def _parquet(path: Path) -> Iterator[tuple[Any, RecordBatches]]:
     parquet = require("pyarrow.parquet", extra="parquet", purpose=f"Reading {path.name}")
-    with parquet.ParquetFile(path, pre_buffer=False) as file:
+    with parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**18) as file:
         yield file, lambda file, names, size: file.iter_batches(size, columns=names, use_threads=False)
 
 
@@ -43,9 +44,9 @@ def _ipc_batches(file: Any, names: Sequence[str] | None, size: int) -> Iterator[
 
 
 def _blocks(open_file: Any, path: Path, wanted: Wanted, size: int) -> Iterator[RowBlock]:
-    with _reported(), open_file(path) as (file, batches):
+    with _reported(), opened(path), open_file(path) as (file, batches):
         names = _checked(file, wanted)
-        found = batches(file, names, rows_to_read(size, _row_bytes(file)))
+        found = batches(file, names, rows_to_read(size, max(_row_bytes(file), _made_bytes(wanted))))
         while True:
             began = time.perf_counter()
             batch = next(found, None)
@@ -55,7 +56,7 @@ def _blocks(open_file: Any, path: Path, wanted: Wanted, size: int) -> Iterator[R
 
 
 def _count(open_file: Any, path: Path, _: Wanted) -> int | None:
-    with _reported(), open_file(path) as (file, _batches):
+    with _reported(), opened(path), open_file(path) as (file, _batches):
         return int(file.metadata.num_rows) if hasattr(file, "metadata") and file.metadata is not None else None
 
 
@@ -92,8 +93,16 @@ def _checked(file: Any, wanted: Wanted) -> list[str]:
     return list(dict.fromkeys((*map(wanted.source, wanted.fields.names), *wanted.keep)))
 
 
+def _made_bytes(wanted: Wanted) -> float:
+    """How many bytes a row has at least once it is unpacked: a file may need next to none for a value that repeats."""
+    if not isinstance(wanted.fields, ArrayFields):
+        return 8.0 * len(wanted.fields.names)
+    sides = ([side for side in tensor.shape[1:] if isinstance(side, int)] for tensor in wanted.fields.tensors)
+    return float(sum(8 * math.prod(one) for one in sides))
+
+
 def _row_bytes(file: Any) -> float:
-    """About how many bytes a row has, of all columns; an Arrow file's record batches are as large as they are."""
+    """About how many bytes a row has as stored; an Arrow file's record batches are as large as they are."""
     facts: Any = getattr(file, "metadata", None)
     if not hasattr(facts, "num_row_groups") or not facts.num_rows:
         return 1.0

@@ -1,5 +1,6 @@
 """`.npy` and `.npz`: what numpy saves. Arrays that were saved uncompressed are read in place."""
 
+import math
 import struct
 import zipfile
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from lit_infer.rows.files.stored import ArrayFile, PlainArray, StoredArray
 from lit_infer.rows.files.wanted import RowReader, Wanted
 
 _MOST_ARRAYS = 1000
+_MOST_UNPACKED = 2**30
 _LOCAL = struct.Struct("<4s5H3L2H")
 _NAMELESS = {"arr_0"}
 """What numpy calls an array that was saved without a name."""
@@ -45,7 +47,9 @@ class PackedArray:
         return self._read((stop - start, *self.shape[1:]))
 
     def _read(self, shape: tuple[int, ...]) -> NDArray[Any]:
-        size = int(np.prod(shape, dtype=np.int64)) * self.dtype.itemsize
+        size = math.prod(shape) * self.dtype.itemsize
+        if size > _MOST_UNPACKED:  # a small file may say that it unpacks to anything
+            raise InputError(f"it would unpack {size:,} bytes at once: save it with np.savez", code="too_large")
         try:
             data = self._file.read(size)
         except Exception as error:  # zlib, lzma and bz2 errors, BadZipFile, …

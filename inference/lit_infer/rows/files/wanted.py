@@ -15,6 +15,7 @@ from lit_infer.rows.blocks import RowBlock
 from lit_infer.rows.fields import Fields
 
 _READ_BYTES = 2**22
+_READ_ROWS = 2**14
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class RowReader:
 
 def rows_to_read(size: int, row_bytes: float) -> int:
     """How many rows to read at once where batches have `size` and a row so many bytes: whole batches, some MB."""
-    return size * max(1, int(_READ_BYTES / (max(1.0, row_bytes) * size)))
+    return size * max(1, min(int(_READ_BYTES / (max(1.0, row_bytes) * size)), _READ_ROWS // size))
 
 
 def checked_count(shapes: Mapping[str, tuple[int, ...]]) -> int:

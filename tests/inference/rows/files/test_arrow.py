@@ -77,3 +77,14 @@ def test_what_is_kept_is_plain(tmp_path: Path) -> None:
     (block,) = PARQUET.blocks(tmp_path / "a.parquet", want, 8)
 
     assert block.kept == {"at": ["2026-01-02 00:00:00+00:00"], "n": [3], "s": ["a"]}
+
+
+def test_a_column_that_packs_well_is_still_read_a_few_megabytes_at_a_time(tmp_path: Path) -> None:
+    rows, width = 4000, 4096
+    column = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(rows * width, dtype=np.float32)), width)
+    pa.parquet.write_table(pa.table({"x": column}), tmp_path / "a.parquet")
+    assert (tmp_path / "a.parquet").stat().st_size < 1_000_000
+
+    counts = [block.count for block in PARQUET.blocks(tmp_path / "a.parquet", wanted(width), 8)]
+
+    assert (sum(counts), max(counts)) == (rows, 128)

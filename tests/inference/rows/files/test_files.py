@@ -16,7 +16,8 @@ from lit_infer.manifest import Tensor
 from lit_infer.rows.arrays import ArrayFields
 from lit_infer.rows.blocks import joined
 from lit_infer.rows.files import ARRAY_READERS as READERS
-from lit_infer.rows.files import Wanted
+from lit_infer.rows.files import TEXT_READERS, Wanted
+from tests.support.hostile_files import HOSTILE
 
 FIELDS = ArrayFields(
     (
@@ -92,3 +93,14 @@ def test_a_missing_file_and_a_file_of_something_else_are_said(tmp_path: Path, su
         with pytest.raises(InputError) as error:
             list(READERS[suffix].blocks(tmp_path / name, Wanted(FIELDS, {}, ()), 64))
         assert error.value.code == code
+
+
+@pytest.mark.parametrize("suffix", sorted({*READERS, *TEXT_READERS}))
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_files_that_block_or_never_end_are_refused(tmp_path: Path, suffix: str, kind: str) -> None:
+    make, said = HOSTILE[kind]
+    make(tmp_path / f"a{suffix}")
+    reader = {**TEXT_READERS, **READERS}[suffix]
+
+    with pytest.raises(InputError, match=said):
+        list(reader.blocks(tmp_path / f"a{suffix}", Wanted(FIELDS, {}, ()), 64))

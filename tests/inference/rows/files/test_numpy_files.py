@@ -1,3 +1,5 @@
+import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +84,15 @@ def test_an_empty_archive_and_one_of_too_many_arrays_are_said(tmp_path: Path) ->
         rows(tmp_path / "none.npz")
     with pytest.raises(InputError, match="it holds more than 1000 arrays"):
         rows(tmp_path / "many.npz")
+
+
+def test_a_packed_array_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    any_length = Wanted(ArrayFields((Tensor(name="x", dtype="uint8", shape=("batch", "length")),)), {})
+    header = io.BytesIO()
+    facts = {"descr": "|u1", "fortran_order": False, "shape": (1, 2**40)}
+    np.lib.format.write_array_header_1_0(header, facts)
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", header.getvalue() + bytes(1000))
+
+    with pytest.raises(InputError, match="it would unpack 1,099,511,627,776 bytes at once"):
+        rows(tmp_path / "a.npz", any_length)
