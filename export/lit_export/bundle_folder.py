@@ -149,7 +149,7 @@ def _move(staged: Sequence[Path], folder: Path, complete: Manifest) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for stage in reversed([stage for stage in staged if stage.is_dir()]):  # of several golden files, the first stays
         files.sync_tree(stage)
-        for name in (*_graph_files(complete), GOLDEN, PIXELS):
+        for name in (*_graph_files(complete), GOLDEN, PIXELS, manifest.TOKENIZER):
             if (stage / name).is_file():
                 os.replace(stage / name, folder / name)
     with files.atomic_text(folder / manifest.FILE_NAME) as file:

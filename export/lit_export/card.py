@@ -11,7 +11,7 @@ from lit_export.card_proof import proof_section
 from lit_export.markdown import literal, table
 from lit_infer.manifest import DataScore, Graph, Manifest, Parity, Proof, RowFields, Tensor
 from lit_infer.proof_words import MADE_OF, pixels_compared, rows_compared
-from lit_infer.rows.answering import has_rows
+from lit_infer.rows.answering import has_rows, rows_file
 
 FILE_NAME = "report.md"
 
@@ -100,16 +100,14 @@ def _interface(manifest: Manifest) -> str:
 
 def _columns(fields: RowFields, proof: Proof | None) -> str:
     """The columns of a table, and what becomes of each."""
+    compared = rows_compared(proof)
+    said = literal(f"{compared[0].upper()}{compared[1:]}.")
+    if fields.text is not None:
+        names = " and ".join(name for name in (fields.text.column, fields.text.pair) if name)
+        return f"{literal(names)}: {literal(fields.text.describe())}.\n\n{said}"
     of = {name: called for called, names in fields.layout.items() for name in names}
     rows = [(literal(column.name), literal(column.kind.describe()), of[column.name]) for column in fields.columns]
-    compared = rows_compared(proof)
-    return "\n\n".join(
-        [
-            "A row of the table has",
-            table(("column", "as", "in"), rows),
-            literal(f"{compared[0].upper()}{compared[1:]}."),
-        ]
-    )
+    return "\n\n".join(["A row of the table has", table(("column", "as", "in"), rows), said])
 
 
 def _preprocessing(manifest: Manifest) -> str:
@@ -215,7 +213,7 @@ def _other_notes(graphs: Iterable[Graph]) -> list[str]:
 
 def _usage(manifest: Manifest) -> str:
     if not manifest.spec.takes_images and has_rows(manifest):
-        predict = f"lit-infer {'batch.npz' if manifest.fields is None else 'rows.csv'} --model ."
+        predict = f"lit-infer {rows_file(manifest)} --model ."
     elif not manifest.spec.takes_images:
         arrays = ", ".join(f'"{tensor.name}": …' for tensor in manifest.inputs)
         predict = f"python -c 'from lit_infer import load; load(\".\").run({{{arrays}}})'"

@@ -73,6 +73,7 @@ def _command(to: "list[FormatName]") -> Callable[..., None]:
         weights: given.Weights = None,
         spec: given.Spec = None,
         columns: given.Columns = None,
+        tokenizer: given.TokenizerPath = None,
         input: given.Input = None,  # noqa: A002 - the option's name
         out: given.Out = None,
         precision: given.Precision_ = "fp32",
@@ -124,6 +125,7 @@ def _command(to: "list[FormatName]") -> Callable[..., None]:
             weights=_one_of("--weights", weights, ("model", "ema")) if weights else None,
             spec=spec,
             columns=columns,
+            tokenizer=tokenizer,
             precisions=tuple(_one_of("--precision", one, _PRECISIONS) for one in precision.split(",")),
             inputs=tuple(input or ()),
             static_batch=static_batch,

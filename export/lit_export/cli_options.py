@@ -103,6 +103,12 @@ Columns = Annotated[
         help="The columns of a table: YAML, or a fitted transformer of scikit-learn, which they are read off.",
     ),
 ]
+TokenizerPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--tokenizer", metavar="FOLDER|FILE", help="The tokenizer.json of a model of texts; it goes into the bundle."
+    ),
+]
 Precision_ = Annotated[
     str,
     typer.Option(

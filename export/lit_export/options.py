@@ -47,6 +47,9 @@ class Options:
     columns: str | None = None
     """A YAML file of a table's columns, or `pkg.mod:NAME` of a fitted transformer of scikit-learn."""
 
+    tokenizer: Path | None = None
+    """A `tokenizer.json`, or a folder of Hugging Face's with one; it goes into the bundle."""
+
     # The graph
     precisions: tuple[Precision, ...] = ("fp32",)
     inputs: tuple[str, ...] = ()

@@ -1,6 +1,7 @@
 """The story of `lit-export`: checkpoint -> module -> target -> graphs -> verified bundle -> published."""
 
 import platform
+import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -13,6 +14,7 @@ from lit_export.bundle_folder import Bundle, Key
 from lit_export.formats import FORMATS, STANDARD, writing_packages
 from lit_export.front.loaded import Exportable, LoadedModule, load
 from lit_export.front.module import require_input
+from lit_export.front.tokenizer import tokenizer_file
 from lit_export.front.transform import TrainingTransform
 from lit_export.front.transform import find as find_transform
 from lit_export.graph_builder import GraphBuilder
@@ -92,6 +94,8 @@ def _export(
         bundle_folder.write_golden(staged, samples.golden(target, expected))
         if target.takes_images:
             bundle_folder.write_pixels(staged, stored_pixels.stored(target.facts, scratch))
+        if (tokenizer := tokenizer_file(options)) is not None:
+            shutil.copyfile(tokenizer, staged / manifest.TOKENIZER)
         return bundle_folder.finish(folder, described, graphs, staged=[staged], options=options)
 
 
@@ -109,7 +113,7 @@ def _training_transform(facts: DeploymentFacts, options: Options) -> TrainingTra
     """Training's own transform, where one is named and the task is about images."""
     takes_images = runtime_tasks.TASKS[facts.task].takes_images
     pixels.check_options(options, takes_images=takes_images, task=facts.task)
-    prepared.check_options(options, has_columns=facts.fields is not None, task=facts.task)
+    prepared.check_options(options, facts=facts)
     return find_transform(options) if takes_images else None
 
 

@@ -10,7 +10,7 @@ from lit_export.bundle_folder import Bundle
 from lit_export.formats import FORMATS
 from lit_infer.manifest import Graph, Manifest, Proof
 from lit_infer.proof_words import HARDLY_VARY
-from lit_infer.rows.answering import has_rows
+from lit_infer.rows.answering import has_rows, rows_file
 
 
 def graphs_table(graphs: Sequence[Graph], proof: Proof | None = None) -> Table:
@@ -90,9 +90,7 @@ def predicting(described: Manifest, folder: Path) -> str:
     """The line that predicts with a bundle: from image files, from a file of rows, or from Python."""
     if described.spec.takes_images:
         return f"lit-infer images/ --model {folder}"
-    if described.fields is not None:
-        return f"lit-infer rows.csv --model {folder}"
     if has_rows(described):
-        return f"lit-infer batch.npz --model {folder}"
+        return f"lit-infer {rows_file(described)} --model {folder}"
     names = ", ".join(f'"{tensor.name}": array' for tensor in described.inputs)
     return f'lit_infer.load("{folder}").run({{{names}}})'

@@ -9,6 +9,7 @@ from PIL import Image
 
 from lit_export.front.columns import columns
 from lit_export.front.loaded import LoadedModule
+from lit_export.front.tokenizer import text_facts
 from lit_export.front.transform import TrainingTransform
 from lit_export.front.transform import facts as facts_of
 from lit_export.options import Options
@@ -56,12 +57,13 @@ def facts_for(loaded: LoadedModule, options: Options) -> DeploymentFacts:
     """The facts of `--spec`, else those in the checkpoint, else those of a bare tensor graph."""
     fields = columns(options)
     if options.spec is not None:
-        given = read_spec(options.spec, fields=fields)
+        given = read_spec(options.spec, fields=fields, text=text_facts(options))
         if options.submodule is None:
             _compare(given, loaded)
         return given
     if loaded.record is not None and options.submodule is None and not options.inputs:
         recorded = loaded.record.deployment
+        _check_tokenizer(recorded, options)
         return recorded if fields is None or recorded.fields is None else replace(recorded, fields=fields)
     return DeploymentFacts(task=tensor.TASK.name)
 
@@ -73,8 +75,20 @@ def _compare(given: DeploymentFacts, loaded: LoadedModule) -> None:
         progress.note(f"warning: the checkpoint says that it is for {recorded}, and is exported as {given.task}")
 
 
-def read_spec(spec: str | Path, *, fields: RowFields | None = None) -> DeploymentFacts:
-    """Read a spec file, or `torchvision:ResNet18_Weights.IMAGENET1K_V1`. `fields`: the columns that belong to it.
+def _check_tokenizer(recorded: DeploymentFacts, options: Options) -> None:
+    """Raise UsageError for another tokenizer than that of training."""
+    text = recorded.fields.text if recorded.fields is not None else None
+    found = text_facts(options).get("tokenizer_sha256")
+    if text is not None and found not in (None, text.tokenizer_sha256):
+        raise UsageError(f"--tokenizer {options.tokenizer} is not the one that the checkpoint was trained with")
+
+
+def read_spec(
+    spec: str | Path, *, fields: RowFields | None = None, text: dict[str, Any] | None = None
+) -> DeploymentFacts:
+    """Read a spec file, or `torchvision:ResNet18_Weights.IMAGENET1K_V1`.
+
+    `fields`: the columns that belong to it; `text`: what its tokenizer says, which the file may say otherwise.
 
     In a file `labels` may be a list, or the name of a text file beside it with one label per line.
     """
@@ -94,11 +108,23 @@ def read_spec(spec: str | Path, *, fields: RowFields | None = None) -> Deploymen
         data["labels"] = _labels(path.parent / data["labels"])
     elif isinstance(data.get("labels"), list):
         data["labels"] = [str(label) for label in data["labels"]]  # YAML reads 0, 1, 2 as numbers
+    _add_fields(data, fields, text, where=f"--spec {path}")
+    return manifest.convert(data, DeploymentFacts, where=f"--spec {path}")
+
+
+def _add_fields(data: dict[str, Any], fields: RowFields | None, text: dict[str, Any] | None, *, where: str) -> None:
+    """Add what other files say of the rows. Raises UsageError where the spec says it too, or lacks the rest."""
     if fields is not None:
         if "fields" in data:
-            raise UsageError(f"--spec {path} has fields, and --columns gives them too: leave one out")
+            raise UsageError(f"{where} has fields, and --columns gives them too: leave one out")
         data["fields"] = msgspec.to_builtins(fields)
-    return manifest.convert(data, DeploymentFacts, where=f"--spec {path}")
+    if text:
+        own = data.setdefault("fields", {})
+        if not isinstance(own, dict) or not isinstance(own.get("text", {}), dict):
+            raise UsageError(f"{where}: fields: expected text, with fields such as max_length")
+        own["text"] = {**text, **own.get("text", {})}
+        if "max_length" not in own["text"]:
+            raise UsageError(f"{where}: the tokenizer has no limit: say fields: {{text: {{max_length: 128}}}}")
 
 
 def _of_torchvision(name: str) -> DeploymentFacts:

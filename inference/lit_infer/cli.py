@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lit_infer import console, limit_options
+from lit_infer import console, limit_options, parts_cli
 
 if TYPE_CHECKING:
     from lit_infer.folder.job import Job
@@ -32,10 +32,12 @@ _EXAMPLES = """Examples:
   find images -newer last | lit-infer - --json | jq .label
   lit-infer batch.npz --model my-tensors -o out.npz
   lit-infer customers.csv --model my-table --column age=alter --keep id,name -o out.csv
+  cat lines.txt | lit-infer - --model my-texts --json
   lit-infer images/ --report out.html --sort-into sorted/ --threshold 0.8
   lit-infer --self-test artifacts/bundles/digits-cnn-v0 --verify-key public.pem
   lit-infer explain artifacts/bundles/digits-cnn-v0
   lit-infer doctor
+  lit-infer images/ --shard 0/16 -o out/     and, when all are done, lit-infer merge out/ -o all.parquet
 """
 
 _BATCH_SIZE = "Images or rows per run of the graph; if not given, what lit-bench tune found, else 8, or 64 small rows."
@@ -44,6 +46,7 @@ _PATHS = "Files, folders, 'globs', .tar and .zip files, s3://… URLs; @FILE lis
 _COLUMN = "Of rows: what an input of the model is called in the files. Repeatable."
 _KEEP = "Of rows: columns of the files that the output has as well, with commas."
 _SELF_TEST = "Test a bundle's graphs on this machine against the answers recorded at export; takes no images."
+_SHARD = "Only part I of N, counted from 0, into the folder -o; lit-infer merge joins them."
 _VERIFY_KEY = "Refuse a bundle that is unsigned, or changed since the owner of this public key signed it."
 
 
@@ -87,7 +90,7 @@ def infer(
     hard_links: Annotated[bool, typer.Option("--hard-links", help="Link instead of copying.")] = False,
     timings: Annotated[bool, typer.Option("--timings", help="Milliseconds of each stage in each row.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run of the same command.")] = False,
-    shard: Annotated[str, typer.Option(metavar="I/N", help="Only the I-th of N parts of the inputs.")] = "1/1",
+    shard: Annotated[str | None, typer.Option(metavar="I/N", help=_SHARD)] = None,
     max_errors: Annotated[
         str | None, typer.Option(metavar="N|P%", help="Stop when more images than this have failed.")
     ] = None,
@@ -116,8 +119,8 @@ def infer(
         context.fail("Missing argument 'PATH...': name images, folders or archives.")
     # Imported here, so that --help answers without numpy.
     from lit_infer import bundle, images
-    from lit_infer.folder import arguments, outputs
-    from lit_infer.folder.job import ErrorLimit, Job, Shard
+    from lit_infer.folder import arguments, outputs, shards
+    from lit_infer.folder.job import ErrorLimit, Job
     from lit_infer.predictor import load
 
     job = Job(
@@ -136,10 +139,11 @@ def infer(
         hard_links=hard_links,
         columns=console.pairs(column, option="--column"),
         keep=tuple(name for name in (keep or "").split(",") if name),
-        shard=Shard(shard),
         max_errors=None if max_errors is None else ErrorLimit(max_errors),
         resume=resume,
     )
+    if shard is not None:
+        job = shards.part_of(job, shard, sys.argv[1:])
     inputs = arguments.parse(paths)
     outputs.check(job, inputs)
     named = model or bundle.default_model()
@@ -148,6 +152,7 @@ def infer(
         console.note(f"model {named} ({predictor.manifest.identity()}) on {predictor.device}, {predictor.engine}")
     if predictor.manifest.spec.takes_images:
         inputs = inputs.of(images.suffixes(predictor.manifest.preprocess))
+    parts_cli.exit_if_finished(job, inputs, predictor, quiet=quiet)
     summary = _predict(predictor, inputs, job, as_json=as_json, quiet=quiet)
     job = outputs.with_masks(job, summary.table)
     if not quiet:
@@ -217,12 +222,15 @@ def _show(summary: "Summary", job: "Job", *, model: str) -> None:
     """The result of a run; the first rows too, unless all were printed."""
     from lit_infer.folder import report, tally
 
-    if job.output is not None and (summary.table.has_answers or summary.failed):
+    if job.output is not None and summary.count and (summary.table.has_answers or summary.failed):
         console.out.print(report.predictions_table(summary, rows=tally.SHOWN))
         if summary.table.has_answers and (left := summary.count - tally.SHOWN) > 0:
             console.out.print(f"… and {left} more", style="dim")
     for line in report.summary_lines(summary, written=job.written()):
         console.note(line)
+    if job.shard is not None and job.output is not None:
+        console.note(f"next: lit-infer merge {job.output.parent} -o all.parquet (when every part is there)")
+        return
     console.note(f"next: lit-bench{model} (how fast is it here?)")
 
 
@@ -264,7 +272,7 @@ def _refuse_others(context: typer.Context, *, of: str, taken: set[str]) -> None:
 
 def main() -> None:
     """The console script. A file that is called as a command is, such as explain, is given as ./explain."""
-    commands = {"explain": explain_app, "doctor": doctor_app}
+    commands = {"explain": explain_app, "doctor": doctor_app, "merge": parts_cli.merge_app}
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name in commands:
         sys.argv[:2] = [f"{sys.argv[0]} {name}"]

@@ -73,6 +73,7 @@ __all__ = [
 
 SCHEMA = 4
 FILE_NAME = "manifest.json"
+TOKENIZER = "tokenizer.json"
 CHECKPOINT_KEY = "lit_deploy"
 MAX_BYTES = 8 * 2**20  # 100,000 labels take 3 MB
 _MAX_PARTS = 200_000  # objects and lists: an empty one is two bytes in the file and 60 in memory
@@ -103,12 +104,15 @@ def _reading(
 
 
 def _check_fields(task: str, fields: RowFields | None) -> None:
-    """Whether columns are said where the task has them, and nowhere else."""
+    """Whether columns, or a text, are said where the task has them, and nowhere else."""
     from lit_infer import tasks
 
-    if tasks.find(task).has_columns != (fields is not None):
-        needs = "needs its columns (fields)" if fields is None else "has no columns, and fields are given"
-        raise ValueError(f"task {task} {needs}")
+    found = tasks.find(task)
+    if found.has_fields != (fields is not None):
+        needs = "needs its columns (fields)" if found.has_columns else "needs its text (fields, --tokenizer)"
+        raise ValueError(f"task {task} {needs if fields is None else 'has no columns, and fields are given'}")
+    if fields is not None and found.has_text != (fields.text is not None):
+        raise ValueError(f"task {task} takes {'a text' if found.has_text else 'columns'}, and fields have the other")
 
 
 class DeploymentFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -415,7 +419,16 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(f"{len(self.labels)} labels for an output of {size} classes")
         check_steps(self.preprocess)
         _check_fields(self.task, self.fields)
+        self._check_inputs()
         _reading(self.task, labels=self.labels, answers=self.answers, size=size)
+
+    def _check_inputs(self) -> None:
+        """Raise ValueError for fields that make other inputs than the graph has."""
+        if self.fields is None:
+            return
+        made = self.fields.layout if self.fields.text is None else self.fields.text.inputs or {}
+        if {*made} != {tensor.name for tensor in self.inputs}:
+            raise ValueError(f"fields make {', '.join(made)}, and the inputs are {[one.name for one in self.inputs]}")
 
     def _size(self) -> int | None:
         return self.spec.size_of(self.outputs[0].shape) if self.outputs else None

@@ -87,6 +87,11 @@ class Predictor:
         self._batcher: Batcher[tuple[PredictorInput, Ask], Prediction] | None = None
         self._closed = False
 
+    @property
+    def folder(self) -> Path | None:
+        """The bundle's folder; None for a graph from bytes."""
+        return None if self.path is None else self.path.parent
+
     def predict(  # noqa: PLR0913 - each is a choice of its own
         self,
         items: Iterable[PredictorInput],
@@ -100,7 +105,7 @@ class Predictor:
     ) -> list[Prediction]:
         """Predict each item: a path, encoded bytes (any kind) or an open file of them, a PIL image, or uint8
         [height, width(, 1 or 3)] in RGB. A URL is an error that says so. Of a model that takes no images an item is a
-        row: a mapping from the names of its values to them.
+        row: a mapping from the names of its values to them, or a text.
 
         The list is in the order of the items. An item that cannot be read gets `error` and `code`; its
         neighbours' results are bit for bit the same as without it. `threshold`: a label needs at least this score.
@@ -274,7 +279,9 @@ class Predictor:
 
     @cached_property
     def _recipe(self) -> Recipe | RowRecipe:
-        return recipe(self.manifest) if self.manifest.spec.takes_images else row_recipe(self.manifest)
+        if self.manifest.spec.takes_images:
+            return recipe(self.manifest)
+        return row_recipe(self.manifest, self.folder)
 
     def _checked_size(self, batch_size: int | None, top_k: int, threshold: float | None = None) -> int:
         self._check_open()

@@ -27,6 +27,18 @@ class Net(pl.LightningModule):
         return self.body(rows)
 
 
+class Embedded(pl.LightningModule):
+    """Two classes from numbers, and the indices of categories."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.embedding, self.head = nn.Embedding(4, 2), nn.Linear(4, 2)
+
+    def forward(self, numbers: Tensor, categories: Tensor) -> Tensor:
+        return self.head(torch.cat([numbers, self.embedding(categories[:, 0])], dim=1))
+
+
 def scaler() -> StandardScaler:
     """A function that makes it."""
     return SCALER

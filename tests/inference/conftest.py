@@ -16,6 +16,14 @@ def bundle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of a module on texts, exported, with its tokenizer. Read only."""
+    from tests.support.texts import text_bundle
+
+    return text_bundle(tmp_path_factory.mktemp("texts"))
+
+
+@pytest.fixture(scope="session")
 def predictor(bundle_folder: Path) -> Predictor:
     """The tiny model, open."""
     return load(bundle_folder, device="cpu")

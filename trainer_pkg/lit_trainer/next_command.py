@@ -34,7 +34,7 @@ def export_line(
         if name not in objects:
             words += ["--hparam", f"{name}={_as_yaml(value)}"]
     task = TASKS[record.facts(module.trainer).task]
-    if not task.takes_images and not task.has_columns and module.example_input_array is None:
+    if not task.takes_images and not task.has_fields and module.example_input_array is None:
         words += _inputs(module, record)
     line = f"next: {shlex.join(words)}"
     if objects:

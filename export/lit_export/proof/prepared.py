@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from lit_export.front.columns import training_transformer
 from lit_export.front.find_class import find_object
 from lit_export.options import Options
-from lit_export.proof import table_rows
+from lit_export.proof import prepared_texts, table_rows
 from lit_export.tasks import Target
 from lit_export.user_code import user_code
 from lit_infer import progress
 from lit_infer.errors import GateError, UsageError
-from lit_infer.manifest import Proof, RowProof
+from lit_infer.manifest import DeploymentFacts, Proof, RowProof
 from lit_infer.proof_words import rows_compared
 from lit_infer.rows.columns import ColumnFields
 from lit_infer.rows.facts import RowFields
@@ -39,11 +39,18 @@ class _Training:
     prepare: TrainingRows
 
 
-def check_options(options: Options, *, has_columns: bool, task: str) -> None:
-    """Raise UsageError for options that are for tables, where there is none."""
-    given = {"--columns": options.columns, "--prepare": options.prepare, "--rows": options.table_rows}
-    if not has_columns and (wrong := next((name for name, value in given.items() if value), None)):
-        raise UsageError(f"{wrong} is for rows of a table, and task {task} takes none: leave it out")
+def check_options(options: Options, *, facts: DeploymentFacts) -> None:
+    """Raise UsageError for options that are for rows, where there are none of that kind."""
+    task, has_rows = facts.task, facts.fields is not None
+    has_text = facts.fields is not None and facts.fields.text is not None
+    for option, value, fits, what in (
+        ("--columns", options.columns, has_rows and not has_text, "rows of a table"),
+        ("--tokenizer", options.tokenizer, has_text, "texts"),
+        ("--prepare", options.prepare, has_rows, "rows"),
+        ("--rows", options.table_rows, has_rows, "rows"),
+    ):
+        if value and not fits:
+            raise UsageError(f"{option} is for {what}, and task {task} takes none: leave it out")
     others = {
         "--images": options.images,
         "--data-module": options.data_module,
@@ -52,9 +59,9 @@ def check_options(options: Options, *, has_columns: bool, task: str) -> None:
         "--batch-axis": options.batch_axis,
         "--data": options.data,
     }
-    if has_columns and (wrong := next((name for name, value in others.items() if value), None)):
-        raise UsageError(f"{wrong} is not for task {task}, which is compared on rows of a table: --rows FILE")
-    if has_columns and "int8" in options.precisions:
+    if has_rows and (wrong := next((name for name, value in others.items() if value), None)):
+        raise UsageError(f"{wrong} is not for task {task}, which is compared on rows: --rows FILE")
+    if has_rows and "int8" in options.precisions:
         raise UsageError(f"--precision int8 is not made of task {task}: name another")
 
 
@@ -63,6 +70,8 @@ def proven(target: Target, options: Options) -> RowProof | None:
     fields = target.facts.fields
     if fields is None:
         return None
+    if fields.text is not None:
+        return prepared_texts.proven(target, options)
     training = _training(fields, options)
     if training is None:
         progress.note(

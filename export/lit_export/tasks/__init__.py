@@ -14,6 +14,7 @@ from lit_export.tasks import (
     object_detection,
     tables,
     tensor,
+    texts,
 )
 from lit_export.tasks.spec import ExportTask, Scoring, TunedFacts
 from lit_export.tasks.target import Target, answers, dtype_of, in_precision
@@ -43,6 +44,7 @@ TASKS = {
         object_detection.TASK,
         tables.CLASSIFICATION,
         tables.REGRESSION,
+        texts.CLASSIFICATION,
         tensor.TASK,
     )
 }

@@ -32,7 +32,7 @@ def is_batched(manifest: Manifest) -> bool:
     sides = {tensor.shape[0] if tensor.shape else None for tensor in (*manifest.inputs, *manifest.outputs)}
     if is_joined(manifest) or len(sides) != 1 or None in sides:
         return False
-    return sides == {BATCH} or manifest.spec.takes_images or manifest.spec.has_columns
+    return sides == {BATCH} or manifest.spec.takes_images or manifest.spec.has_fields
 
 
 def fixed_batch(manifest: Manifest) -> int | None:

@@ -6,6 +6,7 @@
     arguments -> sources (search, archives, cloud) -> loading -> predictor.stream -> table -> outputs, tally
     table: the rows that the model's task defines
     outputs: writers, vectors, sorting, html_report; an unfinished run is kept beside them (partial, resume)
+    one part of a run for each of many machines: shards; joined again: merging
 
 `running.py` tells the story. Memory does not grow with the number of images.
 """

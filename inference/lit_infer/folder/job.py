@@ -2,21 +2,19 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from lit_infer import files, manifest
 from lit_infer.errors import GateError, UsageError
+from lit_infer.folder.shards import Shard
 from lit_infer.folder.sources import Inputs
 from lit_infer.images.limits import Limits
 from lit_infer.predictor import Predictor
 
 DEFAULT_TOP_K = 5
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -38,32 +36,6 @@ class ErrorLimit:
                 f"stopped: {failed} of {count} {nouns} failed, more than --max-errors {self.text}. "
                 "To continue, give a higher limit and --resume"
             )
-
-
-@dataclass(frozen=True)
-class Shard:
-    """Which part of the inputs is this run's, as `2/8`: the second of eight. Together the parts are all of them."""
-
-    text: str
-
-    def __post_init__(self) -> None:
-        found = re.fullmatch(r"([1-9]\d{0,5})/([1-9]\d{0,5})", self.text)
-        if not found or int(found[1]) > int(found[2]):
-            raise UsageError(f"--shard {self.text}: give I/N with I from 1 to N, as in 2/8")
-
-    @property
-    def own(self) -> int:
-        """Which one, from 0."""
-        return int(self.text.partition("/")[0]) - 1
-
-    @property
-    def count(self) -> int:
-        """Of how many."""
-        return int(self.text.partition("/")[2])
-
-    def of(self, items: Iterator[T]) -> Iterator[T]:
-        """The items of this part: every so manyth."""
-        return items if self.count == 1 else islice(items, self.own, None, self.count)
 
 
 @dataclass(frozen=True)
@@ -94,9 +66,10 @@ class Job:
     """Of rows: by what the model calls a value, what the files call it."""
     keep: tuple[str, ...] = ()
     """Of rows: columns of the files that the output has as well."""
-    shard: Shard = field(default_factory=lambda: Shard("1/1"))
     max_errors: ErrorLimit | None = None
     resume: bool = False
+    shard: Shard | None = None
+    """The part of the run that this is; None: all of it."""
 
     def written(self) -> dict[str, Path | None]:
         """The outputs, by the words that introduce each path in the summary."""
@@ -138,7 +111,7 @@ def identity(job: Job, inputs: Inputs, predictor: Predictor) -> dict[str, Any]:
         "--hard-links": job.hard_links,
         "--column": dict(job.columns),
         "--keep": list(job.keep),
-        "--shard": job.shard.text,
+        "--shard": None if job.shard is None else str(job.shard),
     }
 
 

@@ -2,7 +2,7 @@
 
 import errno
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -143,8 +143,11 @@ class RunOutputs:
             if self._masks is not None:
                 self._masks.remove()
 
-    def finish(self, *, remarks: Sequence[str] = ()) -> None:
-        """Give every output its name, the rows last: until then the run can be resumed. `remarks` go on the page."""
+    def finish(self, *, remarks: Sequence[str] = (), before_rows: Callable[[Path], object] = lambda _: None) -> None:
+        """Give every output its name, the rows last: until then the run can be resumed. `remarks` go on the page.
+
+        `before_rows` is called with the finished file of rows when only that has yet to get its name.
+        """
         job = self._job
         if self._sorter is not None:
             self._sorter.finish()
@@ -172,6 +175,7 @@ class RunOutputs:
                 else:
                     columns = writers.settled(rows.read, self._table.columns)
                     writers.writer(job.output)(rows.read(), made, columns)
+            before_rows(made)
             writers.publish(made, job.output)
         self._finished = True
 
@@ -217,6 +221,8 @@ def _check_task(job: Job, table: Table, *, name: str) -> None:
         raise UsageError(f"--threshold is for labels, and {name} ({task.name}) gives none: leave it out")
     if job.top_k is not None and not task.takes_top_k:
         raise UsageError(f"--top-k is for scores of classes, and {name} ({task.name}) gives none: leave it out")
+    if job.shard is not None and task.draws_masks:
+        raise UsageError(f"--shard: {name} draws masks beside its rows. Give each machine some of the images instead")
     if job.masks is not None and not task.draws_masks:
         raise UsageError(f"--masks is for classes of pixels, and {name} ({task.name}) gives none: leave it out")
     if job.coco is not None and task.kind != "boxes":

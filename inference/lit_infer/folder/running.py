@@ -11,13 +11,14 @@ from msgspec.structs import replace
 from lit_infer import progress
 from lit_infer.batching.sizes import check_images, is_joined
 from lit_infer.errors import NotFoundError, UsageError
-from lit_infer.folder import loading, remarks
-from lit_infer.folder.job import DEFAULT_TOP_K, Job
+from lit_infer.folder import loading, remarks, shards
+from lit_infer.folder.job import DEFAULT_TOP_K, Job, identity
 from lit_infer.folder.loading import LoadedItem
 from lit_infer.folder.outputs import opened
 from lit_infer.folder.partial import Entry
 from lit_infer.folder.rows.running import run_rows
 from lit_infer.folder.search import Search
+from lit_infer.folder.shards import Share
 from lit_infer.folder.sources import FileSource, Inputs, Item
 from lit_infer.folder.table import Table
 from lit_infer.folder.tally import Summary, Tally
@@ -65,8 +66,8 @@ def run_job(
     """Predict each image, or row, of the inputs, in order; `each` is called with each row as soon as it is ready.
 
     Every output appears under its name when it is complete. A run that ends early keeps its results, and the
-    same job with `resume` continues from there. Raises GateError if too many images failed, and NotFoundError if the
-    inputs name no image at all: then nothing is touched.
+    same job with `resume` continues from there. A job with a `shard` predicts its share, which may be no image. Raises
+    GateError if too many images failed, and NotFoundError if the inputs name no image at all: then nothing is touched.
     """
     if not predictor.manifest.spec.takes_images:
         return run_rows(predictor, inputs, job, each=each)
@@ -76,7 +77,7 @@ def run_job(
     if is_joined(predictor.manifest):
         progress.note("one image per run: an answer of this model depends on the other images of its batch")
     table = Table.of(predictor.manifest, timings=job.timings)
-    tally, items = Tally(table), _some(inputs, job)
+    tally, items = Tally(table), _items(inputs, job, size=job.batch_size or predictor.batch_size)
     with opened(job, inputs, predictor, table) as outputs:
         for item, line, notes in outputs.resumed(items):
             tally.add(line, truth=item.truth, notes=notes)
@@ -92,17 +93,24 @@ def run_job(
             if job.max_errors is not None:
                 job.max_errors.check(failed=tally.failed, count=tally.count)
         skipped = inputs.skipped()
-        outputs.finish(remarks=remarks.lines(skipped, tally.notes))
+
+        def record(rows: Path) -> None:
+            if isinstance(items, Share):
+                facts = identity(job, inputs, predictor)
+                shards.write_record(rows, job, items, tally, facts=facts, batch=facts["--batch-size"])
+
+        outputs.finish(remarks=remarks.lines(skipped, tally.notes), before_rows=record)
     return tally.summary(seconds=time.perf_counter() - started, skipped=skipped)
 
 
-def _some(inputs: Inputs, job: Job) -> Iterator[Item]:
-    """The items, of which there is at least one."""
-    items = job.shard.of(iter(inputs))
+def _items(inputs: Inputs, job: Job, *, size: int) -> Iterator[Item]:
+    """The job's share of the items. Raises NotFoundError if the inputs have none."""
+    items = iter(inputs)
     first = next(items, None)
     if first is None:
         raise NotFoundError(f"nothing to predict: there are no images in {inputs.named()}")
-    return chain([first], items)
+    every = chain([first], items)
+    return every if job.shard is None else Share(every, job.shard, batch=size)
 
 
 def _predictions(
@@ -111,13 +119,13 @@ def _predictions(
     """Each item, once read, with its prediction. An item that could not be read still fills its row of a batch.
 
     A run of at most one batch is answered in the least time, on all threads together; but not the rest of a resumed
-    run, whose first rows came from streaming.
+    run, whose first rows came from streaming, nor a share of a longer run.
     """
     waiting: deque[LoadedItem] = deque()
     size = job.batch_size or predictor.batch_size
     source = loading.load(items, max_bytes=job.limits.max_bytes)
     first = deque(islice(source, size + 1))
-    is_short = len(first) <= size
+    is_short = len(first) <= size and (not isinstance(items, Share) or items.images <= size)
 
     def images() -> Iterator[ImageInput]:
         while loaded := first.popleft() if first else next(source, None):

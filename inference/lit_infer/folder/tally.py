@@ -46,11 +46,12 @@ class Tally:
 
     def __init__(self, table: Table) -> None:
         self.count = self.failed = self.resumed = 0
-        self._table = table
+        self.table = table
         self._answers = table.task.tally(table.reading)
         self.notes: Counter[str] = Counter()
         """Images per note."""
-        self._codes: Counter[str] = Counter()
+        self.codes: Counter[str] = Counter()
+        """Failed images per code."""
         self._stages = dict.fromkeys((*STAGES, "write"), 0.0)
         self._first: list[Row] = []
         self._first_failed: list[Row] = []
@@ -65,7 +66,7 @@ class Tally:
             kept.append(row)
         if failed:
             self.failed += 1
-            self._codes[row["code"]] += 1
+            self.codes[row["code"]] += 1
             return
         self._answers.add(row, {"cls": truth, "folder": _name(row["path"].rpartition("/")[0])})
 
@@ -85,9 +86,9 @@ class Tally:
             seconds=seconds,
             resumed=self.resumed,
             answers=self._answers,
-            codes=self._codes,
+            codes=self.codes,
             stages=self._stages,
-            table=self._table,
+            table=self.table,
             skipped=skipped or {},
             notes=self.notes,
             first=self._first,

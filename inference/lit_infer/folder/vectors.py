@@ -26,10 +26,10 @@ class Vectors:
     def __init__(self, folder: Path, size: int) -> None:
         self.file = Growing(folder / "vectors.npy")
         self._size = size
-        self._header = len(_header(0, size))
+        self._header = len(header(0, size))
         if self.file.size < self._header:
             self.file.cut(0)
-            self.file.add(_header(0, size))
+            self.file.add(header(0, size))
             self.file.commit()
 
     def count(self) -> int:
@@ -56,7 +56,7 @@ class Vectors:
         """Write the number of rows into the header, which completes the file."""
         self.commit()
         with self.file.path.open("r+b") as file:
-            file.write(_header(self.count(), self._size))
+            file.write(header(self.count(), self._size))
         self.commit()
         return self.file.path
 
@@ -68,8 +68,11 @@ def vector(prediction: Prediction, size: int) -> NDArray[np.float32]:
     return np.asarray(prediction.output, dtype=np.float32).ravel()
 
 
-def _header(rows: int, size: int) -> bytes:
-    """numpy leaves room for the number of rows to grow: the header's length does not depend on it."""
+def header(rows: int, size: int) -> bytes:
+    """The beginning of a file with so many vectors.
+
+    numpy leaves room for the number of rows to grow: the header's length does not depend on it.
+    """
     file = io.BytesIO()
     facts = {"descr": "<f4", "fortran_order": False, "shape": (rows, size)}
     np.lib.format.write_array_header_1_0(file, facts)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -39,17 +40,24 @@ class RowRecipe(msgspec.Struct, frozen=True):
         return size * _WINDOW if self.fields.is_ragged and not self.is_joined else size
 
 
-def row_recipe(manifest: Manifest) -> RowRecipe:
-    """Raises UsageError for a model that has no rows."""
+def row_recipe(manifest: Manifest, folder: Path | None = None) -> RowRecipe:
+    """`folder`: the bundle's. Raises UsageError for a model that has no rows."""
     check_rows(manifest)
     batch = None if is_joined(manifest) else static_batch(manifest)
-    return RowRecipe(manifest.spec, manifest.reading, fields_of(manifest), batch, is_joined(manifest))
+    return RowRecipe(manifest.spec, manifest.reading, fields_of(manifest, folder), batch, is_joined(manifest))
 
 
 def has_rows(manifest: Manifest) -> bool:
     """Whether the first side of every input and output is the rows."""
     sides = {tensor.shape[0] if tensor.shape else None for tensor in (*manifest.inputs, *manifest.outputs)}
     return is_batched(manifest) or (is_joined(manifest) and sides == {BATCH})
+
+
+def rows_file(manifest: Manifest) -> str:
+    """A name for a file of its rows, for the line that predicts with it."""
+    if manifest.fields is None:
+        return "batch.npz"
+    return "rows.csv" if manifest.fields.text is None else "lines.txt"
 
 
 def check_rows(manifest: Manifest) -> None:
@@ -64,7 +72,7 @@ def answer_rows(
 ) -> list[Prediction]:
     """The predictions of a block, in its order. `size`: rows of one run; None: all that belong together."""
     started = time.perf_counter()
-    groups, bad = to.fields.groups(block)
+    groups, bad = to.fields.groups(block, None if to.is_joined else size)
     errors = dict(bad)
     if to.is_joined and (len(groups) > 1 or errors):
         whole = _spoiled(errors)

@@ -95,12 +95,13 @@ class ArrayFields:
                 columns[name] = values
         return RowBlock(len(rows), columns, errors)
 
-    def groups(self, block: RowBlock) -> tuple[list[RowGroup], Mapping[int, InputError]]:
+    def groups(self, block: RowBlock, size: int | None = None) -> tuple[list[RowGroup], Mapping[int, InputError]]:
         """The rows that can be one batch together, and what is wrong with the others.
 
         Where all have one shape they stay together: a bad row is zeros, so that the arithmetic of its neighbours does
         not change.
         """
+        del size
         if not block.columns or len(block.errors) == block.count:
             return [], block.errors
         columns = [block.columns[name] for name in self.names]

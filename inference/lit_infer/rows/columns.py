@@ -26,6 +26,8 @@ class ColumnFields:
     """What a row of a table holds."""
 
     facts: RowFields
+    order: tuple[str, ...] = ()
+    """The names of the graph's inputs in its order: a manifest keeps none for those of the facts. Empty: the facts'."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -49,8 +51,9 @@ class ColumnFields:
         columns = {name: [None if row is None else row[name] for row in rows] for name in self.names}
         return RowBlock(len(items), columns, errors)
 
-    def groups(self, block: RowBlock) -> tuple[list[RowGroup], Mapping[int, InputError]]:
+    def groups(self, block: RowBlock, size: int | None = None) -> tuple[list[RowGroup], Mapping[int, InputError]]:
         """All rows as one group, prepared; a bad one is zeros, so that the arithmetic of its neighbours stays."""
+        del size
         errors: Errors = dict(block.errors)
         if len(errors) == block.count:
             return [], errors
@@ -59,7 +62,8 @@ class ColumnFields:
             found = self._prepared[column.name](block.columns[column.name], errors)
             made[column.name] = found if found.ndim == 2 else found[:, None]
         arrays = []
-        for columns in self.facts.of_inputs().values():
+        inputs = self.facts.of_inputs()
+        for columns in (inputs[name] for name in self.order or inputs):
             array = np.concatenate([made[column.name] for column in columns], axis=1)
             array = array.astype(np.int64 if is_index_input(columns) else np.float32, copy=False)
             array[list(errors)] = 0

@@ -102,10 +102,54 @@ class TableColumn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return self.category is not None and not self.category.one_hot
 
 
+TokenPart = Literal["ids", "mask", "types"]
+"""What an input of a text model is: token ids, 1 where there is a token, or which of two texts it belongs to."""
+
+
+class TextField(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A text, or a pair of them, as token ids; the tokenizer is a file of the bundle."""
+
+    tokenizer_sha256: str
+    """Of `tokenizer.json`, as Hugging Face's tokenizers write it."""
+    column: str = "text"
+    pair: str | None = None
+    """The column of a second text."""
+    max_length: int
+    """Tokens of a row at most, special ones among them."""
+    truncation: Literal["right", "left", "error"] = "right"
+    """Which end of a longer text is cut off; error: it is an error of its row."""
+    padding: Literal["longest", "fixed"] = "longest"
+    """To the longest row of a batch, or to `max_length`."""
+    pad_to_multiple: int = 1
+    padding_side: Literal["right", "left"] = "right"
+    pad_id: int = 0
+    special_tokens: bool = True
+    inputs: dict[str, TokenPart] | None = None
+    """By the name of an input; None in a spec: as the module's `forward` calls them."""
+
+    def __post_init__(self) -> None:
+        if self.max_length < 1 or self.pad_to_multiple < 1 or self.pad_id < 0:
+            raise ValueError("text: max_length and pad_to_multiple are at least 1, and pad_id at least 0")
+        if self.inputs is not None and "ids" not in self.inputs.values():
+            raise ValueError("text: one of the inputs must be the ids")
+        if self.pair == self.column:
+            raise ValueError(f"text: both texts are called {self.column}")
+
+    def describe(self) -> str:
+        """What becomes of a text, in words."""
+        cut = {"right": "its end cut off", "left": "its beginning cut off", "error": "longer ones refused"}[
+            self.truncation
+        ]
+        length = "the longest of the batch" if self.padding == "longest" else f"{self.max_length}"
+        return f"a text, as at most {self.max_length} tokens ({cut}), padded to {length}"
+
+
 class RowFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a row holds, and how it becomes the model's inputs."""
 
-    columns: tuple[TableColumn, ...]
+    columns: tuple[TableColumn, ...] = ()
+    text: TextField | None = None
+    """In place of columns: the row's text."""
     inputs: dict[str, tuple[str, ...]] | None = None
     """By the name of an input, [batch, numbers]: its columns in order. None: one input, `rows`, with all of them.
 
@@ -113,6 +157,10 @@ class RowFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     def __post_init__(self) -> None:
+        if self.text is not None:
+            if self.columns or self.inputs is not None:
+                raise ValueError("fields: give a text or columns, not both")
+            return
         names = [column.name for column in self.columns]
         if not names or len(set(names)) < len(names):
             raise ValueError("fields: at least one column is needed, and none of them twice")

@@ -1,6 +1,7 @@
-"""What a manifest says of the values of a row: bare arrays, or the columns of a table."""
+"""What a manifest says of the values of a row: bare arrays, the columns of a table, or a text."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from lit_infer.errors import InputError
@@ -8,6 +9,7 @@ from lit_infer.manifest import Manifest
 from lit_infer.rows.arrays import ArrayFields, RowGroup
 from lit_infer.rows.blocks import RowBlock
 from lit_infer.rows.columns import ColumnFields
+from lit_infer.rows.text import TextFields
 
 
 class Fields(Protocol):
@@ -24,10 +26,18 @@ class Fields(Protocol):
     def block(self, items: Sequence[Any]) -> RowBlock:
         """Rows that a caller gives."""
 
-    def groups(self, block: RowBlock) -> tuple[list[RowGroup], Mapping[int, InputError]]:
-        """The rows that can be run together, prepared, and what is wrong with the others."""
+    def groups(self, block: RowBlock, size: int | None = None) -> tuple[list[RowGroup], Mapping[int, InputError]]:
+        """The rows that can be run together, prepared, and what is wrong with the others. `size`: rows of one run."""
 
 
-def fields_of(manifest: Manifest) -> Fields:
-    """The columns where the manifest has some, else the graph's inputs as they are."""
-    return ColumnFields(manifest.fields) if manifest.fields is not None else ArrayFields(manifest.inputs)
+def fields_of(manifest: Manifest, folder: Path | None = None) -> Fields:
+    """A text or columns where the manifest has them, else the graph's inputs as they are.
+
+    `folder`: the bundle's, with its tokenizer. Raises ArtifactError for another one, and MissingExtraError.
+    """
+    if manifest.fields is None:
+        return ArrayFields(manifest.inputs)
+    order = tuple(tensor.name for tensor in manifest.inputs)
+    if manifest.fields.text is not None:
+        return TextFields.opened(manifest.fields.text, folder, order=order, name=manifest.name)
+    return ColumnFields(manifest.fields, order)

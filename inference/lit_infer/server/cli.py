@@ -203,7 +203,14 @@ def _serve(
 
         grpc = create_server(repository, settings, listeners, access=access, metrics=metrics, tracing=tracing)
     try:
-        run.serve(service, repository, settings, listeners, grpc=grpc, started=lambda: _say_started(listeners))
+        run.serve(
+            service,
+            repository,
+            settings,
+            listeners,
+            grpc=grpc,
+            started=lambda: _say_started(listeners, _body(repository)),
+        )
     finally:
         if access is not None:
             access.flush()
@@ -219,15 +226,21 @@ def _second_port(port: int, grpc_port: int | None, *, no_grpc: bool) -> int | No
     return port + 1 if port else 0
 
 
-def _say_started(listeners: "Listeners") -> None:
+def _body(repository: "Repository") -> str:
+    """How curl sends what the first model takes."""
+    served = repository.slots[0].served
+    return "--data-binary @IMAGE" if served is None or served.manifest.spec.takes_images else "--json @ROW.json"
+
+
+def _say_started(listeners: "Listeners", body: str) -> None:
     where = listeners.http_address
     if listeners.grpc is not None:
         console.note(f"serving gRPC on {listeners.grpc_address}")
     console.note(f"serving on {where}")
     if listeners.path is not None:
-        console.note(f"next: curl --data-binary @IMAGE --unix-socket {listeners.path} http://localhost/predict")
+        console.note(f"next: curl {body} --unix-socket {listeners.path} http://localhost/predict")
     else:
-        console.note(f"next: curl --data-binary @IMAGE {where}/predict   or open {where}/ in a browser")
+        console.note(f"next: curl {body} {where}/predict   or open {where}/ in a browser")
 
 
 def seconds(text: str, option: str) -> float:

@@ -17,6 +17,7 @@ from lit_infer.tasks import (
     object_detection,
     tabular,
     tensor,
+    text,
 )
 from lit_infer.tasks.choices import Choice
 from lit_infer.tasks.spec import Agreement, AnswerTally, Ask, Metric, Outputs, Reading, Row, Shown, TaskSpec
@@ -49,6 +50,7 @@ TASKS = {
         object_detection.TASK,
         tabular.CLASSIFICATION,
         tabular.REGRESSION,
+        text.CLASSIFICATION,
         tensor.TASK,
     )
 }

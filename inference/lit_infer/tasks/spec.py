@@ -144,6 +144,8 @@ class TaskSpec:
     """Whether items are images; else the graph is given bare arrays."""
     has_columns: bool = False
     """Whether items are rows of a table, whose columns the deployment facts say (`fields`)."""
+    has_text: bool = False
+    """Whether items are texts, whose tokenizer the deployment facts say (`fields.text`)."""
     facts: type[Any] = NoFacts
     """The struct of the deployment facts about its answers, under `answers`; it has a `check(labels, size)`."""
     answer: type[msgspec.Struct]
@@ -178,6 +180,11 @@ class TaskSpec:
     """Hugging Face's name for the task."""
     cautions: tuple[str, ...] = ()
     """What the model card warns of."""
+
+    @property
+    def has_fields(self) -> bool:
+        """Whether items are rows whose values the deployment facts say."""
+        return self.has_columns or self.has_text
 
     RESERVED: ClassVar[frozenset[str]] = frozenset({"path", "error", "code", "model", "ms"})
     """Columns that every row has, whatever the task."""

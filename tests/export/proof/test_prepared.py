@@ -11,9 +11,12 @@ from lit_export import Options, export
 from lit_export.proof.prepared import check_options
 from lit_infer import load, manifest, progress
 from lit_infer.errors import GateError, LitError, UsageError
-from tests.export.tabular_net import NUMBERS, SCALER, Net
+from lit_infer.manifest import DeploymentFacts
+from tests.export.tabular_net import NUMBERS, SCALER, Embedded, Net
+from tests.support.tables import FIELDS
 
 NET = "tests.export.tabular_net"
+TABLE = DeploymentFacts(task="tabular-regression", fields=FIELDS)
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +48,26 @@ def test_a_transformer_is_read_and_proven_and_the_bundle_predicts_as_the_module(
         wanted = torch.softmax(Net().eval()(scaled), dim=-1).numpy()
     assert np.allclose(np.stack([one.output for one in found if one.output is not None]), wanted, atol=1e-6)
     assert {one.label for one in found} == {"small", "large"}
+
+
+COLUMNS = """
+columns:
+  - {name: job, category: {vocabulary: [a, b, c], unknown: 3}}
+  - {name: age, number: {mean: 40, scale: 10}}
+  - {name: size, number: {}}
+inputs: {numbers: [size, age], categories: [job]}
+"""
+
+
+def test_several_inputs_are_those_of_the_module_in_its_order(spec: Path, tmp_path: Path) -> None:
+    (tmp_path / "columns.yaml").write_text(COLUMNS)
+
+    run(spec, tmp_path / "b", columns=str(tmp_path / "columns.yaml"), factory=f"{NET}:Embedded")
+
+    with load(tmp_path / "b", device="cpu") as model, torch.no_grad():
+        (found,) = model.predict([{"job": "z", "age": 50, "size": 0.5}], output=True)
+        wanted = torch.softmax(Embedded().eval()(torch.tensor([[0.5, 1.0]]), torch.tensor([[3]])), dim=-1)
+    assert np.allclose(found.output, wanted[0].numpy(), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["prepare", "by_name"])
@@ -93,14 +116,23 @@ def test_columns_that_nothing_was_compared_with_are_said_to_be_as_stated(spec: P
 @pytest.mark.parametrize(
     ("options", "has_columns", "said"),
     [
+        ({"tokenizer": Path("a")}, True, "--tokenizer is for texts, and task tabular-regression takes none"),
         ({"columns": "a.yaml"}, False, "--columns is for rows of a table"),
-        ({"prepare": "a:b"}, False, "--prepare is for rows of a table"),
-        ({"table_rows": Path("a.csv")}, False, "--rows is for rows of a table"),
-        ({"images": Path("a")}, True, "--images is not for task t, which is compared on rows of a table: --rows FILE"),
-        ({"data_module": "a:b"}, True, "--data-module is not for task t"),
-        ({"precisions": ("int8",), "calibration": Path("a")}, True, "--precision int8 is not made of task t"),
+        ({"prepare": "a:b"}, False, "--prepare is for rows, and task tensor takes none"),
+        ({"table_rows": Path("a.csv")}, False, "--rows is for rows, and"),
+        (
+            {"images": Path("a")},
+            True,
+            "--images is not for task tabular-regression, which is compared on rows: --rows FILE",
+        ),
+        ({"data_module": "a:b"}, True, "--data-module is not for task tabular-regression"),
+        (
+            {"precisions": ("int8",), "calibration": Path("a")},
+            True,
+            "--precision int8 is not made of task tabular-regression",
+        ),
     ],
 )
 def test_options_of_other_tasks_are_refused(options: Any, has_columns: bool, said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        check_options(Options(**options), has_columns=has_columns, task="t")
+        check_options(Options(**options), facts=TABLE if has_columns else DeploymentFacts(task="tensor"))

@@ -10,7 +10,7 @@ from tests.inference.tiny import described
 from tests.support.task_outputs import outputs_of
 
 # Models of tables have columns of their own, which tests/inference/rows and tests/inference/folder test.
-TASKS_WITHOUT = {name: task for name, task in TASKS.items() if not task.has_columns}
+TASKS_WITHOUT = {name: task for name, task in TASKS.items() if not task.has_fields}
 every = pytest.mark.parametrize("task", TASKS_WITHOUT.values(), ids=TASKS_WITHOUT)
 
 

@@ -39,7 +39,7 @@ def test_no_rows_make_an_empty_array_of_the_same_width(tmp_path: Path) -> None:
 
 
 def test_the_header_is_as_long_for_any_number_of_rows() -> None:
-    assert len({len(vectors._header(rows, 512)) for rows in (0, 9, 10**6, 10**12)}) == 1
+    assert len({len(vectors.header(rows, 512)) for rows in (0, 9, 10**6, 10**12)}) == 1
 
 
 def test_the_graphs_row_is_taken_as_it_is() -> None:

@@ -2,14 +2,17 @@
 
 import hashlib
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lit_infer.errors import InputError
-from lit_infer.folder.sources import Inputs, Item
+from lit_infer.folder.shards import Covered
+from lit_infer.folder.sources import Inputs, Item, Listed
 from lit_infer.rows.blocks import RowBlock, joined
-from lit_infer.rows.files import Wanted, readers_of
+from lit_infer.rows.files import Wanted, lines, readers_of
+from lit_infer.rows.text import TextFields
 
 _NO_STAMP = bytes(8)
 
@@ -48,6 +51,25 @@ class FoundBlock:
             yield from origin.items()
 
 
+@dataclass(frozen=True, slots=True)
+class StandardInput:
+    """Standard input, a text in each line."""
+
+    def items(self) -> Iterator[Item]:
+        """As one file."""
+        yield Item(_STDIN.as_posix(), _STDIN)
+
+    def count(self) -> None:
+        """None: it can be read only once."""
+
+    def __str__(self) -> str:
+        return "standard input"
+
+
+_STDIN = Path("-")
+"""It stands for standard input; a file of that name is another object."""
+
+
 @dataclass(frozen=True)
 class RowInputs:
     """All arguments of a run over rows."""
@@ -56,12 +78,17 @@ class RowInputs:
     wanted: Wanted
     shard: tuple[int, int] = (0, 1)
     """Of so many shards (the second) the rows of this one, counted from 0."""
+    covered: Covered = field(default_factory=Covered, compare=False)
+    """The rows of all shards, as far as they have been read."""
     whole_files: bool = False
     """Whether a file is one block, because an answer depends on all of it."""
     _of_rows: Inputs = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_of_rows", self.inputs.of(frozenset(readers_of(self.wanted.fields))))
+        found = self.inputs.of(frozenset(readers_of(self.wanted.fields)))
+        if isinstance(self.wanted.fields, TextFields):  # standard input has the texts themselves, and not paths
+            found = Inputs([StandardInput() if source == Listed(None) else source for source in found.sources])
+        object.__setattr__(self, "_of_rows", found)
 
     def blocks(self, size: int) -> Iterator[FoundBlock]:
         """The rows in blocks of `size`, across files; fewer where those that follow have another shape."""
@@ -87,6 +114,8 @@ class RowInputs:
     def count(self) -> int | None:
         """How many rows there are; None if that would take reading them."""
         total = 0
+        if StandardInput() in self._of_rows.sources:
+            return None
         for item in self._of_rows:
             try:
                 reader = readers_of(self.wanted.fields).get(Path(item.name).suffix.lower())
@@ -95,7 +124,7 @@ class RowInputs:
                 count = 1
             if count is None:
                 return None
-            total += 1 if self.whole_files and self.shard != (0, 1) else count
+            total += count
         return -(-total // self.shard[1])
 
     def skipped(self) -> dict[str, int]:
@@ -104,9 +133,7 @@ class RowInputs:
 
     def _files(self) -> Iterator[FoundBlock]:
         """Each file as one block."""
-        for number, item in enumerate(self._of_rows):
-            if number % self.shard[1] != self.shard[0]:
-                continue
+        for item in self._of_rows:
             found = list(_rows_of(item, self.wanted, 2**16))
             parts: list[FoundBlock] = []
             for block in found:
@@ -127,6 +154,7 @@ class RowInputs:
             for block in _rows_of(item, self.wanted, size):
                 start = (own - index) % shards
                 index += block.rows.count
+                self.covered.add(item.name, block.rows.count)
                 if start < block.rows.count:
                     yield _taken(block, start, block.rows.count, shards)
 
@@ -150,6 +178,8 @@ def _open(item: Item, wanted: Wanted, size: int) -> Iterator[RowBlock]:
         raise item.content
     if not isinstance(item.content, Path):
         raise InputError("rows are read from files of this machine: fetch or unpack it first", code="not_local")
+    if isinstance(wanted.fields, TextFields) and item.content is _STDIN:
+        return lines.blocks(sys.stdin.buffer, wanted, size)
     readers = readers_of(wanted.fields)
     reader = readers.get(item.content.suffix.lower())
     if reader is None:

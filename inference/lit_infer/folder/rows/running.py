@@ -2,14 +2,15 @@
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from msgspec.structs import replace
 
 from lit_infer import progress
 from lit_infer.batching.sizes import is_joined
-from lit_infer.errors import NotFoundError
-from lit_infer.folder import remarks
-from lit_infer.folder.job import DEFAULT_TOP_K, Job
+from lit_infer.errors import NotFoundError, UsageError
+from lit_infer.folder import remarks, shards
+from lit_infer.folder.job import DEFAULT_TOP_K, Job, identity
 from lit_infer.folder.loading import LoadedItem
 from lit_infer.folder.outputs import opened
 from lit_infer.folder.partial import Entry
@@ -28,10 +29,15 @@ from lit_infer.tasks import Ask, Row
 
 def row_inputs(predictor: Predictor, inputs: Inputs, job: Job) -> RowInputs:
     """The arguments as files of rows. Raises UsageError for a model that has none."""
-    recipe = row_recipe(predictor.manifest)
+    recipe = row_recipe(predictor.manifest, predictor.folder)
     wanted = Wanted(recipe.fields, job.columns, job.keep)
     wanted.check_columns()
-    return RowInputs(inputs, wanted, (job.shard.own, job.shard.count), whole_files=recipe.is_joined)
+    if job.shard is not None and recipe.is_joined:
+        name = predictor.manifest.name
+        raise UsageError(f"--shard takes single rows, and {name} answers each file whole: name some of the files")
+
+    part = (0, 1) if job.shard is None else (job.shard.number, job.shard.count)
+    return RowInputs(inputs, wanted, part, whole_files=recipe.is_joined)
 
 
 def run_rows(predictor: Predictor, inputs: Inputs, job: Job, *, each: Callable[[Row], object]) -> Summary:
@@ -43,7 +49,7 @@ def run_rows(predictor: Predictor, inputs: Inputs, job: Job, *, each: Callable[[
     is_array = job.output is not None and job.output.suffix in array_output.SUFFIXES
     table = Table.of(predictor.manifest, timings=job.timings, kept=job.keep, has_answers=not is_array)
     tally, blocks = Tally(table), Peeking(found.blocks(predictor.rows_per_block(job.batch_size)))
-    if blocks.peek() is None:
+    if blocks.peek() is None and not found.covered.images:
         raise NotFoundError(f"nothing to predict: there are no rows in {inputs.named()}")
     with opened(job, inputs, predictor, table) as outputs:
         for _, line, notes in outputs.resumed_blocks(blocks):
@@ -65,7 +71,13 @@ def run_rows(predictor: Predictor, inputs: Inputs, job: Job, *, each: Callable[[
                 if job.max_errors is not None:
                     job.max_errors.check(failed=tally.failed, count=tally.count, nouns="rows")
         skipped = found.skipped()
-        outputs.finish(remarks=remarks.lines(skipped, tally.notes))
+
+        def record(rows: Path) -> None:
+            if job.shard is not None:
+                facts = identity(job, inputs, predictor)
+                shards.write_record(rows, job, found.covered, tally, facts=facts, batch=1)
+
+        outputs.finish(remarks=remarks.lines(skipped, tally.notes), before_rows=record)
     return tally.summary(seconds=time.perf_counter() - started, skipped=skipped)
 
 

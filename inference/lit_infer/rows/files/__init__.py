@@ -1,4 +1,4 @@
-"""Files of rows: a format is a row of `ARRAY_READERS` or `TABLE_READERS`. A file is read a block at a time.
+"""Files of rows, read a block at a time: a format is a row of `ARRAY_READERS`, `TABLE_READERS` or `TEXT_READERS`.
 
 A reader takes an open file's path, what is wanted of it and how many rows a block has, and yields blocks whose arrays
 were checked against the model's inputs. It raises InputError for a file that cannot be used.
@@ -8,10 +8,11 @@ from collections.abc import Mapping
 
 from lit_infer.rows.arrays import ArrayFields
 from lit_infer.rows.fields import Fields
-from lit_infer.rows.files import arrow, csv_files, json_lines, numpy_files, safetensors
+from lit_infer.rows.files import arrow, csv_files, json_lines, lines, numpy_files, safetensors
 from lit_infer.rows.files.wanted import RowReader, Wanted
+from lit_infer.rows.text import TextFields
 
-__all__ = ["ARRAY_READERS", "ROW_SUFFIXES", "TABLE_READERS", "RowReader", "Wanted", "readers_of"]
+__all__ = ["ARRAY_READERS", "ROW_SUFFIXES", "TABLE_READERS", "TEXT_READERS", "RowReader", "Wanted", "readers_of"]
 
 ARRAY_READERS: Mapping[str, RowReader] = {
     ".npz": numpy_files.NPZ,
@@ -30,9 +31,13 @@ TABLE_READERS: Mapping[str, RowReader] = {
     ".feather": arrow.IPC,
 }
 
-ROW_SUFFIXES = frozenset({*ARRAY_READERS, *TABLE_READERS})
+TEXT_READERS: Mapping[str, RowReader] = {".txt": lines.READER, **TABLE_READERS}
+
+ROW_SUFFIXES = frozenset({*ARRAY_READERS, *TEXT_READERS})
 
 
 def readers_of(fields: Fields) -> Mapping[str, RowReader]:
     """The formats that hold such rows."""
+    if isinstance(fields, TextFields):
+        return TEXT_READERS
     return ARRAY_READERS if isinstance(fields, ArrayFields) else TABLE_READERS

@@ -75,8 +75,6 @@ class RowReader:
     """The rows, so many at a time."""
     count: Callable[[Path, Wanted], int | None]
     """How many there are; None if that would take reading the file."""
-    has_columns: bool = True
-    """Whether other values than the model's inputs can be carried over."""
 
 
 def rows_to_read(size: int, row_bytes: float) -> int:

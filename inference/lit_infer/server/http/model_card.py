@@ -8,7 +8,7 @@ from typing import Any
 
 from lit_infer.engines import engine_for_file
 from lit_infer.manifest import Manifest
-from lit_infer.proof_words import pixels_compared, verdict
+from lit_infer.proof_words import pixels_compared, rows_compared, verdict
 from lit_infer.server.models.opening import Served
 
 _GRAPH = ("format", "precision", "file", "bytes", "sha256", "opset", "parity", "score", "latency", "quantization")
@@ -25,6 +25,7 @@ def card(served: Served) -> dict[str, Any]:
         "does": task.does,
         "nouns": task.nouns,
         "takes_images": task.takes_images,
+        "takes_rows": task.has_fields,
         "takes_top_k": task.takes_top_k,
         "license": manifest.license,
         "source": manifest.source,
@@ -38,6 +39,8 @@ def card(served: Served) -> dict[str, Any]:
         "preprocess": manifest.preprocess,
         "prepared_by": [step.value.describe() for step in manifest.preprocess],
         "pixels": pixels_compared(manifest.proof).removeprefix("pixels ") if task.takes_images else None,
+        "fields": manifest.fields,
+        "prepared": rows_compared(manifest.proof).removeprefix("rows ") if task.has_fields else None,
         "normalize": manifest.normalize,
         "answers": manifest.answers,
         "agreement": task.agreement.name if task.agreement else None,

@@ -19,7 +19,6 @@ from starlette.routing import Route
 from lit_infer import images
 from lit_infer.answering import with_way
 from lit_infer.errors import UsageError
-from lit_infer.manifest import Manifest
 from lit_infer.server.http import bodies, queries, row_uploads, uploads
 from lit_infer.server.http.rest import LARGE, Endpoint, Rest, json_response
 from lit_infer.server.http.v1 import check_finite
@@ -57,7 +56,7 @@ class PredictRoute:
         exchange.model = f"{served.name}/{served.version}"
         with counted(served.stats, exchange.span) as succeeded:
             _check(served, request.query_params)
-            upload = await _uploaded(request.headers.get("content-type", ""), body, served.manifest)
+            upload = await _uploaded(request.headers.get("content-type", ""), body, served)
             result = await infer(served, upload.items, timeout=self._rest.settings.timeout, gone=request.receive)
             started = time.perf_counter()
             response = await _response(served, result, upload, wanted, exchange.started)
@@ -143,19 +142,19 @@ def _described(served: Served, result: Result, upload: _Asked, wanted: Ask, star
     return {"predictions": answers, **own}
 
 
-async def _uploaded(content_type: str, body: bytes, manifest: Manifest) -> _Asked:
+async def _uploaded(content_type: str, body: bytes, served: Served) -> _Asked:
     """Large JSON and forms are read in a thread: others must not wait."""
-    read = _images if manifest.spec.takes_images else _rows
+    read = _images if served.manifest.spec.takes_images else _rows
     if len(body) <= LARGE or body.startswith((b"\xff\xd8", b"\x89PNG")):
-        return read(content_type, body, manifest)
-    return await asyncio.to_thread(read, content_type, body, manifest)
+        return read(content_type, body, served)
+    return await asyncio.to_thread(read, content_type, body, served)
 
 
-def _images(content_type: str, body: bytes, _: Manifest) -> _Asked:
+def _images(content_type: str, body: bytes, _: Served) -> _Asked:
     found = uploads.read(content_type, body)
     return _Asked(Items(images=found.images), len(found.images), found.names, found.is_batch)
 
 
-def _rows(content_type: str, body: bytes, manifest: Manifest) -> _Asked:
-    found = row_uploads.prepared(content_type, body, manifest)
+def _rows(content_type: str, body: bytes, served: Served) -> _Asked:
+    found = row_uploads.prepared(content_type, body, served.manifest, served.fields)
     return _Asked(Items(arrays=found.arrays), found.count, (), found.is_batch)

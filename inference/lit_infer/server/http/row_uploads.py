@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from lit_infer.errors import InputError, UsageError
 from lit_infer.manifest import Manifest
+from lit_infer.rows.arrays import ArrayFields
 from lit_infer.rows.blocks import RowBlock, joined
-from lit_infer.rows.columns import ColumnFields
-from lit_infer.rows.fields import fields_of
+from lit_infer.rows.fields import Fields
 from lit_infer.rows.files import Wanted, csv_files
 from lit_infer.server.http.v1 import arrays_of
 from lit_infer.tensors import Arrays
@@ -36,11 +37,10 @@ class RowUpload:
     """Whether the answer is a list, however many there are."""
 
 
-def prepared(content_type: str, body: bytes, manifest: Manifest) -> RowUpload:
+def prepared(content_type: str, body: bytes, manifest: Manifest, fields: Fields) -> RowUpload:
     """The rows in a body as the graph takes them. Raises UsageError, and InputError for a row that cannot be used."""
-    fields = fields_of(manifest)
     is_csv = content_type.partition(";")[0].strip().lower() in _CSV
-    if not isinstance(fields, ColumnFields):
+    if isinstance(fields, ArrayFields):
         if is_csv:
             raise UsageError(f"{manifest.name} takes arrays, which CSV does not hold: send JSON")
         rows, is_batch = read(content_type, body)
@@ -55,10 +55,12 @@ def prepared(content_type: str, body: bytes, manifest: Manifest) -> RowUpload:
         first = min(errors)
         where = f"item {first}: " if is_batch else ""
         raise InputError(f"{where}{errors[first]}", code=errors[first].code)
-    return RowUpload(groups[0].arrays, block.count, is_batch)
+    (group,) = groups
+    order = np.argsort(group.rows)  # texts are sorted by their length
+    return RowUpload(tuple(array[order] for array in group.arrays), block.count, is_batch)
 
 
-def _of_csv(body: bytes, fields: ColumnFields) -> RowBlock:
+def _of_csv(body: bytes, fields: Fields) -> RowBlock:
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -90,7 +92,7 @@ def read(content_type: str, body: bytes) -> tuple[Sequence[Any], bool]:
         raise UsageError(f"the body is not valid JSON ({error}): {accepted}") from None
     if isinstance(asked, dict) and len(asked) == 1 and isinstance(rows := next(iter(asked.values())), list):
         asked = rows if next(iter(asked)) in _LISTS else asked
-    if isinstance(asked, dict):
+    if isinstance(asked, dict | str):
         return [asked], False
     if not isinstance(asked, list) or not asked:
         raise UsageError(f"the body has no rows: {accepted}")

@@ -3,11 +3,13 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from lit_infer.batching.batcher import BatchPolicy
 from lit_infer.batching.sizes import is_batched
 from lit_infer.manifest import Manifest
+from lit_infer.rows.fields import Fields, fields_of
 from lit_infer.server.models import memory, sources
 from lit_infer.server.models.hanging import HangLimits
 from lit_infer.server.models.instances import Instances, LoadOptions, ModelDescription, open_here
@@ -51,6 +53,8 @@ class Served:
         self.name = name
         self.version = located.version
         self.digest = located.digest
+        self.folder = located.path if located.path.is_dir() else located.path.parent
+        """The bundle's."""
         self.opened = instances.opened
         self.runner = runner
         self.stats = runner.stats
@@ -63,6 +67,11 @@ class Served:
     def manifest(self) -> Manifest:
         """The model's manifest."""
         return self.opened.manifest
+
+    @cached_property
+    def fields(self) -> Fields:
+        """What a row holds, of a model that takes rows. Raises ArtifactError for a bundle without its tokenizer."""
+        return fields_of(self.manifest, self.folder)
 
     def count_in(self, stats: Stats) -> None:
         """Continue the statistics of this version's previous opening. To be called before the first request."""
@@ -107,7 +116,10 @@ def open_model(source: ModelSource, opening: Opening, *, stats: Stats, on_death:
         name = sources.check_name(source.name or instances.opened.manifest.name)
         policy = opening.policy(instances.opened)
         runner = Runner(instances, policy=policy, stats=stats, limits=opening.hang_limits, on_death=on_death)
-        return Served(name, located, instances, runner)
+        served = Served(name, located, instances, runner)
+        if served.manifest.spec.has_text:
+            _ = served.fields  # a model without its tokenizer must not be ready
+        return served
     except BaseException:
         instances.close()
         raise

@@ -68,7 +68,6 @@ def test_a_file_whose_rows_are_answered_together_is_one_block(files: Path) -> No
     found = inputs(files, whole_files=True)
 
     assert [block.rows.count for block in found.blocks(2)] == [5, 7, 1, 1, 4]
-    assert [block.rows.count for block in inputs(files, whole_files=True, shard=(1, 2)).blocks(2)] == [7, 1]
 
 
 def test_what_is_no_file_of_rows_is_an_error_row(files: Path, tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ from lit_infer import load
 from lit_infer.errors import GateError, NotFoundError, UsageError
 from lit_infer.folder import run_job
 from lit_infer.folder.arguments import parse
-from lit_infer.folder.job import ErrorLimit, Job, Shard
+from lit_infer.folder.job import ErrorLimit, Job
+from lit_infer.folder.merging import merge
+from lit_infer.folder.shards import part_of
 from lit_infer.folder.tally import Summary
 from lit_infer.predictor import Predictor
 from tests.conftest import BIN
@@ -156,15 +158,25 @@ def test_a_file_that_changed_since_is_not_resumed(bundle: Path, doubler: Predict
         run(doubler, tmp_path / "a.npz", output=tmp_path / "o.jsonl", batch_size=8, resume=True)
 
 
-def test_shards_together_are_the_whole(doubler: Predictor, data: Path) -> None:
-    whole: list[Any] = []
-    run(doubler, data / "a.npz", each=whole.append)
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
+def test_parts_are_merged_in_the_order_of_the_rows(suffix: str, doubler: Predictor, data: Path, tmp_path: Path) -> None:
+    run(doubler, data / "a.npz", output=tmp_path / f"whole{suffix}")
 
-    parts: list[Any] = []
-    for own in range(1, 4):
-        run(doubler, data / "a.npz", shard=Shard(f"{own}/3"), each=parts.append)
+    for own in range(3):
+        job = part_of(Job(output=tmp_path / "parts"), f"{own}/3", ["a.npz"])
+        run_job(doubler, parse([str(data / "a.npz")]), job)
+    made = merge(tmp_path / "parts", tmp_path / f"merged{suffix}")
 
-    assert sorted(parts, key=lambda row: row["row"]) == whole
+    assert (made.parts, made.rows) == (3, COUNT)
+    assert (tmp_path / f"merged{suffix}").read_bytes() == (tmp_path / f"whole{suffix}").read_bytes()
+
+
+def test_more_parts_than_rows_are_made_and_merged(doubler: Predictor, tmp_path: Path) -> None:
+    np.savez(tmp_path / "two.npz", **tensor_rows(2))
+    for own in range(3):
+        run_job(doubler, parse([str(tmp_path / "two.npz")]), part_of(Job(output=tmp_path / "parts"), f"{own}/3", []))
+
+    assert merge(tmp_path / "parts", tmp_path / "all.jsonl").rows == 2
 
 
 def test_a_bad_file_is_one_row_and_the_others_are_answered(doubler: Predictor, data: Path, tmp_path: Path) -> None:

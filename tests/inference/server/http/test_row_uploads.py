@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.support.server.client import Client
 from tests.support.server.requests import assert_refused
 from tests.support.tables import LABELS, ROWS, table_bundle
 from tests.support.tensors import answers, tensor_bundle, tensor_rows
+from tests.support.texts import SENTENCES, eager
 
 ROW = {"x": [1.0, 2.0, 3.0], "number": 7}
 
@@ -26,6 +28,7 @@ ROW = {"x": [1.0, 2.0, 3.0], "number": 7}
         ({"rows": [ROW, ROW]}, 2, True),
         ({"instances": [ROW, ROW]}, 2, True),
         ({"x": [1.0, 2.0]}, 1, False),
+        ("a text", 1, False),
     ],
 )
 def test_one_row_or_a_list_of_them(body: Any, rows: int, is_batch: bool) -> None:
@@ -34,7 +37,7 @@ def test_one_row_or_a_list_of_them(body: Any, rows: int, is_batch: bool) -> None
     assert (len(found), is_list) == (rows, is_batch)
 
 
-@pytest.mark.parametrize("body", [b"", b"x", b"[]", b"3", b'"x"', b'{"rows": []}', b"[" * 100_000])
+@pytest.mark.parametrize("body", [b"", b"x", b"[]", b"3", b'{"rows": []}', b"[" * 100_000])
 def test_what_holds_no_rows_is_said(body: bytes) -> None:
     with pytest.raises(UsageError, match="send a row as JSON"):
         read("application/json", body)
@@ -136,3 +139,32 @@ def test_a_csv_that_is_no_table_is_refused(tables: Client, body: bytes, said: st
 
 def test_arrays_are_not_sent_as_csv(client: Client) -> None:
     assert_refused(client.post("/predict?model=doubler", content=b"x\n1\n", headers=CSV))
+
+
+@pytest.fixture(scope="module")
+def of_texts(texts: Path) -> Iterator[Client]:
+    repository = Repository(parse([f"reviews={texts}"]), Opening(device="cpu"))
+    client = Client(create_app(repository))
+    yield client
+    client.close()
+    repository.close()
+
+
+def test_texts_are_answered_alone_and_as_a_list(of_texts: Client) -> None:
+    rows = [{"text": text} for text in SENTENCES]
+    found = of_texts.post("/predict?model=reviews", json=rows).json()["predictions"]
+
+    for text, answer in zip(SENTENCES, found, strict=True):
+        wanted = eager(text)
+        assert answer["index"] == wanted.index(max(wanted))
+        assert abs(answer["score"] - max(wanted)) < 1e-6
+        alone = of_texts.post("/predict?model=reviews", json={"text": text}).json()
+        assert (alone["label"], alone["kind"]) == (answer["label"], "classes")
+    assert of_texts.post("/predict?model=reviews", json=SENTENCES[0]).json()["label"] == found[0]["label"]
+    table = of_texts.post("/predict?model=reviews", content=b"text\nthe end\n", headers=CSV).json()
+    assert len(table["predictions"]) == 1
+
+
+@pytest.mark.parametrize("body", [{"text": 3}, {"words": "a"}, [1], {"text": None}])
+def test_what_is_no_text_is_refused(of_texts: Client, body: Any) -> None:
+    assert_refused(of_texts.post("/predict?model=reviews", json=body))

@@ -37,6 +37,7 @@ function details(card) {
     ["Prepared by", card.takes_images ? card.prepared_by.join("; ") || "nothing: taken unchanged" : null],
     ["Normalized", card.normalize && `mean ${card.normalize.mean.join(", ")}; std ${card.normalize.std.join(", ")}`],
     ["Pixels", card.pixels],
+    ["Rows", card.prepared],
     ["Compared", graph?.parity && parity(graph, card.agreement)],
     ["Not run by the comparison", unexercised(card.proof)],
     ["Taken as given", card.proof?.assumed.join("; ")],

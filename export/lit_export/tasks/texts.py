@@ -1,0 +1,124 @@
+"""Tasks on texts: the module that takes token ids as the runtime sends them, around the user's own."""
+
+import inspect
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+import torch
+from msgspec.structs import replace
+from torch import Tensor, nn
+
+from lit_export.front.tokenizer import tokenizer_file
+from lit_export.options import Options
+from lit_export.proof import text_rows
+from lit_export.tasks.image_classification import TASK as IMAGE_CLASSIFICATION
+from lit_export.tasks.main_output import MainOutput, main_output
+from lit_export.tasks.spec import ExportTask
+from lit_export.tasks.tables import TableClassifier
+from lit_export.tasks.target import Target, answers
+from lit_export.user_code import user_code
+from lit_infer import manifest
+from lit_infer.batching.sizes import BATCH
+from lit_infer.errors import GateError, UsageError
+from lit_infer.manifest import TOKENIZER, DeploymentFacts
+from lit_infer.rows.facts import TokenPart
+from lit_infer.rows.text import TextFields, made
+from lit_infer.tasks import text as runtime
+from lit_infer.tensors import Arrays
+
+LENGTH = "length"
+"""The name of the side that is the tokens, where batches are padded to their longest row."""
+_KNOWN: dict[str, TokenPart] = {"input_ids": "ids", "attention_mask": "mask", "token_type_ids": "types"}
+_LOOKS = 32
+
+
+class TextClassifier(TableClassifier):
+    """Probabilities float32 [batch, classes] of token ids, which the user's module gets by name."""
+
+    names: tuple[str, ...] = ()
+
+    def answer(self, *inputs: Tensor) -> MainOutput:
+        """The module's main answer as it gives it."""
+        return main_output(self.module(**dict(zip(self.names, inputs, strict=True))), self.preferred)
+
+
+def text_target(module: nn.Module, facts: DeploymentFacts, options: Options) -> Target:
+    """The target of a task on texts."""
+    fields = text_fields(module, facts, options)
+    if options.inputs or options.dynamic:
+        raise UsageError(
+            f"--input and --dynamic are for task tensor; the inputs of {facts.task} come from its tokenizer"
+        )
+    rows = text_rows.texts(fields, options.table_rows)
+    noise = partial(text_rows.drawn, fields, rows)
+    wrapped = TextClassifier(module, facts).eval()
+    wrapped.names = tuple(fields.facts.inputs or {})
+    size = options.static_batch or 2
+    example = noise(np.random.default_rng(0), size)
+    taken = ", ".join(f"{name} {list(array.shape)}" for name, array in zip(wrapped.names, example, strict=True))
+    with user_code(f"{type(module).__qualname__}.forward on {taken}"), torch.no_grad():
+        first = wrapped.answer(*map(torch.from_numpy, example))
+        looked = noise(np.random.default_rng(1), options.static_batch or _LOOKS)
+        scores = wrapped.scores(*map(torch.from_numpy, looked))
+    if scores.ndim not in (1, 2) or len(scores) != len(looked[0]):
+        raise GateError(f"the module answers {list(scores.shape)} for {len(looked[0])} texts, and not a row for each")
+    warnings = (*first.warnings, *wrapped.find_out(scores, facts))
+    answer = answers(wrapped, example)[0]
+    wrapped.check(answer)
+    if facts.labels is not None and len(facts.labels) != answer.shape[1]:
+        raise UsageError(f"{len(facts.labels)} labels are given and the model has {answer.shape[1]} classes")
+    batch, length = options.static_batch or BATCH, LENGTH if fields.is_ragged else example[0].shape[1]
+
+    def sized(generator: np.random.Generator, sizes: Mapping[str, int]) -> Arrays:
+        arrays = noise(generator, sizes.get(BATCH, size))
+        return text_rows.of_length(arrays, sizes[LENGTH]) if LENGTH in sizes else arrays
+
+    return Target(
+        module=wrapped,
+        inputs=tuple(manifest.Tensor(name=name, dtype="int64", shape=(batch, length)) for name in wrapped.names),
+        outputs=(manifest.Tensor(name=wrapped.output, dtype="float32", shape=(batch, answer.shape[1])),),
+        example=example,
+        noise=noise,
+        sized=sized,
+        facts=replace(facts, fields=replace(facts.fields, text=fields.facts)) if facts.fields else facts,
+        batch=options.static_batch,
+        warnings=warnings,
+        assumed=warnings,
+        inputs_kind="file" if rows.is_real else "noise",
+        inputs_source=rows.source if rows.is_real else None,
+        inputs_given=len(rows.raw) if rows.is_real else None,
+        # Of one text alone all tokens are of the first; and without padding each is one.
+        constant=tuple(name for name, part in (fields.facts.inputs or {}).items() if part == "types"),
+    )
+
+
+def text_fields(module: nn.Module, facts: DeploymentFacts, options: Options) -> TextFields:
+    """The runtime's own, with the tokenizer that `--tokenizer` names."""
+    path = tokenizer_file(options)
+    found = facts.fields.text if facts.fields is not None else None
+    if path is None or found is None:
+        raise UsageError(f"{facts.task} needs its tokenizer: --tokenizer FOLDER, or a {TOKENIZER}")
+    if found.inputs is None:
+        found = replace(found, inputs=_inputs(module))
+    return TextFields(found, made(path.read_bytes(), found, where=str(path)))
+
+
+def _inputs(module: nn.Module) -> dict[str, TokenPart]:
+    """As the module's `forward` calls them; a first argument of another name is the ids."""
+    taken = [
+        name
+        for name, one in inspect.signature(module.forward).parameters.items()
+        if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)
+    ]
+    known = {name: _KNOWN[name] for name in taken if name in _KNOWN}
+    if "ids" in known.values():
+        return known
+    if not taken:
+        raise UsageError(
+            "the module's forward names no arguments: say them in the spec, fields: {text: {inputs: {…: ids}}}"
+        )
+    return {taken[0]: "ids", **known}
+
+
+CLASSIFICATION = ExportTask(name=runtime.CLASSIFICATION.name, target=text_target, marks=IMAGE_CLASSIFICATION.marks)

@@ -1,0 +1,73 @@
+"""Modules on texts, as users write them: what their graph takes."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lit_export.front.tokenizer import text_facts
+from lit_export.options import Options
+from lit_export.tasks import Target, answers
+from lit_infer.errors import UsageError
+from lit_infer.manifest import DeploymentFacts
+from lit_infer.rows.facts import RowFields, TextField
+from tests.support.targets import target_for
+from tests.support.texts import TextNet, write_tokenizer
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tokenizer(tmp_path_factory.mktemp("tok"))
+
+
+def made(
+    folder: Path, module: nn.Module | None = None, *, labels: Any = None, options: Any = None, **text: Any
+) -> Target:
+    facts = TextField(**{**text_facts(Options(tokenizer=folder)), **text})
+    described = DeploymentFacts(task="text-classification", labels=labels, fields=RowFields(text=facts))
+    return target_for((module or TextNet()).eval(), described, tokenizer=folder, **(options or {}))
+
+
+def test_the_inputs_are_those_that_forward_names(folder: Path) -> None:
+    target = made(folder)
+
+    assert [(one.name, one.dtype, one.shape) for one in target.inputs] == [
+        ("input_ids", "int64", ("batch", "length")),
+        ("attention_mask", "int64", ("batch", "length")),
+    ]
+    assert target.facts.fields is not None
+    assert target.facts.fields.text is not None
+    assert target.facts.fields.text.inputs == {"input_ids": "ids", "attention_mask": "mask"}
+    found = answers(target.module, target.example)[0]
+    assert torch.allclose(torch.from_numpy(found).sum(1), torch.ones(2))
+
+
+class Bag(nn.Module):
+    """A module with an argument of its own name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.EmbeddingBag(150, 2)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.body(tokens)
+
+
+def test_a_first_argument_of_another_name_is_the_ids(folder: Path) -> None:
+    target = made(folder, Bag(), padding="fixed")
+
+    assert [(one.name, one.shape) for one in target.inputs] == [("tokens", ("batch", 12))]
+
+
+def test_what_does_not_fit_is_told(folder: Path) -> None:
+    with pytest.raises(UsageError, match="3 labels are given and the model has 2 classes"):
+        made(folder, labels=("a", "b", "c"))
+    with pytest.raises(UsageError, match="come from its tokenizer"):
+        made(folder, options={"inputs": ("4",)})
+    facts = DeploymentFacts(
+        task="text-classification", fields=RowFields(text=TextField(tokenizer_sha256="0" * 64, max_length=8))
+    )
+    with pytest.raises(UsageError, match="text-classification needs its tokenizer: --tokenizer FOLDER"):
+        target_for(TextNet().eval(), facts)
