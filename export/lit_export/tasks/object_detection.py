@@ -16,6 +16,7 @@ from lit_export.tasks.images import ImageModule, image_target
 from lit_export.tasks.main_output import MainOutput
 from lit_export.tasks.spec import ExportTask, Scoring
 from lit_export.tasks.target import Target
+from lit_export.tasks.torchvision_detectors import KNOWN, OneStage, check_same
 from lit_infer import manifest
 from lit_infer.errors import UsageError
 from lit_infer.manifest import DeploymentFacts
@@ -38,7 +39,7 @@ class BoxModule(ImageModule):
     """What makes probabilities of the module's scores."""
 
     def __init__(self, module: nn.Module, facts: DeploymentFacts) -> None:
-        super().__init__(module, facts)
+        super().__init__(OneStage(module) if isinstance(module, KNOWN) else module, facts)
         self.stated = facts.answers
         self.classes = None if facts.labels is None else len(facts.labels)
 
@@ -82,6 +83,9 @@ class BoxModule(ImageModule):
         with torch.no_grad():
             example = torch.zeros((2, height, width, facts.channels), dtype=getattr(torch, facts.pixel_dtype))
             found = self.raw(example)
+        if isinstance(self.module, OneStage):
+            self.kind = "probabilities"
+            return (f"the candidates of {type(self.module.detector).__name__} before its own post-processing",)
         self.kind = stated or self._kind(found, within, count)
         overlap = self._overlap(facts, found)
         where = "shares of the sides" if self._is_relative(found) else "pixels"
@@ -111,8 +115,12 @@ class BoxModule(ImageModule):
 
     def facts_found(self, facts: DeploymentFacts, example: Arrays) -> DeploymentFacts:
         """With what the runtime does to the candidates of such a module."""
+        images = torch.from_numpy(example[0])
         with torch.no_grad():
-            found = self.raw(torch.from_numpy(example[0]))
+            found = self.raw(images)
+        if isinstance(self.module, OneStage):
+            check_same(self.module, self.pixels(images), (found.scores.numpy(), found.boxes.numpy()))
+            return replace(facts, answers={**self.module.answers, **facts.answers})
         return replace(facts, answers={**facts.answers, "overlap": self._overlap(facts, found)})
 
     def check(self, answer: NDArray[Any]) -> None:

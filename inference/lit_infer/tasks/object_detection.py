@@ -27,6 +27,8 @@ class DetectionFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     suppression, done by the runtime. None: all stay, for modules that do it themselves or need none."""
     most: int = 100
     """Boxes of an image, the best ones."""
+    per_class: bool = False
+    """Whether a candidate may be of several classes, each with a box of its own, as torchvision's detectors have it."""
     boxes: BoxFormat | None = None
     """The module's: corners; corner and size; centre and size. None: as usual for what the module answers."""
     relative: bool | None = None
@@ -76,8 +78,9 @@ def _read(scores: NDArray[Any], boxes: NDArray[Any], ask: Ask, reading: Reading)
     best, labels, found = candidates(scores, boxes, reading, threshold=ask.threshold)
     width, height = (None, None) if ask.way is None else ask.way.original
     if ask.way is not None:
+        is_thin = geometry.areas(found) == 0  # as the model has it
         found = ask.way.boxes(found)
-        inside = geometry.areas(found) > 0  # in the padding of a letterbox there is nothing
+        inside = (geometry.areas(found) > 0) | is_thin  # in the padding of a letterbox there is nothing
         best, labels, found = best[inside], labels[inside], found[inside]
     name = reading.labels.__getitem__ if reading.labels else str
     made = zip(labels.tolist(), best.tolist(), found.tolist(), strict=True)
@@ -91,13 +94,20 @@ def candidates(
 ) -> tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.float32]]:
     """Of one image's candidates the answers: scores [k], classes [k] and boxes [k, 4], the best first.
 
-    Each candidate is of its best class. What scores too little is dropped, then what says the same as a better one.
+    Each candidate is of its best class, or of each that scores enough. What scores too little is dropped,
+    then what says the same as a better one.
     """
     facts = reading.facts
-    labels, best = scores.argmax(-1), scores.max(-1).astype(np.float32)
-    above = np.flatnonzero(best >= np.float32(facts.threshold if threshold is None else threshold))
-    order = above[np.argsort(-best[above], kind="stable")]
-    best, labels, found = best[order], labels[order], boxes[order].astype(np.float32)
+    least = np.float32(facts.threshold if threshold is None else threshold)
+    if facts.per_class:
+        rows, labels = np.nonzero(scores >= least)
+    else:
+        labels = scores.argmax(-1)
+        rows = np.flatnonzero(scores.max(-1) >= least)
+        labels = labels[rows]
+    best = scores[rows, labels].astype(np.float32)
+    order = np.argsort(-best, kind="stable")
+    best, labels, found = best[order], labels[order], boxes[rows[order]].astype(np.float32)
     if facts.overlap is not None:
         kept = geometry.apart(found, labels, overlap=facts.overlap)
         best, labels, found = best[kept], labels[kept], found[kept]

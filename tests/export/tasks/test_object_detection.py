@@ -181,7 +181,7 @@ def test_a_bundle_finds_what_the_module_finds_with_the_runtime_s_own_suppression
     with load(tmp_path / "bundle", device="cpu") as model:
         paths = sorted(labelled.glob("*.png"))
         for path, prediction in zip(paths, model.predict(paths), strict=True):
-            pixels = torch.from_numpy(model.prepare(path)).permute(2, 0, 1)[None] / 255
+            pixels = torch.tensor(model.prepare(path)).permute(2, 0, 1)[None] / 255
             with torch.no_grad():
                 output = net(pixels)[0].T
             best, labels = output[:, 4:].max(-1)
