@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -29,6 +30,7 @@ _EXAMPLES = """Examples:
   lit-serve digits=local/digits/digits-cnn-export:production --watch 30s
   lit-serve digits=local/digits/digits-cnn-export:production --canary local/digits/digits-cnn-export:candidate=10%
   lit-serve a=first-bundle b=second-bundle --host 0.0.0.0 --api-key-file keys
+  lit-serve containerize artifacts/bundles/digits-cnn-v0 --out image/
 """
 
 _MODELS = "Bundle, graph file or reference; name=MODEL names it. Default: $LIT_MODEL, or the newest bundle."
@@ -261,5 +263,11 @@ def batch_size(text: str) -> int | None:
 
 
 def main() -> None:
-    """The console script."""
-    console.run(app)
+    """The console script. A folder called containerize is given as ./containerize."""
+    if sys.argv[1:2] == ["containerize"]:
+        from lit_infer.deploy.cli import app as containerize_app
+
+        sys.argv[:2] = [f"{sys.argv[0]} containerize"]
+        console.run(containerize_app)
+    else:
+        console.run(app)
