@@ -9,6 +9,7 @@ import typer
 
 from lit_infer import console, limit_options
 from lit_infer.bench import options
+from lit_infer.bench.plan.cli import app as plan_app
 from lit_infer.bench.tuning.cli import app as tune_app
 from lit_infer.errors import UsageError
 
@@ -33,6 +34,7 @@ _EXAMPLES = """Examples:
   lit-bench --cold --json > before.json
   lit-bench --compare before.json --plot latency.png
   lit-bench tune --aim throughput    (see lit-bench tune --help)
+  lit-bench plan measured.json --rate 2000 --p99 80ms    (see lit-bench plan --help)
 """
 
 _BUNDLE = "Bundle, graph file or reference to measure in this process."
@@ -215,8 +217,9 @@ def _draw(result: "BenchResult", plot: Path | None) -> None:
 
 def main() -> None:
     """The console script."""
-    if sys.argv[1:2] == ["tune"]:
-        sys.argv[:2] = [f"{sys.argv[0]} tune"]
-        console.run(tune_app)
+    others = {"tune": tune_app, "plan": plan_app}
+    if (name := "".join(sys.argv[1:2])) in others:
+        sys.argv[:2] = [f"{sys.argv[0]} {name}"]
+        console.run(others[name])
     else:
         console.run(app)
