@@ -71,7 +71,8 @@ def _gpu(here: dict[str, Any]) -> Finding:
     cards = here.get("gpus")
     if not cards:
         return Finding("GPU", False, "no NVIDIA driver tells of one; models run on the CPU")
-    if _version("onnxruntime-gpu") or _version("tensorrt") or _version("torch"):
+    packages = {name for engine in ENGINES.values() if not engine.is_cpu_only for name in engine.packages}
+    if any(_version(name) for name in packages - {"onnxruntime"}):  # that one is its build for the CPU
         return Finding("GPU", True, ", ".join(cards))
     return Finding("GPU", False, f"{', '.join(cards)}, and no engine for it", _install("gpu"))
 

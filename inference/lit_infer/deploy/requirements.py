@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata, resources
 
+from lit_infer.engines import ENGINES
 from lit_infer.errors import UsageError
 
-EXTRAS = ("serve", "cpu", "openvino", "opencv", "tiff", "heif", "trace")
+_ENGINES = (engine.extra for engine in ENGINES.values() if not engine.is_for_one_host and engine.module != "torch")
+EXTRAS = ("serve", *_ENGINES, "opencv", "tiff", "heif", "trace")
 """What `locked.txt` has the packages of."""
 _OWN = "lit-deploy"
 

@@ -9,6 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from lit_infer import manifest
+from lit_infer.answering import PreparedImage
 from lit_infer.engines import Run
 from lit_infer.errors import EngineError, InputError
 from lit_infer.manifest import Tensor
@@ -19,10 +20,10 @@ from tests.support.server.tensor_models import model, two_d
 IMAGE = colour("blue")
 
 
-def prepare(image: bytes) -> Any:
+def prepare(image: bytes) -> PreparedImage:
     if image == b"bad":
         raise InputError("not an image", code="unreadable")
-    return IMAGE
+    return PreparedImage(IMAGE, (0.0, 0.0, 0.0))
 
 
 def mean(inputs: Any) -> Any:
