@@ -83,7 +83,7 @@ def test_model_metadata(way: Way, version: str) -> None:
 def test_model_config(way: Way, version: str) -> None:
     found = way.told("get_model_config", "pair", version)
 
-    assert (found["name"], found["backend"], found["max_batch_size"]) == ("pair", "lit-deploy", 8)
+    assert (found["name"], found["backend"], found["max_batch_size"]) == ("pair", "lit-deploy", 64)
     for kind, names in (("input", ["x", "y"]), ("output", ["sum", "difference"])):
         described = [(one["name"], one["data_type"], [int(side) for side in one["dims"]]) for one in found[kind]]
         assert described == [(name, "TYPE_FP32", [4]) for name in names]

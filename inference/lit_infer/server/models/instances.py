@@ -36,7 +36,7 @@ class LoadOptions:
     precision: str = "auto"
     threads: int | None = None
     max_batch: int | None = None
-    """None: the number of rows that `lit-bench tune` found best, otherwise 8."""
+    """None: the number of rows that `lit-bench tune` found best, otherwise the default: 8, or 64 of small rows."""
     limits: Limits = DEFAULT_LIMITS
     """Of images."""
     open_limit: OpenLimit | None = None
