@@ -20,6 +20,7 @@ _EXTRAS = (
     ("heif", "pillow_heif", "HEIC photos"),
     ("opencv", "cv2", "pixels as albumentations makes them"),
     ("tiff", "tifffile", "TIFF of many bands"),
+    ("text", "tokenizers", "models of texts"),
     ("verify", "cryptography", "signatures"),
     ("export", "onnxscript", "lit-export"),
     ("train", "jsonargparse", "lit-train"),
