@@ -8,6 +8,7 @@ modes. `--transformers` names a folder with Hugging Face's package, which is not
 """
 
 import argparse
+import importlib.util
 import sys
 import tempfile
 import warnings
@@ -110,6 +111,9 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.transformers is not None:
         sys.path.append(str(arguments.transformers))
+    if importlib.util.find_spec("transformers") is None:
+        needed = "transformers huggingface-hub regex safetensors"
+        sys.exit(f"this needs transformers: uv pip install --no-deps --target F {needed}, then --transformers F")
     warnings.simplefilter("ignore")
     rows = []
     for library, case in cases():
