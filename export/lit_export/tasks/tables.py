@@ -4,7 +4,7 @@ Each input is [batch, numbers]: float32, or int64 where it is indices of categor
 their order.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -80,6 +80,32 @@ class TableRegressor(TableModule, Regressor):
         return scores[:, None] if scores.ndim == 1 else scores
 
 
+def looked_at(
+    wrapped: TableModule, facts: DeploymentFacts, names: Iterable[str], example: Arrays, looked: Arrays
+) -> tuple[int, tuple[str, ...]]:
+    """How many numbers the module has for each row, and what was assumed of them from its answers to `looked`.
+
+    Raises GateError for a module that does not answer row by row, UsageError for facts that its answers do not fit.
+    """
+    taken = ", ".join(f"{name} {list(array.shape)}" for name, array in zip(names, example, strict=True))
+    with user_code(f"{type(wrapped.module).__qualname__}.forward on {taken}"), torch.no_grad():
+        first = wrapped.answer(*map(torch.from_numpy, example))
+        scores = wrapped.scores(*map(torch.from_numpy, looked))
+    if scores.ndim not in (1, 2) or len(scores) != len(looked[0]):
+        raise GateError(f"the module answers {list(scores.shape)} for {len(looked[0])} rows, and not a row for each")
+    warnings = (*first.warnings, *wrapped.find_out(scores, facts))
+    answer = answers(wrapped, example)[0]
+    wrapped.check(answer)
+    width, task = answer.shape[1], TASKS[facts.task]
+    if facts.labels is not None and len(facts.labels) != width:
+        raise UsageError(f"{len(facts.labels)} labels are given and the model has {width} {task.nouns[1]}")
+    try:
+        task.reading(labels=facts.labels, answers=facts.answers, size=width)
+    except ValueError as error:
+        raise UsageError(f"answers: {error}") from None
+    return width, warnings
+
+
 def table_target(
     module: torch.nn.Module, facts: DeploymentFacts, options: Options, wrapper: type[TableModule]
 ) -> Target:
@@ -94,23 +120,8 @@ def table_target(
     wrapped = wrapper(module, facts).eval()
     size = options.static_batch or 2
     example = noise(np.random.default_rng(0), size)
-    taken = ", ".join(f"{name} {list(array.shape)}" for name, array in zip(fields.layout, example, strict=True))
-    with user_code(f"{type(module).__qualname__}.forward on {taken}"), torch.no_grad():
-        first = wrapped.answer(*map(torch.from_numpy, example))
-        looked = noise(np.random.default_rng(1), options.static_batch or _LOOKS)
-        scores = wrapped.scores(*map(torch.from_numpy, looked))
-    if scores.ndim not in (1, 2) or len(scores) != len(looked[0]):
-        raise GateError(f"the module answers {list(scores.shape)} for {len(looked[0])} rows, and not a row for each")
-    warnings = (*first.warnings, *wrapped.find_out(scores, facts))
-    answer = answers(wrapped, example)[0]
-    wrapped.check(answer)
-    if facts.labels is not None and len(facts.labels) != answer.shape[1]:
-        nouns = TASKS[facts.task].nouns
-        raise UsageError(f"{len(facts.labels)} labels are given and the model has {answer.shape[1]} {nouns[1]}")
-    try:
-        TASKS[facts.task].reading(labels=facts.labels, answers=facts.answers, size=answer.shape[1])
-    except ValueError as error:
-        raise UsageError(f"answers: {error}") from None
+    looked = noise(np.random.default_rng(1), options.static_batch or _LOOKS)
+    width, warnings = looked_at(wrapped, facts, fields.layout, example, looked)
     batch = options.static_batch or BATCH
 
     def sized(generator: np.random.Generator, sizes: Mapping[str, int]) -> Arrays:
@@ -126,7 +137,7 @@ def table_target(
             )
             for name, columns in fields.of_inputs().items()
         ),
-        outputs=(manifest.Tensor(name=wrapper.output, dtype="float32", shape=(batch, answer.shape[1])),),
+        outputs=(manifest.Tensor(name=wrapper.output, dtype="float32", shape=(batch, width)),),
         example=example,
         noise=noise,
         sized=sized,

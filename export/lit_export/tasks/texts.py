@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
-import torch
 from msgspec.structs import replace
 from torch import Tensor, nn
 
@@ -15,12 +14,11 @@ from lit_export.proof import text_rows
 from lit_export.tasks.image_classification import TASK as IMAGE_CLASSIFICATION
 from lit_export.tasks.main_output import MainOutput, main_output
 from lit_export.tasks.spec import ExportTask
-from lit_export.tasks.tables import TableClassifier
-from lit_export.tasks.target import Target, answers
-from lit_export.user_code import user_code
+from lit_export.tasks.tables import TableClassifier, looked_at
+from lit_export.tasks.target import Target
 from lit_infer import manifest
 from lit_infer.batching.sizes import BATCH
-from lit_infer.errors import GateError, UsageError
+from lit_infer.errors import UsageError
 from lit_infer.manifest import TOKENIZER, DeploymentFacts
 from lit_infer.rows.facts import TokenPart
 from lit_infer.rows.text import TextFields, made
@@ -56,18 +54,8 @@ def text_target(module: nn.Module, facts: DeploymentFacts, options: Options) -> 
     wrapped.names = tuple(fields.facts.inputs or {})
     size = options.static_batch or 2
     example = noise(np.random.default_rng(0), size)
-    taken = ", ".join(f"{name} {list(array.shape)}" for name, array in zip(wrapped.names, example, strict=True))
-    with user_code(f"{type(module).__qualname__}.forward on {taken}"), torch.no_grad():
-        first = wrapped.answer(*map(torch.from_numpy, example))
-        looked = noise(np.random.default_rng(1), options.static_batch or _LOOKS)
-        scores = wrapped.scores(*map(torch.from_numpy, looked))
-    if scores.ndim not in (1, 2) or len(scores) != len(looked[0]):
-        raise GateError(f"the module answers {list(scores.shape)} for {len(looked[0])} texts, and not a row for each")
-    warnings = (*first.warnings, *wrapped.find_out(scores, facts))
-    answer = answers(wrapped, example)[0]
-    wrapped.check(answer)
-    if facts.labels is not None and len(facts.labels) != answer.shape[1]:
-        raise UsageError(f"{len(facts.labels)} labels are given and the model has {answer.shape[1]} classes")
+    looked = noise(np.random.default_rng(1), options.static_batch or _LOOKS)
+    width, warnings = looked_at(wrapped, facts, wrapped.names, example, looked)
     batch, length = options.static_batch or BATCH, LENGTH if fields.is_ragged else example[0].shape[1]
 
     def sized(generator: np.random.Generator, sizes: Mapping[str, int]) -> Arrays:
@@ -77,7 +65,7 @@ def text_target(module: nn.Module, facts: DeploymentFacts, options: Options) -> 
     return Target(
         module=wrapped,
         inputs=tuple(manifest.Tensor(name=name, dtype="int64", shape=(batch, length)) for name in wrapped.names),
-        outputs=(manifest.Tensor(name=wrapped.output, dtype="float32", shape=(batch, answer.shape[1])),),
+        outputs=(manifest.Tensor(name=wrapped.output, dtype="float32", shape=(batch, width)),),
         example=example,
         noise=noise,
         sized=sized,
