@@ -43,8 +43,8 @@ _EXAMPLES = """Examples:
 _BATCH_SIZE = "Images or rows per run of the graph; if not given, what lit-bench tune found, else 8, or 64 small rows."
 _ENGINE = "auto, or the format to run, as in onnx or onnx:cuda; what is named is used or refused."
 _PATHS = "Files, folders, 'globs', .tar and .zip files, s3://… URLs; @FILE lists paths, - reads them from stdin."
-_COLUMN = "Of rows: what an input of the model is called in the files. Repeatable."
-_KEEP = "Of rows: columns of the files that the output has as well, with commas."
+_COLUMN = "For rows: the column of the files that holds an input of the model. May be repeated."
+_KEEP = "For rows: columns to carry over into the output, separated by commas."
 _SELF_TEST = "Test a bundle's graphs on this machine against the answers recorded at export; takes no images."
 _SHARD = "Only part I of N, counted from 0, into the folder -o; lit-infer merge joins them."
 _VERIFY_KEY = "Refuse a bundle that is unsigned, or changed since the owner of this public key signed it."
@@ -70,7 +70,7 @@ def infer(
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", help="One row per image or row: a .jsonl, .csv or .parquet file; .npz or .npy of arrays."
+            "--output", "-o", help="A line per image or row: a .jsonl, .csv or .parquet file; .npz or .npy for arrays."
         ),
     ] = Path("predictions.jsonl"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON lines; write no file.")] = False,
@@ -79,10 +79,10 @@ def infer(
     ] = None,
     masks: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Of classes of pixels: a PNG per image. Usual: beside --output."),
+        typer.Option(metavar="DIR", help="For segmentation: where the mask PNGs go; beside --output if not given."),
     ] = None,
     coco: Annotated[
-        Path | None, typer.Option(help="What was found, as COCO's JSON: a .json file.", metavar="PATH")
+        Path | None, typer.Option(help="For detection: what was found, as COCO's JSON: a .json file.", metavar="PATH")
     ] = None,
     report: Annotated[Path | None, typer.Option(help="A page to look through: an .html file.")] = None,
     thumbnails: Annotated[int, typer.Option(min=0, help="At most so many images in the page.")] = 2000,

@@ -145,8 +145,9 @@ def part_of(job: "Job", text: str, command: Sequence[str]) -> "Job":
         raise UsageError("--shard keeps its rows for lit-infer merge, and --json keeps none: leave one of them out")
     if job.output.suffix in _FILES or job.output.is_file():
         raise UsageError(f"--shard {text} writes a part into a folder: name it, as in -o out/")
-    if job.report is not None or job.sort_into is not None:
-        raise UsageError("--report and --sort-into are for a run in one piece: leave them out with --shard")
+    whole = {"--report": job.report, "--sort-into": job.sort_into, "--coco": job.coco, "--masks": job.masks}
+    if given := [option for option, path in whole.items() if path is not None]:
+        raise UsageError(f"{' and '.join(given)}: for a run in one piece; leave out with --shard")
     if job.embeddings is not None and job.embeddings.absolute() != job.output.absolute():
         raise UsageError(f"--embeddings: a part's go where its rows go: --embeddings {job.output}/")
     vectors = None if job.embeddings is None else job.output / f"{shard.stem}.npy"

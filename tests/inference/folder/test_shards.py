@@ -73,6 +73,7 @@ def test_a_part_has_its_files_in_the_folder_that_was_named() -> None:
         (Job(output=Path("rows.parquet")), "into a folder: name it"),
         (Job(output=Path("out"), report=Path("a.html")), "in one piece"),
         (Job(output=Path("out"), sort_into=Path("sorted")), "in one piece"),
+        (Job(output=Path("out"), coco=Path("all.json"), masks=Path("masks")), "--coco and --masks: for a run in one"),
         (Job(output=Path("out"), embeddings=Path("a.npy")), r"--embeddings out/"),
     ],
 )
