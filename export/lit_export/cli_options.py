@@ -204,8 +204,8 @@ Calibration = Annotated[
 Data = Annotated[
     Path | None,
     typer.Option(
-        help="Labelled images (a folder per class, or beside them metadata.csv, masks/ or COCO's annotations.json) or a "
-        "training configuration: measure each graph's score."
+        help="Labelled images (a folder per class, or beside them metadata.csv, masks/ or COCO's annotations.json), or "
+        "a training configuration: measure each graph's score."
     ),
 ]
 ThresholdsFrom = Annotated[

@@ -43,7 +43,7 @@ def merge(
     made = merged(folder, output, embeddings=embeddings)
     if not quiet:
         failed = f", {made.failed} failed" if made.failed else ""
-        console.note(f"{made.rows} images of {made.parts} parts{failed}")
+        console.note(f"{made.rows} rows of {made.parts} parts{failed}")
         if made.codes:
             console.note(f"errors: {most_common(made.codes)}")
         if len(made.processors) > 1:

@@ -78,7 +78,7 @@ def test_sixteen_parts_some_of_them_killed_and_resumed_are_the_single_run(bundle
     assert (tmp_path / "all.parquet").read_bytes() == (tmp_path / "single.parquet").read_bytes()
     assert (single.returncode, merged.returncode) == (1, 1)
     assert merged.stderr == (
-        f"{IMAGES} images of {PARTS} parts, 1 failed\nerrors: unknown_format 1\nwritten to all.parquet\n"
+        f"{IMAGES} rows of {PARTS} parts, 1 failed\nerrors: unknown_format 1\nwritten to all.parquet\n"
     )
 
 

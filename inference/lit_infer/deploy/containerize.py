@@ -29,6 +29,7 @@ from lit_infer.settings import TunedSettings
 
 _LIBRARIES = {"opencv": "opencv", "tifffile": "tiff"}  # of preprocessing, and the extra that brings each
 _BASE_MIB, _GRAPH_COPIES, _STEP_MIB = 512, 4, 128
+_IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._:/@-]{0,254}")
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
@@ -67,8 +68,13 @@ def containerize(model: str, out: Path, asked: Asked) -> Containerized:
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"--out {out} is not an empty folder: name a new one")
+    for option, name in (("--image", asked.image), ("--base", asked.base)):
+        if name and not _IMAGE.fullmatch(name):
+            raise UsageError(f"{option} {name!r} is no name of an image, such as registry.example/team/model:1.2")
     graph, tuned = opening.choose(model, device="cpu", engine=asked.engine, precision=asked.precision)
     _check_engine(graph)
+    if graph.listed is not None and out.absolute().resolve().is_relative_to(graph.path.parent.resolve()):
+        raise UsageError(f"--out {out} lies in the model's folder, which goes into the image: name a folder elsewhere")
     _, facts = graph.open(device="cpu", threads=1)  # a damaged model is found here, not when the image starts
     needed = requirements.lines(["serve", graph.engine.extra, *_libraries(facts), *asked.extras])
     with files.staging_folder(out.absolute().parent) as staging:

@@ -47,6 +47,8 @@ def merge(folder: Path, output: Path, *, embeddings: Path | None = None) -> Merg
     part that is lost or was made otherwise than the others, ArtifactError for one that is damaged. Then nothing is
     written.
     """
+    if output.suffix not in (".jsonl", ".csv", ".parquet"):
+        raise UsageError(f"--output {output}: the name must end in .jsonl, .csv or .parquet")
     writers.check(output)
     if embeddings is not None:
         writers.check_writable(embeddings, option="--embeddings")

@@ -2,7 +2,7 @@
 
 import errno
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +29,9 @@ Notes = tuple[str, ...]
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+_OF_BUNDLES = (".json", ".npz", ".npy")
+
+
 def check(job: Job, inputs: Inputs) -> None:
     """Whether everything can be written, checked before any work is done. Raises UsageError, MissingExtraError."""
     named = {"--output": job.output, "--embeddings": job.embeddings, "--report": job.report, "--coco": job.coco}
@@ -41,12 +44,19 @@ def check(job: Job, inputs: Inputs) -> None:
             writers.check_writable(path, option=option)
             if path.suffix != suffix:
                 raise UsageError(f"{option} {path}: the name must end in {suffix}")
+    _check_inputs_stay(named, inputs)
     if job.resume and job.output is None:
         raise UsageError("--resume continues an output file, and --json writes none")
     if job.hard_links and job.sort_into is None:
         raise UsageError("--hard-links is for --sort-into DIR")
     if job.sort_into is not None:
         _check_sort_into(job.sort_into, job, inputs)
+
+
+def _check_inputs_stay(named: Mapping[str, Path | None], inputs: Inputs) -> None:
+    for option, path in named.items():
+        if path is not None and path.exists() and any(path.samefile(one) for one in inputs.files()):
+            raise UsageError(f"{option} {path} is an input of this run: name another file")
 
 
 def _check_elsewhere(folder: Path, option: str, inputs: Inputs) -> None:
@@ -187,6 +197,7 @@ def opened(job: Job, inputs: Inputs, predictor: Predictor, table: Table) -> Iter
     if job.output is not None and job.output.suffix in array_output.SUFFIXES:
         array_output.check(job.output, predictor.manifest)
     _check_task(job, table, name=predictor.manifest.name)
+    _check_bundle(job, predictor)
     job = with_masks(job, table)
     if job.masks is not None:
         _check_elsewhere(job.masks, "--masks", inputs)
@@ -203,6 +214,16 @@ def opened(job: Job, inputs: Inputs, predictor: Predictor, table: Table) -> Iter
             yield outputs
         finally:
             outputs.close()
+
+
+def _check_bundle(job: Job, predictor: Predictor) -> None:
+    """An output may lie in the model's folder, in place of none of its files."""
+    folder = predictor.folder
+    for path in (job.output, job.embeddings, job.coco):
+        if path is None or folder is None or path.suffix not in _OF_BUNDLES or not path.exists():
+            continue
+        if path.resolve().parent == folder.resolve():
+            raise UsageError(f"{path} is a file of the model: name another one")
 
 
 def with_masks(job: Job, table: Table) -> Job:

@@ -216,6 +216,13 @@ class Inputs:
         """The folders that are searched, where nothing may be written during the run."""
         return (source.search.root for source in self.sources if isinstance(source, Folder))
 
+    def files(self) -> Iterator[Path]:
+        """The files that were named: images, files of rows, lists and archives of this machine."""
+        for source in self.sources:
+            path = Path(source.name) if isinstance(source, Archive) else getattr(source, "path", None)
+            if isinstance(path, Path) and path.exists():
+                yield path
+
     def skipped(self) -> Mapping[str, int]:
         """Files that the sources held and that are no images, by suffix, as far as the items have been taken."""
         found: Counter[str] = Counter()

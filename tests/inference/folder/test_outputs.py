@@ -9,6 +9,18 @@ from lit_infer.folder.outputs import check
 from tests.inference.tiny import colour, save
 
 
+@pytest.mark.parametrize("named", ["in.csv", "./in.csv", "@in.csv", "in.npz"])
+def test_an_output_never_takes_the_place_of_an_input(
+    named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("in.csv", "in.npz"):
+        (tmp_path / name).touch()
+
+    with pytest.raises(UsageError, match=r"--output in\.\w+ is an input of this run: name another file"):
+        check(Job(output=Path(named.lstrip("@./"))), parse([named]))
+
+
 @pytest.mark.parametrize(
     ("job", "said"),
     [

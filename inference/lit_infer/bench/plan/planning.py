@@ -1,5 +1,6 @@
 """The servers that a load needs: the least number, and the batching, whose p99 is within a bound."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -59,6 +60,8 @@ def plan(service: ServiceTimes, demand: Demand, *, delays: Sequence[float] = DEL
     """
     if demand.arrivals not in ARRIVALS or demand.rate <= 0 or demand.p99 <= 0 or demand.workers < 1:
         raise UsageError("expected a rate, a p99 and cores above zero")
+    if not (math.isfinite(demand.rate) and math.isfinite(demand.p99)):
+        raise UsageError("expected a rate and a p99 that are finite")
     policies = [
         BatchPolicy(max_batch=size, max_delay=delay, max_items=demand.queue)
         for size in sorted(service.quantiles)
@@ -70,7 +73,11 @@ def plan(service: ServiceTimes, demand: Demand, *, delays: Sequence[float] = DEL
             f"no number of servers keeps p99 within {demand.p99 * 1e3:g} ms: a request that waits for nobody takes "
             f"{alone.simulated.percentile(99) * 1e3:.3g} ms"
         )
+    if demand.rate / _capacity(service, service.largest, demand) > _MOST:
+        raise GateError(f"{demand.rate:g} requests/s need more than {_MOST:,} servers: plan for a part of them")
     least = _least(service, demand, policies)
+    if least >= _MOST:
+        raise GateError(f"more than {_MOST:,} servers would be needed for {demand.rate:g} requests/s")
     return [_line(service, demand, policies, count) for count in range(max(1, least - 1), least + _MORE)]
 
 

@@ -14,6 +14,7 @@ from lit_infer.rows.files.wanted import RowReader, Wanted
 
 _AT_ONCE = 1024
 _DELIMITERS = ",;\t|"
+_NEVER_CLOSED = ("unexpected end of data", "field larger than")
 
 
 def _blocks(path: Path, wanted: Wanted, size: int) -> Iterator[RowBlock]:
@@ -25,6 +26,7 @@ def blocks(file: IO[str], wanted: Wanted, size: int) -> Iterator[RowBlock]:
     """The rows of an open text file, so many at a time. Raises InputError for one without a header."""
     first = file.readline()
     delimiter = max(_DELIMITERS, key=first.count) if first.strip() else ","
+    _check_text(first)
     names = next(csv.reader([first], delimiter=delimiter), [])
     if not any(names):
         raise InputError("it is empty: the first line has the names of the columns", code="empty")
@@ -33,7 +35,7 @@ def blocks(file: IO[str], wanted: Wanted, size: int) -> Iterator[RowBlock]:
     wanted.check_names(names)
     places = {name: names.index(wanted.source(name)) for name in wanted.fields.names}
     kept = {name: names.index(name) for name in wanted.keep}
-    rows = csv.reader(file, delimiter=delimiter)
+    rows = _rows(csv.reader(file, delimiter=delimiter, strict=True))
     step = max(1, _AT_ONCE // size) * size
     while True:
         began = time.perf_counter()
@@ -45,19 +47,48 @@ def blocks(file: IO[str], wanted: Wanted, size: int) -> Iterator[RowBlock]:
         yield RowBlock(len(lines), columns, errors, carried, (time.perf_counter() - began) * 1e3)
 
 
-def _lines(rows: Iterator[list[str]], most: int, width: int) -> tuple[list[Sequence[Any]], dict[int, InputError]]:
+def _rows(reader: Iterator[list[str]]) -> Iterator[list[str] | InputError]:
+    """Each row, or what is wrong with it. After a quote that is never closed nobody knows where the next one begins."""
+    while True:
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            is_open = any(words in str(error) for words in _NEVER_CLOSED)
+            more = ": a quote is never closed, and what follows is left out" if is_open else ""
+            yield InputError(f"the line cannot be read ({error}){more}", code="bad_row")
+            if is_open:
+                return
+            continue
+        if row is None:
+            return
+        try:
+            _check_text("".join(row))
+        except InputError as error:
+            yield error
+        else:
+            yield row
+
+
+def _check_text(text: str) -> None:
+    """Raise InputError for bytes that are no UTF-8: a category of them would be another than it is."""
+    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise InputError("it is not UTF-8: save the file as UTF-8", code="bad_row")
+
+
+def _lines(
+    rows: Iterator[list[str] | InputError], most: int, width: int
+) -> tuple[list[Sequence[Any]], dict[int, InputError]]:
     """So many rows, and what is wrong with those that do not have the header's columns."""
     lines: list[Sequence[Any]] = []
     errors: dict[int, InputError] = {}
     while len(lines) < most:
-        try:
-            line = next(rows, None)
-        except csv.Error as error:  # such as a quote that is never closed
-            errors[len(lines)] = InputError(f"the line cannot be read ({error})", code="bad_row")
-            lines.append([None] * width)
-            continue
+        line = next(rows, None)
         if line is None:
             break
+        if isinstance(line, InputError):
+            errors[len(lines)] = line
+            lines.append([None] * width)
+            continue
         if not line:  # an empty line
             continue
         if len(line) != width:
@@ -72,7 +103,7 @@ def _text(path: Path) -> Iterator[IO[str]]:
     with opened(path) as held, held.reader() as raw:
         import io
 
-        # A spreadsheet puts a mark before the first name. Bytes that are no text are kept, and are no number.
+        # A spreadsheet puts a mark before the first name. Bytes that are no text are an error of their row.
         with io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             yield file
 

@@ -52,11 +52,20 @@ def test_a_quote_that_is_never_closed_does_not_take_the_memory(tmp_path: Path) -
     assert "field larger than field limit" in str(found.errors[0])
 
 
-def test_bytes_that_are_no_text_are_no_number_and_harm_only_their_row(tmp_path: Path) -> None:
-    found = rows(tmp_path, b"id,size,age\na,1,2\nb,\xff,4\n")
-    _, errors = FIELDS.groups(found)
+def test_bytes_that_are_no_text_are_told_and_harm_only_their_row(tmp_path: Path) -> None:
+    found = rows(tmp_path, b"id,size,age\na,1,2\nb,\xff,4\nc,3,4\n")
 
-    assert {row: error.code for row, error in errors.items()} == {1: "bad_value"}
+    assert {row: str(error) for row, error in found.errors.items()} == {1: "it is not UTF-8: save the file as UTF-8"}
+    with pytest.raises(InputError, match="it is not UTF-8"):
+        rows(tmp_path, "id,size,age\na,1,2\n".encode("utf-16"))
+
+
+@pytest.mark.parametrize("rest", ["b,3,4\nc,5,6\n", "b,3,4\n" * 30_000])
+def test_a_quote_that_is_never_closed_swallows_no_row_in_silence(tmp_path: Path, rest: str) -> None:
+    found = rows(tmp_path, f'id,size,age\na,1,2\n"b,3,4\n{rest}')
+
+    assert (found.count, list(found.errors)) == (2, [1])
+    assert str(found.errors[1]).endswith("a quote is never closed, and what follows is left out")
 
 
 @pytest.mark.parametrize(
