@@ -81,7 +81,7 @@ class Predictor:
         self.policy = replace(policy, max_batch=1) if is_joined(manifest) else policy
         self.path: Path | None = None
         """The graph's file; None for a graph from bytes."""
-        self.sessions = Sessions(graph, threads=threads)
+        self.sessions = Sessions(graph, threads=threads, inputs=manifest.inputs)
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
         self._batcher: Batcher[tuple[PredictorInput, Ask], Prediction] | None = None
