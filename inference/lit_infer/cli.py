@@ -33,6 +33,7 @@ _EXAMPLES = """Examples:
   lit-infer batch.npz --model my-tensors -o out.npz
   lit-infer customers.csv --model my-table --column age=alter --keep id,name -o out.csv
   cat lines.txt | lit-infer - --model my-texts --json
+  lit-infer clip.mp4 --every 0.5s -o frames.csv
   lit-infer images/ --report out.html --sort-into sorted/ --threshold 0.8
   lit-infer --self-test artifacts/bundles/digits-cnn-v0 --verify-key public.pem
   lit-infer explain artifacts/bundles/digits-cnn-v0
@@ -45,6 +46,7 @@ _ENGINE = "auto, or the format to run, as in onnx or onnx:cuda; what is named is
 _PATHS = "Files, folders, 'globs', .tar and .zip files, s3://… URLs; @FILE lists paths, - reads them from stdin."
 _COLUMN = "For rows: the column of the files that holds an input of the model. May be repeated."
 _KEEP = "For rows: columns to carry over into the output, separated by commas."
+_EVERY = "Of a video: each N-th frame, or a frame each 0.5s; all if not given."
 _SELF_TEST = "Test a bundle's graphs on this machine against the answers recorded at export; takes no images."
 _SHARD = "Only part I of N, counted from 0, into the folder -o; lit-infer merge joins them."
 _VERIFY_KEY = "Refuse a bundle that is unsigned, or changed since the owner of this public key signed it."
@@ -57,6 +59,7 @@ def infer(
     model: Annotated[str | None, typer.Option("--model", "-m", help=console.MODEL_HELP)] = None,
     column: Annotated[list[str] | None, typer.Option(metavar="INPUT=NAME", help=_COLUMN)] = None,
     keep: Annotated[str | None, typer.Option(metavar="NAMES", help=_KEEP)] = None,
+    every: Annotated[str | None, typer.Option(metavar="N|TIME", help=_EVERY)] = None,
     top_k: Annotated[
         int | None, typer.Option("--top-k", "-k", min=1, help="Classes to record per image; 5 if not given.")
     ] = None,
@@ -144,7 +147,7 @@ def infer(
     )
     if shard is not None:
         job = shards.part_of(job, shard, sys.argv[1:])
-    inputs = arguments.parse(paths)
+    inputs = arguments.parse(paths, every=every)
     outputs.check(job, inputs)
     named = model or bundle.default_model()
     predictor = load(_verified(named, verify_key), device=device, engine=engine, precision=precision)

@@ -76,7 +76,7 @@ def run_job(
     check_images(predictor.manifest, job.batch_size or predictor.batch_size)
     if is_joined(predictor.manifest):
         progress.note("one image per run: an answer of this model depends on the other images of its batch")
-    table = Table.of(predictor.manifest, timings=job.timings)
+    table = Table.of(predictor.manifest, timings=job.timings, have_times=inputs.have_times)
     tally, items = Tally(table), _items(inputs, job, size=job.batch_size or predictor.batch_size)
     with opened(job, inputs, predictor, table) as outputs:
         for item, line, notes in outputs.resumed(items):
@@ -85,7 +85,7 @@ def run_job(
         tally.resumed = tally.count
         for loaded, prediction in _predictions(predictor, items, job, is_resumed=tally.count > 0):
             made = time.perf_counter()
-            line = table.row(prediction)
+            line = table.row(prediction, seconds=loaded.item.seconds)
             outputs.add(Entry(tally.count, line, prediction, loaded))
             tally.add(line, truth=loaded.item.truth, notes=prediction.notes)
             tally.add_time(prediction.timings, read_ms=loaded.read_ms, write=time.perf_counter() - made)
