@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from lit_infer import images
+from lit_infer import files, images
 from lit_infer.errors import LitError, UsageError
 from lit_infer.folder import coco, html_report, loading, mask_files, resume, writers
 from lit_infer.folder.job import Job, identity
@@ -34,6 +34,7 @@ _OF_BUNDLES = (".json", ".npz", ".npy")
 
 def check(job: Job, inputs: Inputs) -> None:
     """Whether everything can be written, checked before any work is done. Raises UsageError, MissingExtraError."""
+    _check_local(job)
     named = {"--output": job.output, "--embeddings": job.embeddings, "--report": job.report, "--coco": job.coco}
     if job.output is not None and job.output.suffix in array_output.SUFFIXES:
         writers.check_writable(job.output, option="--output")
@@ -51,6 +52,12 @@ def check(job: Job, inputs: Inputs) -> None:
         raise UsageError("--hard-links is for --sort-into DIR")
     if job.sort_into is not None:
         _check_sort_into(job.sort_into, job, inputs)
+
+
+def _check_local(job: Job) -> None:
+    for path in job.written().values():
+        if path is not None:
+            files.check_local(path)
 
 
 def _check_inputs_stay(named: Mapping[str, Path | None], inputs: Inputs) -> None:

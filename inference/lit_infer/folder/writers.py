@@ -29,6 +29,7 @@ def check(output: Path, *, option: str = "--output") -> None:
 
 def check_writable(output: Path, *, option: str) -> None:
     """Whether a file can be created there."""
+    files.check_local(output)
     if output.is_dir():
         raise UsageError(f"{option} {output} is a folder; name a file in it")
     folder = next(parent for parent in output.absolute().parents if parent.exists())
