@@ -350,7 +350,8 @@ def outcome(row: Row) -> tuple[str, str, str]:
         spec += [_NORMALIZE] * row.normalize + [f"answers: {row.answers}"] * bool(row.answers)
         (folder / "spec.yaml").write_text("\n".join(spec) + "\n")
         pictures = photos(folder / "photos")
-        options = Options(spec=folder / "spec.yaml", publish=False, static_batch=row.batch)
+        inside = "network" if _takes_a_list(row) else None  # taken without the wrapper, as the message says
+        options = Options(spec=folder / "spec.yaml", publish=False, static_batch=row.batch, submodule=inside)
         bundle = export(module, ["onnx"], out=folder / "bundle", options=options)
         graph = bundle.attempted[0]
         if graph.parity is None:
