@@ -15,9 +15,12 @@ from lit_infer import console, limit_options, parts_cli
 
 if TYPE_CHECKING:
     from lit_infer.folder.job import Job
+    from lit_infer.folder.rows.answered import AnsweredBlock
     from lit_infer.folder.sources import Inputs
+    from lit_infer.folder.table import Table
     from lit_infer.folder.tally import Summary
     from lit_infer.predictor import Predictor
+    from lit_infer.tasks import Ask
 
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 explain_app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -199,6 +202,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON."
 def _predict(predictor: "Predictor", inputs: "Inputs", job: "Job", *, as_json: bool, quiet: bool) -> "Summary":
     """Run the job; rows to stdout where they were asked for, progress to stderr."""
     from lit_infer import folder
+    from lit_infer.folder.rows import writing
     from lit_infer.folder.rows.running import row_inputs
 
     kept = "nothing has been kept" if as_json else "the same command with --resume continues from here"
@@ -210,9 +214,14 @@ def _predict(predictor: "Predictor", inputs: "Inputs", job: "Job", *, as_json: b
         def each(row: dict[str, Any]) -> None:
             if as_json:
                 typer.echo(json.dumps(row, ensure_ascii=False))
-            advance(row["error"] is not None)
+            advance(1, row["error"] is not None)
 
-        summary = folder.run_job(predictor, inputs, job, each=each)
+        def each_block(block: "AnsweredBlock", table: "Table", ask: "Ask") -> None:
+            if as_json:
+                typer.echo(writing.json_lines(block.columns(table, ask)), nl=False)
+            advance(block.count, len(block.errors))
+
+        summary = folder.run_job(predictor, inputs, job, each=each, each_block=each_block)
     if as_json and (summary.skipped or summary.notes):
         typer.echo(json.dumps({"skipped": summary.skipped, "notes": summary.notes}))
     return summary

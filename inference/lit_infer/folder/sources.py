@@ -30,10 +30,6 @@ class Item:
     content: Content
     truth: str | None = None
     """The class's index or label, if its source gives it."""
-    number: int | None = None
-    """Which row of a file of rows, from 0."""
-    stamped: bytes | None = None
-    """Of a row: what changes with its file's size and date."""
 
 
 class ImageSource(Protocol):

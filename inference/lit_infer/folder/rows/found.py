@@ -28,15 +28,6 @@ class RowOrigin:
     stamp: bytes = _NO_STAMP
     step: int = 1
 
-    def items(self) -> Iterator[Item]:
-        """Each row, as outputs know it."""
-        for index in range(self.count):
-            number = None if self.first is None else self.first + index * self.step
-            yield Item(self.path, _NOTHING, number=number, stamped=self.stamp)
-
-
-_NOTHING = Path()
-
 
 @dataclass(frozen=True, slots=True)
 class FoundBlock:
@@ -44,11 +35,6 @@ class FoundBlock:
 
     rows: RowBlock
     origins: Sequence[RowOrigin]
-
-    def items(self) -> Iterator[Item]:
-        """Each row, as outputs know it."""
-        for origin in self.origins:
-            yield from origin.items()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lit_infer.column_values import DictionaryColumn
 from lit_infer.errors import InputError, require
 from lit_infer.manifest import Tensor
 from lit_infer.rows.arrays import ArrayFields
 from lit_infer.rows.blocks import RowBlock
+from lit_infer.rows.columns import ColumnFields
 from lit_infer.rows.files.numpy_files import opened
 from lit_infer.rows.files.wanted import RowReader, Wanted, rows_to_read
 from lit_infer.tensors import Arrays
+
+_INTEGERS = frozenset(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
+_NUMBERS = _INTEGERS | {"halffloat", "float", "double"}
+_CATEGORIES = _INTEGERS | {"string", "large_string", "bool"}
 
 RecordBatches = Callable[[Any, Sequence[str] | None, int], Iterator[Any]]
 
@@ -95,10 +101,9 @@ def _checked(file: Any, wanted: Wanted) -> list[str]:
 
 def _made_bytes(wanted: Wanted) -> float:
     """How many bytes a row has at least once it is unpacked: a file may need next to none for a value that repeats."""
-    if not isinstance(wanted.fields, ArrayFields):
-        return 8.0 * len(wanted.fields.names)
-    sides = ([side for side in tensor.shape[1:] if isinstance(side, int)] for tensor in wanted.fields.tensors)
-    return float(sum(8 * math.prod(one) for one in sides))
+    if isinstance(wanted.fields, ArrayFields):
+        return wanted.fields.row_bytes
+    return 8.0 * len(wanted.fields.names)
 
 
 def _row_bytes(file: Any) -> float:
@@ -119,9 +124,12 @@ def _dtype(kind: Any) -> str:
 
 
 def _block(batch: Any, wanted: Wanted, began: float) -> RowBlock:
-    kept = {name: [_plain(value) for value in batch.column(name).to_pylist()] for name in wanted.keep}
+    kept = {name: _values(batch.column(name), is_number=None) for name in wanted.keep}
     if not isinstance(wanted.fields, ArrayFields):
-        values = {name: _values(batch.column(wanted.source(name))) for name in wanted.fields.names}
+        values = {
+            name: _values(batch.column(wanted.source(name)), is_number=_is_number(wanted, name))
+            for name in wanted.fields.names
+        }
         return RowBlock(batch.num_rows, values, {}, kept, (time.perf_counter() - began) * 1e3)
     fields = wanted.fields
     found = {tensor.name: _Column.of(batch.column(wanted.source(tensor.name)), tensor) for tensor in fields.tensors}
@@ -133,15 +141,24 @@ def _block(batch: Any, wanted: Wanted, began: float) -> RowBlock:
     return RowBlock(block.count, block.columns, block.errors, kept, (time.perf_counter() - began) * 1e3)
 
 
-def _values(column: Any) -> Any:
-    """A column of a table: numbers as an array, NaN where one is missing; anything else as a list."""
-    if (
-        "float" in str(column.type)
-        or str(column.type) == "double"
-        or ("int" in str(column.type) and not column.null_count)
-    ):
+def _values(column: Any, *, is_number: bool | None) -> Any:
+    """A column of a table: numbers as an array, NaN where one is missing; categories (False) as a dictionary; anything
+    else as a list.
+    """
+    kind = str(column.type)
+    if is_number and kind in _NUMBERS:
+        return column.cast("float64").to_numpy(zero_copy_only=False)
+    if is_number is False and kind in _CATEGORIES:
+        encoded = column.dictionary_encode()
+        places = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy()
+        return DictionaryColumn(places, [*encoded.dictionary.to_pylist(), None])
+    if kind in _NUMBERS and not column.null_count:
         return column.to_numpy(zero_copy_only=False)
     return [_plain(value) for value in column.to_pylist()]
+
+
+def _is_number(wanted: Wanted, name: str) -> bool | None:
+    return wanted.fields.is_number(name) if isinstance(wanted.fields, ColumnFields) else None
 
 
 class _Column:

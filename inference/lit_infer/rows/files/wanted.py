@@ -50,7 +50,7 @@ class Wanted:
         missing = [one for one in (*map(self.source, self.fields.names), *self.keep) if one not in found]
         if missing:
             raise InputError(
-                f"there is no {missing[0]} in it, only {', '.join(found) or 'nothing'} "
+                f"there is no {missing[0]} in it, only {', '.join(filter(None, found)) or 'nothing'} "
                 "(--column INPUT=NAME says what an input is called here)",
                 code="missing",
             )
@@ -64,7 +64,7 @@ class Wanted:
 
     def _tell_unused(self, found: Sequence[str]) -> None:
         used = {*map(self.source, self.fields.names), *self.keep}
-        if unused := [name for name in found if name not in used]:
+        if unused := [name for name in found if name and name not in used]:
             progress.note_once(f"not used: {', '.join(unused)}")
 
 

@@ -62,11 +62,7 @@ def prepared(content_type: str, body: bytes, manifest: Manifest, fields: Fields)
 
 def _of_csv(body: bytes, fields: Fields) -> RowBlock:
     try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise UsageError("the CSV is not UTF-8") from None
-    try:
-        blocks = list(csv_files.blocks(io.StringIO(text, newline=""), Wanted(fields, {}), MOST_ROWS))
+        blocks = list(csv_files.blocks(io.BytesIO(body), Wanted(fields, {}), MOST_ROWS))
     except InputError as error:
         raise UsageError(f"the CSV: {error}") from None
     if not blocks:
