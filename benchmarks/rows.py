@@ -16,12 +16,14 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
+import tokenizers
 import torch
 from torch import nn
 
@@ -35,6 +37,10 @@ from lit_infer.predictor import Predictor, load
 
 COLUMNS = 10
 BATCH = 8192
+BATCH_OF_TEXTS = 64
+WORDS = [
+    f"{first}{last}" for first in ("fil", "sto", "wor", "lig", "nig") for last in ("m", "ry", "ld", "ht", "er", "al")
+]
 SPEC = """
 task: tabular-regression
 fields:
@@ -130,7 +136,95 @@ def report(what: str, found: dict[str, float]) -> None:
 
 
 def texts(here: Path, count: int, rounds: int) -> None:
-    """Sentences of mixed length."""
+    """Sentences of mixed length, most of them short, as reviews and titles are."""
+    lines = make_sentences(here / "lines.txt", count)
+    model = make_bert(here)
+    source, output = here / "lines.txt", here / "out.jsonl"
+    tokenizer, graph = here / "tok/tokenizer.json", str(model.path)
+    legs: dict[str, Callable[[], object]] = {
+        "onnxruntime + tokenizers, batches of 64": partial(texts_by_hand, graph, tokenizer, lines),
+        "lit-infer": partial(run_job, model, parse([str(source)]), Job(output=output)),
+    }
+    if (pipeline := make_pipeline(here)) is not None:
+        legs["transformers' pipeline, its own batches"] = lambda: list(pipeline(lines, truncation=True))
+        legs["transformers' pipeline, batches of 64"] = lambda: list(
+            pipeline(lines, batch_size=BATCH_OF_TEXTS, truncation=True)
+        )
+    report(f"{count:,} sentences of 3 to 120 words, a BERT of 6 layers and 384", in_turns(legs, count, rounds))
+
+
+def make_sentences(path: Path, count: int) -> list[str]:
+    """Lengths as in real corpora: log-normal, so that one batch has long and short ones."""
+    generator = np.random.default_rng(0)
+    lengths = generator.lognormal(2.9, 0.8, count).astype(int).clip(3, 120)
+    lines = [" ".join(generator.choice(WORDS, length)) for length in lengths]
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return lines
+
+
+def make_bert(here: Path) -> Predictor:
+    """Export a small BERT as its user would, and open it."""
+    import transformers
+
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS]
+    made = tokenizers.Tokenizer(
+        tokenizers.models.WordPiece({word: place for place, word in enumerate(vocabulary)}, unk_token="[UNK]")
+    )
+    made.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()  # type: ignore[assignment]
+    made.post_processor = tokenizers.processors.TemplateProcessing(  # type: ignore[assignment]
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    named = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=made, model_max_length=128, **named)
+    fast.save_pretrained(here / "tok")
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=384,
+        num_hidden_layers=6,
+        num_attention_heads=12,
+        intermediate_size=1536,
+        max_position_embeddings=128,
+    )
+    network = transformers.BertForSequenceClassification(config).eval()
+    network.save_pretrained(here / "bert")
+    (here / "spec.yaml").write_text("task: text-classification\nfields: {text: {max_length: 128}}\n")
+    options = Options(spec=here / "spec.yaml", publish=False, tokenizer=here / "tok")
+    exported = export(network, ["onnx"], out=here / "bert-bundle", options=options)
+    assert exported.folder is not None, exported.failed
+    return load(exported.folder, device="cpu", engine="onnx")
+
+
+def make_pipeline(here: Path) -> Callable[..., Any] | None:
+    """The usual way with transformers."""
+    import transformers
+
+    torch.set_num_threads(usable_cpus())
+    model = transformers.BertForSequenceClassification.from_pretrained(here / "bert")
+    fast = transformers.PreTrainedTokenizerFast.from_pretrained(here / "tok")
+    found: Callable[..., Any] = transformers.pipeline("text-classification", model=model, tokenizer=fast, device="cpu")
+    return found
+
+
+def texts_by_hand(graph: str, tokenizer: Path, lines: list[str]) -> list[Any]:
+    """What a script does: batches as they come, each padded to its longest, all cores for each step."""
+    made = tokenizers.Tokenizer.from_file(str(tokenizer))
+    made.enable_truncation(128)
+    made.enable_padding()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = usable_cpus()
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    wanted = [one.name for one in session.get_inputs()]
+    found = []
+    for at in range(0, len(lines), BATCH_OF_TEXTS):
+        encoded = made.encode_batch(lines[at : at + BATCH_OF_TEXTS])
+        arrays = {
+            "input_ids": np.array([one.ids for one in encoded], dtype=np.int64),
+            "attention_mask": np.array([one.attention_mask for one in encoded], dtype=np.int64),
+            "token_type_ids": np.array([one.type_ids for one in encoded], dtype=np.int64),
+        }
+        found += session.run(None, {name: arrays[name] for name in wanted})[0].argmax(-1).tolist()
+    return found
 
 
 if __name__ == "__main__":

@@ -120,6 +120,7 @@ def infer(
         return
     if not paths:
         context.fail("Missing argument 'PATH...': name images, folders or archives.")
+    _check_output(context)
     # Imported here, so that --help answers without numpy.
     from lit_infer import bundle, images
     from lit_infer.folder import arguments, outputs, shards
@@ -160,6 +161,9 @@ def infer(
     job = outputs.with_masks(job, summary.table)
     if not quiet:
         _show(summary, job, model=f" --model {named}" if model else "")
+    for row in summary.first_failed if quiet and not summary.table.task.takes_images else ():
+        if row["row"] is None:  # a whole file, and not a row of many
+            console.note(f"{row['path']}: {row['error']}")
     if summary.failed:
         raise typer.Exit(1)
 
@@ -273,10 +277,19 @@ def _verified(model: str, key: Path | None) -> str:
 def _refuse_others(context: typer.Context, *, of: str, taken: set[str]) -> None:
     """Refuse options that would do nothing."""
     for parameter in context.command.params:
-        source = context.get_parameter_source(str(parameter.name))
-        if source is not None and source.name == "COMMANDLINE" and parameter.name not in {of, *taken}:
+        if _is_given(context, str(parameter.name)) and parameter.name not in {of, *taken}:
             name = parameter.opts[0] if parameter.param_type_name == "option" else "images"
             context.fail(f"--{of.replace('_', '-')} takes no {name}.")
+
+
+def _check_output(context: typer.Context) -> None:
+    if context.params["as_json"] and _is_given(context, "output"):
+        context.fail("--json prints the rows and writes no file: leave out --json or --output.")
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ import errno
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from lit_infer import images
@@ -225,11 +225,26 @@ def check_task(job: Job, table: Table, *, name: str) -> None:
         raise UsageError(f"--coco is for boxes, and {name} ({task.name}) gives none: leave it out")
     if job.sort_into is not None and task.sorts_by is None:
         raise UsageError(f"--sort-into needs exactly one label for each image; {name} is for {task.name}")
-    if not task.takes_images and (job.report is not None or job.sort_into is not None):
-        option = "--report" if job.report is not None else "--sort-into"
-        raise UsageError(f"{option} is for images, and {name} takes rows: leave it out")
+    if not task.takes_images and (options := _of_images(job)):
+        raise UsageError(f"{options[0]} is for images, and {name} takes rows: leave it out")
     if task.takes_images and (job.columns or job.keep):
         raise UsageError(f"--column and --keep are for columns of rows, and {name} takes images: leave them out")
+
+
+def _of_images(job: Job) -> list[str]:
+    """Options that say something about images, and nothing about rows."""
+    usual = Job()
+    given = {
+        "--report": job.report is not None,
+        "--sort-into": job.sort_into is not None,
+        "--thumbnails": job.thumbnails != usual.thumbnails,
+        "--hard-links": job.hard_links,
+    }
+    for limit in fields(job.limits):
+        given[f"--{limit.name.replace('_', '-')}"] = getattr(job.limits, limit.name) != getattr(
+            usual.limits, limit.name
+        )
+    return [option for option, is_given in given.items() if is_given]
 
 
 @contextmanager

@@ -212,6 +212,10 @@ class Inputs:
         """The folders that are searched, where nothing may be written during the run."""
         return (source.search.root for source in self.sources if isinstance(source, Folder))
 
+    def searches(self) -> Iterator[Search]:
+        """What is looked for in them."""
+        return (source.search for source in self.sources if isinstance(source, Folder))
+
     def files(self) -> Iterator[Path]:
         """The files that were named: images, files of rows, lists and archives of this machine."""
         for source in self.sources:

@@ -7,6 +7,7 @@
 A run continues behind the last block that all of them have.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -150,6 +151,16 @@ def opened(job: Job, inputs: Inputs, predictor: Predictor, table: Table, ask: As
             yield made
         finally:
             made.close()
+
+
+def check_not_read(job: Job, inputs: Inputs) -> None:
+    """Raise UsageError for an output that the next run over these files and folders would take for rows to predict."""
+    for option, path in (("--output", job.output), ("--embeddings", job.embeddings)):
+        for search in inputs.searches():
+            if path is not None and search.covers(search.root / os.path.relpath(path.resolve(), search.root.resolve())):
+                raise UsageError(
+                    f"{option} {path} lies in {search}, where the next run would read it as rows: name a file elsewhere"
+                )
 
 
 def _check_unchanged(done: AnsweredBlock, found: FoundBlock | None) -> None:

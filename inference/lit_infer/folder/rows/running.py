@@ -48,6 +48,7 @@ def run_rows(
     table = Table.of(predictor.manifest, timings=job.timings, kept=job.keep, has_answers=not is_array)
     tally, blocks = Tally(table), Peeking(found.blocks(predictor.rows_per_block(job.batch_size)))
     ask = Ask(job.top_k or DEFAULT_TOP_K, True, threshold=job.threshold, output=job.embeddings is not None)
+    outputs.check_not_read(job, found.of_rows)
     if blocks.peek() is None and not found.covered.images:
         raise NotFoundError(f"nothing to predict: there are no rows in {inputs.named()}")
     with outputs.opened(job, inputs, predictor, table, ask) as made:

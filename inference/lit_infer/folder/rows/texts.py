@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from lit_infer import progress
 from lit_infer.column_values import ChoicesColumn, DictionaryColumn, RaggedColumn
 from lit_infer.folder.rows.answered import OutputColumn
 
@@ -30,7 +31,12 @@ def of_csv(column: OutputColumn) -> list[str]:
 def as_json(value: Any) -> str:
     """A value as JSON, with null for NaN and infinity."""
     text = _encode(value)
-    return _encode(finite(value)) if "N" in text or "I" in text else text
+    if "NaN" not in text and "Infinity" not in text:
+        return text
+    made = _encode(finite(value))
+    if made != text:
+        _tell()
+    return made
 
 
 def finite(value: Any) -> Any:
@@ -40,6 +46,10 @@ def finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: finite(one) for name, one in value.items()}
     return [finite(one) for one in value] if isinstance(value, list) else value
+
+
+def _tell() -> None:
+    progress.note_once("NaN and infinity are written as null, where JSON is: it has no word for them")
 
 
 def _filled(column: OutputColumn, texts: list[str], text: Callable[[Any], str]) -> list[str]:
@@ -83,6 +93,7 @@ def _numbers(values: NDArray[Any]) -> list[str]:
     texts = _encode(values.tolist())[1:-1].split(", ") if len(values) else []
     if values.dtype.kind == "f":
         for row in np.flatnonzero(~np.isfinite(values)).tolist():
+            _tell()
             texts[row] = "null"
     return texts
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_infer.column_values import DictionaryColumn
-from lit_infer.errors import InputError, require
+from lit_infer.errors import InputError, UsageError, require
 from lit_infer.manifest import Tensor
 from lit_infer.rows.arrays import ArrayFields
 from lit_infer.rows.blocks import RowBlock
@@ -72,7 +72,7 @@ def _reported() -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise InputError("no such file", code="not_found") from None
-    except InputError:
+    except (InputError, UsageError):
         raise
     except (OSError, ValueError) as error:  # pyarrow's errors are of these
         raise InputError(f"cannot be read: {str(error).splitlines()[0]}", code="damaged") from None

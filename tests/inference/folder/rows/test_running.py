@@ -19,6 +19,7 @@ from lit_infer.folder.job import ErrorLimit, Job
 from lit_infer.folder.merging import merge
 from lit_infer.folder.shards import part_of
 from lit_infer.folder.tally import Summary
+from lit_infer.images.limits import Limits
 from lit_infer.predictor import Predictor
 from lit_infer.rows import answering
 from tests.conftest import BIN
@@ -205,6 +206,8 @@ def test_a_bad_file_is_one_row_and_the_others_are_answered(doubler: Predictor, d
 def test_what_does_not_go_with_rows_is_refused(doubler: Predictor, data: Path, tmp_path: Path) -> None:
     for job, said in (
         ({"report": tmp_path / "r.html"}, "--report is for images, and doubler takes rows"),
+        ({"limits": Limits(max_pixels=10)}, "--max-pixels is for images, and doubler takes rows"),
+        ({"thumbnails": 1}, "--thumbnails is for images"),
         ({"threshold": 0.5}, "--threshold is for labels"),
         ({"keep": ("y",)}, "--keep y: the model answers y"),
         ({"keep": ("model",)}, "every row has a column model"),
@@ -214,6 +217,14 @@ def test_what_does_not_go_with_rows_is_refused(doubler: Predictor, data: Path, t
     (tmp_path / "empty").mkdir()
     with pytest.raises(NotFoundError, match="no images below"):
         run(doubler, tmp_path / "empty")
+
+
+def test_an_output_that_the_next_run_would_read_is_refused(doubler: Predictor, data: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", **tensor_rows(2))
+
+    with pytest.raises(UsageError, match=r"--output .*out\.npz lies in .*, where the next run would read it as rows"):
+        run(doubler, tmp_path, output=tmp_path / "out.npz")
+    assert run(doubler, tmp_path, output=tmp_path / "out.jsonl").count == 2
 
 
 def test_too_many_bad_rows_end_the_run(doubler: Predictor, data: Path) -> None:

@@ -127,7 +127,7 @@ def test_a_bad_row_of_a_table_is_told_with_its_place(tables: Client) -> None:
         (b"age,job\n1,cook\n", "the CSV: there is no smoker in it"),
         (b"age,job,smoker\n", "the CSV has no rows below its header"),
         (b"", "the CSV: it is empty"),
-        (b"\xff\xfe", "the CSV is not UTF-8"),
+        (b"\xff\xfe", "the CSV: it is not UTF-8"),
     ],
 )
 def test_a_csv_that_is_no_table_is_refused(tables: Client, body: bytes, said: str) -> None:
