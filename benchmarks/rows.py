@@ -168,7 +168,7 @@ def make_bert(here: Path) -> Predictor:
 
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS]
     made = tokenizers.Tokenizer(
-        tokenizers.models.WordPiece({word: place for place, word in enumerate(vocabulary)}, unk_token="[UNK]")
+        tokenizers.models.WordPiece({word: place for place, word in enumerate(vocabulary)}, unk_token=vocabulary[1])
     )
     made.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()  # type: ignore[assignment]
     made.post_processor = tokenizers.processors.TemplateProcessing(  # type: ignore[assignment]

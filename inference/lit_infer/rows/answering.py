@@ -81,6 +81,22 @@ def check_rows(manifest: Manifest) -> None:
         raise UsageError(f"{manifest.name} has no rows ({why}): give whole arrays to Predictor.run")
 
 
+def prepared_together(block: RowBlock, fields: Fields, *, named: bool = True) -> Arrays:
+    """The graph's arrays for all rows of a request, in their order. Raises InputError for the first bad one.
+
+    `named`: whether the message says which one it is.
+    """
+    groups, errors = fields.groups(block)
+    if errors:
+        first = min(errors)
+        raise InputError(f"item {first}: {errors[first]}" if named else str(errors[first]), code=errors[first].code)
+    if len(groups) > 1:
+        raise InputError("its rows have different shapes: send those of one shape together", code="bad_shape")
+    (group,) = groups
+    order = np.argsort(group.rows)  # texts are sorted by their length
+    return tuple(array[order] for array in group.arrays)
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
     """The outputs of one run of the graph."""

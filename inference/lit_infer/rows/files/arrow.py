@@ -25,6 +25,9 @@ _INTEGERS = frozenset(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 1
 _NUMBERS = _INTEGERS | {"halffloat", "float", "double"}
 _CATEGORIES = _INTEGERS | {"string", "large_string", "bool"}
 
+_MOST_UNPACKED = 2**28
+_BODY_ROWS = 4096
+
 RecordBatches = Callable[[Any, Sequence[str] | None, int], Iterator[Any]]
 
 
@@ -52,13 +55,29 @@ def _ipc_batches(file: Any, names: Sequence[str] | None, size: int) -> Iterator[
 def _blocks(open_file: Any, path: Path, wanted: Wanted, size: int) -> Iterator[RowBlock]:
     with _reported(), opened(path), open_file(path) as (file, batches):
         names = _checked(file, wanted)
-        found = batches(file, names, rows_to_read(size, max(_row_bytes(file), _made_bytes(wanted))))
-        while True:
-            began = time.perf_counter()
-            batch = next(found, None)
-            if batch is None:
-                return
-            yield _block(batch, wanted, began)
+        yield from _read(batches(file, names, rows_to_read(size, max(_row_bytes(file), _made_bytes(wanted)))), wanted)
+
+
+def parquet_body(body: bytes, wanted: Wanted, *, most_rows: int) -> Iterator[RowBlock]:
+    """The rows of a Parquet file in memory. Raises InputError for one that says that it unpacks to too much."""
+    pyarrow = require("pyarrow", extra="parquet", purpose="Reading Parquet")
+    parquet = require("pyarrow.parquet", extra="parquet", purpose="Reading Parquet")
+    with _reported(), parquet.ParquetFile(pyarrow.BufferReader(body)) as file:
+        size = _row_bytes(file) * file.metadata.num_rows
+        if file.metadata.num_rows > most_rows or size > _MOST_UNPACKED:
+            said = f"it has {file.metadata.num_rows:,} rows and {int(size):,} bytes"
+            raise InputError(f"{said}; the limits are {most_rows:,} and {_MOST_UNPACKED:,}", code="too_large")
+        names = _checked(file, wanted)
+        yield from _read(file.iter_batches(_BODY_ROWS, columns=names, use_threads=False), wanted)
+
+
+def _read(found: Iterator[Any], wanted: Wanted) -> Iterator[RowBlock]:
+    while True:
+        began = time.perf_counter()
+        batch = next(found, None)
+        if batch is None:
+            return
+        yield _block(batch, wanted, began)
 
 
 def _count(open_file: Any, path: Path, _: Wanted) -> int | None:
