@@ -15,9 +15,12 @@ from lit_infer import console, limit_options, parts_cli
 
 if TYPE_CHECKING:
     from lit_infer.folder.job import Job
+    from lit_infer.folder.rows.answered import AnsweredBlock
     from lit_infer.folder.sources import Inputs
+    from lit_infer.folder.table import Table
     from lit_infer.folder.tally import Summary
     from lit_infer.predictor import Predictor
+    from lit_infer.tasks import Ask
 
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 explain_app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -120,6 +123,7 @@ def infer(
         return
     if not paths:
         context.fail("Missing argument 'PATH...': name images, folders or archives.")
+    _check_output(context)
     # Imported here, so that --help answers without numpy.
     from lit_infer import bundle, images
     from lit_infer.folder import arguments, outputs, shards
@@ -160,6 +164,9 @@ def infer(
     job = outputs.with_masks(job, summary.table)
     if not quiet:
         _show(summary, job, model=f" --model {named}" if model else "")
+    for row in summary.first_failed if quiet and not summary.table.task.takes_images else ():
+        if row["row"] is None:  # a whole file, and not a row of many
+            console.note(f"{row['path']}: {row['error']}")
     if summary.failed:
         raise typer.Exit(1)
 
@@ -202,6 +209,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON."
 def _predict(predictor: "Predictor", inputs: "Inputs", job: "Job", *, as_json: bool, quiet: bool) -> "Summary":
     """Run the job; rows to stdout where they were asked for, progress to stderr."""
     from lit_infer import folder
+    from lit_infer.folder.rows import writing
     from lit_infer.folder.rows.running import row_inputs
 
     kept = "nothing has been kept" if as_json else "the same command with --resume continues from here"
@@ -213,9 +221,14 @@ def _predict(predictor: "Predictor", inputs: "Inputs", job: "Job", *, as_json: b
         def each(row: dict[str, Any]) -> None:
             if as_json:
                 typer.echo(json.dumps(row, ensure_ascii=False))
-            advance(row["error"] is not None)
+            advance(1, row["error"] is not None)
 
-        summary = folder.run_job(predictor, inputs, job, each=each)
+        def each_block(block: "AnsweredBlock", table: "Table", ask: "Ask") -> None:
+            if as_json:
+                typer.echo(writing.json_lines(block.columns(table, ask)), nl=False)
+            advance(block.count, len(block.errors))
+
+        summary = folder.run_job(predictor, inputs, job, each=each, each_block=each_block)
     if as_json and (summary.skipped or summary.notes):
         typer.echo(json.dumps({"skipped": summary.skipped, "notes": summary.notes}))
     return summary
@@ -267,10 +280,19 @@ def _verified(model: str, key: Path | None) -> str:
 def _refuse_others(context: typer.Context, *, of: str, taken: set[str]) -> None:
     """Refuse options that would do nothing."""
     for parameter in context.command.params:
-        source = context.get_parameter_source(str(parameter.name))
-        if source is not None and source.name == "COMMANDLINE" and parameter.name not in {of, *taken}:
+        if _is_given(context, str(parameter.name)) and parameter.name not in {of, *taken}:
             name = parameter.opts[0] if parameter.param_type_name == "option" else "images"
             context.fail(f"--{of.replace('_', '-')} takes no {name}.")
+
+
+def _check_output(context: typer.Context) -> None:
+    if context.params["as_json"] and _is_given(context, "output"):
+        context.fail("--json prints the rows and writes no file: leave out --json or --output.")
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def main() -> None:

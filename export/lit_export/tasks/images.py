@@ -118,7 +118,7 @@ def image_target(module: nn.Module, facts: DeploymentFacts, options: Options, wr
     example = (noise.fixed(np.random.default_rng(0), options.static_batch or 2),)
     wrapped.memory_format = _memory_format(wrapped, example)
     with user_code(f"{type(module).__qualname__}.forward on {facts.channels} x {height} x {width} images"):
-        wrapped.ends_in_sigmoid, chosen = _ends_in_sigmoid(wrapped, example)
+        wrapped.ends_in_sigmoid, chosen = ends_in_sigmoid(wrapped, example)
         scores = _scores(wrapped, noise, options)
     warnings = (*chosen, *wrapped.find_out(scores, facts))
     found = answers(wrapped, example)
@@ -231,10 +231,10 @@ class _Sigmoids(TorchDispatchMode):  # type: ignore[no-untyped-call]
 _SIGMOIDS = (torch.ops.aten.sigmoid, torch.ops.aten.sigmoid_, torch.ops.aten.hardsigmoid, torch.ops.aten._softmax)
 
 
-def _ends_in_sigmoid(wrapped: ImageModule, example: Arrays) -> tuple[bool, Sequence[str]]:
+def ends_in_sigmoid(wrapped: ImageModule, example: Arrays) -> tuple[bool, Sequence[str]]:
     """Whether the module's main answer is a sigmoid's, or a view of one; and which of its outputs that is."""
     with torch.no_grad(), _Sigmoids() as seen:
-        found = wrapped.answer(torch.from_numpy(example[0]))
+        found = wrapped.answer(*map(torch.from_numpy, example))
     return found.tensor.data_ptr() in {one.data_ptr() for one in seen.answers}, found.warnings
 
 

@@ -81,5 +81,7 @@ def _parse_folder(search: Search) -> ImageSource:
         raise UsageError(f"cannot list {first.filename}: {first.strerror}")
     if first is None:
         where = "match" if search.pattern else "below"
+        if search.pattern and Path(search.pattern[-1]).suffix.lower() in ROW_SUFFIXES:
+            raise NotFoundError(f"no files match {search}")
         raise NotFoundError(f"no images {where} {search} (looked for {' '.join(sorted(SUFFIXES))})")
     return Folder(search)

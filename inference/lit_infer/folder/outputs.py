@@ -4,7 +4,7 @@ import errno
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from lit_infer import files, images
@@ -13,9 +13,6 @@ from lit_infer.folder import coco, html_report, loading, mask_files, resume, wri
 from lit_infer.folder.job import Job, identity
 from lit_infer.folder.mask_files import MaskFiles
 from lit_infer.folder.partial import Entry, Partial, PartialFile
-from lit_infer.folder.rows import array_output
-from lit_infer.folder.rows.found import FoundBlock
-from lit_infer.folder.rows.peeking import Peeking
 from lit_infer.folder.sorting import Sorter, check_empty
 from lit_infer.folder.sources import Inputs, Item
 from lit_infer.folder.table import Table
@@ -36,7 +33,7 @@ def check(job: Job, inputs: Inputs) -> None:
     """Whether everything can be written, checked before any work is done. Raises UsageError, MissingExtraError."""
     _check_local(job)
     named = {"--output": job.output, "--embeddings": job.embeddings, "--report": job.report, "--coco": job.coco}
-    if job.output is not None and job.output.suffix in array_output.SUFFIXES:
+    if job.output is not None and job.output.suffix in writers.ARRAYS:
         writers.check_writable(job.output, option="--output")
     elif job.output is not None:
         writers.check(job.output)
@@ -91,7 +88,6 @@ class RunOutputs:
             by = table.task.sorts_by or ""  # _check_task refused a task without one
             self._sorter = Sorter(job.sort_into, by=by, root=inputs.root(), hard_links=job.hard_links)
         self._partial = self._vectors = self._thumbnails = self._masks = None
-        self._arrays: list[array_output.OutputArray] = []
         if folder is not None:
             parts: list[PartialFile] = []
             if job.masks is not None:
@@ -105,10 +101,6 @@ class RunOutputs:
                     folder, most=job.thumbnails, turns=images.turns(predictor.manifest.preprocess)
                 )
                 parts.append(self._thumbnails)
-            if job.output is not None and job.output.suffix in array_output.SUFFIXES:
-                tensors = predictor.manifest.outputs
-                self._arrays = [array_output.OutputArray(folder, number, one) for number, one in enumerate(tensors)]
-                parts += self._arrays
             self._partial = Partial(folder, parts)
 
     def resumed(self, items: Iterator[Item]) -> Iterator[tuple[Item, Row, Notes]]:
@@ -119,24 +111,6 @@ class RunOutputs:
         partial = self._partial
         for row, stamp, notes in zip(partial.rows.read(), partial.stamps.read(), partial.notes.read(), strict=True):
             yield _unchanged(row, stamp, next(items, None)), row, notes
-
-    def resumed_blocks(self, blocks: Peeking[FoundBlock]) -> Iterator[tuple[Item, Row, Notes]]:
-        """As `resumed`, where rows are answered in blocks: those of the blocks that the earlier run has finished.
-
-        `blocks` begins with the first block that is left to do, once all has been taken.
-        """
-        if self._partial is None:
-            return
-        partial, taken, there = self._partial, 0, self._partial.count()
-        rows = zip(partial.rows.read(), partial.stamps.read(), partial.notes.read(), strict=False)
-        while (block := blocks.peek()) is not None and taken + block.rows.count <= there:
-            for item, (row, stamp, notes) in zip(next(blocks).items(), rows, strict=False):
-                yield _unchanged(row, stamp, item), row, notes
-            taken += block.rows.count
-        if taken < there and block is None:
-            row = next(rows)[0]
-            _unchanged(row, b"", None)
-        partial.keep(taken)
 
     def add(self, entry: Entry) -> None:
         """Take one result."""
@@ -187,11 +161,7 @@ class RunOutputs:
             made = rows.file.path
             if job.output.suffix != ".jsonl":
                 made = made.with_suffix(job.output.suffix)
-                if self._arrays:
-                    array_output.write(job.output, made, self._arrays, rows.read())
-                else:
-                    columns = writers.settled(rows.read, self._table.columns)
-                    writers.writer(job.output)(rows.read(), made, columns)
+                writers.writer(job.output)(rows.read(), made, self._table.columns)
             before_rows(made)
             writers.publish(made, job.output)
         self._finished = True
@@ -201,26 +171,31 @@ class RunOutputs:
 def opened(job: Job, inputs: Inputs, predictor: Predictor, table: Table) -> Iterator[RunOutputs]:
     """The outputs of a job. A run that ends early keeps its results beside the output."""
     check(job, inputs)
-    if job.output is not None and job.output.suffix in array_output.SUFFIXES:
-        array_output.check(job.output, predictor.manifest)
-    _check_task(job, table, name=predictor.manifest.name)
-    _check_bundle(job, predictor)
+    check_task(job, table, name=predictor.manifest.name)
     job = with_masks(job, table)
     if job.masks is not None:
         _check_elsewhere(job.masks, "--masks", inputs)
         mask_files.check(job.masks)
-    beside = job.output or job.embeddings or job.report or job.masks or job.coco
-    if beside is None:
-        yield RunOutputs(job, inputs, predictor, table, None)
-        return
-    facts = json.loads(json.dumps(identity(job, inputs, predictor)))
-    work = resume.folder_for(beside)
-    with _full_disk_is_reported(work), resume.locked(work, identity=facts, resume=job.resume) as folder:
+    with work_folder(job, inputs, predictor) as folder:
         outputs = RunOutputs(job, inputs, predictor, table, folder)
         try:
             yield outputs
         finally:
             outputs.close()
+
+
+@contextmanager
+def work_folder(job: Job, inputs: Inputs, predictor: Predictor) -> Iterator[Path | None]:
+    """Where a job keeps its results until it is finished, locked; None for one without outputs."""
+    _check_bundle(job, predictor)
+    beside = job.output or job.embeddings or job.report or job.masks or job.coco
+    if beside is None:
+        yield None
+        return
+    facts = json.loads(json.dumps(identity(job, inputs, predictor)))
+    work = resume.folder_for(beside)
+    with _full_disk_is_reported(work), resume.locked(work, identity=facts, resume=job.resume) as folder:
+        yield folder
 
 
 def _check_bundle(job: Job, predictor: Predictor) -> None:
@@ -240,7 +215,7 @@ def with_masks(job: Job, table: Table) -> Job:
     return replace(job, masks=mask_files.folder_beside(job.output))
 
 
-def _check_task(job: Job, table: Table, *, name: str) -> None:
+def check_task(job: Job, table: Table, *, name: str) -> None:
     """Whether the model's answers suit what was asked for."""
     task = table.task
     if task.needs_vectors and job.embeddings is None:
@@ -257,11 +232,26 @@ def _check_task(job: Job, table: Table, *, name: str) -> None:
         raise UsageError(f"--coco is for boxes, and {name} ({task.name}) gives none: leave it out")
     if job.sort_into is not None and task.sorts_by is None:
         raise UsageError(f"--sort-into needs exactly one label for each image; {name} is for {task.name}")
-    if not task.takes_images and (job.report is not None or job.sort_into is not None):
-        option = "--report" if job.report is not None else "--sort-into"
-        raise UsageError(f"{option} is for images, and {name} takes rows: leave it out")
+    if not task.takes_images and (options := _of_images(job)):
+        raise UsageError(f"{options[0]} is for images, and {name} takes rows: leave it out")
     if task.takes_images and (job.columns or job.keep):
         raise UsageError(f"--column and --keep are for columns of rows, and {name} takes images: leave them out")
+
+
+def _of_images(job: Job) -> list[str]:
+    """Options that say something about images, and nothing about rows."""
+    usual = Job()
+    given = {
+        "--report": job.report is not None,
+        "--sort-into": job.sort_into is not None,
+        "--thumbnails": job.thumbnails != usual.thumbnails,
+        "--hard-links": job.hard_links,
+    }
+    for limit in fields(job.limits):
+        given[f"--{limit.name.replace('_', '-')}"] = getattr(job.limits, limit.name) != getattr(
+            usual.limits, limit.name
+        )
+    return [option for option, is_given in given.items() if is_given]
 
 
 @contextmanager
@@ -278,7 +268,7 @@ def _full_disk_is_reported(folder: Path) -> Iterator[None]:
 
 
 def _unchanged(row: Row, stamp: bytes, item: Item | None) -> Item:
-    if item is None or (item.name, item.number) != (row["path"], row.get("row")):
+    if item is None or item.name != row["path"]:
         found = "there are no more images" if item is None else f"{item.name} is there instead"
         raise UsageError(f"--resume: {row['path']} was expected next, but {found}. Leave --resume out to start over")
     if loading.stamp(item) != stamp:

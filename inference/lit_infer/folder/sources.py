@@ -30,10 +30,6 @@ class Item:
     content: Content
     truth: str | None = None
     """The class's index or label, if its source gives it."""
-    number: int | None = None
-    """Which row of a file of rows, from 0."""
-    stamped: bytes | None = None
-    """Of a row: what changes with its file's size and date."""
     seconds: float | None = None
     """Of a frame: when it is shown."""
 
@@ -243,6 +239,10 @@ class Inputs:
     def folders(self) -> Iterator[Path]:
         """The folders that are searched, where nothing may be written during the run."""
         return (source.search.root for source in self.sources if isinstance(source, Folder))
+
+    def searches(self) -> Iterator[Search]:
+        """What is looked for in them."""
+        return (source.search for source in self.sources if isinstance(source, Folder))
 
     def files(self) -> Iterator[Path]:
         """The files that were named: images, files of rows, lists and archives of this machine."""

@@ -20,7 +20,7 @@ from lit_infer.tasks import (
     text,
 )
 from lit_infer.tasks.choices import Choice
-from lit_infer.tasks.spec import Agreement, AnswerTally, Ask, Metric, Outputs, Reading, Row, Shown, TaskSpec
+from lit_infer.tasks.spec import Agreement, AnswerTally, Ask, Metric, Outputs, Reading, Row, RowTally, Shown, TaskSpec
 
 __all__ = [
     "TASKS",
@@ -32,6 +32,7 @@ __all__ = [
     "Outputs",
     "Reading",
     "Row",
+    "RowTally",
     "Shown",
     "TaskSpec",
     "answer_schemas",

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
 
 import msgspec
+import numpy as np
 from numpy.typing import NDArray
 
+from lit_infer.column_values import ColumnValues
 from lit_infer.decoding import explained
 from lit_infer.images.limits import DEFAULT_LIMITS, Limits
 from lit_infer.images.mapping import WayBack
@@ -88,6 +90,13 @@ class AnswerTally(Protocol):
         """How many are right, if that is known; else empty."""
 
 
+class RowTally(AnswerTally, Protocol):
+    """Of a task on rows."""
+
+    def add_columns(self, columns: Mapping[str, ColumnValues], answered: NDArray[np.bool_]) -> None:
+        """Count rows of a file, column by column; `answered`: which of them have an answer."""
+
+
 class NoTally:
     """Nothing is counted."""
 
@@ -95,6 +104,9 @@ class NoTally:
         del reading
 
     def add(self, row: Row, truths: Mapping[str, str | None]) -> None:
+        """Nothing to count."""
+
+    def add_columns(self, columns: Mapping[str, ColumnValues], answered: NDArray[np.bool_]) -> None:
         """Nothing to count."""
 
     def lines(self) -> list[str]:
@@ -132,6 +144,11 @@ def last_side(shape: Sequence[int | str]) -> int | None:
     return last if isinstance(last, int) else None
 
 
+def _only_one_by_one(*_: object) -> Any:
+    """For tasks on images."""
+    raise NotImplementedError("images are answered one by one")
+
+
 @dataclass(frozen=True, kw_only=True)
 class TaskSpec:
     """All that the runtime knows about a task. Its twin in lit_export has the wrapper module and the score."""
@@ -157,6 +174,10 @@ class TaskSpec:
     row: Callable[[Any], Row]
     """An answer as those columns."""
     show: Callable[[Row], Shown]
+    kept: Callable[[Outputs, Ask, Reading], dict[str, NDArray[Any]]] = _only_one_by_one
+    """For a task on rows: what is kept of a batch of outputs, arrays [batch, …] that `values` makes columns of."""
+    values: Callable[[Mapping[str, Any], Ask, Reading], dict[str, ColumnValues]] = _only_one_by_one
+    """What was kept, as `columns`: for each row what `row` makes of the answer that `read` reads."""
     headings: tuple[str, str, str] = ("answer", "score", "next")
     """Headings of a table with the title, the score and the runners-up."""
     tally: Callable[[Reading], AnswerTally] = NoTally
