@@ -82,7 +82,8 @@ def infer(
         typer.Option(metavar="DIR", help="For segmentation: where the mask PNGs go; beside --output if not given."),
     ] = None,
     coco: Annotated[
-        Path | None, typer.Option(help="For detection: what was found, as COCO's JSON: a .json file.", metavar="PATH")
+        Path | None,
+        typer.Option(help="For boxes and points: what was found, as COCO's JSON: a .json file.", metavar="PATH"),
     ] = None,
     report: Annotated[Path | None, typer.Option(help="A page to look through: an .html file.")] = None,
     thumbnails: Annotated[int, typer.Option(min=0, help="At most so many images in the page.")] = 2000,

@@ -2,14 +2,14 @@
 
 import errno
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from lit_infer import images
 from lit_infer.errors import LitError, UsageError
-from lit_infer.folder import coco, html_report, loading, mask_files, resume, writers
+from lit_infer.folder import coco, coco_points, html_report, loading, mask_files, resume, writers
 from lit_infer.folder.job import Job, identity
 from lit_infer.folder.mask_files import MaskFiles
 from lit_infer.folder.partial import Entry, Partial, PartialFile
@@ -21,7 +21,7 @@ from lit_infer.folder.sources import Inputs, Item
 from lit_infer.folder.table import Table
 from lit_infer.folder.vectors import Vectors, width
 from lit_infer.predictor import Predictor
-from lit_infer.tasks import Row
+from lit_infer.tasks import Reading, Row
 
 Notes = tuple[str, ...]
 """Names in `images.notes.NOTES`."""
@@ -30,6 +30,11 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 _OF_BUNDLES = (".json", ".npz", ".npy")
+_COCO: dict[str, Callable[[Iterable[Row], Path, Reading], None]] = {
+    "boxes": lambda rows, path, reading: coco.write(rows, path, labels=reading.labels),
+    "points": coco_points.write,
+}
+"""By kind: what writes answers as COCO has them."""
 
 
 def check(job: Job, inputs: Inputs) -> None:
@@ -173,7 +178,7 @@ class RunOutputs:
         if job.embeddings is not None and self._vectors is not None:
             writers.publish(self._vectors.finish(), job.embeddings)
         if job.coco is not None:
-            coco.write(rows.read(), job.coco, labels=self._table.reading.labels)
+            _COCO[self._table.task.kind](rows.read(), job.coco, self._table.reading)
         if self._masks is not None:
             self._masks.finish()
         if job.output is not None:
@@ -238,16 +243,16 @@ def _check_task(job: Job, table: Table, *, name: str) -> None:
     task = table.task
     if task.needs_vectors and job.embeddings is None:
         raise UsageError(f"{name} gives embeddings: name a file for them with --embeddings out.npy")
-    if job.threshold is not None and not task.takes_threshold:
-        raise UsageError(f"--threshold is for labels, and {name} ({task.name}) gives none: leave it out")
+    if job.threshold is not None and not task.reads_threshold(table.reading):
+        raise UsageError(f"--threshold is for scores, and {name} ({task.name}) gives none: leave it out")
     if job.top_k is not None and not task.takes_top_k:
         raise UsageError(f"--top-k is for scores of classes, and {name} ({task.name}) gives none: leave it out")
     if job.shard is not None and task.draws_masks:
         raise UsageError(f"--shard: {name} draws masks beside its rows. Give each machine some of the images instead")
     if job.masks is not None and not task.draws_masks:
         raise UsageError(f"--masks is for classes of pixels, and {name} ({task.name}) gives none: leave it out")
-    if job.coco is not None and task.kind != "boxes":
-        raise UsageError(f"--coco is for boxes, and {name} ({task.name}) gives none: leave it out")
+    if job.coco is not None and task.kind not in _COCO:
+        raise UsageError(f"--coco is for boxes and points, and {name} ({task.name}) gives none: leave it out")
     if job.sort_into is not None and task.sorts_by is None:
         raise UsageError(f"--sort-into needs exactly one label for each image; {name} is for {task.name}")
     if not task.takes_images and (job.report is not None or job.sort_into is not None):

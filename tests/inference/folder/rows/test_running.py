@@ -195,7 +195,7 @@ def test_a_bad_file_is_one_row_and_the_others_are_answered(doubler: Predictor, d
 def test_what_does_not_go_with_rows_is_refused(doubler: Predictor, data: Path, tmp_path: Path) -> None:
     for job, said in (
         ({"report": tmp_path / "r.html"}, "--report is for images, and doubler takes rows"),
-        ({"threshold": 0.5}, "--threshold is for labels"),
+        ({"threshold": 0.5}, "--threshold is for scores"),
         ({"keep": ("y",)}, "--keep y: the model answers y"),
         ({"keep": ("model",)}, "every row has a column model"),
     ):
