@@ -81,6 +81,9 @@ def infer(
         Path | None,
         typer.Option(metavar="DIR", help="For segmentation: where the mask PNGs go; beside --output if not given."),
     ] = None,
+    draw: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Copies of the images with what was found drawn over them.")
+    ] = None,
     coco: Annotated[
         Path | None,
         typer.Option(help="For boxes and points: what was found, as COCO's JSON: a .json file.", metavar="PATH"),
@@ -133,6 +136,7 @@ def infer(
         output=None if as_json else output,
         embeddings=embeddings,
         masks=masks,
+        draw=draw,
         coco=coco,
         report=report,
         thumbnails=thumbnails,

@@ -9,10 +9,22 @@ from pathlib import Path
 
 from lit_infer import images
 from lit_infer.errors import LitError, UsageError
-from lit_infer.folder import coco, coco_points, html_report, loading, mask_files, resume, writers
+from lit_infer.folder import (
+    coco,
+    coco_points,
+    drawing,
+    html_report,
+    loading,
+    mask_files,
+    picture_folder,
+    resume,
+    writers,
+)
+from lit_infer.folder.drawn_files import DrawnFiles
 from lit_infer.folder.job import Job, identity
 from lit_infer.folder.mask_files import MaskFiles
 from lit_infer.folder.partial import Entry, Partial, PartialFile
+from lit_infer.folder.picture_folder import PictureFolder
 from lit_infer.folder.rows import array_output
 from lit_infer.folder.rows.found import FoundBlock
 from lit_infer.folder.rows.peeking import Peeking
@@ -31,10 +43,10 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 _OF_BUNDLES = (".json", ".npz", ".npy")
 _COCO: dict[str, Callable[[Iterable[Row], Path, Reading], None]] = {
-    "boxes": lambda rows, path, reading: coco.write(rows, path, labels=reading.labels),
     "points": coco_points.write,
+    "boxes": lambda rows, path, reading: coco.write(rows, path, labels=reading.labels),
 }
-"""By kind: what writes answers as COCO has them."""
+"""By column: what writes it as COCO has it."""
 
 
 def check(job: Job, inputs: Inputs) -> None:
@@ -88,13 +100,18 @@ class RunOutputs:
         if job.sort_into is not None:
             by = table.task.sorts_by or ""  # _check_task refused a task without one
             self._sorter = Sorter(job.sort_into, by=by, root=inputs.root(), hard_links=job.hard_links)
-        self._partial = self._vectors = self._thumbnails = self._masks = None
+        self._partial = self._vectors = self._thumbnails = None
+        self._pictures: list[PictureFolder] = []
         self._arrays: list[array_output.OutputArray] = []
         if folder is not None:
             parts: list[PartialFile] = []
             if job.masks is not None:
-                self._masks = MaskFiles(job.masks, root=inputs.root(), resume=job.resume)
-                parts.append(self._masks)
+                self._pictures.append(MaskFiles(job.masks, root=inputs.root(), resume=job.resume))
+            if job.draw is not None:
+                turns = images.turns(predictor.manifest.preprocess)
+                drawn = DrawnFiles(job.draw, table, root=inputs.root(), resume=job.resume, turns=turns)
+                self._pictures.append(drawn)
+            parts += self._pictures
             if job.embeddings is not None:
                 self._vectors = Vectors(folder, width(predictor.manifest))
                 parts.append(self._vectors)
@@ -155,8 +172,8 @@ class RunOutputs:
             self._partial.close()
         if self._finished or useless:
             resume.remove(self._partial.folder)
-            if self._masks is not None:
-                self._masks.remove()
+            for pictures in self._pictures:
+                pictures.remove()
 
     def finish(self, *, remarks: Sequence[str] = (), before_rows: Callable[[Path], object] = lambda _: None) -> None:
         """Give every output its name, the rows last: until then the run can be resumed. `remarks` go on the page.
@@ -178,9 +195,10 @@ class RunOutputs:
         if job.embeddings is not None and self._vectors is not None:
             writers.publish(self._vectors.finish(), job.embeddings)
         if job.coco is not None:
-            _COCO[self._table.task.kind](rows.read(), job.coco, self._table.reading)
-        if self._masks is not None:
-            self._masks.finish()
+            column = next(name for name in _COCO if name in self._table.columns)
+            _COCO[column](rows.read(), job.coco, self._table.reading)
+        for pictures in self._pictures:
+            pictures.finish()
         if job.output is not None:
             made = rows.file.path
             if job.output.suffix != ".jsonl":
@@ -204,10 +222,11 @@ def opened(job: Job, inputs: Inputs, predictor: Predictor, table: Table) -> Iter
     _check_task(job, table, name=predictor.manifest.name)
     _check_bundle(job, predictor)
     job = with_masks(job, table)
-    if job.masks is not None:
-        _check_elsewhere(job.masks, "--masks", inputs)
-        mask_files.check(job.masks)
-    beside = job.output or job.embeddings or job.report or job.masks or job.coco
+    for option, pictures in (("--masks", job.masks), ("--draw", job.draw)):
+        if pictures is not None:
+            _check_elsewhere(pictures, option, inputs)
+            picture_folder.check(pictures, option)
+    beside = job.output or job.embeddings or job.report or job.masks or job.coco or job.draw
     if beside is None:
         yield RunOutputs(job, inputs, predictor, table, None)
         return
@@ -251,15 +270,23 @@ def _check_task(job: Job, table: Table, *, name: str) -> None:
         raise UsageError(f"--shard: {name} draws masks beside its rows. Give each machine some of the images instead")
     if job.masks is not None and not task.draws_masks:
         raise UsageError(f"--masks is for classes of pixels, and {name} ({task.name}) gives none: leave it out")
-    if job.coco is not None and task.kind not in _COCO:
+    if job.coco is not None and not _COCO.keys() & table.columns:
         raise UsageError(f"--coco is for boxes and points, and {name} ({task.name}) gives none: leave it out")
     if job.sort_into is not None and task.sorts_by is None:
         raise UsageError(f"--sort-into needs exactly one label for each image; {name} is for {task.name}")
-    if not task.takes_images and (job.report is not None or job.sort_into is not None):
-        option = "--report" if job.report is not None else "--sort-into"
-        raise UsageError(f"{option} is for images, and {name} takes rows: leave it out")
     if task.takes_images and (job.columns or job.keep):
         raise UsageError(f"--column and --keep are for columns of rows, and {name} takes images: leave them out")
+    _check_pictures(job, table, name=name)
+
+
+def _check_pictures(job: Job, table: Table, *, name: str) -> None:
+    """Whether there are pictures, and something to draw."""
+    task = table.task
+    for option, path in {"--report": job.report, "--sort-into": job.sort_into, "--draw": job.draw}.items():
+        if path is not None and not task.takes_images:
+            raise UsageError(f"{option} is for images, and {name} takes rows: leave it out")
+    if job.draw is not None and task.kind not in drawing.KINDS:
+        raise UsageError(f"--draw: {name} ({task.name}) gives nothing that could be drawn over an image: leave it out")
 
 
 @contextmanager
