@@ -226,7 +226,7 @@ def opened(job: Job, inputs: Inputs, predictor: Predictor, table: Table) -> Iter
         if pictures is not None:
             _check_elsewhere(pictures, option, inputs)
             picture_folder.check(pictures, option)
-    beside = job.output or job.embeddings or job.report or job.masks or job.coco or job.draw
+    beside = job.output or job.embeddings or job.report or job.coco or _rows_beside(job.masks or job.draw)
     if beside is None:
         yield RunOutputs(job, inputs, predictor, table, None)
         return
@@ -248,6 +248,11 @@ def _check_bundle(job: Job, predictor: Predictor) -> None:
             continue
         if path.resolve().parent == folder.resolve():
             raise UsageError(f"{path} is a file of the model: name another one")
+
+
+def _rows_beside(pictures: Path | None) -> Path | None:
+    """Where the rows of a run grow that only makes pictures: not where those do."""
+    return None if pictures is None else pictures.with_name(f"{pictures.name}.rows")
 
 
 def with_masks(job: Job, table: Table) -> Job:

@@ -39,6 +39,8 @@ def test_each_image_has_a_copy_of_its_size_with_its_points(model: Predictor, ima
 
     found = sorted(path.relative_to(drawn).as_posix() for path in drawn.rglob("*.*g"))
     assert found == ["a/1.jpg.jpg", "a/1.png.png", "b/1.bmp.png"]
+    assert sorted(path.name for path in drawn.iterdir()) == [".lit-infer", "a", "b"]
+    assert sorted(path.name for path in images.parent.iterdir()) == ["drawn", "in"]
     for name in found:
         with Image.open(drawn / name) as copy, Image.open(images / name[:-4]) as image:
             assert copy.size == image.size
@@ -74,10 +76,10 @@ def test_sixteen_bits_are_drawn_as_eight_and_what_pillow_cannot_read_is_told(
 ) -> None:
     from lit_infer.folder import drawn_files
 
-    Image.fromarray(np.full((40, 40), 32768, np.uint16)).save(images / "deep.png")
+    Image.fromarray(np.full((200, 200), 32768, np.uint16)).save(images / "deep.png")
     run_job(model, parse([str(images / "deep.png")]), Job(draw=images.parent / "drawn"))
-    with Image.open(next((images.parent / "drawn").rglob("deep.png.png"))) as copy:
-        assert copy.getpixel((39, 39)) == (128, 128, 128)
+    with Image.open(next((images.parent / "drawn").rglob("deep*.png"))) as copy:
+        assert copy.getpixel((0, 199)) == (128, 128, 128)
 
     monkeypatch.setattr(drawn_files, "FORMATS", ("GIF",))
     said: list[str] = []
