@@ -1,6 +1,6 @@
 """What was found in an image, drawn over it in place: by the kind of the answer, in the colours of the report."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,12 @@ from lit_infer.images import masks
 from lit_infer.tasks import Row
 
 Colour = tuple[int, int, int]
+Ground = tuple[float, float, float, float]
+"""left, top, right, bottom."""
 _OVER = 0.5
 """How opaque masks are."""
 _STRIP = 2**22
 """Pixels that are blended at once."""
-_NAMED = 20
-"""Of more points than these the names are left out: nobody could read them."""
 _LEGEND = 8
 """Classes that a legend names."""
 _BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
@@ -37,26 +37,43 @@ class _Canvas:
         self.draw = ImageDraw.Draw(image)
         longest = max(image.size)
         self.line = max(1, round(longest / 300))
+        self._gap = 2 * self.line
         self.font = ImageFont.load_default(min(160, max(10, round(longest / 40))))
 
-    def text(
-        self, x: float, y: float, words: str, colour: Colour, *, above: bool = False, beside: float = 0.0
-    ) -> float:
-        """Words on a ground of this colour, all of it in the image where it has the room; its lower edge.
-
-        `beside`: so far to the right of x, or where there is no room for it to the left.
-        """
-        left, top, right, bottom = self.draw.textbbox((0, 0), words, font=self.font)
-        gap = 2 * self.line
-        width, height = right - left + 2 * gap, bottom - top + 2 * gap
-        fits = x + beside + width <= self.image.width or x - beside - width < 0
-        x = x + beside if fits else x - beside - width
+    def text(self, x: float, y: float, words: str, colour: Colour, *, above: bool = False) -> float:
+        """Words on a ground of this colour, all of it in the image where it has the room; its lower edge."""
+        width, height = self.size_of(words)
         x = max(0.0, min(x, self.image.width - width))
         y = max(0.0, min(y - height if above else y, self.image.height - height))
+        left, top, _, _ = self.draw.textbbox((0, 0), words, font=self.font)
         self.draw.rectangle((x, y, x + width, y + height), fill=colour)
         ink = _BLACK if sum(part * weight for part, weight in zip(colour, (3, 6, 1), strict=True)) > 1300 else _WHITE
-        self.draw.text((x + gap - left, y + gap - top), words, fill=ink, font=self.font)
+        self.draw.text((x + self._gap - left, y + self._gap - top), words, fill=ink, font=self.font)
         return y + height
+
+    def size_of(self, words: str) -> tuple[float, float]:
+        """Of their ground."""
+        left, top, right, bottom = self.draw.textbbox((0, 0), words, font=self.font)
+        return right - left + 2 * self._gap, bottom - top + 2 * self._gap
+
+    def room(self, x: float, y: float, words: str, taken: Sequence[Ground], away: float) -> Ground | None:
+        """Where words fit beside, above or below a place without covering what is taken; None: nowhere."""
+        width, height = self.size_of(words)
+        for left, top in (
+            (x + away, y - height / 2),
+            (x - away - width, y - height / 2),
+            (x - width / 2, y - away - height),
+            (x - width / 2, y + away),
+        ):
+            area = (left, top, left + width, top + height)
+            fits = left >= 0 and top >= 0 and area[2] <= self.image.width and area[3] <= self.image.height
+            if fits and not any(_overlap(area, other) for other in taken):
+                return area
+        return None
+
+
+def _overlap(one: Ground, other: Ground) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def _title(canvas: _Canvas, row: Row, _: NDArray[Any] | None, table: Table) -> None:
@@ -86,18 +103,17 @@ def _points(canvas: _Canvas, row: Row, _: NDArray[Any] | None, table: Table) -> 
             canvas.draw.line(ends, fill=_BLACK, width=3 * canvas.line)  # seen on a bright ground, too
             canvas.draw.line(ends, fill=_WHITE, width=canvas.line)
     radius = 2 * canvas.line
+    taken: list[Ground] = []
     for one in row["points"]:
         x, y, colour = one["x"], one["y"], _colour(one["index"])
-        place = (x - radius, y - radius, x + radius, y + radius)
-        canvas.draw.ellipse(
-            place, fill=None if one["outside"] else colour, outline=colour if one["outside"] else _WHITE
-        )
-    if len(points) > _NAMED:
-        return
-    for one in row["points"]:
-        score = "" if one["score"] is None else f" {one['score']:.0%}"
-        words, colour = one["label"] + score, _colour(one["index"])
-        canvas.text(one["x"], one["y"] - radius, words, colour, beside=2 * radius)
+        taken.append((x - radius, y - radius, x + radius, y + radius))
+        fill, outline = (None, colour) if one["outside"] else (colour, _WHITE)
+        canvas.draw.ellipse(taken[-1], fill=fill, outline=outline)
+    for one in row["points"]:  # the names last, where they cover no point and no other name
+        words = one["label"] if one["score"] is None else f"{one['label']} {one['score']:.0%}"
+        if (area := canvas.room(one["x"], one["y"], words, taken, 1.5 * radius)) is not None:
+            taken.append(area)
+            canvas.text(area[0], area[1], words, _colour(one["index"]))
 
 
 def _mask(canvas: _Canvas, row: Row, mask: NDArray[Any] | None, _: Table) -> None:

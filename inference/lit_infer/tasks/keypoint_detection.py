@@ -14,7 +14,7 @@ from lit_infer.tasks.choices import most_common
 from lit_infer.tasks.correct_points import METRIC
 from lit_infer.tasks.spec import Agreement, Ask, Metric, Outputs, Reading, Row, Shown, TaskSpec
 
-_TITLE = 3
+_TITLE = 1
 """Points that a title names."""
 SAME = 0.5
 """Pixels of the model's image: two points that are no farther apart are the same."""
