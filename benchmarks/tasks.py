@@ -178,7 +178,13 @@ CASES = (
         lambda: _model("lraspp_mobilenet_v3_large", weights_backbone=None, num_classes=21),
         _masks,
     ),
-    Case("object-detection", "MobileNetV3-small, 98 candidates", Boxes, _boxes, more="answers: {scores: softmax, threshold: 0.2}"),
+    Case(
+        "object-detection",
+        "MobileNetV3-small, 98 boxes",
+        Boxes,
+        _boxes,
+        more="answers: {scores: softmax, threshold: 0.2}",
+    ),
     Case(
         "keypoint-detection", "MobileNetV3-small, 17 heat maps", Heatmaps, _points, more="answers: {points: heatmaps}"
     ),

@@ -1,8 +1,8 @@
 """Labelled images: those behind `--data`, and the truth of each.
 
 Classes come from a folder with one sub-folder per class; masks from a folder beside that of the images; boxes from
-COCO's JSON; labels and values from a table beside the images (`metadata.csv` or `metadata.jsonl`, as Hugging Face's
-ImageFolder reads it); all from a lit-train configuration too.
+COCO's JSON; points from COCO's JSON or a table; labels and values from a table beside the images (`metadata.csv` or
+`metadata.jsonl`, as Hugging Face's ImageFolder reads it); all from a lit-train configuration too.
 """
 
 import difflib
@@ -13,7 +13,7 @@ from typing import Any
 
 from lit_export import data
 from lit_infer.errors import NotFoundError, UsageError
-from lit_infer.folder import coco, list_images, metadata
+from lit_infer.folder import coco, list_images, metadata, point_truths
 from lit_infer.folder.mask_folder import MaskFolder
 from lit_infer.images import SUFFIXES, ImageInput
 
@@ -93,6 +93,19 @@ def boxes(question: Question) -> Labelled:
     except (NotFoundError, UsageError) as error:
         raise type(error)(f"{question}: {error}") from None
     return [(one.path, (one.boxes, one.labels)) for one in found]
+
+
+def points(question: Question) -> Labelled:
+    """Images and the points of each, float32 [k, 2], NaN where nobody marked one, with the longer side of the box of
+    what they show, NaN if there is none: from a table or COCO's JSON beside the images.
+    """
+    if data.is_configuration(question.source):
+        return _of_configuration(question)
+    try:
+        found = point_truths.read(question.source, labels=question.labels)
+    except (NotFoundError, UsageError) as error:
+        raise type(error)(f"{question}: {error}") from None
+    return [(one.path, (one.points, one.scale)) for one in found.truths]
 
 
 @dataclass(frozen=True)

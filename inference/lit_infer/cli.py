@@ -87,8 +87,12 @@ def infer(
         Path | None,
         typer.Option(metavar="DIR", help="For segmentation: where the mask PNGs go; beside --output if not given."),
     ] = None,
+    draw: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Copies of the images with what was found drawn over them.")
+    ] = None,
     coco: Annotated[
-        Path | None, typer.Option(help="For detection: what was found, as COCO's JSON: a .json file.", metavar="PATH")
+        Path | None,
+        typer.Option(help="For boxes and points: what was found, as COCO's JSON: a .json file.", metavar="PATH"),
     ] = None,
     report: Annotated[Path | None, typer.Option(help="A page to look through: an .html file.")] = None,
     thumbnails: Annotated[int, typer.Option(min=0, help="At most so many images in the page.")] = 2000,
@@ -139,6 +143,7 @@ def infer(
         output=None if as_json else output,
         embeddings=embeddings,
         masks=masks,
+        draw=draw,
         coco=coco,
         report=report,
         thumbnails=thumbnails,

@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 from lit_infer import load, manifest
+from lit_trainer.data.scene_points import NAMES as POINTS
+from lit_trainer.data.scene_points import SKELETON, write_test_points
 from lit_trainer.data.scenes import write_test_scenes
 from tests.conftest import ROOT, run_command
 from tests.support.server.process import command
@@ -107,6 +109,41 @@ def test_boxes_go_from_training_to_a_drawn_report_and_a_served_answer(tmp_path: 
         served = httpx.post(f"{server.url}/predict", content=held_out[0].read_bytes()).json()
     assert served["kind"] == "boxes"
     assert [box["label"] for box in served["boxes"]] == [box["label"] for box in rows[0]["boxes"]]
+
+
+def test_points_go_from_training_to_a_drawn_report_and_a_served_answer(tmp_path: Path) -> None:
+    config = str(ROOT / "configs" / "keypoints.yaml")
+    run(["lit-train", "fit", "--config", config, "--trainer.max_epochs", "1", "--data.count", "80"], tmp_path)
+    held_out = write_test_points(tmp_path / "scenes", count=6, size=83)
+    export = ["lit-export", "onnx", "--artifact", "local/keypoints/keypoints:best", "--data", "scenes"]
+
+    exported = run([*export, "--out", "bundle"], tmp_path)
+    more = ["--report", "report.html", "--coco", "found.json", "--draw", "drawn"]
+    said = run(["lit-infer", "scenes", "-m", "bundle", *more], tmp_path)
+
+    assert "onnx: proven" in exported
+    assert "eager module: PCK@0.1 " in exported
+    assert "points: 30 in 6 images" in said
+    rows = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
+    with load(tmp_path / "bundle", device="cpu") as model:
+        expected = model.predict(held_out)
+    for row, one in zip(rows, expected, strict=True):
+        assert (row["width"], row["height"]) == (83, 83)
+        assert row["points"] == [msgspec.to_builtins(point) for point in one.answer.points]
+        assert [point["label"] for point in row["points"]] == list(POINTS)
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["categories"][0]["skeleton"] == [[one + 1, other + 1] for one, other in SKELETON]
+    page = (tmp_path / "report.html").read_text()
+    assert (page.count("<circle "), page.count("<line ")) == (30, 36)
+    for path in held_out:
+        with Image.open(tmp_path / "drawn" / f"{path.name}.png") as drawn, Image.open(path) as image:
+            assert drawn.size == image.size
+    with command("bundle", "--quiet", cwd=tmp_path) as server:
+        served = httpx.post(f"{server.url}/predict", content=held_out[0].read_bytes()).json()
+        infer = httpx.get(f"{server.url}/v2/models/keypoints").json()
+    assert (served["kind"], served["points"]) == ("points", rows[0]["points"])
+    assert served["skeleton"] == [list(edge) for edge in SKELETON]
+    assert infer["outputs"][0]["name"] == "heatmaps"
 
 
 def test_pixels_go_from_training_to_a_drawn_report_and_a_served_mask(tmp_path: Path) -> None:

@@ -11,9 +11,12 @@ _ROWS = np.array([[0.25, 0.5, 0.25], [0.125, 0.125, 0.75]], dtype=np.float32)
 
 
 def outputs_of(task: TaskSpec) -> list[NDArray[Any]]:
-    """All outputs. Masks are of 2 x 4 pixels, of two classes in the second image; there is a box in each image."""
+    """All outputs. Masks are of 2 x 4 pixels, of two classes in the second image; there is a box in each image,
+    and three points."""
     if task.kind == "boxes":
         return [_ROWS[:, None], np.tile(np.array([1, 2, 7, 6], np.float32), (2, 1, 1))]
+    if task.kind == "points":
+        return [_ROWS[:, :, None] * np.array([8, 4, 1], np.float32)]
     if not task.draws_masks:
         return [_ROWS]
     scores = np.broadcast_to(_ROWS[:, :, None, None], (2, 3, 2, 4)).copy()

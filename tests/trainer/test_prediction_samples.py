@@ -11,11 +11,12 @@ import pytest
 from lightning.pytorch.loggers import CSVLogger
 from PIL import Image
 
+from lit_infer.tasks.keypoint_detection import FoundPoint, FoundPoints
 from lit_infer.tasks.object_detection import FoundBox
-from lit_trainer.callbacks import PredictionSamples
+from lit_trainer.callbacks import PredictionSamples, sample_points
 from lit_trainer.callbacks.prediction_samples import PredictionSample, grid
-from lit_trainer.data import DigitBoxesDataModule, DigitMasksDataModule, DigitsDataModule
-from lit_trainer.modules import Detector, DigitsCNN, SemanticSegmenter
+from lit_trainer.data import DigitBoxesDataModule, DigitMasksDataModule, DigitPointsDataModule, DigitsDataModule
+from lit_trainer.modules import Detector, DigitsCNN, KeypointRegressor, SemanticSegmenter
 
 
 def test_another_logger_gets_a_grid_of_png_per_epoch(tmp_path: Path) -> None:
@@ -107,7 +108,30 @@ def test_boxes_are_drawn_on_their_pictures_and_given_to_wandb_with_their_names()
     assert drawn["ground_truth"] == {"box_data": [], "class_labels": {0: "dog", 1: "cat"}}
 
 
-@pytest.mark.parametrize("name", ["masks", "boxes"])
+def points(*places: tuple[float, float], skeleton: tuple[tuple[int, int], ...] = ()) -> FoundPoints:
+    found = (FoundPoint("", index, x, y, None, None, False) for index, (x, y) in enumerate(places))
+    return FoundPoints(tuple(found), None, None, skeleton)
+
+
+def test_points_are_dots_joined_by_lines_and_the_true_ones_crosses() -> None:
+    picture = Image.new("L", (48, 48))
+
+    pixels = np.asarray(sample_points.drawn(picture, points((10, 10), (40, 10), skeleton=((0, 1),)), points((10, 40))))
+
+    assert pixels[10, 10].tolist() == [255, 220, 0]
+    assert pixels[10, 25].tolist() == [255, 255, 255]
+    assert pixels[40, 12].tolist() == [0, 255, 120]
+    assert pixels[25, 10].tolist() == [0, 0, 0]
+
+
+def test_points_are_right_within_a_tenth_of_the_picture() -> None:
+    picture = Image.new("L", (50, 20))
+    assert sample_points.is_right(picture, points((10, 10)), points((14, 10)))
+    assert not sample_points.is_right(picture, points((10, 10)), points((16, 10)))
+    assert not sample_points.is_right(picture, points(), points((16, 10)))
+
+
+@pytest.mark.parametrize("name", ["masks", "boxes", "points"])
 def test_a_grid_is_made_of_what_has_places_in_its_picture(tmp_path: Path, name: str) -> None:
     trainer = pl.Trainer(
         accelerator="cpu",
@@ -120,8 +144,11 @@ def test_a_grid_is_made_of_what_has_places_in_its_picture(tmp_path: Path, name: 
         enable_model_summary=False,
         callbacks=[PredictionSamples(count=4)],
     )
-    data = DigitMasksDataModule if name == "masks" else DigitBoxesDataModule
-    module = SemanticSegmenter(num_classes=11) if name == "masks" else Detector(num_classes=10)
+    data, module = {
+        "masks": (DigitMasksDataModule, SemanticSegmenter(num_classes=11)),
+        "boxes": (DigitBoxesDataModule, Detector(num_classes=10)),
+        "points": (DigitPointsDataModule, KeypointRegressor(num_points=5)),
+    }[name]
 
     trainer.fit(module, datamodule=data(batch_size=4, image_size=32, count=20))
 

@@ -128,7 +128,8 @@ def image_target(module: nn.Module, facts: DeploymentFacts, options: Options, wr
     outputs = wrapped.outputs(found, batch, sides)
     size = TASKS[facts.task].size_of(outputs[0].shape)
     if facts.labels is not None and size is not None and len(facts.labels) != size:
-        raise UsageError(f"{len(facts.labels)} labels are given and the model has {size} classes")
+        nouns = TASKS[facts.task].nouns[1]
+        raise UsageError(f"{len(facts.labels)} labels are given and the model has {size} {nouns}")
     facts = wrapped.facts_found(facts, example)
     _check_facts(facts, size)
     return Target(

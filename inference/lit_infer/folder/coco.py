@@ -68,12 +68,17 @@ def _corners(box: Sequence[float]) -> list[float]:
     return [left, top, left + width, top + height]
 
 
-def _truth(path: Path, name: str, boxes: Sequence[tuple[int, list[float]]]) -> BoxTruth:
+def image_of(path: Path, name: str) -> Path:
+    """The image that a COCO file names: beside the file, or in `images/` there. Raises NotFoundError."""
     image = next((one for one in (path.parent / name, path.parent / "images" / name) if one.is_file()), None)
     if image is None:
         raise NotFoundError(f"{path} names {name}, which is neither beside it nor in images/ there")
+    return image
+
+
+def _truth(path: Path, name: str, boxes: Sequence[tuple[int, list[float]]]) -> BoxTruth:
     return BoxTruth(
-        image,
+        image_of(path, name),
         np.array([box for _, box in boxes], np.float32).reshape(-1, 4),
         np.array([label for label, _ in boxes], np.int64),
     )

@@ -38,6 +38,9 @@ th, td { text-align: left; padding: .3rem .7rem .3rem 0; border-bottom: 1px soli
   object-fit: contain; image-rendering: pixelated; opacity: var(--over, .6); }
 .picture svg { position: absolute; inset: 0; width: 100%; height: 160px; }
 .picture rect { fill: none; stroke-width: 2px; vector-effect: non-scaling-stroke; }
+.picture line { stroke: white; stroke-width: 2px; stroke-opacity: .8; vector-effect: non-scaling-stroke; }
+.picture circle { stroke: white; stroke-width: 1px; vector-effect: non-scaling-stroke; }
+.picture .outside circle { fill-opacity: .2; stroke-dasharray: 2; }
 .picture text { fill: white; stroke: black; stroke-width: 3px; paint-order: stroke; vector-effect: non-scaling-stroke;
   font-family: system-ui, sans-serif; }
 fieldset { display: flex; flex-wrap: wrap; gap: .1rem .8rem; align-items: center; margin: 0; padding: 0; border: 0; }
@@ -97,10 +100,15 @@ const layers = Array.from(document.querySelectorAll("canvas"));
 const classes = JSON.parse(form.dataset.classes ?? "[]");
 const on = new Map();
 const boxes = Array.from(document.querySelectorAll("svg g"));
+const lines = Array.from(document.querySelectorAll("svg line"));
 function outline() {
   const least = (form.elements.sure?.value ?? 0) / 100;
   for (const { dataset, style } of boxes) {
     style.display = on.has(Number(dataset.index)) && dataset.score >= least ? "" : "none";
+  }
+  for (const line of lines) {  // of points: as long as both are there
+    const ends = line.dataset.ends.split(" ").map((index) => line.parentNode.querySelector(`[data-index="${index}"]`));
+    line.style.display = ends.every(({ style }) => style.display === "") ? "" : "none";
   }
 }
 function paint(canvas) {

@@ -18,11 +18,11 @@ from typing import IO
 from PIL import Image, ImageOps
 
 from lit_infer import files
-from lit_infer.folder import html_boxes, html_masks, html_page
+from lit_infer.folder import html_boxes, html_masks, html_page, html_points
 from lit_infer.folder.partial import Entry, Growing
 from lit_infer.folder.table import Table
 from lit_infer.images import FORMATS
-from lit_infer.tasks import Row, Shown
+from lit_infer.tasks import Reading, Row, Shown
 
 _SIDE = 200
 _ERRORS = 1000
@@ -123,7 +123,7 @@ def _write_cards(file: IO[str], rows: Iterable[Row], thumbnails: Thumbnails, tab
             break
         if number == wanted[0]:
             drawing = _KINDS[table.task.kind]
-            over = html_boxes.drawn(row) if drawing.drawn == "boxes" else _canvas(wanted[2])
+            over = _canvas(wanted[2]) if drawing.over is None else drawing.over(row, table.reading)
             file.write(_card(row["path"], _picture(wanted[1], over), table.task.show(row), drawing))
             shown += 1
             wanted = next(small, None)
@@ -142,6 +142,8 @@ class _Drawing:
     drawn: str = ""
     """The column of what is drawn over the pictures, in the colours of its classes; empty: nothing is."""
     controls: str = ""
+    over: Callable[[Row, Reading], str] | None = None
+    """What is drawn over a picture; None: its mask, if it has one."""
     colour_of: Callable[[int], list[int]] = html_masks.colour
     """The colour of a class."""
     details: str = "scores"
@@ -160,6 +162,16 @@ _KINDS = {
         has_score=True,
         drawn="boxes",
         controls=html_boxes.CONTROLS,
+        over=lambda row, _: html_boxes.drawn(row),
+        colour_of=html_boxes.colour,
+    ),
+    "points": _Drawing(
+        "{:.1%}",
+        "point",
+        has_score=True,
+        drawn="points",
+        controls=html_points.CONTROLS,
+        over=lambda row, reading: html_points.drawn(row, reading.facts.edges(reading.labels)),
         colour_of=html_boxes.colour,
     ),
     "tensors": _Drawing("{:.6g}", "", has_score=False),

@@ -56,6 +56,8 @@ class Job:
     embeddings: Path | None = None
     masks: Path | None = None
     """A folder for the masks of a task that has some; None: beside `output`, and without one nowhere."""
+    draw: Path | None = None
+    """A folder for copies of the images with what was found drawn over them."""
     coco: Path | None = None
     """A .json file for the boxes of a task that has some, as COCO has them."""
     report: Path | None = None
@@ -77,6 +79,7 @@ class Job:
             "written to": self.output,
             "embeddings in": self.embeddings,
             "masks in": self.masks,
+            "drawn in": self.draw,
             "COCO's JSON in": self.coco,
             "report in": self.report,
             "sorted into": self.sort_into,
@@ -104,6 +107,7 @@ def identity(job: Job, inputs: Inputs, predictor: Predictor) -> dict[str, Any]:
         "--timings": job.timings,
         "--embeddings": _text(job.embeddings),
         "--masks": _text(job.masks),
+        "--draw": _text(job.draw),
         "--coco": _text(job.coco),
         "--report": _text(job.report),
         "--thumbnails": job.thumbnails,

@@ -36,7 +36,7 @@ def read(
 
     `size`: how many there must be. Raises UsageError for a missing column and a cell that is not a number.
     """
-    rows = list(_rows(table))
+    rows = list(rows_of(table))
     all_columns = columns(table, rows)  # raises for a table without rows
     wanted = names or all_columns
     if size is not None and len(wanted) != size:
@@ -45,18 +45,19 @@ def read(
         for name in (FILE_NAME, *wanted):
             if name not in row:
                 raise UsageError(f"{table} has no column {name}; it has {', '.join(map(str, row))}")
-        yield table.parent / str(row[FILE_NAME]), tuple(_number(row[name], name, table, number) for name in wanted)
+        yield table.parent / str(row[FILE_NAME]), tuple(number_of(row[name], name, table, number) for name in wanted)
 
 
 def columns(table: Path, rows: Sequence[dict[str, Any]] | None = None) -> tuple[str, ...]:
     """The names of the labels or values that a table has columns for."""
-    found = list(_rows(table)) if rows is None else rows
+    found = list(rows_of(table)) if rows is None else rows
     if not found:
         raise UsageError(f"{table} has no rows")
     return tuple(name for name in found[0] if name != FILE_NAME)
 
 
-def _rows(table: Path) -> Iterator[dict[str, Any]]:
+def rows_of(table: Path) -> Iterator[dict[str, Any]]:
+    """Its rows, each by column."""
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:  # a spreadsheet puts a mark before the first name
             rows = csv.DictReader(file) if table.suffix == ".csv" else map(json.loads, file)
@@ -70,7 +71,8 @@ def _rows(table: Path) -> Iterator[dict[str, Any]]:
         raise UsageError(f"{table} cannot be read: {error}") from None
 
 
-def _number(cell: Any, name: str, table: Path, row: int) -> float:
+def number_of(cell: Any, name: str, table: Path, row: int) -> float:
+    """A cell's number; UsageError, with its place, where it is none."""
     try:
         number = float(cell)
     except (TypeError, ValueError, OverflowError):

@@ -2,23 +2,35 @@
 
 import errno
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 
 from lit_infer import files, images
 from lit_infer.errors import LitError, UsageError
-from lit_infer.folder import coco, html_report, loading, mask_files, resume, writers
+from lit_infer.folder import (
+    coco,
+    coco_points,
+    drawing,
+    html_report,
+    loading,
+    mask_files,
+    picture_folder,
+    resume,
+    writers,
+)
+from lit_infer.folder.drawn_files import DrawnFiles
 from lit_infer.folder.job import Job, identity
 from lit_infer.folder.mask_files import MaskFiles
 from lit_infer.folder.partial import Entry, Partial, PartialFile
+from lit_infer.folder.picture_folder import PictureFolder
 from lit_infer.folder.sorting import Sorter, check_empty
 from lit_infer.folder.sources import Inputs, Item
 from lit_infer.folder.table import Table
 from lit_infer.folder.vectors import Vectors, width
 from lit_infer.predictor import Predictor
-from lit_infer.tasks import Row
+from lit_infer.tasks import Reading, Row
 
 Notes = tuple[str, ...]
 """Names in `images.notes.NOTES`."""
@@ -27,6 +39,11 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 _OF_BUNDLES = (".json", ".npz", ".npy")
+_COCO: dict[str, Callable[[Iterable[Row], Path, Reading], None]] = {
+    "points": coco_points.write,
+    "boxes": lambda rows, path, reading: coco.write(rows, path, labels=reading.labels),
+}
+"""By column: what writes it as COCO has it."""
 
 
 def check(job: Job, inputs: Inputs) -> None:
@@ -87,12 +104,17 @@ class RunOutputs:
         if job.sort_into is not None:
             by = table.task.sorts_by or ""  # _check_task refused a task without one
             self._sorter = Sorter(job.sort_into, by=by, root=inputs.root(), hard_links=job.hard_links)
-        self._partial = self._vectors = self._thumbnails = self._masks = None
+        self._partial = self._vectors = self._thumbnails = None
+        self._pictures: list[PictureFolder] = []
         if folder is not None:
             parts: list[PartialFile] = []
             if job.masks is not None:
-                self._masks = MaskFiles(job.masks, root=inputs.root(), resume=job.resume)
-                parts.append(self._masks)
+                self._pictures.append(MaskFiles(job.masks, root=inputs.root(), resume=job.resume))
+            if job.draw is not None:
+                turns = images.turns(predictor.manifest.preprocess)
+                drawn = DrawnFiles(job.draw, table, root=inputs.root(), resume=job.resume, turns=turns)
+                self._pictures.append(drawn)
+            parts += self._pictures
             if job.embeddings is not None:
                 self._vectors = Vectors(folder, width(predictor.manifest))
                 parts.append(self._vectors)
@@ -131,8 +153,8 @@ class RunOutputs:
             self._partial.close()
         if self._finished or useless:
             resume.remove(self._partial.folder)
-            if self._masks is not None:
-                self._masks.remove()
+            for pictures in self._pictures:
+                pictures.remove()
 
     def finish(self, *, remarks: Sequence[str] = (), before_rows: Callable[[Path], object] = lambda _: None) -> None:
         """Give every output its name, the rows last: until then the run can be resumed. `remarks` go on the page.
@@ -154,9 +176,10 @@ class RunOutputs:
         if job.embeddings is not None and self._vectors is not None:
             writers.publish(self._vectors.finish(), job.embeddings)
         if job.coco is not None:
-            coco.write(rows.read(), job.coco, labels=self._table.reading.labels)
-        if self._masks is not None:
-            self._masks.finish()
+            column = next(name for name in _COCO if name in self._table.columns)
+            _COCO[column](rows.read(), job.coco, self._table.reading)
+        for pictures in self._pictures:
+            pictures.finish()
         if job.output is not None:
             made = rows.file.path
             if job.output.suffix != ".jsonl":
@@ -173,9 +196,10 @@ def opened(job: Job, inputs: Inputs, predictor: Predictor, table: Table) -> Iter
     check(job, inputs)
     check_task(job, table, name=predictor.manifest.name)
     job = with_masks(job, table)
-    if job.masks is not None:
-        _check_elsewhere(job.masks, "--masks", inputs)
-        mask_files.check(job.masks)
+    for option, pictures in (("--masks", job.masks), ("--draw", job.draw)):
+        if pictures is not None:
+            _check_elsewhere(pictures, option, inputs)
+            picture_folder.check(pictures, option)
     with work_folder(job, inputs, predictor) as folder:
         outputs = RunOutputs(job, inputs, predictor, table, folder)
         try:
@@ -188,7 +212,7 @@ def opened(job: Job, inputs: Inputs, predictor: Predictor, table: Table) -> Iter
 def work_folder(job: Job, inputs: Inputs, predictor: Predictor) -> Iterator[Path | None]:
     """Where a job keeps its results until it is finished, locked; None for one without outputs."""
     _check_bundle(job, predictor)
-    beside = job.output or job.embeddings or job.report or job.masks or job.coco
+    beside = job.output or job.embeddings or job.report or job.coco or _rows_beside(job.masks or job.draw)
     if beside is None:
         yield None
         return
@@ -208,6 +232,11 @@ def _check_bundle(job: Job, predictor: Predictor) -> None:
             raise UsageError(f"{path} is a file of the model: name another one")
 
 
+def _rows_beside(pictures: Path | None) -> Path | None:
+    """Where the rows of a run grow that only makes pictures: not where those do."""
+    return None if pictures is None else pictures.with_name(f"{pictures.name}.rows")
+
+
 def with_masks(job: Job, table: Table) -> Job:
     """The job as it is done: masks go beside the rows, if they are wanted nowhere else."""
     if not table.task.draws_masks or job.masks is not None or job.output is None:
@@ -220,18 +249,26 @@ def check_task(job: Job, table: Table, *, name: str) -> None:
     task = table.task
     if task.needs_vectors and job.embeddings is None:
         raise UsageError(f"{name} gives embeddings: name a file for them with --embeddings out.npy")
-    if job.threshold is not None and not task.takes_threshold:
-        raise UsageError(f"--threshold is for labels, and {name} ({task.name}) gives none: leave it out")
+    if job.threshold is not None and not task.reads_threshold(table.reading):
+        raise UsageError(f"--threshold is for scores, and {name} ({task.name}) gives none: leave it out")
     if job.top_k is not None and not task.takes_top_k:
         raise UsageError(f"--top-k is for scores of classes, and {name} ({task.name}) gives none: leave it out")
     if job.shard is not None and task.draws_masks:
         raise UsageError(f"--shard: {name} draws masks beside its rows. Give each machine some of the images instead")
     if job.masks is not None and not task.draws_masks:
         raise UsageError(f"--masks is for classes of pixels, and {name} ({task.name}) gives none: leave it out")
-    if job.coco is not None and task.kind != "boxes":
-        raise UsageError(f"--coco is for boxes, and {name} ({task.name}) gives none: leave it out")
+    if job.coco is not None and not _COCO.keys() & table.columns:
+        raise UsageError(f"--coco is for boxes and points, and {name} ({task.name}) gives none: leave it out")
     if job.sort_into is not None and task.sorts_by is None:
         raise UsageError(f"--sort-into needs exactly one label for each image; {name} is for {task.name}")
+    _check_inputs_suit(job, table, name=name)
+    if job.draw is not None and task.kind not in drawing.KINDS:
+        raise UsageError(f"--draw: {name} ({task.name}) gives nothing that could be drawn over an image: leave it out")
+
+
+def _check_inputs_suit(job: Job, table: Table, *, name: str) -> None:
+    """Whether options about images are for images, and those about columns for rows."""
+    task = table.task
     if not task.takes_images and (options := _of_images(job)):
         raise UsageError(f"{options[0]} is for images, and {name} takes rows: leave it out")
     if task.takes_images and (job.columns or job.keep):
@@ -244,6 +281,7 @@ def _of_images(job: Job) -> list[str]:
     given = {
         "--report": job.report is not None,
         "--sort-into": job.sort_into is not None,
+        "--draw": job.draw is not None,
         "--thumbnails": job.thumbnails != usual.thumbnails,
         "--hard-links": job.hard_links,
     }

@@ -145,7 +145,13 @@ def part_of(job: "Job", text: str, command: Sequence[str]) -> "Job":
         raise UsageError("--shard keeps its rows for lit-infer merge, and --json keeps none: leave one of them out")
     if job.output.suffix in _FILES or job.output.is_file():
         raise UsageError(f"--shard {text} writes a part into a folder: name it, as in -o out/")
-    whole = {"--report": job.report, "--sort-into": job.sort_into, "--coco": job.coco, "--masks": job.masks}
+    whole = {
+        "--report": job.report,
+        "--sort-into": job.sort_into,
+        "--coco": job.coco,
+        "--masks": job.masks,
+        "--draw": job.draw,
+    }
     if given := [option for option, path in whole.items() if path is not None]:
         raise UsageError(f"{' and '.join(given)}: for a run in one piece; leave out with --shard")
     if job.embeddings is not None and job.embeddings.absolute() != job.output.absolute():

@@ -149,6 +149,16 @@ def schema(pyarrow: Any, columns: Columns) -> Any:
         "boxes": pyarrow.list_(
             pyarrow.struct([("label", text), ("index", number), ("score", real), ("box", pyarrow.list_(real))])
         ),
+        "points": pyarrow.list_(
+            pyarrow.struct(
+                [
+                    ("label", text),
+                    ("index", number),
+                    *((name, real) for name in ("x", "y", "score", "visibility")),
+                    ("outside", pyarrow.bool_()),
+                ]
+            )
+        ),
         "stages": pyarrow.struct([(stage, real) for stage in STAGES]),
     }
     return pyarrow.schema([(name, types[kind]) for name, kind in columns.items()])

@@ -1,6 +1,6 @@
 """The way back: from positions in a prepared image to positions in the image as it was read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -47,6 +47,8 @@ class WayBack:
     original: tuple[int, int]
     size: tuple[int, int]
     placement: Placement
+    view: tuple[float, float, float, float]
+    """left, top, right, bottom of what the prepared image shows of the original: not what was added around it."""
 
     def boxes(self, boxes: NDArray[Any]) -> NDArray[np.float32]:
         """Boxes [n, 4] of left, top, right, bottom in the prepared image, in pixels of the original, cut to it."""
@@ -55,14 +57,25 @@ class WayBack:
         moved = (corners - (placed.shift_x, placed.shift_y)) / (placed.scale_x, placed.scale_y)
         return np.clip(moved, 0, (width, height)).reshape(-1, 4).astype(np.float32)
 
+    def points(self, points: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Points [n, 2] of the prepared image in pixels of the original; and which lie where the prepared one shows
+        nothing of it: beyond what a crop left, or in what was added around it. They stay where they are.
+        """
+        placed = self.placement
+        given = np.asarray(points, np.float64).reshape(-1, 2)
+        moved = (given - (placed.shift_x, placed.shift_y)) / (placed.scale_x, placed.scale_y)
+        seen = (given >= self.view[:2]) & (given <= self.view[2:])
+        return moved.astype(np.float32), ~seen.all(-1)
+
     def mask(self, mask: NDArray[Any], *, outside: float = 0) -> NDArray[Any]:
         """A mask [height, width, …] of the prepared image, for the original: the nearest value for each pixel.
 
         `outside`: for pixels that the prepared image does not show.
         """
         placed, (width, height) = self.placement, self.original
-        columns, seen_x = _nearest(width, placed.scale_x, placed.shift_x, self.size[0], mask.shape[1])
-        rows, seen_y = _nearest(height, placed.scale_y, placed.shift_y, self.size[1], mask.shape[0])
+        across, down = self.view[0::2], self.view[1::2]
+        columns, seen_x = _nearest(width, placed.scale_x, placed.shift_x, self.size[0], mask.shape[1], across)
+        rows, seen_y = _nearest(height, placed.scale_y, placed.shift_y, self.size[1], mask.shape[0], down)
         back = mask[:, columns][rows]  # first the side by which fewer values are moved one by one
         back[~seen_y] = outside
         back[:, ~seen_x] = outside
@@ -74,8 +87,9 @@ class WayBack:
         One value of the mask becomes rows x columns pixels: what is counted needs no mask of the original's size.
         """
         placed = self.placement
-        columns, seen_x = _nearest(self.original[0], placed.scale_x, placed.shift_x, self.size[0], width)
-        rows, seen_y = _nearest(self.original[1], placed.scale_y, placed.shift_y, self.size[1], height)
+        across, down = self.view[0::2], self.view[1::2]
+        columns, seen_x = _nearest(self.original[0], placed.scale_x, placed.shift_x, self.size[0], width, across)
+        rows, seen_y = _nearest(self.original[1], placed.scale_y, placed.shift_y, self.size[1], height, down)
         return np.bincount(rows[seen_y], minlength=height), np.bincount(columns[seen_x], minlength=width)
 
 
@@ -85,16 +99,19 @@ def to_original(steps: Iterable[Placed], width: int, height: int) -> WayBack:
     Where they turn it upright by its EXIF orientation, the original is the upright image: as it is shown.
     """
     size, placed = (width, height), Placement()
+    left, top, right, bottom = 0.0, 0.0, float(width), float(height)
     for step in steps:
-        placed = placed.then(step.placement(*size))
-        size = step.output_size(*size)
-    return WayBack((width, height), size, placed)
+        moved = step.placement(*size)
+        placed, size = placed.then(moved), step.output_size(*size)
+        left, right = (min(max(x * moved.scale_x + moved.shift_x, 0.0), size[0]) for x in (left, right))
+        top, bottom = (min(max(y * moved.scale_y + moved.shift_y, 0.0), size[1]) for y in (top, bottom))
+    return WayBack((width, height), size, placed, (left, top, right, bottom))
 
 
 def _nearest(
-    count: int, scale: float, shift: float, prepared: int, stored: int
+    count: int, scale: float, shift: float, prepared: int, stored: int, view: Sequence[float]
 ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """For each pixel's centre its index in a mask of `stored` values over `prepared` pixels, and if it is there."""
+    """For each pixel's centre its index in a mask of `stored` values over `prepared` pixels, and if it is in view."""
     position = (np.arange(count) + 0.5) * scale + shift
     index = np.floor(position * stored / prepared).astype(np.intp)
-    return np.clip(index, 0, stored - 1), (position >= 0) & (position < prepared)
+    return np.clip(index, 0, stored - 1), (position >= view[0]) & (position < view[1])

@@ -17,16 +17,27 @@ Row = dict[str, Any]
 Outputs = Sequence[NDArray[Any]]
 """The graph's outputs in the manifest's order, each [batch, …]."""
 
-Kind = Literal["classes", "labels", "values", "vector", "mask", "boxes", "tensors"]
+Kind = Literal["classes", "labels", "values", "vector", "mask", "boxes", "points", "tensors"]
 """How an answer is drawn: the report and the page know kinds, not tasks."""
 
 Column = Literal[
-    "text", "integer", "number", "boolean", "choices", "areas", "boxes", "integers", "numbers", "doubles", "booleans"
+    "text",
+    "integer",
+    "number",
+    "boolean",
+    "choices",
+    "areas",
+    "boxes",
+    "points",
+    "integers",
+    "numbers",
+    "doubles",
+    "booleans",
 ]
 """The type of a column in a table of rows; `choices` is a list of label, index and score, `areas` of label, index,
-pixels and share, `boxes` of label, index, score and box. The plural ones are lists: `numbers` of float32, `doubles` of
-float64."""
-LISTS = frozenset({"choices", "areas", "boxes"})
+pixels and share, `boxes` of label, index, score and box, `points` of label, index, x, y, score, visibility and outside.
+The plural ones are lists: `numbers` of float32, `doubles` of float64."""
+LISTS = frozenset({"choices", "areas", "boxes", "points"})
 """Those of lists, which are empty for an image that could not be read."""
 
 
@@ -191,6 +202,8 @@ class TaskSpec:
     """Whether an answer has a `mask`, which a run writes to a file of its own."""
     takes_top_k: bool = False
     takes_threshold: bool = False
+    has_scores: Callable[[Reading], bool] = lambda _: True
+    """Of a task that takes a threshold: whether this model's answers have the scores that it is for."""
     sorts_by: str | None = None
     """The column that names the folder an image can be sorted into."""
     needs_vectors: bool = False
@@ -201,6 +214,10 @@ class TaskSpec:
     """Hugging Face's name for the task."""
     cautions: tuple[str, ...] = ()
     """What the model card warns of."""
+
+    def reads_threshold(self, reading: Reading) -> bool:
+        """Whether a threshold says something of this model's answers."""
+        return self.takes_threshold and self.has_scores(reading)
 
     @property
     def has_fields(self) -> bool:

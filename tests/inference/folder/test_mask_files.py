@@ -147,6 +147,8 @@ def test_without_an_output_there_are_masks_only_where_they_are_asked_for(model: 
     assert found[0]["mask"] is None
     assert Path(found[1]["mask"]).is_relative_to(images.parent / "m")
     assert Path(found[1]["mask"]).is_file()
+    assert not list((images.parent / "m").rglob("*.jsonl"))
+    assert sorted(path.name for path in images.parent.iterdir()) == ["in", "m"]
 
 
 def test_members_of_an_archive_whose_names_collide_have_masks_of_their_own(model: Predictor, tmp_path: Path) -> None:

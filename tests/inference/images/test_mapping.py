@@ -25,6 +25,25 @@ def way(some: list[Step], width: int, height: int) -> WayBack:
     return to_original([one.value for one in some], width, height)
 
 
+def test_points_come_back_and_those_where_nothing_was_seen_are_told() -> None:
+    back = way([step(center_crop={"size": 20}), step(pad={"amounts": [2, 4, 6, 8]})], 40, 30)
+
+    points, outside = back.points(np.array([[2, 4], [22, 24], [1, 10], [12, 3.9], [29, 10], [12, 33]]))
+
+    assert points.tolist()[:3] == [[10, 5], [30, 25], [9, 11]]
+    assert outside.tolist() == [False, False, True, True, True, True]
+
+
+def test_a_mask_of_what_was_padded_after_a_crop_says_nothing_of_what_was_cut_off() -> None:
+    back = way([step(center_crop={"size": 4}), step(pad={"amounts": [2, 2, 2, 2]})], 8, 8)
+
+    mask = back.mask(np.ones((8, 8), np.uint8), outside=9)
+
+    assert (mask[2:6, 2:6] == 1).all()
+    assert (mask == 9).sum() == 48
+    assert [one.tolist() for one in back.counts(8, 8)] == [[0, 0, 1, 1, 1, 1, 0, 0]] * 2
+
+
 @given(some=SOME, width=SIZES, height=SIZES, data=st.data())
 @quickly
 def test_a_box_that_was_moved_by_the_steps_comes_back(some: list[Step], width: int, height: int, data: Any) -> None:
@@ -184,7 +203,7 @@ def test_a_mask_comes_back_in_the_original_s_size_with_its_own_values(
     assert found.shape == (height, width)
     assert found.dtype == mask.dtype
     assert set(np.unique(found)) <= {1, 9}
-    seen = back.boxes(np.array([[0, 0, *back.size]]))[0]
+    seen = back.boxes(np.array([back.view]))[0]
     centres_x, centres_y = np.arange(width) + 0.5, np.arange(height) + 0.5
     inside = ((centres_y > seen[1] + 1e-3) & (centres_y < seen[3] - 1e-3))[:, None] & (
         (centres_x > seen[0] + 1e-3) & (centres_x < seen[2] - 1e-3)

@@ -15,6 +15,7 @@ from torch.nn import functional
 from lit_infer.images import masks
 from lit_infer.tasks import TASKS, Ask, Reading, TaskSpec, image_classification
 from lit_infer.tasks.object_detection import FoundBox
+from lit_trainer.callbacks import sample_points
 from lit_trainer.callbacks.interrupt import run_folder
 from lit_trainer.tracking.wandb import WandbLogger
 
@@ -38,10 +39,14 @@ class PredictionSample:
     boxes: tuple[FoundBox, ...] = ()
     classes: tuple[str, ...] = ()
     """Of the masks or boxes."""
+    marked: Image.Image | None = None
+    """The picture with points drawn into it, for a task of points."""
 
     @property
     def drawn(self) -> Image.Image:
-        """The picture, under the predicted mask or boxes if there are any."""
+        """The picture, under the predicted mask, boxes or points if there are any."""
+        if self.marked is not None:
+            return self.marked
         if self.mask is None:
             drawn = self.picture.convert("RGB")
             for one in self.boxes:
@@ -121,11 +126,12 @@ class PredictionSamples(pl.Callback):
     def _log_to_wandb(self, logger: WandbLogger, samples: list[PredictionSample]) -> None:
         import wandb
 
-        pictures, drawn = [sample.picture for sample in samples], [sample.for_wandb for sample in samples]
+        pictures, drawn = [one.marked or one.picture for one in samples], [one.for_wandb for one in samples]
         kinds = {kind for one in drawn for kind in one}
         more: dict[str, Any] = {kind: [one.get(kind) for one in drawn] for kind in kinds}
         logger.log_image(self.key, pictures, caption=[sample.caption for sample in samples], **more)
-        rows = [[wandb.Image(s.picture, **s.for_wandb), s.truth, s.prediction, s.confidence] for s in samples]
+        shown = [wandb.Image(picture, **over) for picture, over in zip(pictures, drawn, strict=True)]
+        rows = [[one, s.truth, s.prediction, s.confidence] for one, s in zip(shown, samples, strict=True)]
         logger.log_table(f"{self.key}_table", columns=["image", "truth", "prediction", "confidence"], data=rows)
 
 
@@ -160,8 +166,7 @@ def _samples(
         answers=facts.answers if facts is not None else {},
         size=size,
     )
-    known = _as_boxes(truths.cpu(), size) if task.kind == "boxes" else [_as_rows(truths, size)]
-    told = zip(images.cpu(), _read(task, reading, known), _read(task, reading, answers), strict=True)
+    told = zip(images.cpu(), _truths(task, reading, truths.cpu(), size), _read(task, reading, answers), strict=True)
     return [_sample(_picture(image, facts), truth, said, task, reading) for image, truth, said in told]
 
 
@@ -169,11 +174,22 @@ def _sample(picture: Image.Image, truth: Any, said: Any, task: TaskSpec, reading
     known, shown = (task.show(task.row(answer)) for answer in (truth, said))
     is_right = task.agreement is None or shown.title == known.title
     sample = PredictionSample(picture, known.title, shown.title, shown.score, is_right=is_right)
+    if task.kind == "points":
+        is_right = sample_points.is_right(picture, said, truth)
+        return replace(sample, is_right=is_right, marked=sample_points.drawn(picture, said, truth))
     if task.kind == "boxes":
         return replace(sample, truth_boxes=truth.boxes, boxes=said.boxes, classes=reading.labels or ())
     if not task.draws_masks:
         return sample
     return replace(sample, truth_mask=truth.mask, mask=said.mask, classes=reading.labels or ())
+
+
+def _truths(task: TaskSpec, reading: Reading, truths: Tensor, size: int) -> Sequence[Any]:
+    """What is known, as answers."""
+    if task.kind == "points":
+        plain = task.reading(labels=reading.labels, answers={}, size=size)
+        return _read(task, plain, [sample_points.as_points(truths)], threshold=0.5)
+    return _read(task, reading, _as_boxes(truths, size) if task.kind == "boxes" else [_as_rows(truths, size)])
 
 
 def _as_rows(truths: Tensor, size: int) -> Tensor:
@@ -212,8 +228,9 @@ def _answers(module: pl.LightningModule, images: Tensor) -> Sequence[Tensor]:
     return found if isinstance(found, tuple) else (found,)
 
 
-def _read(task: TaskSpec, reading: Reading, rows: Sequence[Tensor]) -> Sequence[Any]:
-    return task.read([one.cpu().numpy() for one in rows], [Ask(top_k=1)] * len(rows[0]), reading)
+def _read(task: TaskSpec, reading: Reading, rows: Sequence[Tensor], threshold: float | None = None) -> Sequence[Any]:
+    asks = [Ask(top_k=1, threshold=threshold)] * len(rows[0])
+    return task.read([one.cpu().numpy() for one in rows], asks, reading)
 
 
 def _picture(image: Tensor, facts: Any) -> Image.Image:

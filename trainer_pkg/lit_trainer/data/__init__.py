@@ -8,7 +8,9 @@ from lit_trainer.data.image_folder import ImageFolderDataModule
 from lit_trainer.data.image_table import ImageTableDataModule
 from lit_trainer.data.mask_folder import MaskFolderDataModule
 from lit_trainer.data.mnist import MNISTDataModule
+from lit_trainer.data.point_folder import PointFolderDataModule
 from lit_trainer.data.resumable import ResumableLoader
+from lit_trainer.data.scene_points import DigitPointsDataModule
 from lit_trainer.data.scenes import DigitBoxesDataModule, DigitMasksDataModule
 from lit_trainer.data.sequence import SequenceDataModule
 from lit_trainer.data.sklearn_table import SklearnTableDataModule
@@ -18,12 +20,14 @@ __all__ = [
     "CocoBoxesDataModule",
     "DigitBoxesDataModule",
     "DigitMasksDataModule",
+    "DigitPointsDataModule",
     "DigitsDataModule",
     "ImageDataModule",
     "ImageFolderDataModule",
     "ImageTableDataModule",
     "MNISTDataModule",
     "MaskFolderDataModule",
+    "PointFolderDataModule",
     "ResumableLoader",
     "SequenceDataModule",
     "SklearnTableDataModule",

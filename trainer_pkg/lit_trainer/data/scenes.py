@@ -40,14 +40,16 @@ class Scene:
     digits: tuple[int, ...]
 
 
-def scene(images: Sequence[NDArray[np.uint8]], classes: Sequence[int], *, size: int, seed: int) -> Scene:
-    """A canvas of `size` x `size` with one to four of these digits, which do not overlap; the same for a seed."""
+def scene(
+    images: Sequence[NDArray[np.uint8]], classes: Sequence[int], *, size: int, seed: int, most: int = _MOST
+) -> Scene:
+    """A canvas of `size` x `size` with one to `most` of these digits, which do not overlap; the same for a seed."""
     generator = np.random.default_rng(seed)
     canvas = generator.normal(generator.uniform(20, 90), 18, (size, size, 3))
     mask = np.zeros((size, size), np.uint8)
     taken = np.zeros((size, size), bool)
     boxes, digits = [], []
-    for _ in range(generator.integers(1, _MOST + 1)):
+    for _ in range(generator.integers(1, most + 1)):
         index = int(generator.integers(len(images)))
         side = round(size * generator.uniform(*_SIDES))
         digit = np.asarray(Image.fromarray(images[index]).resize((side, side), Image.Resampling.BICUBIC), np.float64)
@@ -72,17 +74,17 @@ def scene(images: Sequence[NDArray[np.uint8]], classes: Sequence[int], *, size: 
 class Scenes:
     """Scenes made of some of the digits, by index."""
 
-    def __init__(self, indices: Sequence[int], *, count: int, size: int, seed: int) -> None:
+    def __init__(self, indices: Sequence[int], *, count: int, size: int, seed: int, most: int = _MOST) -> None:
         images, classes = load()
         self._images, self._classes = [images[index] for index in indices], [int(classes[index]) for index in indices]
-        self._count, self._size, self._seed = count, size, seed
+        self._count, self._size, self._seed, self._most = count, size, seed, most
 
     def __len__(self) -> int:
         return self._count
 
     def scene(self, index: int) -> Scene:
         """One of them."""
-        return scene(self._images, self._classes, size=self._size, seed=self._seed + index)
+        return scene(self._images, self._classes, size=self._size, seed=self._seed + index, most=self._most)
 
 
 class DigitMasksDataModule(ImageDataModule):
@@ -193,11 +195,11 @@ class _Masked:
         return Image.fromarray(self._made[index].image), self._made[index].mask
 
 
-def scenes(count: int, size: int, seed: int) -> tuple[Scenes, Scenes, Scenes]:
+def scenes(count: int, size: int, seed: int, *, most: int = _MOST) -> tuple[Scenes, Scenes, Scenes]:
     """Those to train on, to validate and to test, each of digits that the others do not have."""
     parts, held = split(load()[1], seed=seed), max(1, count // 5)
     train, val, test = (
-        Scenes(part, count=many, size=size, seed=start)
+        Scenes(part, count=many, size=size, seed=start, most=most)
         for part, many, start in zip(parts, (count, held, held), (0, 1_000_000, 2_000_000), strict=True)
     )
     return train, val, test

@@ -9,6 +9,7 @@ from lit_trainer.modules.gan import GAN
 from lit_trainer.modules.image_classifier import ImageClassifier
 from lit_trainer.modules.image_multilabel_classifier import ImageMultilabelClassifier
 from lit_trainer.modules.image_regressor import ImageRegressor
+from lit_trainer.modules.keypoint_regressor import KeypointRegressor
 from lit_trainer.modules.mnist_mlp import MnistMLP
 from lit_trainer.modules.semantic_segmenter import SemanticSegmenter
 from lit_trainer.modules.sequence_tagger import SequenceTagger
@@ -24,6 +25,7 @@ __all__ = [
     "ImageClassifier",
     "ImageMultilabelClassifier",
     "ImageRegressor",
+    "KeypointRegressor",
     "MnistMLP",
     "SemanticSegmenter",
     "SequenceTagger",

@@ -15,6 +15,7 @@ _PARTS = (
     "page.css",
     "page.js",
     "plots.js",
+    "points.js",
     "results.js",
     "server.js",
 )

@@ -97,8 +97,8 @@ def _check(served: Served, query: Mapping[str, str]) -> None:
     task = served.manifest.spec
     if not task.takes_images and not served.runner.is_batched:
         raise UsageError(f"{served.name} has no rows of its own: POST whole tensors to /v2/models/{served.name}/infer")
-    for name, is_taken in (("top_k", task.takes_top_k), ("threshold", task.takes_threshold)):
-        if name in query and not is_taken:
+    for name in {"top_k", "threshold"} & set(query):
+        if not (task.takes_top_k if name == "top_k" else task.reads_threshold(served.manifest.reading)):
             raise UsageError(f"{name} is for scores of labels; {served.name} ({task.name}) has none: leave it out")
 
 

@@ -208,7 +208,7 @@ def test_what_does_not_go_with_rows_is_refused(doubler: Predictor, data: Path, t
         ({"report": tmp_path / "r.html"}, "--report is for images, and doubler takes rows"),
         ({"limits": Limits(max_pixels=10)}, "--max-pixels is for images, and doubler takes rows"),
         ({"thumbnails": 1}, "--thumbnails is for images"),
-        ({"threshold": 0.5}, "--threshold is for labels"),
+        ({"threshold": 0.5}, "--threshold is for scores"),
         ({"keep": ("y",)}, "--keep y: the model answers y"),
         ({"keep": ("model",)}, "every row has a column model"),
     ):

@@ -14,6 +14,7 @@ from PIL import Image
 
 from tests.support.box_model import make_box_bundle
 from tests.support.mask_model import make_mask_bundle
+from tests.support.point_model import make_point_bundle
 from tests.support.server.browser import Browser, chromium
 from tests.support.server.process import command, serving
 from tests.support.server.proven import make_proven
@@ -43,6 +44,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         make_proven(folder / "several", name="several", task="image-multilabel", answers={"thresholds": 0.3}),
         make_mask_bundle(folder / "masks"),
         make_box_bundle(folder / "boxes"),
+        make_point_bundle(folder / "points"),
         make_proven(folder / "values", name="values", task="image-regression", answers={"units": ["cm", "", "kg"]}),
     ]
     for label in ("red", "green", "blue"):
@@ -151,6 +153,25 @@ def test_boxes_are_drawn_over_their_picture_where_they_are(page: Browser, site: 
     assert shown["width"] == pytest.approx(frame["width"] * 6 / 8, abs=3)
     assert frame["width"] == pytest.approx(page.one(".masked img").rect["width"], abs=1)
     assert page.texts(".areas bdi") == ["red"]
+    assert page.is_as_wide_as(320)
+
+
+def test_points_are_drawn_over_their_picture_joined_and_can_be_hidden(page: Browser, site: Site) -> None:
+    Image.fromarray(np.full((80, 160, 3), (250, 60, 180), np.uint8)).save(site.images / "violet.png")
+
+    pick(page, "points")
+    choose(page, site.images / "violet.png")
+    page.until(lambda: page.all("#results .times"))
+
+    frame, first = (page.all(f".masked {name}")[0].rect for name in ("svg", "circle"))
+    assert first["x"] + first["width"] / 2 - frame["x"] == pytest.approx(frame["width"] / 8, abs=2)
+    assert page.texts(".areas bdi") == ["red", "green", "blue"]
+    assert page.texts(".areas span")[0] == "20.0, 20.0 · 98.0%"
+    page.run(
+        "const it = document.querySelector('.masked ~ p input'); it.value = 50; it.dispatchEvent(new Event('input'))"
+    )
+    shown = [one.is_displayed() for name in ("circle", "line") for one in page.all(f".masked {name}")]
+    assert shown == [True, False, True, False, False]
     assert page.is_as_wide_as(320)
 
 

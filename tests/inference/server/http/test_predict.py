@@ -19,6 +19,7 @@ from lit_infer.tasks import TASKS
 from tests.inference.tiny import encoded
 from tests.support.box_model import make_box_bundle
 from tests.support.mask_model import make_mask_bundle
+from tests.support.point_model import make_point_bundle
 from tests.support.server.client import Client
 from tests.support.server.proven import make_proven
 from tests.support.server.requests import assert_refused, png
@@ -63,7 +64,11 @@ def test_a_model_that_is_not_there_is_404(client: Client) -> None:
 OF_IMAGES = {name: task for name, task in TASKS.items() if task.takes_images}
 
 
-_MADE: dict[str, Callable[..., Path]] = {"mask": make_mask_bundle, "boxes": make_box_bundle}
+_MADE: dict[str, Callable[..., Path]] = {
+    "mask": make_mask_bundle,
+    "boxes": make_box_bundle,
+    "points": make_point_bundle,
+}
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,9 @@ import { draw, make, percent } from "./dom.js";
 
 const GOLDEN = 222.49224; // degrees: neighbours get colours that are far apart
 
+/** The colour of a class or of a point. */
+export const colour = (index) => `hsl(${(index * GOLDEN) % 360} 90% 55%)`;
+
 /** The picture at this URL with the boxes of an answer over it, and what they are. */
 export function boxed(found, url) {
   const image = make("img", { src: url, alt: "", decoding: "async" });
@@ -31,7 +34,7 @@ export function boxed(found, url) {
 
 function box({ label, index, score, box: [left, top, right, bottom] }, longest) {
   const size = longest / 20;
-  const group = draw("g", { stroke: `hsl(${(index * GOLDEN) % 360} 90% 55%)` });
+  const group = draw("g", { stroke: colour(index) });
   const text = draw("text", { x: left, y: Math.max(top, size), "font-size": size });
   text.textContent = `${label} ${percent(score)}`;
   group.append(draw("rect", { x: left, y: top, width: right - left, height: bottom - top }), text);

@@ -4,6 +4,7 @@ import { byId, count, make, milliseconds, percent, short, tell } from "./dom.js"
 import { chosen, predictPath } from "./choice.js";
 import { boxed } from "./boxes.js";
 import { masked } from "./masks.js";
+import { pointed, said } from "./points.js";
 import { ask, Refused } from "./server.js";
 
 const AT_ONCE = 3;
@@ -136,6 +137,7 @@ const KINDS = {
   values: { summarize: summarizeValues, drawn: (found) => [values(found.values)] },
   vector: { summarize: summarizeVector, drawn: drawVector },
   boxes: { summarize: summarizeBoxes, drawn: (found, { url }) => boxed(found, url) },
+  points: { summarize: ({ points }) => points.map(said).join(", ") || "no point", drawn: (found, { url }) => pointed(found, url) },
   mask: { summarize: summarizeMask, drawn: (found, { url }) => masked(found, url) },
 };
 

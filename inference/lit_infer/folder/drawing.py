@@ -1,0 +1,158 @@
+"""What was found in an image, drawn over it in place: by the kind of the answer, in the colours of the report."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from lit_infer.folder import html_boxes
+from lit_infer.folder.table import Table
+from lit_infer.images import masks
+from lit_infer.tasks import Row
+
+Colour = tuple[int, int, int]
+Ground = tuple[float, float, float, float]
+"""left, top, right, bottom."""
+_OVER = 0.5
+"""How opaque masks are."""
+_STRIP = 2**22
+"""Pixels that are blended at once."""
+_LEGEND = 8
+"""Classes that a legend names."""
+_BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
+
+
+def annotate(image: Image.Image, row: Row, mask: NDArray[Any] | None, table: Table) -> None:
+    """Draw a row, and the mask if there is one, over an RGB image of the size that they are for."""
+    KINDS[table.task.kind](_Canvas(image), row, mask, table)
+
+
+class _Canvas:
+    """An image with pens that suit its size."""
+
+    def __init__(self, image: Image.Image) -> None:
+        self.image = image
+        self.draw = ImageDraw.Draw(image)
+        longest = max(image.size)
+        self.line = max(1, round(longest / 300))
+        self._gap = 2 * self.line
+        self.font = ImageFont.load_default(min(160, max(10, round(longest / 40))))
+
+    def text(self, x: float, y: float, words: str, colour: Colour, *, above: bool = False) -> float:
+        """Words on a ground of this colour, all of it in the image where it has the room; its lower edge."""
+        width, height = self.size_of(words)
+        x = max(0.0, min(x, self.image.width - width))
+        y = max(0.0, min(y - height if above else y, self.image.height - height))
+        left, top, _, _ = self.draw.textbbox((0, 0), words, font=self.font)
+        self.draw.rectangle((x, y, x + width, y + height), fill=colour)
+        ink = _BLACK if sum(part * weight for part, weight in zip(colour, (3, 6, 1), strict=True)) > 1300 else _WHITE
+        self.draw.text((x + self._gap - left, y + self._gap - top), words, fill=ink, font=self.font)
+        return y + height
+
+    def size_of(self, words: str) -> tuple[float, float]:
+        """Of their ground."""
+        left, top, right, bottom = self.draw.textbbox((0, 0), words, font=self.font)
+        return right - left + 2 * self._gap, bottom - top + 2 * self._gap
+
+    def room(self, x: float, y: float, words: str, taken: Sequence[Ground], away: float) -> Ground | None:
+        """Where words fit beside, above or below a place without covering what is taken; None: nowhere."""
+        width, height = self.size_of(words)
+        for left, top in (
+            (x + away, y - height / 2),
+            (x - away - width, y - height / 2),
+            (x - width / 2, y - away - height),
+            (x - width / 2, y + away),
+        ):
+            area = (left, top, left + width, top + height)
+            fits = left >= 0 and top >= 0 and area[2] <= self.image.width and area[3] <= self.image.height
+            if fits and not any(_overlap(area, other) for other in taken):
+                return area
+        return None
+
+
+def _overlap(one: Ground, other: Ground) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _title(canvas: _Canvas, row: Row, _: NDArray[Any] | None, table: Table) -> None:
+    """Of an image as a whole: what it is, in its corner."""
+    shown = table.show(row)
+    score = "" if shown.score is None else f" {shown.score:.0%}"
+    canvas.text(0, 0, (shown.title or "no label") + score, _BLACK)
+
+
+def _boxes(canvas: _Canvas, row: Row, _: NDArray[Any] | None, __: Table) -> None:
+    """The best ones last, over all others."""
+    for one in reversed(row["boxes"]):
+        colour = _colour(one["index"])
+        left, top, right, bottom = one["box"]
+        canvas.draw.rectangle(
+            (left, top, max(left, right - 1), max(top, bottom - 1)), outline=colour, width=canvas.line
+        )
+        canvas.text(left, top, f"{one['label']} {one['score']:.0%}", colour, above=True)
+
+
+def _points(canvas: _Canvas, row: Row, _: NDArray[Any] | None, table: Table) -> None:
+    """The lines first; a point outside of what the model saw is a ring."""
+    points = {one["index"]: one for one in row["points"]}
+    for first, second in table.reading.facts.edges(table.reading.labels):
+        if first in points and second in points:
+            ends = [(one["x"], one["y"]) for one in (points[first], points[second])]
+            canvas.draw.line(ends, fill=_BLACK, width=3 * canvas.line)  # seen on a bright ground, too
+            canvas.draw.line(ends, fill=_WHITE, width=canvas.line)
+    radius = 2 * canvas.line
+    taken: list[Ground] = []
+    for one in row["points"]:
+        x, y, colour = one["x"], one["y"], _colour(one["index"])
+        taken.append((x - radius, y - radius, x + radius, y + radius))
+        fill, outline = (None, colour) if one["outside"] else (colour, _WHITE)
+        canvas.draw.ellipse(taken[-1], fill=fill, outline=outline)
+    for one in row["points"]:  # the names last, where they cover no point and no other name
+        words = one["label"] if one["score"] is None else f"{one['label']} {one['score']:.0%}"
+        if (area := canvas.room(one["x"], one["y"], words, taken, 1.5 * radius)) is not None:
+            taken.append(area)
+            canvas.text(area[0], area[1], words, _colour(one["index"]))
+
+
+def _mask(canvas: _Canvas, row: Row, mask: NDArray[Any] | None, _: Table) -> None:
+    """The classes in the colours of their PNG, but for the background, and their names in the corner."""
+    shown = [one for one in row["areas"] if not masks.is_background(one["label"])]
+    if mask is not None:
+        _blend(canvas.image, mask, {one["index"] for one in shown})
+    lower = 0.0
+    for one in shown[:_LEGEND]:
+        colour = masks.colours()[html_boxes.mask_index(one["index"])]
+        lower = canvas.text(0, lower, f"{one['label']} {one['share']:.1%}", tuple(colour.tolist()))
+
+
+def _blend(image: Image.Image, mask: NDArray[Any], shown: set[int]) -> None:
+    """Colour the pixels of these classes, a strip after the other."""
+    table = np.zeros(int(mask.max(initial=0)) + 1, bool)
+    table[[index for index in shown if index < len(table)]] = True
+    colours, rows = masks.colours(), max(1, _STRIP // max(1, image.width))
+    for top in range(0, image.height, rows):
+        part = mask[top : top + rows]
+        there = table[part]
+        box = (0, top, image.width, top + len(part))
+        strip = np.array(image.crop(box))
+        over = colours[part[there] % masks.OUTSIDE["uint8"]]
+        strip[there] = (strip[there] * (1 - _OVER) + over * _OVER).astype(np.uint8)
+        image.paste(Image.fromarray(strip), (0, top))
+
+
+def _colour(index: int) -> Colour:
+    red, green, blue = html_boxes.colour(index)
+    return red, green, blue
+
+
+KINDS: dict[str, Callable[[_Canvas, Row, NDArray[Any] | None, Table], None]] = {
+    "classes": _title,
+    "labels": _title,
+    "values": _title,
+    "mask": _mask,
+    "boxes": _boxes,
+    "points": _points,
+}
+"""By kind. Vectors and tensors are nothing to see."""

@@ -1,0 +1,107 @@
+"""lit_infer.folder.drawn_files: annotated copies of the images of a run."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lit_infer import load, progress
+from lit_infer.errors import UsageError
+from lit_infer.folder import run_job
+from lit_infer.folder.arguments import parse
+from lit_infer.folder.job import Job
+from lit_infer.predictor import Predictor
+from tests.inference.tiny import save
+from tests.support.point_model import make_point_bundle
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Predictor]:
+    with load(make_point_bundle(tmp_path_factory.mktemp("model") / "bundle"), device="cpu") as opened:
+        yield opened
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    for name, size in {"a/1.png": (61, 43), "a/1.jpg": (83, 90), "b/1.bmp": (64, 32)}.items():
+        save(tmp_path / "in" / name, np.full((size[1], size[0], 3), (250, 60, 180), np.uint8))
+    (tmp_path / "in" / "broken.png").write_bytes(b"x")
+    return tmp_path / "in"
+
+
+def test_each_image_has_a_copy_of_its_size_with_its_points(model: Predictor, images: Path) -> None:
+    drawn = images.parent / "drawn"
+
+    run_job(model, parse([str(images)]), Job(draw=drawn))
+
+    found = sorted(path.relative_to(drawn).as_posix() for path in drawn.rglob("*.*g"))
+    assert found == ["a/1.jpg.jpg", "a/1.png.png", "b/1.bmp.png"]
+    assert sorted(path.name for path in drawn.iterdir()) == [".lit-infer", "a", "b"]
+    assert sorted(path.name for path in images.parent.iterdir()) == ["drawn", "in"]
+    for name in found:
+        with Image.open(drawn / name) as copy, Image.open(images / name[:-4]) as image:
+            assert copy.size == image.size
+            assert copy.format == ("JPEG" if name.endswith("jpg") else "PNG")
+            assert not np.array_equal(np.asarray(copy), np.asarray(image.convert("RGB")))
+
+
+def test_an_interrupted_run_goes_on_and_has_the_same_files_in_the_end(model: Predictor, images: Path) -> None:
+    base, numbers = images.parent, itertools.count(1)
+    run_job(model, parse([str(images)]), Job(output=base / "whole.jsonl", draw=base / "whole", batch_size=1))
+    job = Job(output=base / "out.jsonl", draw=base / "drawn", batch_size=1)
+
+    def each(_: object) -> None:
+        if next(numbers) >= 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_job(model, parse([str(images)]), job, each=each)
+    assert not (base / "drawn").exists()
+    summary = run_job(model, parse([str(images)]), Job(output=job.output, draw=job.draw, batch_size=1, resume=True))
+
+    assert summary.resumed > 0
+    made, expected = (
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        for folder in (base / "drawn", base / "whole")
+    )
+    assert made == expected
+    assert len(made) == 4  # and the marker
+
+
+def test_sixteen_bits_are_drawn_as_eight_and_what_pillow_cannot_read_is_told(
+    model: Predictor, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lit_infer.folder import drawn_files
+
+    Image.fromarray(np.full((200, 200), 32768, np.uint16)).save(images / "deep.png")
+    run_job(model, parse([str(images / "deep.png")]), Job(draw=images.parent / "drawn"))
+    with Image.open(next((images.parent / "drawn").rglob("deep*.png"))) as copy:
+        assert copy.getpixel((0, 199)) == (128, 128, 128)
+
+    monkeypatch.setattr(drawn_files, "FORMATS", ("GIF",))
+    said: list[str] = []
+    with progress.listening(progress.Listener(note=said.append)):
+        run_job(model, parse([str(images / "a")]), Job(draw=images.parent / "none"))
+    assert sum("is not drawn: Pillow cannot read it" in line for line in said) == 1
+    assert "warning: 2 images are not drawn" in said
+
+
+def test_where_nothing_can_be_drawn_or_images_are_searched_it_is_refused(model: Predictor, images: Path) -> None:
+    with pytest.raises(UsageError, match=r"--draw .* lies in .*, which is searched"):
+        run_job(model, parse([str(images)]), Job(draw=images / "drawn"))
+    (images.parent / "mine").mkdir()
+    (images.parent / "mine" / "x").touch()
+    with pytest.raises(UsageError, match="no run of lit-infer has made it: name another with --draw DIR"):
+        run_job(model, parse([str(images)]), Job(draw=images.parent / "mine"))
+
+
+def test_a_model_whose_answers_cannot_be_drawn_is_refused(images: Path, tmp_path: Path) -> None:
+    from tests.support.server.proven import make_proven
+
+    with load(make_proven(tmp_path / "v", name="v", task="image-embedding"), device="cpu") as vectors:
+        job = Job(draw=tmp_path / "drawn", embeddings=tmp_path / "e.npy")
+        with pytest.raises(UsageError, match=r"--draw: v .* gives nothing that could be drawn"):
+            run_job(vectors, parse([str(images)]), job)
