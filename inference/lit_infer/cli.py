@@ -81,6 +81,13 @@ def infer(
         Path | None,
         typer.Option(metavar="DIR", help="For segmentation: where the mask PNGs go; beside --output if not given."),
     ] = None,
+    made_images: Annotated[
+        Path | None,
+        typer.Option("--images", metavar="DIR", help="For models that make pictures: where these go, as with --masks."),
+    ] = None,
+    maps: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="For anomalies: where the heat maps go, as with --masks.")
+    ] = None,
     coco: Annotated[
         Path | None, typer.Option(help="For detection: what was found, as COCO's JSON: a .json file.", metavar="PATH")
     ] = None,
@@ -132,6 +139,8 @@ def infer(
         output=None if as_json else output,
         embeddings=embeddings,
         masks=masks,
+        images=made_images,
+        maps=maps,
         coco=coco,
         report=report,
         thumbnails=thumbnails,
@@ -154,7 +163,7 @@ def infer(
         inputs = inputs.of(images.suffixes(predictor.manifest.preprocess))
     parts_cli.exit_if_finished(job, inputs, predictor, quiet=quiet)
     summary = _predict(predictor, inputs, job, as_json=as_json, quiet=quiet)
-    job = outputs.with_masks(job, summary.table)
+    job = outputs.with_files(job, summary.table)
     if not quiet:
         _show(summary, job, model=f" --model {named}" if model else "")
     if summary.failed:

@@ -21,6 +21,7 @@ TASKS = {
     "digits-multilabel": "image-multilabel",
     "digits-regression": "image-regression",
     "detection": "object-detection",
+    "denoising": "image-to-image",
     "segmentation": "image-segmentation",
     "tables-breast-cancer": "tabular-classification",
     "tables-diabetes": "tabular-regression",
@@ -55,6 +56,7 @@ def test_all_that_were_promised_are_there() -> None:
     assert CONFIGS == [
         "autoencoder",
         "cifar10",
+        "denoising",
         "detection",
         "digits",
         "digits-multilabel",

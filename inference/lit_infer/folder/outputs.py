@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from lit_infer import images
 from lit_infer.errors import LitError, UsageError
-from lit_infer.folder import coco, html_report, loading, mask_files, resume, writers
+from lit_infer.folder import answer_files, coco, html_report, loading, resume, writers
+from lit_infer.folder.answer_files import AnswerFiles
 from lit_infer.folder.job import Job, identity
-from lit_infer.folder.mask_files import MaskFiles
 from lit_infer.folder.partial import Entry, Partial, PartialFile
 from lit_infer.folder.rows import array_output
 from lit_infer.folder.rows.found import FoundBlock
@@ -29,6 +30,8 @@ Notes = tuple[str, ...]
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+_FILES = {"masks": "classes of pixels", "images": "pictures that a model makes", "maps": "maps of anomalies"}
+"""Options that name a folder for a file of each image, and what they are for."""
 _OF_BUNDLES = (".json", ".npz", ".npy")
 
 
@@ -83,19 +86,20 @@ class RunOutputs:
         if job.sort_into is not None:
             by = table.task.sorts_by or ""  # _check_task refused a task without one
             self._sorter = Sorter(job.sort_into, by=by, root=inputs.root(), hard_links=job.hard_links)
-        self._partial = self._vectors = self._thumbnails = self._masks = None
+        self._partial = self._vectors = self._thumbnails = self._files = None
         self._arrays: list[array_output.OutputArray] = []
         if folder is not None:
             parts: list[PartialFile] = []
-            if job.masks is not None:
-                self._masks = MaskFiles(job.masks, root=inputs.root(), resume=job.resume)
-                parts.append(self._masks)
+            kind = table.task.file
+            if kind is not None and (beside := job.folder_of(kind)) is not None:
+                self._files = AnswerFiles(beside, kind, root=inputs.root(), resume=job.resume)
+                parts.append(self._files)
             if job.embeddings is not None:
                 self._vectors = Vectors(folder, width(predictor.manifest))
                 parts.append(self._vectors)
             if job.report is not None:
                 self._thumbnails = html_report.Thumbnails(
-                    folder, most=job.thumbnails, turns=images.turns(predictor.manifest.preprocess)
+                    folder, kind=table.task.kind, most=job.thumbnails, turns=images.turns(predictor.manifest.preprocess)
                 )
                 parts.append(self._thumbnails)
             if job.output is not None and job.output.suffix in array_output.SUFFIXES:
@@ -150,8 +154,8 @@ class RunOutputs:
             self._partial.close()
         if self._finished or useless:
             resume.remove(self._partial.folder)
-            if self._masks is not None:
-                self._masks.remove()
+            if self._files is not None:
+                self._files.remove()
 
     def finish(self, *, remarks: Sequence[str] = (), before_rows: Callable[[Path], object] = lambda _: None) -> None:
         """Give every output its name, the rows last: until then the run can be resumed. `remarks` go on the page.
@@ -174,8 +178,8 @@ class RunOutputs:
             writers.publish(self._vectors.finish(), job.embeddings)
         if job.coco is not None:
             coco.write(rows.read(), job.coco, labels=self._table.reading.labels)
-        if self._masks is not None:
-            self._masks.finish()
+        if self._files is not None:
+            self._files.finish()
         if job.output is not None:
             made = rows.file.path
             if job.output.suffix != ".jsonl":
@@ -198,11 +202,12 @@ def opened(job: Job, inputs: Inputs, predictor: Predictor, table: Table) -> Iter
         array_output.check(job.output, predictor.manifest)
     _check_task(job, table, name=predictor.manifest.name)
     _check_bundle(job, predictor)
-    job = with_masks(job, table)
-    if job.masks is not None:
-        _check_elsewhere(job.masks, "--masks", inputs)
-        mask_files.check(job.masks)
-    beside = job.output or job.embeddings or job.report or job.masks or job.coco
+    job = with_files(job, table)
+    made_in = None if table.task.file is None else job.folder_of(table.task.file)
+    if made_in is not None and table.task.file is not None:
+        _check_elsewhere(made_in, f"--{table.task.file.option}", inputs)
+        answer_files.check(made_in, table.task.file.option)
+    beside = job.output or job.embeddings or job.report or made_in or job.coco
     if beside is None:
         yield RunOutputs(job, inputs, predictor, table, None)
         return
@@ -226,11 +231,13 @@ def _check_bundle(job: Job, predictor: Predictor) -> None:
             raise UsageError(f"{path} is a file of the model: name another one")
 
 
-def with_masks(job: Job, table: Table) -> Job:
-    """The job as it is done: masks go beside the rows, if they are wanted nowhere else."""
-    if not table.task.draws_masks or job.masks is not None or job.output is None:
+def with_files(job: Job, table: Table) -> Job:
+    """The job as it is done: masks and their like go beside the rows, if they are wanted nowhere else."""
+    kind = table.task.file
+    if kind is None or job.folder_of(kind) is not None or job.output is None:
         return job
-    return replace(job, masks=mask_files.folder_beside(job.output))
+    beside: dict[str, Any] = {kind.option: answer_files.folder_beside(job.output, kind.option)}
+    return replace(job, **beside)
 
 
 def _check_task(job: Job, table: Table, *, name: str) -> None:
@@ -242,10 +249,7 @@ def _check_task(job: Job, table: Table, *, name: str) -> None:
         raise UsageError(f"--threshold is for labels, and {name} ({task.name}) gives none: leave it out")
     if job.top_k is not None and not task.takes_top_k:
         raise UsageError(f"--top-k is for scores of classes, and {name} ({task.name}) gives none: leave it out")
-    if job.shard is not None and task.draws_masks:
-        raise UsageError(f"--shard: {name} draws masks beside its rows. Give each machine some of the images instead")
-    if job.masks is not None and not task.draws_masks:
-        raise UsageError(f"--masks is for classes of pixels, and {name} ({task.name}) gives none: leave it out")
+    _check_files(job, table, name=name)
     if job.coco is not None and task.kind != "boxes":
         raise UsageError(f"--coco is for boxes, and {name} ({task.name}) gives none: leave it out")
     if job.sort_into is not None and task.sorts_by is None:
@@ -255,6 +259,17 @@ def _check_task(job: Job, table: Table, *, name: str) -> None:
         raise UsageError(f"{option} is for images, and {name} takes rows: leave it out")
     if task.takes_images and (job.columns or job.keep):
         raise UsageError(f"--column and --keep are for columns of rows, and {name} takes images: leave them out")
+
+
+def _check_files(job: Job, table: Table, *, name: str) -> None:
+    """Whether there are files of the kind that is to go into a folder."""
+    task = table.task
+    if job.shard is not None and task.file is not None:
+        made = task.file.option
+        raise UsageError(f"--shard: {name} writes {made} beside its rows. Give each machine some of the images instead")
+    for option, words in _FILES.items():
+        if getattr(job, option) is not None and (task.file is None or task.file.option != option):
+            raise UsageError(f"--{option} is for {words}, and {name} ({task.name}) gives none: leave it out")
 
 
 @contextmanager

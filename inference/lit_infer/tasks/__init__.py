@@ -14,20 +14,37 @@ from lit_infer.tasks import (
     image_multilabel,
     image_regression,
     image_segmentation,
+    image_to_image,
     object_detection,
     tabular,
     tensor,
     text,
 )
 from lit_infer.tasks.choices import Choice
-from lit_infer.tasks.spec import Agreement, AnswerTally, Ask, Metric, Outputs, Reading, Row, Shown, TaskSpec
+from lit_infer.tasks.spec import (
+    MEDIA,
+    Agreement,
+    AnswerFile,
+    AnswerTally,
+    Ask,
+    Kind,
+    Metric,
+    Outputs,
+    Reading,
+    Row,
+    Shown,
+    TaskSpec,
+)
 
 __all__ = [
+    "MEDIA",
     "TASKS",
     "Agreement",
+    "AnswerFile",
     "AnswerTally",
     "Ask",
     "Choice",
+    "Kind",
     "Metric",
     "Outputs",
     "Reading",
@@ -48,6 +65,7 @@ TASKS = {
         image_embedding.TASK,
         image_segmentation.TASK,
         object_detection.TASK,
+        image_to_image.TASK,
         tabular.CLASSIFICATION,
         tabular.REGRESSION,
         text.CLASSIFICATION,

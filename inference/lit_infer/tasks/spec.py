@@ -6,8 +6,10 @@ from typing import Any, ClassVar, Literal, Protocol
 
 import msgspec
 from numpy.typing import NDArray
+from PIL import Image
 
 from lit_infer.decoding import explained
+from lit_infer.errors import InputError
 from lit_infer.images.limits import DEFAULT_LIMITS, Limits
 from lit_infer.images.mapping import WayBack
 
@@ -15,7 +17,7 @@ Row = dict[str, Any]
 Outputs = Sequence[NDArray[Any]]
 """The graph's outputs in the manifest's order, each [batch, …]."""
 
-Kind = Literal["classes", "labels", "values", "vector", "mask", "boxes", "tensors"]
+Kind = Literal["classes", "labels", "values", "vector", "mask", "boxes", "image", "anomaly", "tensors"]
 """How an answer is drawn: the report and the page know kinds, not tasks."""
 
 Column = Literal[
@@ -124,6 +126,24 @@ class Metric:
 
     name: str
     better: Literal["max", "min"]
+    is_share: bool = True
+    """Of one that is better the larger it is: whether it is between 0 and 1."""
+
+
+@dataclass(frozen=True)
+class AnswerFile:
+    """A file that a run writes for each image, as its rows have no room for it."""
+
+    option: Literal["masks", "images", "maps"]
+    """What they are called together, which is the option that says where they go."""
+    column: str
+    """The column of a row with the file's path."""
+    encode: Callable[[Any], tuple[str, bytes] | None]
+    """An answer's suffix and bytes; None where it has no file."""
+
+
+MEDIA = {".png": "image/png", ".npy": "application/x-npy"}
+"""What a file of this suffix is, for HTTP."""
 
 
 def last_side(shape: Sequence[int | str]) -> int | None:
@@ -150,8 +170,8 @@ class TaskSpec:
     """The struct of the deployment facts about its answers, under `answers`; it has a `check(labels, size)`."""
     answer: type[msgspec.Struct]
     """The type of `Prediction.answer`."""
-    read: Callable[[Outputs, Sequence[Ask], Reading], Sequence[msgspec.Struct]]
-    """A batch of outputs as answers, one for each ask."""
+    read: Callable[[Outputs, Sequence[Ask], Reading], Sequence[msgspec.Struct | InputError]]
+    """A batch of outputs as answers, one for each ask; an error where an image has none."""
     columns: Callable[[Reading], dict[str, Column]]
     """The columns of its rows, in order."""
     row: Callable[[Any], Row]
@@ -167,7 +187,11 @@ class TaskSpec:
     maps_back: bool = False
     """Whether answers have positions, which are given in the image as it was: `read` needs each ask's `way`."""
     draws_masks: bool = False
-    """Whether an answer has a `mask`, which a run writes to a file of its own."""
+    """Whether an answer has a `mask`, the class of each pixel."""
+    drawn: Callable[[Any], Image.Image | None] | None = None
+    """An answer as a picture that lies over its image, in 8 bits of grey or colours, with alpha or without."""
+    file: AnswerFile | None = None
+    """What a run writes to a file of its own for each image."""
     takes_top_k: bool = False
     takes_threshold: bool = False
     sorts_by: str | None = None

@@ -38,10 +38,16 @@ class PredictionSample:
     boxes: tuple[FoundBox, ...] = ()
     classes: tuple[str, ...] = ()
     """Of the masks or boxes."""
+    made: Image.Image | None = None
+    """For a task that makes pictures: what was made of it,"""
+    target: Image.Image | None = None
+    """and what should have been."""
 
     @property
     def drawn(self) -> Image.Image:
-        """The picture, under the predicted mask or boxes if there are any."""
+        """The picture, under the predicted mask or boxes if there are any, or beside what was made of it."""
+        if self.made is not None and self.target is not None:
+            return _side_by_side(self.picture, self.made, self.target)
         if self.mask is None:
             drawn = self.picture.convert("RGB")
             for one in self.boxes:
@@ -121,11 +127,15 @@ class PredictionSamples(pl.Callback):
     def _log_to_wandb(self, logger: WandbLogger, samples: list[PredictionSample]) -> None:
         import wandb
 
-        pictures, drawn = [sample.picture for sample in samples], [sample.for_wandb for sample in samples]
+        pictures = [sample.picture if sample.made is None else sample.drawn for sample in samples]
+        drawn = [sample.for_wandb for sample in samples]
         kinds = {kind for one in drawn for kind in one}
         more: dict[str, Any] = {kind: [one.get(kind) for one in drawn] for kind in kinds}
         logger.log_image(self.key, pictures, caption=[sample.caption for sample in samples], **more)
-        rows = [[wandb.Image(s.picture, **s.for_wandb), s.truth, s.prediction, s.confidence] for s in samples]
+        rows = [
+            [wandb.Image(picture, **s.for_wandb), s.truth, s.prediction, s.confidence]
+            for picture, s in zip(pictures, samples, strict=True)
+        ]
         logger.log_table(f"{self.key}_table", columns=["image", "truth", "prediction", "confidence"], data=rows)
 
 
@@ -154,13 +164,12 @@ def _samples(
     with torch.no_grad():
         answers = [one.cpu() for one in _answers(module, images)]
     size = task.size_of(answers[0].shape)
-    assert size is not None  # noqa: S101 - a tensor's sides are numbers
     reading = task.reading(
         labels=facts.labels if facts is not None else None,
         answers=facts.answers if facts is not None else {},
         size=size,
     )
-    known = _as_boxes(truths.cpu(), size) if task.kind == "boxes" else [_as_rows(truths, size)]
+    known = _known(task, truths.cpu(), size)
     told = zip(images.cpu(), _read(task, reading, known), _read(task, reading, answers), strict=True)
     return [_sample(_picture(image, facts), truth, said, task, reading) for image, truth, said in told]
 
@@ -169,11 +178,32 @@ def _sample(picture: Image.Image, truth: Any, said: Any, task: TaskSpec, reading
     known, shown = (task.show(task.row(answer)) for answer in (truth, said))
     is_right = task.agreement is None or shown.title == known.title
     sample = PredictionSample(picture, known.title, shown.title, shown.score, is_right=is_right)
+    if task.kind == "image":
+        return replace(
+            sample, is_right=True, made=task.drawn and task.drawn(said), target=task.drawn and task.drawn(truth)
+        )
     if task.kind == "boxes":
         return replace(sample, truth_boxes=truth.boxes, boxes=said.boxes, classes=reading.labels or ())
     if not task.draws_masks:
         return sample
     return replace(sample, truth_mask=truth.mask, mask=said.mask, classes=reading.labels or ())
+
+
+def _side_by_side(*pictures: Image.Image) -> Image.Image:
+    height = max(picture.height for picture in pictures)
+    sheet = Image.new("RGB", (sum(picture.width for picture in pictures), height))
+    left = 0
+    for picture in pictures:
+        sheet.paste(picture.convert("RGB"), (left, 0))
+        left += picture.width
+    return sheet
+
+
+def _known(task: TaskSpec, truths: Tensor, size: int | None) -> list[Tensor]:
+    """What a model that is always right would answer."""
+    if task.kind == "image" or size is None:
+        return [truths]
+    return _as_boxes(truths, size) if task.kind == "boxes" else [_as_rows(truths, size)]
 
 
 def _as_rows(truths: Tensor, size: int) -> Tensor:

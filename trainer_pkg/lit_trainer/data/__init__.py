@@ -8,6 +8,8 @@ from lit_trainer.data.image_folder import ImageFolderDataModule
 from lit_trainer.data.image_table import ImageTableDataModule
 from lit_trainer.data.mask_folder import MaskFolderDataModule
 from lit_trainer.data.mnist import MNISTDataModule
+from lit_trainer.data.noisy_digits import NoisyDigitsDataModule
+from lit_trainer.data.picture_folder import PictureFolderDataModule
 from lit_trainer.data.resumable import ResumableLoader
 from lit_trainer.data.scenes import DigitBoxesDataModule, DigitMasksDataModule
 from lit_trainer.data.sequence import SequenceDataModule
@@ -24,6 +26,8 @@ __all__ = [
     "ImageTableDataModule",
     "MNISTDataModule",
     "MaskFolderDataModule",
+    "NoisyDigitsDataModule",
+    "PictureFolderDataModule",
     "ResumableLoader",
     "SequenceDataModule",
     "SklearnTableDataModule",

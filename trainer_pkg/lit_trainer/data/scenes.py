@@ -24,6 +24,7 @@ from lit_trainer.data.masked import MaskedPart
 
 _SIDES = (0.33, 0.5)  # of a digit, as shares of the canvas
 _MOST, _TRIES = 4, 20
+_NOISE = 18.0  # grey levels
 _STROKE = 100  # grey levels from which a digit's pixel belongs to it
 
 
@@ -40,10 +41,15 @@ class Scene:
     digits: tuple[int, ...]
 
 
-def scene(images: Sequence[NDArray[np.uint8]], classes: Sequence[int], *, size: int, seed: int) -> Scene:
-    """A canvas of `size` x `size` with one to four of these digits, which do not overlap; the same for a seed."""
+def scene(
+    images: Sequence[NDArray[np.uint8]], classes: Sequence[int], *, size: int, seed: int, noise: float = _NOISE
+) -> Scene:
+    """A canvas of `size` x `size` with one to four of these digits, which do not overlap; the same for a seed.
+
+    `noise`, the standard deviation of its grey levels, changes nothing else: without any it is what was to be seen.
+    """
     generator = np.random.default_rng(seed)
-    canvas = generator.normal(generator.uniform(20, 90), 18, (size, size, 3))
+    canvas = generator.normal(generator.uniform(20, 90), noise, (size, size, 3))
     mask = np.zeros((size, size), np.uint8)
     taken = np.zeros((size, size), bool)
     boxes, digits = [], []
@@ -80,9 +86,9 @@ class Scenes:
     def __len__(self) -> int:
         return self._count
 
-    def scene(self, index: int) -> Scene:
+    def scene(self, index: int, *, noise: float = _NOISE) -> Scene:
         """One of them."""
-        return scene(self._images, self._classes, size=self._size, seed=self._seed + index)
+        return scene(self._images, self._classes, size=self._size, seed=self._seed + index, noise=noise)
 
 
 class DigitMasksDataModule(ImageDataModule):

@@ -3,6 +3,7 @@
 from lit_trainer.modules.auto_encoder import AutoEncoder
 from lit_trainer.modules.cifar_cnn import CifarCNN
 from lit_trainer.modules.classification import ClassifierModule
+from lit_trainer.modules.denoiser import Denoiser
 from lit_trainer.modules.detector import Detector
 from lit_trainer.modules.digits_cnn import DigitsCNN
 from lit_trainer.modules.gan import GAN
@@ -19,6 +20,7 @@ __all__ = [
     "AutoEncoder",
     "CifarCNN",
     "ClassifierModule",
+    "Denoiser",
     "Detector",
     "DigitsCNN",
     "ImageClassifier",

@@ -18,6 +18,7 @@ from lit_infer.server.models.sources import parse
 from lit_infer.tasks import TASKS
 from tests.inference.tiny import encoded
 from tests.support.box_model import make_box_bundle
+from tests.support.dense_model import make_picture_bundle
 from tests.support.mask_model import make_mask_bundle
 from tests.support.server.client import Client
 from tests.support.server.proven import make_proven
@@ -63,7 +64,11 @@ def test_a_model_that_is_not_there_is_404(client: Client) -> None:
 OF_IMAGES = {name: task for name, task in TASKS.items() if task.takes_images}
 
 
-_MADE: dict[str, Callable[..., Path]] = {"mask": make_mask_bundle, "boxes": make_box_bundle}
+_MADE: dict[str, Callable[..., Path]] = {
+    "mask": make_mask_bundle,
+    "boxes": make_box_bundle,
+    "image": make_picture_bundle,
+}
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +112,21 @@ def test_a_mask_has_the_size_of_its_image_whatever_the_model_s(of_each_task: Cli
         assert mask.shape == (one["height"], one["width"]) == (height, 50)
         assert np.array_equal(mask, (np.arange(50) >= 25)[None].repeat(height, 0))
         assert [area["label"] for area in one["areas"]] == ["red", "green"]
+
+
+def test_a_picture_comes_as_json_or_as_its_file(of_each_task: Client) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3)).astype(np.uint8)
+    data, path = encoded(Image.fromarray(pixels), "PNG"), "/predict?model=image-to-image"
+
+    found = of_each_task.post(path, content=data).json()
+    file = of_each_task.post(path, content=data, headers={"accept": "image/png"})
+    for_all = of_each_task.post(path, content=data, headers={"accept": "text/html,image/*,*/*"})
+
+    assert (found["media"], found["width"], found["height"], found["low"], found["high"]) == ("image/png", 8, 8, 0, 1)
+    assert file.headers["content-type"] == "image/png"
+    for png_file in (base64.b64decode(found["image"]), file.content):
+        assert np.array_equal(np.asarray(Image.open(io.BytesIO(png_file))), 255 - pixels)
+    assert for_all.headers["content-type"] == "application/json"
 
 
 @pytest.mark.parametrize("name", list(OF_IMAGES))

@@ -1,4 +1,4 @@
-"""A mask of each image as a PNG: `predictions-masks/a/cat.jpg.png`, beside the rows that name it.
+"""A file for each image, such as its mask: `predictions-masks/a/cat.jpg.png`, beside the rows that name it.
 
 They grow in a folder beside the final one, which takes its place when the run is finished: under their final names
 there are only whole files of whole runs. An interrupted run continues in the folder that it has left.
@@ -13,30 +13,33 @@ from lit_infer import files
 from lit_infer.errors import UsageError
 from lit_infer.folder.partial import Entry
 from lit_infer.folder.sorting import marked, safe_path
-from lit_infer.images import masks
+from lit_infer.tasks import AnswerFile
 
-_MARKER, _WORDS = ".lit-infer", "The masks of a run of lit-infer: it replaces this folder when it is repeated.\n"
-
-
-def folder_beside(output: Path) -> Path:
-    """Where the masks of rows go, if nothing else is said."""
-    return output.with_name(f"{output.stem}-masks")
+_MARKER, _WORDS = ".lit-infer", "Made by a run of lit-infer, which replaces this folder when it is repeated.\n"
 
 
-def check(folder: Path) -> None:
-    """Raise UsageError for a folder that holds anything but the masks of an earlier run."""
+def folder_beside(output: Path, option: str) -> Path:
+    """Where the files of rows go, if nothing else is said. `option`: what they are called, such as `masks`."""
+    return output.with_name(f"{output.stem}-{option}")
+
+
+def check(folder: Path, option: str) -> None:
+    """Raise UsageError for a folder that holds anything but the files of an earlier run."""
     for path in (folder, _growing(folder)):
         if path.is_symlink() or (path.exists() and not path.is_dir()):
-            raise UsageError(f"--masks {path} is no folder: name another")
+            raise UsageError(f"--{option} {path} is no folder: name another")
         if path.is_dir() and any(path.iterdir()) and not (path / _MARKER).is_file():
-            raise UsageError(f"{path} is not empty, and no run of lit-infer has made it: name another with --masks DIR")
+            raise UsageError(
+                f"{path} is not empty, and no run of lit-infer has made it: name another with --{option} DIR"
+            )
 
 
-class MaskFiles:
-    """Writes the masks of a run, and names each in its row. A part of the run's files (`partial.PartialFile`)."""
+class AnswerFiles:
+    """Writes a file for each image of a run, and its name into the row. A part of the run (`partial.PartialFile`)."""
 
-    def __init__(self, folder: Path, *, root: str, resume: bool) -> None:
+    def __init__(self, folder: Path, kind: AnswerFile, *, root: str, resume: bool) -> None:
         self.folder = folder
+        self._kind = kind
         self._root = root
         self._growing = _growing(folder)
         self._written: list[Path] = []
@@ -51,14 +54,14 @@ class MaskFiles:
         return sys.maxsize if self._is_left else 0
 
     def keep(self, rows: int) -> None:
-        """Masks of later rows are written again, with the same bytes."""
+        """Files of later rows are written again, with the same bytes."""
 
     def add(self, entry: Entry) -> None:
-        """Write an image's mask, and its path into the row."""
-        if entry.prediction.mask is None:
+        """Write an image's file, and its path into the row."""
+        if entry.prediction.answer is None or (made := self._kind.encode(entry.prediction.answer)) is None:
             return
-        name = self._written_as(entry.row["path"], masks.png(entry.prediction.mask))
-        entry.row["mask"] = (self.folder / name).as_posix()
+        name = self._written_as(entry.row["path"], *made)
+        entry.row[self._kind.column] = (self.folder / name).as_posix()
 
     def commit(self) -> None:
         """Flush what was added to disk."""
@@ -87,12 +90,12 @@ class MaskFiles:
         """Of a run that keeps nothing."""
         shutil.rmtree(self._growing, ignore_errors=True)
 
-    def _written_as(self, path: str, data: bytes) -> Path:
-        name = Path(f"{safe_path(path.removeprefix(f'{self._root}/') if self._root else path)}.png")
+    def _written_as(self, path: str, suffix: str, data: bytes) -> Path:
+        name = Path(f"{safe_path(path.removeprefix(f'{self._root}/') if self._root else path)}{suffix}")
         try:
             self._write(name, data)
         except (FileExistsError, NotADirectoryError, IsADirectoryError):  # an archive may hold x.png and x.png/y
-            name = Path(marked("mask.png", path))
+            name = Path(marked(f"{self._kind.column}{suffix}", path))
             self._write(name, data)
         return name
 
