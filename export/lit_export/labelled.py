@@ -17,6 +17,7 @@ from lit_infer.folder import coco, list_images, metadata
 from lit_infer.folder.mask_folder import MaskFolder
 from lit_infer.folder.picture_folder import PictureFolder
 from lit_infer.images import SUFFIXES, ImageInput
+from lit_infer.tasks.anomaly_detection import GOOD
 
 Labelled = Iterable[tuple[ImageInput, Any]]
 """Images and their truths, as the task defines them; can be iterated several times."""
@@ -93,6 +94,19 @@ def pictures(question: Question) -> Labelled:
     except (NotFoundError, UsageError) as error:
         raise type(error)(f"{question}: {error}") from None
     return _Pictures(found)
+
+
+def anomalies(question: Question) -> Labelled:
+    """Images and 0 for those in `good/`, 1 for those in the folders beside it, as MVTec's data sets have them."""
+    if data.is_configuration(question.source):
+        return _of_configuration(question)
+    root = question.source / "test" if (question.source / "test" / GOOD).is_dir() else question.source
+    if not (root / GOOD).is_dir():
+        raise NotFoundError(
+            f"{question}: expected {GOOD}/ with images, and a folder beside it for each kind of anomaly"
+        )
+    folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return [(path, int(folder.name != GOOD)) for folder in folders for path in list_images([folder], question.suffixes)]
 
 
 def boxes(question: Question) -> Labelled:

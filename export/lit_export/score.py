@@ -115,7 +115,9 @@ def answers(
     while batch := list(islice(source, batch_size)):
         pixels = np.stack([_prepared(prepare, image) for image, _ in batch])
         with torch.no_grad():
-            yield module(torch.from_numpy(pixels)).numpy(), [truth for _, truth in batch]
+            found = module(torch.from_numpy(pixels))
+            first = found[0] if isinstance(found, tuple) else found
+            yield first.numpy(), [truth for _, truth in batch]
 
 
 def check_drop(metric: Metric, *, graph: float, eager: float, max_drop: float = MAX_DROP) -> None:

@@ -61,7 +61,7 @@ def infer(
         int | None, typer.Option("--top-k", "-k", min=1, help="Classes to record per image; 5 if not given.")
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Below this score an image gets no label.")
+        float | None, typer.Option(help="Below this score an image gets no label; above it, it is anomalous.")
     ] = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", "-b", min=1, max=4096, help=_BATCH_SIZE)] = None,
     device: Annotated[str, typer.Option(help=console.DEVICE_HELP)] = "auto",

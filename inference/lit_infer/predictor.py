@@ -290,8 +290,7 @@ class Predictor:
             raise UsageError(f"top_k and batch_size must be at least 1, not {top_k} and {size}")
         task = self._recipe.task  # raises for a model that takes neither images nor rows
         check_images(self.manifest, size)
-        if threshold is not None and not task.takes_threshold:
-            raise UsageError(f"{self.manifest.name}: a threshold is for labels, and task {task.name} gives none")
+        task.check_threshold(threshold, name=self.manifest.name)
         return size
 
     def _check_open(self) -> None:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from lit_infer import load, manifest
+from lit_trainer.data.digit_anomalies import write_digit_anomalies
 from lit_trainer.data.noisy_digits import write_noisy_digits
 from lit_trainer.data.scenes import write_test_scenes
 from tests.conftest import ROOT, run_command
@@ -167,3 +168,30 @@ def test_pictures_go_from_training_to_a_report_and_a_served_picture(tmp_path: Pa
         with Image.open(io.BytesIO(png)) as made:
             assert np.array_equal(np.asarray(made), expected[0].answer.image)
     assert found["kind"] == "image"
+
+
+def test_anomalies_go_from_training_to_a_report_with_heat_and_a_served_map(tmp_path: Path) -> None:
+    config = str(ROOT / "configs" / "anomaly.yaml")
+    run(["lit-train", "fit", "--config", config, "--trainer.max_epochs", "8"], tmp_path)
+    images = write_digit_anomalies(tmp_path / "digits")
+    export = ["lit-export", "onnx", "--artifact", "local/anomaly/anomaly:best", "--data", "digits"]
+
+    exported = run([*export, "--out", "bundle"], tmp_path)
+    said = run(["lit-infer", "digits", "-m", "bundle", "--report", "report.html", "--maps", "heat"], tmp_path)
+
+    assert "onnx: proven" in exported
+    assert "an image is anomalous, from its threshold" in exported
+    assert "eager module: AUROC " in exported
+    assert "images in good/ " in said
+    rows = {row["path"]: row for row in map(json.loads, (tmp_path / "predictions.jsonl").read_text().splitlines())}
+    with load(tmp_path / "bundle", device="cpu") as model:
+        expected = model.predict(images)
+    for path, one in zip(images, expected, strict=True):
+        row = rows[path.relative_to(tmp_path).as_posix()]
+        assert row["is_anomalous"] == one.answer.is_anomalous
+        assert (tmp_path / row["map"]).is_file()
+    assert (tmp_path / "report.html").read_text().count('class="heat"') == len(rows)
+    with command("bundle", "--quiet", cwd=tmp_path) as server:
+        found = httpx.post(f"{server.url}/predict", content=images[0].read_bytes()).json()
+    assert (found["kind"], found["is_anomalous"]) == ("anomaly", expected[0].answer.is_anomalous)
+    assert Image.open(io.BytesIO(base64.b64decode(found["map"]))).size == (8, 8)

@@ -30,6 +30,26 @@ def make_picture_bundle(folder: Path, **changes: Any) -> Path:
     return _make(folder, {**facts, **changes}, nodes, expected)
 
 
+def make_anomaly_bundle(folder: Path, **changes: Any) -> Path:
+    """A model whose map is the red of its image, and whose score is the most of it."""
+
+    def expected(images: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        red = images[:, None, :, :, 0].astype(np.float32) / 255
+        return {"score": red.max((1, 2, 3)), "map": red}
+
+    outputs = (
+        Tensor(name="score", dtype="float32", shape=("batch",)),
+        Tensor(name="map", dtype="float32", shape=("batch", 1, SIDE, SIDE)),
+    )
+    facts = {"name": "reddish", "task": "anomaly-detection", "outputs": outputs, "preprocess": STEPS, "labels": None}
+    facts["answers"] = {"threshold": 0.4}
+    nodes = (
+        ("Gather", ["shares", "first"], ["map"], {"axis": 1}),
+        ("ReduceMax", ["map", "axes"], ["score"], {"keepdims": 0}),
+    )
+    return _make(folder, {**facts, **changes}, nodes, expected)
+
+
 def _make(
     folder: Path,
     facts: dict[str, Any],

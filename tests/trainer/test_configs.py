@@ -21,6 +21,7 @@ TASKS = {
     "digits-multilabel": "image-multilabel",
     "digits-regression": "image-regression",
     "detection": "object-detection",
+    "anomaly": "anomaly-detection",
     "denoising": "image-to-image",
     "segmentation": "image-segmentation",
     "tables-breast-cancer": "tabular-classification",
@@ -54,6 +55,7 @@ def arguments(name: str, stage: str, *more: str) -> list[str]:
 
 def test_all_that_were_promised_are_there() -> None:
     assert CONFIGS == [
+        "anomaly",
         "autoencoder",
         "cifar10",
         "denoising",

@@ -6,6 +6,7 @@ A row has the module around the user's, and how its answers are scored on labell
 from torch import nn
 
 from lit_export.tasks import (
+    anomaly_detection,
     image_classification,
     image_embedding,
     image_multilabel,
@@ -44,6 +45,7 @@ TASKS = {
         image_segmentation.TASK,
         object_detection.TASK,
         image_to_image.TASK,
+        anomaly_detection.TASK,
         tables.CLASSIFICATION,
         tables.REGRESSION,
         texts.CLASSIFICATION,

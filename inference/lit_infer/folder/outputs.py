@@ -247,6 +247,7 @@ def _check_task(job: Job, table: Table, *, name: str) -> None:
         raise UsageError(f"{name} gives embeddings: name a file for them with --embeddings out.npy")
     if job.threshold is not None and not task.takes_threshold:
         raise UsageError(f"--threshold is for labels, and {name} ({task.name}) gives none: leave it out")
+    task.check_threshold(job.threshold, name=name)
     if job.top_k is not None and not task.takes_top_k:
         raise UsageError(f"--top-k is for scores of classes, and {name} ({task.name}) gives none: leave it out")
     _check_files(job, table, name=name)

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from lit_infer.tasks import (
+    anomaly_detection,
     image_classification,
     image_embedding,
     image_multilabel,
@@ -66,6 +67,7 @@ TASKS = {
         image_segmentation.TASK,
         object_detection.TASK,
         image_to_image.TASK,
+        anomaly_detection.TASK,
         tabular.CLASSIFICATION,
         tabular.REGRESSION,
         text.CLASSIFICATION,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lit_infer.decoding import explained
-from lit_infer.errors import InputError
+from lit_infer.errors import InputError, UsageError
 from lit_infer.images.limits import DEFAULT_LIMITS, Limits
 from lit_infer.images.mapping import WayBack
 
@@ -194,6 +194,8 @@ class TaskSpec:
     """What a run writes to a file of its own for each image."""
     takes_top_k: bool = False
     takes_threshold: bool = False
+    threshold_is_share: bool = True
+    """Whether a threshold is between 0 and 1; else any number."""
     sorts_by: str | None = None
     """The column that names the folder an image can be sorted into."""
     needs_vectors: bool = False
@@ -209,6 +211,15 @@ class TaskSpec:
     def has_fields(self) -> bool:
         """Whether items are rows whose values the deployment facts say."""
         return self.has_columns or self.has_text
+
+    def check_threshold(self, threshold: float | None, *, name: str) -> None:
+        """Raise UsageError for a threshold that a model of this task cannot have."""
+        if threshold is None:
+            return
+        if not self.takes_threshold:
+            raise UsageError(f"{name}: a threshold is for labels, and task {self.name} gives none")
+        if self.threshold_is_share and not 0 <= threshold <= 1:
+            raise UsageError(f"{name}: a threshold of task {self.name} is from 0 to 1, not {threshold:g}")
 
     RESERVED: ClassVar[frozenset[str]] = frozenset({"path", "error", "code", "model", "ms"})
     """Columns that every row has, whatever the task."""

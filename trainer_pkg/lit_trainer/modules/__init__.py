@@ -1,5 +1,6 @@
 """LightningModules for the usual starting points."""
 
+from lit_trainer.modules.anomaly_detector import AnomalyDetector
 from lit_trainer.modules.auto_encoder import AutoEncoder
 from lit_trainer.modules.cifar_cnn import CifarCNN
 from lit_trainer.modules.classification import ClassifierModule
@@ -17,6 +18,7 @@ from lit_trainer.modules.tabular import TabularClassifier, TabularRegressor
 
 __all__ = [
     "GAN",
+    "AnomalyDetector",
     "AutoEncoder",
     "CifarCNN",
     "ClassifierModule",

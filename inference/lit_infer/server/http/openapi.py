@@ -130,7 +130,7 @@ def _predict() -> dict[str, Any]:
         {"name": "model", "in": "query", "schema": _TEXT},
         {"name": "version", "in": "query", "schema": _TEXT},
         {"name": "top_k", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 10000}},
-        {"name": "threshold", "in": "query", "schema": {"type": "number", "minimum": 0, "maximum": 1}},
+        {"name": "threshold", "in": "query", "schema": {"type": "number"}},
     ]
     return operation
 

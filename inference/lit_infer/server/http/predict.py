@@ -6,6 +6,7 @@ curl --json '{"x": [0.1, 0.2]}' localhost:8000/predict
 
 import asyncio
 import functools
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ class PredictRoute:
         exchange.model = f"{served.name}/{served.version}"
         with counted(served.stats, exchange.span) as succeeded:
             _check(served, request.query_params)
+            served.manifest.spec.check_threshold(wanted.threshold, name=served.name)
             upload = await _uploaded(request.headers.get("content-type", ""), body, served)
             result = await infer(served, upload.items, timeout=self._rest.settings.timeout, gone=request.receive)
             started = time.perf_counter()
@@ -79,9 +81,9 @@ def _threshold(text: str | None) -> float | None:
     try:
         number = float(text)
     except ValueError:
-        number = -1.0
-    if not 0 <= number <= 1:
-        raise UsageError(f"threshold is a number from 0 to 1, not {text[:30]!r}")
+        number = math.nan
+    if not math.isfinite(number):
+        raise UsageError(f"threshold is a number, not {text[:30]!r}")
     return number
 
 

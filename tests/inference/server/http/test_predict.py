@@ -18,7 +18,7 @@ from lit_infer.server.models.sources import parse
 from lit_infer.tasks import TASKS
 from tests.inference.tiny import encoded
 from tests.support.box_model import make_box_bundle
-from tests.support.dense_model import make_picture_bundle
+from tests.support.dense_model import make_anomaly_bundle, make_picture_bundle
 from tests.support.mask_model import make_mask_bundle
 from tests.support.server.client import Client
 from tests.support.server.proven import make_proven
@@ -68,6 +68,7 @@ _MADE: dict[str, Callable[..., Path]] = {
     "mask": make_mask_bundle,
     "boxes": make_box_bundle,
     "image": make_picture_bundle,
+    "anomaly": make_anomaly_bundle,
 }
 
 
@@ -149,6 +150,19 @@ def test_top_k_is_taken_where_there_are_scores_and_refused_elsewhere(of_each_tas
         assert len(answer.json()["top"]) == 2
     else:
         assert_refused(answer)
+
+
+def test_an_anomaly_s_threshold_is_any_number_and_its_map_is_a_picture(of_each_task: Client) -> None:
+    path, data = "/predict?model=anomaly-detection", png("red")
+
+    found = of_each_task.post(path, content=data).json()
+    strict = of_each_task.post(f"{path}&threshold=7.5", content=data).json()
+
+    assert (found["is_anomalous"], strict["is_anomalous"], strict["threshold"]) == (True, False, 7.5)
+    heat = Image.open(io.BytesIO(base64.b64decode(found["map"])))
+    assert (heat.mode, heat.size, np.asarray(heat).min()) == ("P", (8, 8), 255)
+    assert np.asarray(Image.open(io.BytesIO(base64.b64decode(strict["map"])))).max() < 20
+    assert_refused(of_each_task.post(f"{path}&threshold=inf", content=data))
 
 
 @pytest.mark.parametrize("text", ["-0.1", "1.1", "nan", "x", ""])
