@@ -67,7 +67,7 @@ def infer(
         int | None, typer.Option("--top-k", "-k", min=1, help="Classes to record per image; 5 if not given.")
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Below this score an image gets no label.")
+        float | None, typer.Option(help="Below this score an image gets no label; above it, it is anomalous.")
     ] = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", "-b", min=1, max=4096, help=_BATCH_SIZE)] = None,
     device: Annotated[str, typer.Option(help=console.DEVICE_HELP)] = "auto",
@@ -86,6 +86,13 @@ def infer(
     masks: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="For segmentation: where the mask PNGs go; beside --output if not given."),
+    ] = None,
+    made_images: Annotated[
+        Path | None,
+        typer.Option("--images", metavar="DIR", help="For models that make pictures: where these go, as with --masks."),
+    ] = None,
+    maps: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="For anomalies: where the heat maps go, as with --masks.")
     ] = None,
     draw: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Copies of the images with what was found drawn over them.")
@@ -143,6 +150,8 @@ def infer(
         output=None if as_json else output,
         embeddings=embeddings,
         masks=masks,
+        images=made_images,
+        maps=maps,
         draw=draw,
         coco=coco,
         report=report,
@@ -166,7 +175,7 @@ def infer(
         inputs = inputs.of(images.suffixes(predictor.manifest.preprocess))
     parts_cli.exit_if_finished(job, inputs, predictor, quiet=quiet)
     summary = _predict(predictor, inputs, job, as_json=as_json, quiet=quiet)
-    job = outputs.with_masks(job, summary.table)
+    job = outputs.with_files(job, summary.table)
     if not quiet:
         _show(summary, job, model=f" --model {named}" if model else "")
     for row in summary.first_failed if quiet and not summary.table.task.takes_images else ():

@@ -291,10 +291,7 @@ class Predictor:
             raise UsageError(f"top_k and batch_size must be at least 1, not {top_k} and {size}")
         task = self._recipe.task  # raises for a model that takes neither images nor rows
         check_images(self.manifest, size)
-        if threshold is not None and not task.reads_threshold(self._recipe.reading):
-            raise UsageError(
-                f"{self.manifest.name} ({task.name}) gives no scores that a threshold is for: leave it out"
-            )
+        task.check_threshold(threshold, self._recipe.reading, name=self.manifest.name)
         return size
 
     def _check_open(self) -> None:

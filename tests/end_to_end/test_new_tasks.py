@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 from lit_infer import load, manifest
+from lit_trainer.data.digit_anomalies import write_digit_anomalies
+from lit_trainer.data.noisy_digits import write_noisy_digits
 from lit_trainer.data.scene_points import NAMES as POINTS
 from lit_trainer.data.scene_points import SKELETON, write_test_points
 from lit_trainer.data.scenes import write_test_scenes
@@ -173,3 +175,60 @@ def test_pixels_go_from_training_to_a_drawn_report_and_a_served_mask(tmp_path: P
     with Image.open(io.BytesIO(base64.b64decode(found["mask"]))) as mask:
         assert np.array_equal(np.asarray(mask), expected[0].answer.mask)
     assert found["kind"] == "mask"
+
+
+def test_pictures_go_from_training_to_a_report_and_a_served_picture(tmp_path: Path) -> None:
+    config = str(ROOT / "configs" / "denoising.yaml")
+    run(["lit-train", "fit", "--config", config, "--trainer.max_epochs", "1", "--data.count", "80"], tmp_path)
+    held_out = write_noisy_digits(tmp_path / "noisy", count=6, size=67)
+    export = ["lit-export", "onnx", "--artifact", "local/denoising/denoising:best", "--data", "noisy"]
+
+    exported = run([*export, "--out", "bundle"], tmp_path)
+    said = run(["lit-infer", "noisy/inputs", "-m", "bundle", "--report", "report.html"], tmp_path)
+
+    assert "onnx: proven" in exported
+    assert "eager module: PSNR " in exported
+    assert "images in predictions-images" in said
+    rows = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
+    with load(tmp_path / "bundle", device="cpu") as model:
+        expected = model.predict(held_out)
+    for row, one in zip(rows, expected, strict=True):
+        with Image.open(tmp_path / row["image"]) as made:
+            assert made.size == (67, 67)
+            assert np.array_equal(np.asarray(made), one.answer.image)
+    assert (tmp_path / "report.html").read_text().count('class="split"') == len(rows)
+    with command("bundle", "--quiet", cwd=tmp_path) as server:
+        url, data = f"{server.url}/predict", held_out[0].read_bytes()
+        found = httpx.post(url, content=data).json()
+        file = httpx.post(url, content=data, headers={"accept": "image/png"}).content
+    for png in (base64.b64decode(found["image"]), file):
+        with Image.open(io.BytesIO(png)) as made:
+            assert np.array_equal(np.asarray(made), expected[0].answer.image)
+    assert found["kind"] == "image"
+
+
+def test_anomalies_go_from_training_to_a_report_with_heat_and_a_served_map(tmp_path: Path) -> None:
+    config = str(ROOT / "configs" / "anomaly.yaml")
+    run(["lit-train", "fit", "--config", config, "--trainer.max_epochs", "8"], tmp_path)
+    images = write_digit_anomalies(tmp_path / "digits")
+    export = ["lit-export", "onnx", "--artifact", "local/anomaly/anomaly:best", "--data", "digits"]
+
+    exported = run([*export, "--out", "bundle"], tmp_path)
+    said = run(["lit-infer", "digits", "-m", "bundle", "--report", "report.html", "--maps", "heat"], tmp_path)
+
+    assert "onnx: proven" in exported
+    assert "an image is anomalous, from its threshold" in exported
+    assert "eager module: AUROC " in exported
+    assert "images in good/ " in said
+    rows = {row["path"]: row for row in map(json.loads, (tmp_path / "predictions.jsonl").read_text().splitlines())}
+    with load(tmp_path / "bundle", device="cpu") as model:
+        expected = model.predict(images)
+    for path, one in zip(images, expected, strict=True):
+        row = rows[path.relative_to(tmp_path).as_posix()]
+        assert row["is_anomalous"] == one.answer.is_anomalous
+        assert (tmp_path / row["map"]).is_file()
+    assert (tmp_path / "report.html").read_text().count('class="heat"') == len(rows)
+    with command("bundle", "--quiet", cwd=tmp_path) as server:
+        found = httpx.post(f"{server.url}/predict", content=images[0].read_bytes()).json()
+    assert (found["kind"], found["is_anomalous"]) == ("anomaly", expected[0].answer.is_anomalous)
+    assert Image.open(io.BytesIO(base64.b64decode(found["map"]))).size == (8, 8)

@@ -17,6 +17,10 @@ def outputs_of(task: TaskSpec) -> list[NDArray[Any]]:
         return [_ROWS[:, None], np.tile(np.array([1, 2, 7, 6], np.float32), (2, 1, 1))]
     if task.kind == "points":
         return [_ROWS[:, :, None] * np.array([8, 4, 1], np.float32)]
+    if task.kind == "anomaly":
+        return [_ROWS[:, 0]]
+    if task.kind == "image":
+        return [np.broadcast_to(_ROWS[:, :, None, None], (2, 3, 2, 4)) * np.linspace(0.2, 1, 4, dtype=np.float32)]
     if not task.draws_masks:
         return [_ROWS]
     scores = np.broadcast_to(_ROWS[:, :, None, None], (2, 3, 2, 4)).copy()

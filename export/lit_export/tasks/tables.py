@@ -17,7 +17,7 @@ from lit_export.tasks.image_classification import TASK as IMAGE_CLASSIFICATION
 from lit_export.tasks.image_classification import Classifier
 from lit_export.tasks.image_regression import TASK as IMAGE_REGRESSION
 from lit_export.tasks.image_regression import Regressor
-from lit_export.tasks.images import ImageModule, ends_in_sigmoid
+from lit_export.tasks.images import SIGMOIDS, ImageModule, ends_in
 from lit_export.tasks.main_output import MainOutput, main_output
 from lit_export.tasks.spec import ExportTask
 from lit_export.tasks.target import Target, answers
@@ -100,7 +100,8 @@ def looked_at(
     """
     taken = ", ".join(f"{name} {list(array.shape)}" for name, array in zip(names, example, strict=True))
     with user_code(f"{type(wrapped.module).__qualname__}.forward on {taken}"), torch.no_grad():
-        wrapped.ends_in_sigmoid, chosen = ends_in_sigmoid(wrapped, example)
+        ends, chosen = ends_in(wrapped, example)
+        wrapped.ends_in_sigmoid = ends in SIGMOIDS
         scores = wrapped.scores(*map(torch.from_numpy, looked))
     if scores.ndim not in (1, 2) or len(scores) != len(looked[0]):
         raise GateError(f"the module answers {list(scores.shape)} for {len(looked[0])} rows, and not a row for each")

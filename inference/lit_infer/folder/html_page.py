@@ -36,6 +36,8 @@ th, td { text-align: left; padding: .3rem .7rem .3rem 0; border-bottom: 1px soli
   overflow-wrap: anywhere; }
 .picture { position: relative; } .picture canvas { position: absolute; inset: 0; width: 100%; height: 160px;
   object-fit: contain; image-rendering: pixelated; opacity: var(--over, .6); }
+.picture img.heat, .picture img.split { position: absolute; inset: 0; background: none; }
+.heat { opacity: var(--over, .6); } .split { clip-path: inset(0 0 0 var(--split, 50%)); }
 .picture svg { position: absolute; inset: 0; width: 100%; height: 160px; }
 .picture rect { fill: none; stroke-width: 2px; vector-effect: non-scaling-stroke; }
 .picture line { stroke: white; stroke-width: 2px; stroke-opacity: .8; vector-effect: non-scaling-stroke; }
@@ -146,10 +148,13 @@ function legend() {
     box.append(text);
   }
   form.elements.sure?.addEventListener("input", outline);
-  form.elements.over?.addEventListener("input", ({ target }) => {
-    document.body.style.setProperty("--over", target.value / 100);
-  });
 }
+form.elements.over?.addEventListener("input", ({ target }) => {
+  document.body.style.setProperty("--over", target.value / 100);
+});
+form.elements.split?.addEventListener("input", ({ target }) => {
+  document.body.style.setProperty("--split", `${target.value}%`);
+});
 if (classes.length) {
   legend();
   const seen = new IntersectionObserver((entries) => {

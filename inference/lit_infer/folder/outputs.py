@@ -6,25 +6,26 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 from lit_infer import files, images
 from lit_infer.errors import LitError, UsageError
 from lit_infer.folder import (
+    answer_files,
     coco,
     coco_points,
     drawing,
+    file_folder,
     html_report,
     loading,
-    mask_files,
-    picture_folder,
     resume,
     writers,
 )
+from lit_infer.folder.answer_files import AnswerFiles
 from lit_infer.folder.drawn_files import DrawnFiles
+from lit_infer.folder.file_folder import FileFolder
 from lit_infer.folder.job import Job, identity
-from lit_infer.folder.mask_files import MaskFiles
 from lit_infer.folder.partial import Entry, Partial, PartialFile
-from lit_infer.folder.picture_folder import PictureFolder
 from lit_infer.folder.sorting import Sorter, check_empty
 from lit_infer.folder.sources import Inputs, Item
 from lit_infer.folder.table import Table
@@ -38,6 +39,8 @@ Notes = tuple[str, ...]
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+_FILES = {"masks": "classes of pixels", "images": "pictures that a model makes", "maps": "maps of anomalies"}
+"""Options that name a folder for a file of each image, and what they are for."""
 _OF_BUNDLES = (".json", ".npz", ".npy")
 _COCO: dict[str, Callable[[Iterable[Row], Path, Reading], None]] = {
     "points": coco_points.write,
@@ -105,22 +108,23 @@ class RunOutputs:
             by = table.task.sorts_by or ""  # _check_task refused a task without one
             self._sorter = Sorter(job.sort_into, by=by, root=inputs.root(), hard_links=job.hard_links)
         self._partial = self._vectors = self._thumbnails = None
-        self._pictures: list[PictureFolder] = []
+        self._folders: list[FileFolder] = []
         if folder is not None:
             parts: list[PartialFile] = []
-            if job.masks is not None:
-                self._pictures.append(MaskFiles(job.masks, root=inputs.root(), resume=job.resume))
+            kind = table.task.file
+            if kind is not None and (beside := job.folder_of(kind)) is not None:
+                self._folders.append(AnswerFiles(beside, kind, root=inputs.root(), resume=job.resume))
             if job.draw is not None:
                 turns = images.turns(predictor.manifest.preprocess)
                 drawn = DrawnFiles(job.draw, table, root=inputs.root(), resume=job.resume, turns=turns)
-                self._pictures.append(drawn)
-            parts += self._pictures
+                self._folders.append(drawn)
+            parts += self._folders
             if job.embeddings is not None:
                 self._vectors = Vectors(folder, width(predictor.manifest))
                 parts.append(self._vectors)
             if job.report is not None:
                 self._thumbnails = html_report.Thumbnails(
-                    folder, most=job.thumbnails, turns=images.turns(predictor.manifest.preprocess)
+                    folder, kind=table.task.kind, most=job.thumbnails, turns=images.turns(predictor.manifest.preprocess)
                 )
                 parts.append(self._thumbnails)
             self._partial = Partial(folder, parts)
@@ -153,8 +157,8 @@ class RunOutputs:
             self._partial.close()
         if self._finished or useless:
             resume.remove(self._partial.folder)
-            for pictures in self._pictures:
-                pictures.remove()
+            for made in self._folders:
+                made.remove()
 
     def finish(self, *, remarks: Sequence[str] = (), before_rows: Callable[[Path], object] = lambda _: None) -> None:
         """Give every output its name, the rows last: until then the run can be resumed. `remarks` go on the page.
@@ -178,8 +182,8 @@ class RunOutputs:
         if job.coco is not None:
             column = next(name for name in _COCO if name in self._table.columns)
             _COCO[column](rows.read(), job.coco, self._table.reading)
-        for pictures in self._pictures:
-            pictures.finish()
+        for grown in self._folders:
+            grown.finish()
         if job.output is not None:
             made = rows.file.path
             if job.output.suffix != ".jsonl":
@@ -195,11 +199,10 @@ def opened(job: Job, inputs: Inputs, predictor: Predictor, table: Table) -> Iter
     """The outputs of a job. A run that ends early keeps its results beside the output."""
     check(job, inputs)
     check_task(job, table, name=predictor.manifest.name)
-    job = with_masks(job, table)
-    for option, pictures in (("--masks", job.masks), ("--draw", job.draw)):
-        if pictures is not None:
-            _check_elsewhere(pictures, option, inputs)
-            picture_folder.check(pictures, option)
+    job = with_files(job, table)
+    for option, made_in in _made_in(job, table):
+        _check_elsewhere(made_in, option, inputs)
+        file_folder.check(made_in, option)
     with work_folder(job, inputs, predictor) as folder:
         outputs = RunOutputs(job, inputs, predictor, table, folder)
         try:
@@ -212,7 +215,13 @@ def opened(job: Job, inputs: Inputs, predictor: Predictor, table: Table) -> Iter
 def work_folder(job: Job, inputs: Inputs, predictor: Predictor) -> Iterator[Path | None]:
     """Where a job keeps its results until it is finished, locked; None for one without outputs."""
     _check_bundle(job, predictor)
-    beside = job.output or job.embeddings or job.report or job.coco or _rows_beside(job.masks or job.draw)
+    beside = (
+        job.output
+        or job.embeddings
+        or job.report
+        or job.coco
+        or _rows_beside(job.masks or job.images or job.maps or job.draw)
+    )
     if beside is None:
         yield None
         return
@@ -237,11 +246,22 @@ def _rows_beside(pictures: Path | None) -> Path | None:
     return None if pictures is None else pictures.with_name(f"{pictures.name}.rows")
 
 
-def with_masks(job: Job, table: Table) -> Job:
-    """The job as it is done: masks go beside the rows, if they are wanted nowhere else."""
-    if not table.task.draws_masks or job.masks is not None or job.output is None:
+def _made_in(job: Job, table: Table) -> Iterator[tuple[str, Path]]:
+    """The folders that get a file for each image, with the options that name them."""
+    kind = table.task.file
+    if kind is not None and (beside := job.folder_of(kind)) is not None:
+        yield f"--{kind.option}", beside
+    if job.draw is not None:
+        yield "--draw", job.draw
+
+
+def with_files(job: Job, table: Table) -> Job:
+    """The job as it is done: masks and their like go beside the rows, if they are wanted nowhere else."""
+    kind = table.task.file
+    if kind is None or job.folder_of(kind) is not None or job.output is None:
         return job
-    return replace(job, masks=mask_files.folder_beside(job.output))
+    beside: dict[str, Any] = {kind.option: answer_files.folder_beside(job.output, kind.option)}
+    return replace(job, **beside)
 
 
 def check_task(job: Job, table: Table, *, name: str) -> None:
@@ -251,12 +271,10 @@ def check_task(job: Job, table: Table, *, name: str) -> None:
         raise UsageError(f"{name} gives embeddings: name a file for them with --embeddings out.npy")
     if job.threshold is not None and not task.reads_threshold(table.reading):
         raise UsageError(f"--threshold is for scores, and {name} ({task.name}) gives none: leave it out")
+    task.check_threshold(job.threshold, table.reading, name=name)
     if job.top_k is not None and not task.takes_top_k:
         raise UsageError(f"--top-k is for scores of classes, and {name} ({task.name}) gives none: leave it out")
-    if job.shard is not None and task.draws_masks:
-        raise UsageError(f"--shard: {name} draws masks beside its rows. Give each machine some of the images instead")
-    if job.masks is not None and not task.draws_masks:
-        raise UsageError(f"--masks is for classes of pixels, and {name} ({task.name}) gives none: leave it out")
+    _check_files(job, table, name=name)
     if job.coco is not None and not _COCO.keys() & table.columns:
         raise UsageError(f"--coco is for boxes and points, and {name} ({task.name}) gives none: leave it out")
     if job.sort_into is not None and task.sorts_by is None:
@@ -290,6 +308,17 @@ def _of_images(job: Job) -> list[str]:
             usual.limits, limit.name
         )
     return [option for option, is_given in given.items() if is_given]
+
+
+def _check_files(job: Job, table: Table, *, name: str) -> None:
+    """Whether there are files of the kind that is to go into a folder."""
+    task = table.task
+    if job.shard is not None and task.file is not None:
+        made = task.file.option
+        raise UsageError(f"--shard: {name} writes {made} beside its rows. Give each machine some of the images instead")
+    for option, words in _FILES.items():
+        if getattr(job, option) is not None and (task.file is None or task.file.option != option):
+            raise UsageError(f"--{option} is for {words}, and {name} ({task.name}) gives none: leave it out")
 
 
 @contextmanager

@@ -150,6 +150,8 @@ def part_of(job: "Job", text: str, command: Sequence[str]) -> "Job":
         "--sort-into": job.sort_into,
         "--coco": job.coco,
         "--masks": job.masks,
+        "--images": job.images,
+        "--maps": job.maps,
         "--draw": job.draw,
     }
     if given := [option for option, path in whole.items() if path is not None]:

@@ -7,9 +7,11 @@ from typing import Any, ClassVar, Literal, Protocol
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from lit_infer.column_values import ColumnValues
 from lit_infer.decoding import explained
+from lit_infer.errors import InputError, UsageError
 from lit_infer.images.limits import DEFAULT_LIMITS, Limits
 from lit_infer.images.mapping import WayBack
 
@@ -17,7 +19,7 @@ Row = dict[str, Any]
 Outputs = Sequence[NDArray[Any]]
 """The graph's outputs in the manifest's order, each [batch, …]."""
 
-Kind = Literal["classes", "labels", "values", "vector", "mask", "boxes", "points", "tensors"]
+Kind = Literal["classes", "labels", "values", "vector", "mask", "boxes", "points", "image", "anomaly", "tensors"]
 """How an answer is drawn: the report and the page know kinds, not tasks."""
 
 Column = Literal[
@@ -147,6 +149,24 @@ class Metric:
 
     name: str
     better: Literal["max", "min"]
+    is_share: bool = True
+    """Of one that is better the larger it is: whether it is between 0 and 1."""
+
+
+@dataclass(frozen=True)
+class AnswerFile:
+    """A file that a run writes for each image, as its rows have no room for it."""
+
+    option: Literal["masks", "images", "maps"]
+    """What they are called together, which is the option that says where they go."""
+    column: str
+    """The column of a row with the file's path."""
+    encode: Callable[[Any], tuple[str, bytes] | None]
+    """An answer's suffix and bytes; None where it has no file."""
+
+
+MEDIA = {".png": "image/png", ".npy": "application/x-npy"}
+"""What a file of this suffix is, for HTTP."""
 
 
 def last_side(shape: Sequence[int | str]) -> int | None:
@@ -178,8 +198,8 @@ class TaskSpec:
     """The struct of the deployment facts about its answers, under `answers`; it has a `check(labels, size)`."""
     answer: type[msgspec.Struct]
     """The type of `Prediction.answer`."""
-    read: Callable[[Outputs, Sequence[Ask], Reading], Sequence[msgspec.Struct]]
-    """A batch of outputs as answers, one for each ask."""
+    read: Callable[[Outputs, Sequence[Ask], Reading], Sequence[msgspec.Struct | InputError]]
+    """A batch of outputs as answers, one for each ask; an error where an image has none."""
     columns: Callable[[Reading], dict[str, Column]]
     """The columns of its rows, in order."""
     row: Callable[[Any], Row]
@@ -199,11 +219,17 @@ class TaskSpec:
     maps_back: bool = False
     """Whether answers have positions, which are given in the image as it was: `read` needs each ask's `way`."""
     draws_masks: bool = False
-    """Whether an answer has a `mask`, which a run writes to a file of its own."""
+    """Whether an answer has a `mask`, the class of each pixel."""
+    drawn: Callable[[Any], Image.Image | None] | None = None
+    """An answer as a picture that lies over its image, in 8 bits of grey or colours, with alpha or without."""
+    file: AnswerFile | None = None
+    """What a run writes to a file of its own for each image."""
     takes_top_k: bool = False
     takes_threshold: bool = False
     has_scores: Callable[[Reading], bool] = lambda _: True
     """Of a task that takes a threshold: whether this model's answers have the scores that it is for."""
+    threshold_is_share: bool = True
+    """Whether a threshold is between 0 and 1; else any number."""
     sorts_by: str | None = None
     """The column that names the folder an image can be sorted into."""
     needs_vectors: bool = False
@@ -223,6 +249,15 @@ class TaskSpec:
     def has_fields(self) -> bool:
         """Whether items are rows whose values the deployment facts say."""
         return self.has_columns or self.has_text
+
+    def check_threshold(self, threshold: float | None, reading: Reading, *, name: str) -> None:
+        """Raise UsageError for a threshold that this model cannot have."""
+        if threshold is None:
+            return
+        if not self.reads_threshold(reading):
+            raise UsageError(f"{name} ({self.name}) gives no scores that a threshold is for: leave it out")
+        if self.threshold_is_share and not 0 <= threshold <= 1:
+            raise UsageError(f"{name}: a threshold of task {self.name} is from 0 to 1, not {threshold:g}")
 
     RESERVED: ClassVar[frozenset[str]] = frozenset({"path", "error", "code", "model", "ms"})
     """Columns that every row has, whatever the task."""

@@ -24,6 +24,7 @@ from lit_trainer.data.masked import MaskedPart
 
 _SIDES = (0.33, 0.5)  # of a digit, as shares of the canvas
 _MOST, _TRIES = 4, 20
+_NOISE = 18.0  # grey levels
 _STROKE = 100  # grey levels from which a digit's pixel belongs to it
 
 
@@ -41,11 +42,20 @@ class Scene:
 
 
 def scene(
-    images: Sequence[NDArray[np.uint8]], classes: Sequence[int], *, size: int, seed: int, most: int = _MOST
+    images: Sequence[NDArray[np.uint8]],
+    classes: Sequence[int],
+    *,
+    size: int,
+    seed: int,
+    most: int = _MOST,
+    noise: float = _NOISE,
 ) -> Scene:
-    """A canvas of `size` x `size` with one to `most` of these digits, which do not overlap; the same for a seed."""
+    """A canvas of `size` x `size` with one to `most` of these digits, which do not overlap; the same for a seed.
+
+    `noise`, the standard deviation of its grey levels, changes nothing else: without any it is what was to be seen.
+    """
     generator = np.random.default_rng(seed)
-    canvas = generator.normal(generator.uniform(20, 90), 18, (size, size, 3))
+    canvas = generator.normal(generator.uniform(20, 90), noise, (size, size, 3))
     mask = np.zeros((size, size), np.uint8)
     taken = np.zeros((size, size), bool)
     boxes, digits = [], []
@@ -82,9 +92,11 @@ class Scenes:
     def __len__(self) -> int:
         return self._count
 
-    def scene(self, index: int) -> Scene:
+    def scene(self, index: int, *, noise: float = _NOISE) -> Scene:
         """One of them."""
-        return scene(self._images, self._classes, size=self._size, seed=self._seed + index, most=self._most)
+        return scene(
+            self._images, self._classes, size=self._size, seed=self._seed + index, most=self._most, noise=noise
+        )
 
 
 class DigitMasksDataModule(ImageDataModule):

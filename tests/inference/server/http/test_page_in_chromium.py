@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.support.box_model import make_box_bundle
+from tests.support.dense_model import make_anomaly_bundle, make_picture_bundle
 from tests.support.mask_model import make_mask_bundle
 from tests.support.point_model import make_point_bundle
 from tests.support.server.browser import Browser, chromium
@@ -45,6 +46,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         make_mask_bundle(folder / "masks"),
         make_box_bundle(folder / "boxes"),
         make_point_bundle(folder / "points"),
+        make_picture_bundle(folder / "negatives"),
+        make_anomaly_bundle(folder / "reddish"),
         make_proven(folder / "values", name="values", task="image-regression", answers={"units": ["cm", "", "kg"]}),
     ]
     for label in ("red", "green", "blue"):
@@ -138,6 +141,29 @@ def test_a_mask_is_drawn_over_its_picture_class_by_class(page: Browser, site: Si
     boxes = [page.one(f".masked {tag}").rect for tag in ("img", "canvas")]
     assert boxes[0] == pytest.approx(boxes[1], abs=1)
     assert page.is_as_wide_as(320)
+
+
+def test_a_made_picture_and_heat_lie_over_the_picture_as_far_as_a_slider_says(page: Browser, site: Site) -> None:
+    Image.fromarray(np.full((60, 90, 3), (250, 0, 0), np.uint8)).save(site.images / "wide.png")
+    moved = (
+        "const it = document.querySelector('#results [type=range]'); it.value = 20; "
+        "it.dispatchEvent(new Event('input')); "
+        "const style = getComputedStyle(document.querySelector('.over')); return [style.clipPath, style.opacity]"
+    )
+
+    pick(page, "negatives")
+    choose(page, site.images / "wide.png")
+    page.until(lambda: page.all("#results .times"))
+    boxes = [page.one(f".masked img{which}").rect for which in (":not(.over)", ".over")]
+    assert boxes[0] == pytest.approx(boxes[1], abs=1)
+    assert page.run(moved) == ["inset(0px 0px 0px 20%)", "1"]
+    assert page.is_as_wide_as(320)
+
+    pick(page, "reddish")
+    page.one("#again").click()
+    page.until(lambda: "anomalous" in page.one("#status").text)
+    assert page.texts("#results .body > p")[0] == "anomalous: score 0.98, from 0.4 on it is anomalous"
+    assert page.run(moved) == ["none", "0.2"]
 
 
 def test_boxes_are_drawn_over_their_picture_where_they_are(page: Browser, site: Site) -> None:
