@@ -140,6 +140,7 @@ def _test(graph: GraphFile, inputs: NamedArrays, answers: NamedArrays, *, device
         with open_predictor(graph, device=device) as predictor:
             found = predictor.run(inputs)
         manifest = predictor.manifest
+        found = manifest.spec.named_in_order_of(found, answers)
         measured = [_compare(found[name], truth, graph.listed, manifest) for name, truth in answers.items()]
     except LitError as error:
         # A graph compiled for another host does not run here, which is not a fault of the bundle.

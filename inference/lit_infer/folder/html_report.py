@@ -60,8 +60,8 @@ class Thumbnails:
         self._made += 1
         source, size = _thumbnail(entry.loaded.image, turns=self._turns)
         line = {"row": entry.number, "source": source}
-        if entry.prediction.mask is not None and size is not None:
-            line["mask"] = html_masks.small(entry.prediction.mask, size)
+        if size is not None and (mask := entry.prediction.mask) is not None:
+            line["mask"] = html_masks.small(mask, size)
         self._file.add(json.dumps(line).encode() + b"\n")
 
     def commit(self) -> None:
@@ -123,7 +123,7 @@ def _write_cards(file: IO[str], rows: Iterable[Row], thumbnails: Thumbnails, tab
             break
         if number == wanted[0]:
             drawing = _KINDS[table.task.kind]
-            over = html_boxes.drawn(row) if drawing.drawn == "boxes" else _canvas(wanted[2])
+            over = _canvas(wanted[2]) + (html_boxes.drawn(row) if drawing.drawn == "boxes" else "")
             file.write(_card(row["path"], _picture(wanted[1], over), table.task.show(row), drawing))
             shown += 1
             wanted = next(small, None)
@@ -160,6 +160,14 @@ _KINDS = {
         has_score=True,
         drawn="boxes",
         controls=html_boxes.CONTROLS,
+        colour_of=html_boxes.colour,
+    ),
+    "instances": _Drawing(
+        "{:.1%}",
+        "class",
+        has_score=True,
+        drawn="boxes",
+        controls=html_masks.CONTROLS + html_boxes.CONTROLS,
         colour_of=html_boxes.colour,
     ),
     "tensors": _Drawing("{:.6g}", "", has_score=False),

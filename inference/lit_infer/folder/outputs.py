@@ -228,7 +228,8 @@ def _check_bundle(job: Job, predictor: Predictor) -> None:
 
 def with_masks(job: Job, table: Table) -> Job:
     """The job as it is done: masks go beside the rows, if they are wanted nowhere else."""
-    if not table.task.draws_masks or job.masks is not None or job.output is None:
+    task = table.task
+    if not task.draws_masks or task.rows_have_masks or job.masks is not None or job.output is None:
         return job
     return replace(job, masks=mask_files.folder_beside(job.output))
 
@@ -242,11 +243,11 @@ def _check_task(job: Job, table: Table, *, name: str) -> None:
         raise UsageError(f"--threshold is for labels, and {name} ({task.name}) gives none: leave it out")
     if job.top_k is not None and not task.takes_top_k:
         raise UsageError(f"--top-k is for scores of classes, and {name} ({task.name}) gives none: leave it out")
-    if job.shard is not None and task.draws_masks:
+    if job.shard is not None and task.draws_masks and not task.rows_have_masks:
         raise UsageError(f"--shard: {name} draws masks beside its rows. Give each machine some of the images instead")
     if job.masks is not None and not task.draws_masks:
         raise UsageError(f"--masks is for classes of pixels, and {name} ({task.name}) gives none: leave it out")
-    if job.coco is not None and task.kind != "boxes":
+    if job.coco is not None and "boxes" not in table.task.columns(table.reading):
         raise UsageError(f"--coco is for boxes, and {name} ({task.name}) gives none: leave it out")
     if job.sort_into is not None and task.sorts_by is None:
         raise UsageError(f"--sort-into needs exactly one label for each image; {name} is for {task.name}")

@@ -128,6 +128,8 @@ def _kind(types: set[type]) -> Any:
 
 def _schema(pyarrow: Any, columns: Columns) -> Any:
     text, number, real = pyarrow.string(), pyarrow.int64(), pyarrow.float64()
+    box = [("label", text), ("index", number), ("score", real), ("box", pyarrow.list_(real))]
+    runs = pyarrow.struct([("size", pyarrow.list_(number)), ("counts", text)])
     types = {
         "text": text,
         "integer": number,
@@ -141,9 +143,8 @@ def _schema(pyarrow: Any, columns: Columns) -> Any:
         "areas": pyarrow.list_(
             pyarrow.struct([("label", text), ("index", number), ("pixels", number), ("share", real)])
         ),
-        "boxes": pyarrow.list_(
-            pyarrow.struct([("label", text), ("index", number), ("score", real), ("box", pyarrow.list_(real))])
-        ),
+        "boxes": pyarrow.list_(pyarrow.struct(box)),
+        "instances": pyarrow.list_(pyarrow.struct([*box, ("area", number), ("segmentation", runs)])),
         "stages": pyarrow.struct([(stage, real) for stage in STAGES]),
     }
     return pyarrow.schema([(name, types[kind]) for name, kind in columns.items()])

@@ -48,12 +48,16 @@ class WayBack:
     size: tuple[int, int]
     placement: Placement
 
-    def boxes(self, boxes: NDArray[Any]) -> NDArray[np.float32]:
-        """Boxes [n, 4] of left, top, right, bottom in the prepared image, in pixels of the original, cut to it."""
+    def boxes(self, boxes: NDArray[Any], *, cut: bool = True) -> NDArray[np.float32]:
+        """Boxes [n, 4] of left, top, right, bottom in the prepared image, in pixels of the original.
+
+        `cut`: those that reach beyond it, which a letterbox and a crop allow, end with it.
+        """
         placed, (width, height) = self.placement, self.original
         corners = np.asarray(boxes, np.float64).reshape(-1, 2, 2)
         moved = (corners - (placed.shift_x, placed.shift_y)) / (placed.scale_x, placed.scale_y)
-        return np.clip(moved, 0, (width, height)).reshape(-1, 4).astype(np.float32)
+        inside = np.clip(moved, 0, (width, height)) if cut else moved
+        return inside.reshape(-1, 4).astype(np.float32)
 
     def mask(self, mask: NDArray[Any], *, outside: float = 0) -> NDArray[Any]:
         """A mask [height, width, …] of the prepared image, for the original: the nearest value for each pixel.

@@ -14,17 +14,29 @@ from lit_infer.images.mapping import WayBack
 Row = dict[str, Any]
 Outputs = Sequence[NDArray[Any]]
 """The graph's outputs in the manifest's order, each [batch, …]."""
+NamedOutputs = Mapping[str, NDArray[Any]]
 
-Kind = Literal["classes", "labels", "values", "vector", "mask", "boxes", "tensors"]
+Kind = Literal["classes", "labels", "values", "vector", "mask", "boxes", "instances", "tensors"]
 """How an answer is drawn: the report and the page know kinds, not tasks."""
 
 Column = Literal[
-    "text", "integer", "number", "boolean", "choices", "areas", "boxes", "integers", "numbers", "doubles", "booleans"
+    "text",
+    "integer",
+    "number",
+    "boolean",
+    "choices",
+    "areas",
+    "boxes",
+    "instances",
+    "integers",
+    "numbers",
+    "doubles",
+    "booleans",
 ]
 """The type of a column in a table of rows; `choices` is a list of label, index and score, `areas` of label, index,
-pixels and share, `boxes` of label, index, score and box. The plural ones are lists: `numbers` of float32, `doubles` of
-float64."""
-LISTS = frozenset({"choices", "areas", "boxes"})
+pixels and share, `boxes` of label, index, score and box, `instances` of these, area and segmentation. The plural ones
+of numbers are lists: `numbers` of float32, `doubles` of float64."""
+LISTS = frozenset({"choices", "areas", "boxes", "instances"})
 """Those of lists, which are empty for an image that could not be read."""
 
 
@@ -162,12 +174,17 @@ class TaskSpec:
     tally: Callable[[Reading], AnswerTally] = NoTally
     agreement: Agreement | None = None
     metric: Metric | None = None
+    in_order_of: Callable[[Outputs, Outputs], Outputs] = lambda found, _: found
+    """The first outputs with what they answer in the order of the second ones, where the order says nothing: before
+    two runs are compared."""
     size_of: Callable[[Sequence[int | str]], int | None] = last_side
     """From the shape of the first output, how many labels there are; None if it does not say."""
     maps_back: bool = False
     """Whether answers have positions, which are given in the image as it was: `read` needs each ask's `way`."""
     draws_masks: bool = False
     """Whether an answer has a `mask`, which a run writes to a file of its own."""
+    rows_have_masks: bool = False
+    """Whether its rows hold the masks, so that files of them are written only when they are asked for."""
     takes_top_k: bool = False
     takes_threshold: bool = False
     sorts_by: str | None = None
@@ -180,6 +197,11 @@ class TaskSpec:
     """Hugging Face's name for the task."""
     cautions: tuple[str, ...] = ()
     """What the model card warns of."""
+
+    def named_in_order_of(self, found: NamedOutputs, truth: NamedOutputs) -> NamedOutputs:
+        """As `in_order_of`, by the names of the outputs, of which `truth` has them in the graph's order."""
+        ordered = self.in_order_of([found[name] for name in truth], list(truth.values()))
+        return dict(zip(truth, ordered, strict=True))
 
     @property
     def has_fields(self) -> bool:

@@ -136,6 +136,7 @@ const KINDS = {
   values: { summarize: summarizeValues, drawn: (found) => [values(found.values)] },
   vector: { summarize: summarizeVector, drawn: drawVector },
   boxes: { summarize: summarizeBoxes, drawn: (found, { url }) => boxed(found, url) },
+  instances: { summarize: summarizeBoxes, drawn: (found, { url }) => boxed(found, url) },
   mask: { summarize: summarizeMask, drawn: (found, { url }) => masked(found, url) },
 };
 
