@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.ops import nms
+
+from lit_infer.errors import GateError
 
 
 @torch.library.custom_op("lit_export::kept", mutates_args=())
@@ -29,6 +31,15 @@ def kept(boxes: Tensor, scores: Tensor, overlap: float, least: float) -> Tensor:
 def _shape_of_kept(boxes: Tensor, scores: Tensor, overlap: float, least: float) -> Tensor:
     del boxes, overlap, least
     return torch.empty_like(scores, dtype=torch.bool)
+
+
+def refuse(module: nn.Module) -> None:
+    """For formats of torch: GateError for a module with operators that torch does not have without torchvision."""
+    if any(getattr(part, "is_two_stage", False) for part in module.modules()):
+        raise GateError(
+            "its suppression and its pooling are operators of torchvision, which torch alone does not run: export onnx "
+            "or openvino"
+        )
 
 
 def translations() -> Mapping[Callable[..., Any], Callable[..., Any]]:

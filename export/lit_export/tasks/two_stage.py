@@ -33,6 +33,8 @@ class TwoStage(nn.Module):
     Mask R-CNN `masks` [batch, n, 1, 28, 28], the probabilities inside each box. What is beyond the count is 0.
     """
 
+    is_two_stage = True
+
     def __init__(self, detector: Any, *, with_masks: bool = False) -> None:
         super().__init__()
         self.detector = detector

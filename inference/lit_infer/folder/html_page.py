@@ -92,8 +92,8 @@ document.addEventListener("keydown", move);
 form.hidden = cards.length === 0;
 show();
 
-// Masks: a grey PNG of class indices for each picture, drawn over it in the colours of those that are switched on. Beside
-// boxes it has their numbers, from 1, and those that are shown are drawn in the colours of their boxes.
+// Masks: a grey PNG of class indices for each picture, drawn over it in the colours of those that are switched on.
+// Beside boxes it has their numbers, from 1, and those that are shown are drawn in the colours of their boxes.
 const layers = Array.from(document.querySelectorAll("canvas"));
 const classes = JSON.parse(form.dataset.classes ?? "[]");
 const on = new Map();
