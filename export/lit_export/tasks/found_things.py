@@ -1,6 +1,7 @@
 """Modules whose own post-processing is in the graph: what is found in each image, padded to a fixed number."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -108,6 +109,15 @@ class InstanceModule(FoundModule):
     """With masks."""
 
     has_masks = True
+
+
+def answers_found(module: nn.Module, facts: DeploymentFacts) -> bool:
+    """Whether a module itself answers what it found, padded. One that raises is looked at later."""
+    probe, (height, width) = FoundModule(module, facts).eval(), facts.height_width
+    images = torch.zeros((2, height, width, facts.channels), dtype=getattr(torch, facts.pixel_dtype))
+    with suppress(Exception), torch.no_grad():
+        return is_found(probe.module(probe.pixels(images)))
+    return False
 
 
 def is_found(output: Any) -> bool:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lit_export import labelled
 from lit_export.options import Options
 from lit_export.tasks.found_boxes import RawBoxes, raw_boxes
-from lit_export.tasks.found_things import FoundModule
+from lit_export.tasks.found_things import FoundModule, answers_found
 from lit_export.tasks.images import ImageModule, image_target
 from lit_export.tasks.main_output import MainOutput
 from lit_export.tasks.spec import ExportTask, Scoring
@@ -163,7 +163,7 @@ def check_found(target: Target, expected: Sequence[Arrays]) -> None:
 
 def target(module: nn.Module, facts: DeploymentFacts, options: Options) -> Target:
     """Of a module whose post-processing is in the graph, or of one whose candidates the runtime post-processes."""
-    wrapper = FoundModule if isinstance(module, TWO_STAGE) else BoxModule
+    wrapper = FoundModule if isinstance(module, TWO_STAGE) or answers_found(module, facts) else BoxModule
     return image_target(module, facts, options, wrapper=wrapper)
 
 

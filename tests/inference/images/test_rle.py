@@ -11,7 +11,12 @@ from lit_infer.images import rle
 # A mask [height, width] that is easy to write down, and its counts by pycocotools 2.0.11.
 BARS = np.zeros((90, 70), bool)
 BARS[20:60, 30:33] = BARS[5:80, 40] = True
-KNOWN = [(np.zeros((3, 2), bool), "6"), (np.ones((3, 2), bool), "06"), (np.eye(5, dtype=bool), "0150000000"), (BARS, "Pe2X1b1000Wc0S1Sm1")]
+KNOWN = [
+    (np.zeros((3, 2), bool), "6"),
+    (np.ones((3, 2), bool), "06"),
+    (np.eye(5, dtype=bool), "0150000000"),
+    (BARS, "Pe2X1b1000Wc0S1Sm1"),
+]
 
 
 def masks() -> list[NDArray[Any]]:
