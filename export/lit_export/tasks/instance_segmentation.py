@@ -16,10 +16,10 @@ from lit_infer.images import rle
 from lit_infer.images.rle import Rle
 from lit_infer.tasks import Reading, average_precision
 from lit_infer.tasks.instance_segmentation import TASK as RUNTIME
-from lit_infer.tasks.instance_segmentation import Instances
+from lit_infer.tasks.instance_segmentation import FoundInstances
 
 
-def _matched(answer: Instances, truth: tuple[Sequence[Rle], NDArray[np.int64]], _: Reading) -> NDArray[np.float64]:
+def _matched(answer: FoundInstances, truth: tuple[Sequence[Rle], NDArray[np.int64]], _: Reading) -> NDArray[np.float64]:
     """By how far masks overlap."""
     true_masks, true_labels = truth
     if any(one.size != (answer.height, answer.width) for one in true_masks):

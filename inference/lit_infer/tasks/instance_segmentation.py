@@ -32,7 +32,7 @@ class InstanceFacts(DetectionFacts, frozen=True, kw_only=True, forbid_unknown_fi
             raise ValueError(f"mask_threshold {self.mask_threshold:g} must lie between 0 and 1")
 
 
-class Instance(msgspec.Struct, frozen=True, gc=False):
+class FoundInstance(msgspec.Struct, frozen=True, gc=False):
     """One thing that was found."""
 
     label: str
@@ -47,10 +47,10 @@ class Instance(msgspec.Struct, frozen=True, gc=False):
     """Its mask, as COCO has it; `segmentation.mask()` is the array."""
 
 
-class Instances(msgspec.Struct, frozen=True, gc=False):
+class FoundInstances(msgspec.Struct, frozen=True, gc=False):
     """What was found in an image."""
 
-    boxes: tuple[Instance, ...]
+    boxes: tuple[FoundInstance, ...]
     """The best first."""
     width: int
     """Of the image."""
@@ -69,12 +69,12 @@ class Instances(msgspec.Struct, frozen=True, gc=False):
         return found
 
 
-def read(outputs: Outputs, asks: Sequence[Ask], reading: Reading) -> list[Instances]:
+def read(outputs: Outputs, asks: Sequence[Ask], reading: Reading) -> list[FoundInstances]:
     """The outputs of a batch, in a form that `candidates` knows, and masks, as what was found in the images."""
     return [_read(row, ask, reading) for *row, ask in zip(*outputs, asks, strict=True)]
 
 
-def _read(row: Outputs, ask: Ask, reading: Reading) -> Instances:
+def _read(row: Outputs, ask: Ask, reading: Reading) -> FoundInstances:
     found = chosen(row, reading, threshold=ask.threshold)
     small, way = row[-1], ask.way or _as_prepared(row[-1], found)
     places = in_original(found._replace(rows=np.arange(len(found.rows))), way)  # of `found`, some
@@ -89,8 +89,8 @@ def _read(row: Outputs, ask: Ask, reading: Reading) -> Instances:
             runs = rle.of_part(part >= least, corner, (height, width))
         else:
             runs = rle.of_mask(way.mask(mask >= least))
-        made.append(Instance(name(label), label, score, tuple(box), runs.area, runs))
-    return Instances(tuple(made), width, height)
+        made.append(FoundInstance(name(label), label, score, tuple(box), runs.area, runs))
+    return FoundInstances(tuple(made), width, height)
 
 
 def _as_prepared(small: NDArray[Any], found: Chosen) -> WayBack:
@@ -101,7 +101,7 @@ def _as_prepared(small: NDArray[Any], found: Chosen) -> WayBack:
     return to_original([], small.shape[2], small.shape[1])
 
 
-def row(answer: Instances) -> Row:
+def row(answer: FoundInstances) -> Row:
     """An answer as columns; whoever writes the mask to a file adds its path."""
     boxes = [
         {**msgspec.structs.asdict(one), "box": list(one.box), "segmentation": _as_row(one.segmentation)}
@@ -119,7 +119,7 @@ TASK = TaskSpec(
     does="finds things in images, and the pixels that belong to each",
     kind="instances",
     facts=InstanceFacts,
-    answer=Instances,
+    answer=FoundInstances,
     read=read,
     columns=lambda _: {"width": "integer", "height": "integer", "boxes": "instances", "mask": "text"},
     row=row,

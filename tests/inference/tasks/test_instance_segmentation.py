@@ -17,7 +17,7 @@ from lit_infer.images.mapping import Placement, WayBack
 from lit_infer.images.rle import Rle
 from lit_infer.self_test import self_test
 from lit_infer.tasks import Ask, plain_answer
-from lit_infer.tasks.instance_segmentation import TASK, Instance, Instances
+from lit_infer.tasks.instance_segmentation import TASK, FoundInstance, FoundInstances
 from tests.support.instance_model import make_instance_bundle
 
 
@@ -27,10 +27,10 @@ def outputs(masks: Any, boxes: list[list[float]], scores: list[float]) -> list[A
     return [*found, np.ones((1, count), np.int32), np.array([count], np.int32), np.asarray(masks, np.float32)[None]]
 
 
-def answered(way: WayBack, masks: Any, boxes: list[list[float]], scores: list[float], **facts: Any) -> Instances:
+def answered(way: WayBack, masks: Any, boxes: list[list[float]], scores: list[float], **facts: Any) -> FoundInstances:
     reading = TASK.reading(labels=("background", "cat"), answers=facts, size=None)
     (found,) = TASK.read(outputs(masks, boxes, scores), [Ask(way=way)], reading)
-    assert isinstance(found, Instances)
+    assert isinstance(found, FoundInstances)
     return found
 
 
@@ -87,9 +87,9 @@ def test_the_best_of_several_is_seen_in_the_mask_of_all() -> None:
 
 
 def test_an_answer_is_plain_json_with_its_runs() -> None:
-    one = Instance("cat", 1, 0.5, (0, 0, 2, 2), 3, Rle((2, 2), "13"))
+    one = FoundInstance("cat", 1, 0.5, (0, 0, 2, 2), 3, Rle((2, 2), "13"))
 
-    plain = json.loads(json.dumps(plain_answer(Instances((one,), 2, 2))))
+    plain = json.loads(json.dumps(plain_answer(FoundInstances((one,), 2, 2))))
 
     assert plain["boxes"][0]["segmentation"] == {"size": [2, 2], "counts": "13"}
     assert set(plain) == {"boxes", "width", "height"}
