@@ -113,12 +113,27 @@ def boxes(question: Question) -> Labelled:
     """Images and what is in each: boxes float32 [n, 4] and classes int64 [n], from COCO's JSON beside the images."""
     if data.is_configuration(question.source):
         return _of_configuration(question)
+    return [(one.path, (one.boxes, one.labels)) for one in _coco(question)]
+
+
+def instances(question: Question) -> Labelled:
+    """Images and what is in each: masks (`Rle`) and classes int64 [n], from COCO's JSON with `segmentation`."""
+    if data.is_configuration(question.source):
+        raise UsageError(f"{question}: masks of instances come from COCO's JSON beside the images")
+    return [(one.path, (one.masks, one.labels)) for one in _coco(question, with_masks=True)]
+
+
+def _coco(question: Question, *, with_masks: bool = False) -> list[coco.BoxTruth]:
+    if question.labels is None and not question.size:
+        raise UsageError(
+            f"{question}: the model's classes have no names, so it is not certain which of them the file's are. Give "
+            "labels, in the order of training (labels: in --spec FILE)"
+        )
     try:
         file = question.source if question.source.is_file() else coco.find(question.source)
-        _, found = coco.read(file, labels=question.labels)
+        return coco.read(file, labels=question.labels, with_masks=with_masks)[1]
     except (NotFoundError, UsageError) as error:
         raise type(error)(f"{question}: {error}") from None
-    return [(one.path, (one.boxes, one.labels)) for one in found]
 
 
 def points(question: Question) -> Labelled:

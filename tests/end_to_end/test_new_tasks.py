@@ -9,6 +9,8 @@ import httpx
 import msgspec
 import numpy as np
 import pytest
+import torch
+from lightning import Trainer
 from PIL import Image
 
 from lit_infer import load, manifest
@@ -18,6 +20,7 @@ from lit_trainer.data.scene_points import NAMES as POINTS
 from lit_trainer.data.scene_points import SKELETON, write_test_points
 from lit_trainer.data.scenes import write_test_scenes
 from tests.conftest import ROOT, run_command
+from tests.support.mask_rcnn import InstanceLearner, unsure
 from tests.support.server.process import command
 from tests.support.warm import run_warm
 
@@ -146,6 +149,43 @@ def test_points_go_from_training_to_a_drawn_report_and_a_served_answer(tmp_path:
     assert (served["kind"], served["points"]) == ("points", rows[0]["points"])
     assert served["skeleton"] == [list(edge) for edge in SKELETON]
     assert infer["outputs"][0]["name"] == "heatmaps"
+
+
+def test_instances_go_from_a_checkpoint_to_a_drawn_report_and_served_runs(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    module = InstanceLearner(11)
+    unsure(module.detector)
+    trainer = Trainer(max_epochs=0, logger=False, enable_checkpointing=False, accelerator="cpu")
+    trainer.strategy.connect(module)
+    trainer.save_checkpoint(tmp_path / "mine.ckpt")
+    held_out = write_test_scenes(tmp_path / "scenes", count=4, size=83)
+    labels = json.dumps(["background", *"0123456789"])
+    (tmp_path / "spec.yaml").write_text(
+        "task: instance-segmentation\npreprocess: [resize: {size: [64, 64]}]\n"
+        f"labels: {labels}\nanswers: {{threshold: 0.1}}\n"
+    )
+    whose = ["--class", "tests.support.mask_rcnn.InstanceLearner", "--submodule", "detector"]
+    export = ["lit-export", "onnx", "--checkpoint", "mine.ckpt", *whose, "--spec", "spec.yaml", "--data", "scenes"]
+
+    exported = run([*export, "--out", "bundle"], tmp_path)
+    line = ["lit-infer", "scenes/images", "-m", "bundle", "--report", "report.html", "--coco", "found.json"]
+    said = run([*line, "--masks", "pngs"], tmp_path)
+
+    assert "onnx: proven" in exported
+    assert "eager module: mask mAP50 " in exported
+    assert "masks in pngs" in said
+    rows = [json.loads(text) for text in (tmp_path / "predictions.jsonl").read_text().splitlines()]
+    found = json.loads((tmp_path / "found.json").read_text())["annotations"]
+    assert [one["segmentation"] for one in found] == [box["segmentation"] for row in rows for box in row["boxes"]] != []
+    with load(tmp_path / "bundle", device="cpu") as model:
+        expected = model.predict(held_out)
+    for row, one in zip(rows, expected, strict=True):
+        with Image.open(tmp_path / row["mask"]) as mask:
+            assert np.array_equal(np.asarray(mask), one.answer.mask)
+    with command("bundle", "--quiet", cwd=tmp_path) as server:
+        served = httpx.post(f"{server.url}/predict", content=held_out[0].read_bytes()).json()
+    assert served["kind"] == "instances"
+    assert served["boxes"] == rows[0]["boxes"]
 
 
 def test_pixels_go_from_training_to_a_drawn_report_and_a_served_mask(tmp_path: Path) -> None:

@@ -117,6 +117,7 @@ def _pairs(predictor: Predictor, sample: Sample) -> list[tuple[NDArray[np.float6
         prepared = (np.stack([predictor.prepare(path) for path in sample.files]),) if sample.files else sample.inputs
         outputs = predictor.run(dict(zip(names, prepared, strict=True)))
         found = [outputs[tensor.name] for tensor in predictor.manifest.outputs]
+    found = list(predictor.manifest.spec.in_order_of(found, sample.answers))
     for graph, truth in zip(found, sample.answers, strict=True):
         if graph.shape != truth.shape:
             raise GateError(

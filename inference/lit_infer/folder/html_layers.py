@@ -22,7 +22,7 @@ HEAT = (
 
 def small(kind: str, answer: Any, size: tuple[int, int]) -> str | None:
     """A data URL of what lies over a thumbnail of this (width, height); None for a kind, or an answer, without."""
-    if kind == "mask":
+    if kind in ("mask", "instances"):
         return html_masks.small(answer.mask, size)
     drawn = _DRAWN.get(kind)
     image = None if drawn is None else drawn(answer)

@@ -98,6 +98,7 @@ form.hidden = cards.length === 0;
 show();
 
 // Masks: a grey PNG of class indices for each picture, drawn over it in the colours of those that are switched on.
+// Beside boxes it has their numbers, from 1, and those that are shown are drawn in the colours of their boxes.
 const layers = Array.from(document.querySelectorAll("canvas"));
 const classes = JSON.parse(form.dataset.classes ?? "[]");
 const on = new Map();
@@ -112,12 +113,19 @@ function outline() {
     const ends = line.dataset.ends.split(" ").map((index) => line.parentNode.querySelector(`[data-index="${index}"]`));
     line.style.display = ends.every(({ style }) => style.display === "") ? "" : "none";
   }
+  layers.forEach(paint);
+}
+function coloursOf(canvas) {
+  if (!canvas.nextElementSibling) return on;
+  const shown = Array.from(canvas.parentNode.querySelectorAll("g")).filter(({ style }) => style.display !== "none");
+  return new Map(shown.map(({ dataset }) => [Number(dataset.number), on.get(Number(dataset.index))]));
 }
 function paint(canvas) {
   if (!canvas.indices) return;
+  const colours = coloursOf(canvas);
   const context = canvas.getContext("2d"), drawn = context.createImageData(canvas.width, canvas.height);
   canvas.indices.forEach((index, at) => {
-    if (on.has(index)) drawn.data.set(on.get(index), 4 * at);
+    if (colours.has(index)) drawn.data.set(colours.get(index), 4 * at);
   });
   context.putImageData(drawn, 0, 0);
 }
@@ -140,7 +148,6 @@ function legend() {
     const use = () => input.checked ? on.set(index, [...colour, 255]) : on.delete(index);
     input.addEventListener("change", () => {
       use();
-      layers.forEach(paint);
       outline();
     });
     use();

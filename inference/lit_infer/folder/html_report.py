@@ -123,7 +123,9 @@ def _write_cards(file: IO[str], rows: Iterable[Row], thumbnails: Thumbnails, tab
             break
         if number == wanted[0]:
             drawing = _KINDS[table.task.kind]
-            over = _layer(wanted[2], drawing) if drawing.over is None else drawing.over(row, table.reading)
+            over = _layer(wanted[2], drawing)
+            if drawing.over is not None:
+                over += drawing.over(row, table.reading)
             file.write(_card(row["path"], _picture(wanted[1], over), table.task.show(row), drawing))
             shown += 1
             wanted = next(small, None)
@@ -164,6 +166,15 @@ _KINDS = {
         has_score=True,
         drawn="boxes",
         controls=html_boxes.CONTROLS,
+        over=lambda row, _: html_boxes.drawn(row),
+        colour_of=html_boxes.colour,
+    ),
+    "instances": _Drawing(
+        "{:.1%}",
+        "class",
+        has_score=True,
+        drawn="boxes",
+        controls=html_masks.CONTROLS + html_boxes.CONTROLS,
         over=lambda row, _: html_boxes.drawn(row),
         colour_of=html_boxes.colour,
     ),

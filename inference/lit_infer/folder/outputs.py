@@ -258,7 +258,7 @@ def _made_in(job: Job, table: Table) -> Iterator[tuple[str, Path]]:
 def with_files(job: Job, table: Table) -> Job:
     """The job as it is done: masks and their like go beside the rows, if they are wanted nowhere else."""
     kind = table.task.file
-    if kind is None or job.folder_of(kind) is not None or job.output is None:
+    if kind is None or table.task.rows_have_masks or job.folder_of(kind) is not None or job.output is None:
         return job
     beside: dict[str, Any] = {kind.option: answer_files.folder_beside(job.output, kind.option)}
     return replace(job, **beside)
@@ -313,7 +313,7 @@ def _of_images(job: Job) -> list[str]:
 def _check_files(job: Job, table: Table, *, name: str) -> None:
     """Whether there are files of the kind that is to go into a folder."""
     task = table.task
-    if job.shard is not None and task.file is not None:
+    if job.shard is not None and task.file is not None and not task.rows_have_masks:
         made = task.file.option
         raise UsageError(f"--shard: {name} writes {made} beside its rows. Give each machine some of the images instead")
     for option, words in _FILES.items():

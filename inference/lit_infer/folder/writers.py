@@ -133,6 +133,8 @@ def kind_of(types: set[type]) -> Any:
 def schema(pyarrow: Any, columns: Columns) -> Any:
     """The columns as Arrow's."""
     text, number, real = pyarrow.string(), pyarrow.int64(), pyarrow.float64()
+    box = [("label", text), ("index", number), ("score", real), ("box", pyarrow.list_(real))]
+    runs = pyarrow.struct([("size", pyarrow.list_(number)), ("counts", text)])
     types = {
         "text": text,
         "integer": number,
@@ -146,9 +148,8 @@ def schema(pyarrow: Any, columns: Columns) -> Any:
         "areas": pyarrow.list_(
             pyarrow.struct([("label", text), ("index", number), ("pixels", number), ("share", real)])
         ),
-        "boxes": pyarrow.list_(
-            pyarrow.struct([("label", text), ("index", number), ("score", real), ("box", pyarrow.list_(real))])
-        ),
+        "boxes": pyarrow.list_(pyarrow.struct(box)),
+        "instances": pyarrow.list_(pyarrow.struct([*box, ("area", number), ("segmentation", runs)])),
         "points": pyarrow.list_(
             pyarrow.struct(
                 [

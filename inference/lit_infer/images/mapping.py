@@ -52,12 +52,16 @@ class WayBack:
     view: tuple[float, float, float, float]
     """left, top, right, bottom of what the prepared image shows of the original: not what was added around it."""
 
-    def boxes(self, boxes: NDArray[Any]) -> NDArray[np.float32]:
-        """Boxes [n, 4] of left, top, right, bottom in the prepared image, in pixels of the original, cut to it."""
+    def boxes(self, boxes: NDArray[Any], *, cut: bool = True) -> NDArray[np.float32]:
+        """Boxes [n, 4] of left, top, right, bottom in the prepared image, in pixels of the original.
+
+        `cut`: those that reach beyond it, which a letterbox and a crop allow, end with it.
+        """
         placed, (width, height) = self.placement, self.original
         corners = np.asarray(boxes, np.float64).reshape(-1, 2, 2)
         moved = (corners - (placed.shift_x, placed.shift_y)) / (placed.scale_x, placed.scale_y)
-        return np.clip(moved, 0, (width, height)).reshape(-1, 4).astype(np.float32)
+        inside = np.clip(moved, 0, (width, height)) if cut else moved
+        return inside.reshape(-1, 4).astype(np.float32)
 
     def points(self, points: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Points [n, 2] of the prepared image in pixels of the original; and which lie where the prepared one shows

@@ -18,8 +18,11 @@ from lit_infer.images.mapping import WayBack
 Row = dict[str, Any]
 Outputs = Sequence[NDArray[Any]]
 """The graph's outputs in the manifest's order, each [batch, …]."""
+NamedOutputs = Mapping[str, NDArray[Any]]
 
-Kind = Literal["classes", "labels", "values", "vector", "mask", "boxes", "points", "image", "anomaly", "tensors"]
+Kind = Literal[
+    "classes", "labels", "values", "vector", "mask", "boxes", "instances", "points", "image", "anomaly", "tensors"
+]
 """How an answer is drawn: the report and the page know kinds, not tasks."""
 
 Column = Literal[
@@ -31,15 +34,17 @@ Column = Literal[
     "areas",
     "boxes",
     "points",
+    "instances",
     "integers",
     "numbers",
     "doubles",
     "booleans",
 ]
 """The type of a column in a table of rows; `choices` is a list of label, index and score, `areas` of label, index,
-pixels and share, `boxes` of label, index, score and box, `points` of label, index, x, y, score, visibility and outside.
-The plural ones are lists: `numbers` of float32, `doubles` of float64."""
-LISTS = frozenset({"choices", "areas", "boxes", "points"})
+pixels and share, `boxes` of label, index, score and box, `instances` of these, area and segmentation, `points` of
+label, index, x, y, score, visibility and outside. The plural ones of numbers are lists: `numbers` of float32,
+`doubles` of float64."""
+LISTS = frozenset({"choices", "areas", "boxes", "instances", "points"})
 """Those of lists, which are empty for an image that could not be read."""
 
 
@@ -214,16 +219,21 @@ class TaskSpec:
     tally: Callable[[Reading], AnswerTally] = NoTally
     agreement: Agreement | None = None
     metric: Metric | None = None
+    in_order_of: Callable[[Outputs, Outputs], Outputs] = lambda found, _: found
+    """The first outputs with what they answer in the order of the second ones, where the order says nothing: before
+    two runs are compared."""
     size_of: Callable[[Sequence[int | str]], int | None] = last_side
     """From the shape of the first output, how many labels there are; None if it does not say."""
     maps_back: bool = False
     """Whether answers have positions, which are given in the image as it was: `read` needs each ask's `way`."""
     draws_masks: bool = False
-    """Whether an answer has a `mask`, the class of each pixel."""
+    """Whether an answer has a `mask`, the class or the instance of each pixel."""
     drawn: Callable[[Any], Image.Image | None] | None = None
     """An answer as a picture that lies over its image, in 8 bits of grey or colours, with alpha or without."""
     file: AnswerFile | None = None
     """What a run writes to a file of its own for each image."""
+    rows_have_masks: bool = False
+    """Whether its rows hold the masks, so that files of them are written only when they are asked for."""
     takes_top_k: bool = False
     takes_threshold: bool = False
     has_scores: Callable[[Reading], bool] = lambda _: True
@@ -244,6 +254,11 @@ class TaskSpec:
     def reads_threshold(self, reading: Reading) -> bool:
         """Whether a threshold says something of this model's answers."""
         return self.takes_threshold and self.has_scores(reading)
+
+    def named_in_order_of(self, found: NamedOutputs, truth: NamedOutputs) -> NamedOutputs:
+        """As `in_order_of`, by the names of the outputs, of which `truth` has them in the graph's order."""
+        ordered = self.in_order_of([found[name] for name in truth], list(truth.values()))
+        return dict(zip(truth, ordered, strict=True))
 
     @property
     def has_fields(self) -> bool:

@@ -141,6 +141,7 @@ const KINDS = {
   points: { summarize: ({ points }) => points.map(said).join(", ") || "no point", drawn: (found, { url }) => pointed(found, url) },
   image: { summarize: summarizeImage, drawn: (found, { url }) => split(found, url) },
   anomaly: { summarize: summarizeAnomaly, drawn: (found, { url }) => [make("p", {}, summarizeAnomaly(found)), ...heated(found, url)] },
+  instances: { summarize: summarizeBoxes, drawn: (found, { url }) => boxed(found, url) },
   mask: { summarize: summarizeMask, drawn: (found, { url }) => masked(found, url) },
 };
 
