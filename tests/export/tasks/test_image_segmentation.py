@@ -228,24 +228,3 @@ def test_a_bundle_answers_as_the_module_whose_masks_it_enlarges(labelled: Path, 
             assert prediction.mask is not None
             assert prediction.mask.shape == (height, width)
             assert set(np.unique(prediction.mask)) <= {0, 1, 2}
-
-
-def test_classes_and_masks_of_queries_are_added_up_as_mask2former_does() -> None:
-    """By hand, as transformers' `post_process_semantic_segmentation` does: enlarge, sigmoid, add up, best class."""
-    torch.manual_seed(0)
-    classes = torch.randn(2, 5, 4)
-
-    def ending(images: Tensor) -> Any:
-        masks = nn.functional.avg_pool2d(images, 2)[:, [0, 1, 2, 0, 1]] - torch.arange(5.0)[None, :, None, None]
-        return {"class_queries_logits": classes[:1].expand(len(images), -1, -1), "masks_queries_logits": masks}
-
-    found = target_for(Net(ending), facts())
-
-    raw = ending(torch.from_numpy(found.example[0].astype(np.float32)).permute(0, 3, 1, 2) * (10 / 255))
-    masks = nn.functional.interpolate(raw["masks_queries_logits"], SIZE, mode="bilinear").sigmoid()
-    wanted = torch.einsum("bqc,bqhw->bchw", raw["class_queries_logits"].softmax(-1)[..., :-1], masks)
-    (shares,) = answers(found.module, found.example)
-    assert found.outputs[0].shape == ("batch", 3, *SIZE)
-    assert np.array_equal(shares.argmax(1), wanted.argmax(1).numpy())
-    assert np.allclose(shares.sum(1), 1, atol=1e-5)
-    assert any("added up from class_queries_logits and masks_queries_logits" in one for one in found.warnings)

@@ -297,5 +297,5 @@ def test_what_a_crop_cut_off_is_outside_also_where_nothing_is_left() -> None:
 
     assert (found[:10, 20:30] == 1).all()
     assert (found == -1).sum() == 40 * 12 - 100
-    beside = WayBack((10, 10), (10, 10), Placement(shift_x=50))
+    beside = WayBack((10, 10), (10, 10), Placement(shift_x=50), (10, 0, 10, 10))
     assert (beside.smooth(plane, outside=7) == 7).all()

@@ -34,7 +34,8 @@ def answered(way: WayBack, masks: Any, boxes: list[list[float]], scores: list[fl
     return found
 
 
-LETTERBOX = WayBack((30, 15), (20, 20), Placement(2 / 3, 2 / 3, 0, 5))  # 30 x 15 made 20 x 10, between bars of 5
+LETTERBOX = WayBack((30, 15), (20, 20), Placement(2 / 3, 2 / 3, 0, 5), (0, 5, 20, 15))
+"""30 x 15 made 20 x 10, between bars of 5."""
 
 
 def test_a_mask_in_its_box_lies_in_the_image_as_it_was() -> None:
@@ -77,7 +78,7 @@ def test_masks_of_the_whole_image_are_brought_back_to_it() -> None:
 def test_the_best_of_several_is_seen_in_the_mask_of_all() -> None:
     masks = np.zeros((2, 20, 20))
     masks[0, :, :12] = masks[1, :, 8:] = 1
-    whole = WayBack((20, 20), (20, 20), Placement())
+    whole = WayBack((20, 20), (20, 20), Placement(), (0, 0, 20, 20))
 
     found = answered(whole, masks, [[0, 0, 12, 20], [8, 0, 20, 20]], [0.6, 0.9])
 
