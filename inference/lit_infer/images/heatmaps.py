@@ -39,7 +39,8 @@ def _uphill(maps: NDArray[Any], rows: NDArray[np.intp], columns: NDArray[np.intp
 
     across = at(rows, columns + 1) - at(rows, columns - 1)
     down = at(rows + 1, columns) - at(rows - 1, columns)
-    return np.sign(np.stack((across, down), axis=-1)) * inner[..., None]
+    found: NDArray[np.float64] = np.sign(np.stack((across, down), axis=-1)) * inner[..., None]
+    return found
 
 
 def _mean(flat: NDArray[np.float64], peaks: NDArray[np.float64], width: int) -> NDArray[np.float64]:
