@@ -226,6 +226,7 @@ def opened(job: Job, inputs: Inputs, predictor: Predictor, table: Table) -> Iter
         if pictures is not None:
             _check_elsewhere(pictures, option, inputs)
             picture_folder.check(pictures, option)
+    _check_apart({"--masks": job.masks, "--draw": job.draw, "--sort-into": job.sort_into})
     beside = job.output or job.embeddings or job.report or job.coco or _rows_beside(job.masks or job.draw)
     if beside is None:
         yield RunOutputs(job, inputs, predictor, table, None)
@@ -248,6 +249,14 @@ def _check_bundle(job: Job, predictor: Predictor) -> None:
             continue
         if path.resolve().parent == folder.resolve():
             raise UsageError(f"{path} is a file of the model: name another one")
+
+
+def _check_apart(folders: Mapping[str, Path | None]) -> None:
+    """Raise UsageError for two outputs in one folder: the later one would replace the other."""
+    seen: dict[Path, str] = {}
+    for option, folder in folders.items():
+        if folder is not None and (other := seen.setdefault(folder.resolve(), option)) != option:
+            raise UsageError(f"{other} and {option} are both {folder}: name a folder for each")
 
 
 def _rows_beside(pictures: Path | None) -> Path | None:
