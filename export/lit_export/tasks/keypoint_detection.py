@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lit_export import labelled
+from lit_export.labelled import Labelled, Question
 from lit_export.tasks.found_points import RawPoints, raw_points
 from lit_export.tasks.images import ImageModule, image_target
 from lit_export.tasks.main_output import MainOutput
 from lit_export.tasks.spec import ExportTask, Scoring
-from lit_infer import manifest
+from lit_infer import manifest, progress
 from lit_infer.errors import GateError, UsageError
 from lit_infer.manifest import DeploymentFacts
 from lit_infer.tasks import Reading, correct_points
@@ -175,6 +176,15 @@ def _positions(places: Tensor, facts: DeploymentFacts) -> str:
     )
 
 
+def _labelled(question: Question) -> Labelled:
+    """The true points behind `--data`; it is said what PCK measures by."""
+    items = labelled.points(question)
+    scale = next((scale for _, (_, scale) in items), np.nan)
+    of = "the image" if np.isnan(scale) else "the box of what is shown"
+    progress.note(f"PCK: distances are shares of the longer side of {of}")
+    return items
+
+
 def _off(answer: FoundPoints, truth: tuple[NDArray[Any], float], reading: Reading) -> NDArray[np.float64]:
     """How far the points of an image are from their truth, as shares of its length: one row [1, k]."""
     places, scale = truth
@@ -192,7 +202,7 @@ TASK = ExportTask(
     name=RUNTIME.name,
     target=partial(image_target, wrapper=PointModule),
     score=Scoring(
-        labelled=labelled.points,
+        labelled=_labelled,
         condensed=lambda rows: rows,
         values=lambda rows, _, __: correct_points.scores(rows),
         counted=_off,

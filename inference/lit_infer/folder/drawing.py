@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from lit_infer.folder import html_boxes
+from lit_infer.folder import html_boxes, html_masks
 from lit_infer.folder.table import Table
 from lit_infer.images import masks
 from lit_infer.tasks import Row
@@ -123,7 +123,7 @@ def _mask(canvas: _Canvas, row: Row, mask: NDArray[Any] | None, _: Table) -> Non
         _blend(canvas.image, mask, {one["index"] for one in shown})
     lower = 0.0
     for one in shown[:_LEGEND]:
-        colour = masks.colours()[html_boxes.mask_index(one["index"])]
+        colour = masks.colours()[html_masks.mask_index(one["index"])]
         lower = canvas.text(0, lower, f"{one['label']} {one['share']:.1%}", tuple(colour.tolist()))
 
 

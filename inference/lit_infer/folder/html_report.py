@@ -209,8 +209,9 @@ def _card(path: str, picture: str, shown: Shown, drawing: _Drawing) -> str:
     title = escape(shown.title) if shown.title else "<i>no label</i>"
     groups = escape(json.dumps(shown.groups, ensure_ascii=False))
     score = shown.score or 0.0
-    share = f'<span class="score">{score:.1%}</span>' if drawing.has_score else ""
-    meter = f'<meter value="{score:.4f}" aria-label="confidence"></meter>' if drawing.has_score else ""
+    is_scored = drawing.has_score and shown.score is not None
+    share = f'<span class="score">{score:.1%}</span>' if is_scored else ""
+    meter = f'<meter value="{score:.4f}" aria-label="confidence"></meter>' if is_scored else ""
     summary = f'<summary tabindex="-1">{drawing.details}</summary>'
     details = f"<details>{summary}<ol>{others}</ol></details>" if others else ""
     return (

@@ -203,6 +203,7 @@ def opened(job: Job, inputs: Inputs, predictor: Predictor, table: Table) -> Iter
     for option, made_in in _made_in(job, table):
         _check_elsewhere(made_in, option, inputs)
         file_folder.check(made_in, option)
+    _check_apart({**dict(_made_in(job, table)), "--sort-into": job.sort_into})
     with work_folder(job, inputs, predictor) as folder:
         outputs = RunOutputs(job, inputs, predictor, table, folder)
         try:
@@ -239,6 +240,14 @@ def _check_bundle(job: Job, predictor: Predictor) -> None:
             continue
         if path.resolve().parent == folder.resolve():
             raise UsageError(f"{path} is a file of the model: name another one")
+
+
+def _check_apart(folders: Mapping[str, Path | None]) -> None:
+    """Raise UsageError for two outputs in one folder: the later one would replace the other."""
+    seen: dict[Path, str] = {}
+    for option, folder in folders.items():
+        if folder is not None and (other := seen.setdefault(folder.resolve(), option)) != option:
+            raise UsageError(f"{other} and {option} are both {folder}: name a folder for each")
 
 
 def _rows_beside(pictures: Path | None) -> Path | None:

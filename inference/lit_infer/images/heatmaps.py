@@ -15,7 +15,7 @@ PlaceInCell = Literal["centre", "corner"]
 def decoded(maps: NDArray[Any], peak: Peak, cell: PlaceInCell) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Positions [..., 2], x and y in cells from the maps' left top corner, and the maximum of each map [..., h, w]."""
     height, width = maps.shape[-2:]
-    flat = maps.reshape(*maps.shape[:-2], height * width).astype(np.float64)
+    flat = maps.reshape(*maps.shape[:-2], height * width)
     best = flat.argmax(-1)
     rows, columns = np.divmod(best, width)
     places = np.stack((columns, rows), axis=-1).astype(np.float64)
@@ -24,7 +24,7 @@ def decoded(maps: NDArray[Any], peak: Peak, cell: PlaceInCell) -> tuple[NDArray[
     elif peak == "soft_argmax":
         places = _mean(flat, places, width)
     found: NDArray[np.float64] = places + (0.5 if cell == "centre" else 0.0)
-    return found, np.take_along_axis(flat, best[..., None], axis=-1)[..., 0]
+    return found, np.take_along_axis(flat, best[..., None], axis=-1)[..., 0].astype(np.float64)
 
 
 def _uphill(maps: NDArray[Any], rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -39,13 +39,17 @@ def _uphill(maps: NDArray[Any], rows: NDArray[np.intp], columns: NDArray[np.intp
 
     across = at(rows, columns + 1) - at(rows, columns - 1)
     down = at(rows + 1, columns) - at(rows - 1, columns)
-    return np.sign(np.stack((across, down), axis=-1)) * inner[..., None]
+    found: NDArray[np.float64] = np.sign(np.stack((across, down), axis=-1)) * inner[..., None]
+    return found
 
 
-def _mean(flat: NDArray[np.float64], peaks: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """The mean position by the values, in cells; of a map without any value the peak."""
-    total = flat.sum(-1)
-    grid = np.arange(flat.shape[-1])
-    sums = np.stack((flat @ (grid % width), flat @ (grid // width)), axis=-1)
+def _mean(flat: NDArray[Any], peaks: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """The mean position by the values, in cells; of a map without any value the peak. By the sums of columns and rows,
+    so that no map is copied.
+    """
+    maps = flat.reshape(*flat.shape[:-1], -1, width)
+    columns, rows = maps.sum(-2, dtype=np.float64), maps.sum(-1, dtype=np.float64)
+    total = columns.sum(-1)
+    sums = np.stack((columns @ np.arange(width), rows @ np.arange(maps.shape[-2])), axis=-1)
     is_there = (total > 0)[..., None]
     return np.where(is_there, sums / np.where(is_there, total[..., None], 1), peaks)

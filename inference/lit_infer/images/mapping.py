@@ -70,8 +70,9 @@ class WayBack:
         placed = self.placement
         given = np.asarray(points, np.float64).reshape(-1, 2)
         moved = (given - (placed.shift_x, placed.shift_y)) / (placed.scale_x, placed.scale_y)
-        seen = (given >= self.view[:2]) & (given <= self.view[2:])
-        return moved.astype(np.float32), ~seen.all(-1)
+        left, top, right, bottom = self.view
+        x, y = given[:, 0], given[:, 1]
+        return moved.astype(np.float32), (x < left) | (x > right) | (y < top) | (y > bottom)
 
     def mask(self, mask: NDArray[Any], *, outside: float = 0) -> NDArray[Any]:
         """A mask [height, width, …] of the prepared image, for the original: the nearest value for each pixel.

@@ -145,9 +145,9 @@ def read(outputs: Outputs, asks: Sequence[Ask], reading: Reading) -> list[FoundP
 def _read(points: NDArray[np.float64], ask: Ask, reading: Reading) -> FoundPoints:
     facts = reading.facts
     least = facts.threshold if ask.threshold is None else ask.threshold
-    places, outside = points[:, :2], np.zeros(len(points), bool)
+    places, outside = points[:, :2].astype(np.float32), np.zeros(len(points), bool)
     if ask.way is not None:
-        places, outside = ask.way.points(places)
+        places, outside = ask.way.points(points[:, :2])
     found = []
     for index, (x, y) in enumerate(places.tolist()):
         score, visibility = (None if np.isnan(one) else float(one) for one in points[index, 2:].astype(np.float32))

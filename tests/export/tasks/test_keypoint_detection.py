@@ -14,7 +14,7 @@ from lit_export import export, score
 from lit_export.labelled import Question
 from lit_export.options import Options
 from lit_export.tasks import TASKS, answers
-from lit_infer import load
+from lit_infer import load, progress
 from lit_infer.errors import UsageError
 from lit_infer.images.mapping import to_original
 from lit_infer.manifest import DeploymentFacts, Resize, Step
@@ -221,8 +221,11 @@ def test_the_score_on_data_is_of_points_in_the_images_as_they_were(pictures: Pat
     found = target_for(Strongest(lambda maps: maps).eval(), facts())
     assert TASK.score is not None
 
-    values = score.of_positions(found, TASK.score.labelled(Question(pictures, NAMES, 3)), TASK.score)
+    said: list[str] = []
+    with progress.listening(progress.Listener(note=said.append)):
+        values = score.of_positions(found, TASK.score.labelled(Question(pictures, NAMES, 3)), TASK.score)
 
+    assert said == ["PCK: distances are shares of the longer side of the image"]
     assert values == {"PCK@0.1": 1.0, "PCK@0.2": 1.0}
     wrong = target_for(Strongest(lambda maps: maps.flip(1)).eval(), facts())
     assert score.of_positions(wrong, TASK.score.labelled(Question(pictures, NAMES, 3)), TASK.score)["PCK@0.1"] < 0.7

@@ -89,9 +89,11 @@ def test_sixteen_bits_are_drawn_as_eight_and_what_pillow_cannot_read_is_told(
     assert "warning: 2 images are not drawn" in said
 
 
-def test_where_nothing_can_be_drawn_or_images_are_searched_it_is_refused(model: Predictor, images: Path) -> None:
+def test_where_other_files_are_or_will_be_it_is_refused(model: Predictor, predictor: Predictor, images: Path) -> None:
     with pytest.raises(UsageError, match=r"--draw .* lies in .*, which is searched"):
         run_job(model, parse([str(images)]), Job(draw=images / "drawn"))
+    with pytest.raises(UsageError, match=r"--draw and --sort-into are both .*d: name a folder for each"):
+        run_job(predictor, parse([str(images)]), Job(draw=images.parent / "d", sort_into=images.parent / "d"))
     (images.parent / "mine").mkdir()
     (images.parent / "mine" / "x").touch()
     with pytest.raises(UsageError, match="no run of lit-infer has made it: name another with --draw DIR"):

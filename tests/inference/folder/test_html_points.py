@@ -12,7 +12,7 @@ from lit_infer.folder import html_points, run_job
 from lit_infer.folder.arguments import parse
 from lit_infer.folder.job import Job
 from tests.inference.tiny import save
-from tests.support.point_model import make_point_bundle
+from tests.support.point_model import FACTS, make_point_bundle
 from tests.support.server.browser import chromium
 
 
@@ -58,3 +58,15 @@ def test_a_report_draws_points_that_can_be_switched_off_by_name_and_by_score(tmp
         browser.all("fieldset input[type=checkbox]")[0].click()
         assert shown() == [False, False, True, False, False]
         assert browser.said() == []
+
+
+def test_points_without_scores_are_shown_without_any_and_stay_whatever_score_is_asked_for(tmp_path: Path) -> None:
+    save(tmp_path / "in" / "violet.png", np.full((80, 160, 3), (250, 60, 180), np.uint8))
+    answers = {**FACTS, "numbers": ["x", "y", "visibility"]}
+    with load(make_point_bundle(tmp_path / "bundle", answers=answers), device="cpu") as model:
+        run_job(model, parse([str(tmp_path / "in")]), Job(report=tmp_path / "out.html"))
+
+    page = (tmp_path / "out.html").read_text()
+    assert "<meter" not in page
+    assert 'class="score"' not in page
+    assert page.count('data-score="1.0000"') == 3

@@ -138,7 +138,7 @@ const KINDS = {
   values: { summarize: summarizeValues, drawn: (found) => [values(found.values)] },
   vector: { summarize: summarizeVector, drawn: drawVector },
   boxes: { summarize: summarizeBoxes, drawn: (found, { url }) => boxed(found, url) },
-  points: { summarize: ({ points }) => points.map(said).join(", ") || "no point", drawn: (found, { url }) => pointed(found, url) },
+  points: { summarize: summarizePoints, drawn: (found, { url }) => pointed(found, url) },
   image: { summarize: summarizeImage, drawn: (found, { url }) => split(found, url) },
   anomaly: { summarize: summarizeAnomaly, drawn: (found, { url }) => [make("p", {}, summarizeAnomaly(found)), ...heated(found, url)] },
   instances: { summarize: summarizeBoxes, drawn: (found, { url }) => boxed(found, url) },
@@ -160,6 +160,11 @@ function summarizeLabels({ labels }) {
 
 function summarizeBoxes({ boxes }) {
   return boxes.map(({ label, score }) => `${label} ${percent(score)}`).join(", ") || "nothing was found";
+}
+
+function summarizePoints({ points }) {
+  const more = points.length > 3 ? `, and ${points.length - 3} more` : "";
+  return (points.slice(0, 3).map(said).join(", ") || "no point") + more;
 }
 
 function summarizeMask({ areas, confidence }) {
