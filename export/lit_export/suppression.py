@@ -44,7 +44,9 @@ def refuse(module: nn.Module) -> None:
 
 def translations() -> Mapping[Callable[..., Any], Callable[..., Any]]:
     """How torch's exporter writes it."""
-    from onnxscript import opset20 as op
+    import onnxscript
+
+    op: Any = onnxscript.opset20
 
     def onnx_kept(boxes: Any, scores: Any, overlap: float, least: float) -> Any:
         every = op.Constant(value_int=2**31 - 1)

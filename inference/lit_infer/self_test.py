@@ -138,9 +138,9 @@ def _test(graph: GraphFile, inputs: NamedArrays, answers: NamedArrays, *, device
         return without("skipped", f"{engine.module} runs on the CPU, not on {device}")
     try:
         with open_predictor(graph, device=device) as predictor:
-            found = predictor.run(inputs)
+            run = predictor.run(inputs)
         manifest = predictor.manifest
-        found = manifest.spec.named_in_order_of(found, answers)
+        found = manifest.spec.named_in_order_of(run, answers)
         by_name = {name: _compare(found[name], truth, graph.listed, manifest) for name, truth in answers.items()}
         measured = list(by_name.values())
     except LitError as error:

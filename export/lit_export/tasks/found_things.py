@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,8 @@ from lit_infer.tasks.candidates import FOUND
 from lit_infer.tensors import Arrays
 
 MASKS = "masks"
+_DTYPES: dict[str, Literal["int32"]] = {"labels": "int32", "count": "int32"}
+"""Of the outputs that are no float32."""
 _MASKS_TOO = " and masks [batch, n, 1, 28, 28] or [batch, n, height, width]"
 
 
@@ -100,7 +102,7 @@ class FoundModule(ImageModule):
         del sides
         names = (*FOUND, MASKS) if self.has_masks else FOUND
         return tuple(
-            manifest.Tensor(name=name, dtype=one.dtype.name, shape=(batch, *one.shape[1:]))
+            manifest.Tensor(name=name, dtype=_DTYPES.get(name, "float32"), shape=(batch, *one.shape[1:]))
             for name, one in zip(names, found, strict=True)
         )
 
