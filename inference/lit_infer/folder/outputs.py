@@ -235,7 +235,6 @@ def _of_images(job: Job) -> list[str]:
     """Options that say something about images, and nothing about rows."""
     usual = Job()
     given = {
-        "--report": job.report is not None,
         "--sort-into": job.sort_into is not None,
         "--thumbnails": job.thumbnails != usual.thumbnails,
         "--hard-links": job.hard_links,
