@@ -45,6 +45,7 @@ TASKS = {
         tables.CLASSIFICATION,
         tables.REGRESSION,
         texts.CLASSIFICATION,
+        texts.EMBEDDING,
         tensor.TASK,
     )
 }

@@ -37,6 +37,9 @@ _LOOKS = 64
 class TableModule(ImageModule):
     """Prepared rows in; a subclass turns the user's module's scores into answers."""
 
+    sides: Sequence[int] = (1, 2)
+    """How many sides the scores may have."""
+
     def answer(self, *inputs: Tensor) -> MainOutput:
         """The module's main answer as it gives it."""
         cast = [one.to(self.dtype) if one.is_floating_point() else one for one in inputs]
@@ -102,7 +105,7 @@ def looked_at(
     with user_code(f"{type(wrapped.module).__qualname__}.forward on {taken}"), torch.no_grad():
         wrapped.ends_in_sigmoid, chosen = ends_in_sigmoid(wrapped, example)
         scores = wrapped.scores(*map(torch.from_numpy, looked))
-    if scores.ndim not in (1, 2) or len(scores) != len(looked[0]):
+    if scores.ndim not in wrapped.sides or len(scores) != len(looked[0]):
         raise GateError(f"the module answers {list(scores.shape)} for {len(looked[0])} rows, and not a row for each")
     warnings = (*chosen, *wrapped.find_out(scores, facts))
     answer = answers(wrapped, example)[0]

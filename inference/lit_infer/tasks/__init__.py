@@ -52,6 +52,7 @@ TASKS = {
         tabular.CLASSIFICATION,
         tabular.REGRESSION,
         text.CLASSIFICATION,
+        text.EMBEDDING,
         tensor.TASK,
     )
 }
