@@ -16,6 +16,7 @@ from lit_infer.errors import NotFoundError, UsageError
 from lit_infer.folder import coco, list_images, metadata
 from lit_infer.folder.mask_folder import MaskFolder
 from lit_infer.images import SUFFIXES, ImageInput
+from lit_infer.rows.fields import Fields
 
 Labelled = Iterable[tuple[ImageInput, Any]]
 """Images and their truths, as the task defines them; can be iterated several times."""
@@ -36,6 +37,10 @@ class Question:
     trust: Collection[str] = ()
     suffixes: frozenset[str] = SUFFIXES
     """Of the files that the model reads."""
+    fields: Fields | None = None
+    """What a row holds, for a task on rows."""
+    target: tuple[str, ...] = ()
+    """The columns that have the truth of a row."""
 
     def __str__(self) -> str:
         return f"{self.option} {self.source}"

@@ -17,7 +17,7 @@ from lit_export.proof import text_rows
 from lit_export.tasks.image_classification import TASK as IMAGE_CLASSIFICATION
 from lit_export.tasks.main_output import FEATURES, MainOutput, main_output
 from lit_export.tasks.spec import ExportTask
-from lit_export.tasks.tables import TableClassifier, TableModule, looked_at
+from lit_export.tasks.tables import CLASS_SCORING, TableClassifier, TableModule, looked_at
 from lit_export.tasks.target import Target
 from lit_infer import manifest
 from lit_infer.batching.sizes import BATCH
@@ -167,6 +167,7 @@ def _inputs(module: nn.Module) -> dict[str, TokenPart]:
 CLASSIFICATION = ExportTask(
     name=runtime.CLASSIFICATION.name,
     target=partial(text_target, wrapper=TextClassifier),
+    score=CLASS_SCORING,
     marks=IMAGE_CLASSIFICATION.marks,
 )
 

@@ -51,7 +51,6 @@ CLASSIFICATION = replace(
     has_text=True,
     facts=OneScoreFacts,
     sorts_by=None,
-    metric=None,  # labelled rows are not scored yet
     pipeline_tag="text-classification",
     cautions=("It answers with one of its classes for every text, also for one unlike those it was trained on.",),
 )
