@@ -174,7 +174,7 @@ def _graph(graph: Graph) -> tuple[str, ...]:
 
 def _score(score: DataScore) -> str:
     also = "".join(f", {name} {value:.4f}" for name, value in score.also.items())
-    return f"{score.metric} {score.value:.4f} (module: {score.eager:.4f}, {score.images:,} images){also}"
+    return f"{score.metric} {score.value:.4f} (module: {score.eager:.4f}, {score.images:,} labelled){also}"
 
 
 def _parity_notes(graphs: Iterable[Graph]) -> list[str]:

@@ -204,9 +204,13 @@ Calibration = Annotated[
 Data = Annotated[
     Path | None,
     typer.Option(
-        help="Labelled images (a folder per class, or beside them metadata.csv, masks/ or COCO's annotations.json), or "
-        "a training configuration: measure each graph's score."
+        help="Labelled images (a folder per class, or beside them metadata.csv, masks/ or COCO's annotations.json), "
+        "labelled rows with --target, or a training configuration: measure each graph's score."
     ),
+]
+TargetColumns = Annotated[
+    str | None,
+    typer.Option("--target", metavar="NAMES", help="Of labelled rows: the column of --data that has the truth."),
 ]
 ThresholdsFrom = Annotated[
     Path | None,

@@ -1,6 +1,6 @@
 """Whether a graph's answers are good enough: its score on labelled images, which int8 graphs are made by."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from lit_export.proof import parity
 from lit_export.proof.samples import Sample
 from lit_export.quantize import CalibrationBatch
 from lit_export.tasks import TASKS, Scoring, Target, answers
+from lit_export.tasks.texts import text_fields
 from lit_infer import images, progress
 from lit_infer.bundle import GraphFile
 from lit_infer.errors import GateError, UsageError
@@ -24,6 +25,9 @@ from lit_infer.images import ImageInput, Pixels
 from lit_infer.manifest import DataScore, Precision, Quantization
 from lit_infer.predictor import Predictor, open_predictor
 from lit_infer.proof import INT8_ALONE, Tolerance
+from lit_infer.rows.columns import ColumnFields
+from lit_infer.rows.fields import Fields
+from lit_infer.tensors import Arrays
 
 _REAL = ("data", "file")
 """Kinds of inputs that say what production sends."""
@@ -41,6 +45,23 @@ class Judge:
     eager: Mapping[str, float] | None = None
     """The eager module's scores on `labelled`, the task's metric first; None if none were given."""
 
+    @cached_property
+    def fields(self) -> Fields | None:
+        """What a labelled row holds, of a task on rows."""
+        facts = self.target.facts
+        if facts.fields is None:
+            return None
+        if facts.fields.text is None:
+            return ColumnFields(facts.fields)
+        return text_fields(self.target.module, facts, self.options)
+
+    def score_of_rows(self, answer: Callable[[Arrays], Arrays]) -> dict[str, float]:
+        """The scores of what answers rows."""
+        assert self.fields is not None and self._score is not None  # noqa: S101, PT018 - of a task on rows
+        return score.of_rows(
+            answer, self.labelled, self._score, self.target.reading, fields=self.fields, batch=self.target.batch
+        )
+
     @property
     def _score(self) -> Scoring | None:
         return TASKS[self.target.facts.task].score
@@ -50,7 +71,10 @@ class Judge:
         metric = self.target.spec.metric
         if self.eager is None or self._score is None or metric is None:
             return None
-        found = score.of_graph(predictor, self.labelled, self._score)
+        if self.fields is not None:
+            found = self.score_of_rows(lambda arrays: _run(predictor, arrays))
+        else:
+            found = score.of_graph(predictor, self.labelled, self._score)
         value, eager = found.pop(metric.name), self.eager[metric.name]
         score.check_drop(metric, graph=value, eager=eager, max_drop=self.options.max_drop)
         images = sum(1 for _ in self.labelled)
@@ -135,8 +159,11 @@ def judge_for(target: Target, options: Options) -> Judge:
     progress.note(f"score the eager module on {options.data}")
     found = TASKS[target.facts.task].score
     assert found is not None  # noqa: S101 - _check refused a task without one
-    items = found.labelled(question(target, options, options.data, "--data"))
-    if found.counted is None:
+    asked = replace(question(target, options, options.data, "--data"), fields=plain.fields, target=options.target)
+    items = found.labelled(asked)
+    if plain.fields is not None:
+        eager = replace(plain, labelled=items).score_of_rows(lambda arrays: answers(target.module, arrays))
+    elif found.counted is None:
         eager = score.of_module(target.module, items, found, target.reading, prepare=plain._prepare)
     else:
         eager = score.of_positions(target, items, found)
@@ -194,6 +221,11 @@ def _check_int8_of_images(target: Target, options: Options, name: str) -> None:
         raise UsageError(f"--precision int8 of {name} needs --calibration FOLDER: at least 128 images")
     if options.data is None and target.spec.agreement is None:
         raise UsageError(f"--precision int8 of {name} needs labelled images to be judged by: give --data FOLDER")
+
+
+def _run(predictor: Predictor, arrays: Arrays) -> Arrays:
+    names = [tensor.name for tensor in predictor.manifest.inputs]
+    return tuple(predictor.run(dict(zip(names, arrays, strict=True))).values())
 
 
 def _open(path: Path) -> Predictor:

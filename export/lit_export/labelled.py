@@ -17,6 +17,7 @@ from lit_infer.folder import coco, list_images, metadata, point_truths
 from lit_infer.folder.mask_folder import MaskFolder
 from lit_infer.folder.picture_folder import PictureFolder
 from lit_infer.images import SUFFIXES, ImageInput
+from lit_infer.rows.fields import Fields
 from lit_infer.tasks.anomaly_detection import GOOD
 
 Labelled = Iterable[tuple[ImageInput, Any]]
@@ -38,6 +39,10 @@ class Question:
     trust: Collection[str] = ()
     suffixes: frozenset[str] = SUFFIXES
     """Of the files that the model reads."""
+    fields: Fields | None = None
+    """What a row holds, for a task on rows."""
+    target: tuple[str, ...] = ()
+    """The columns that have the truth of a row."""
 
     def __str__(self) -> str:
         return f"{self.option} {self.source}"

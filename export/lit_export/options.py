@@ -89,6 +89,8 @@ class Options:
     """A folder of images, or a training configuration, whose images int8 is calibrated on."""
     data: Path | None = None
     """Labelled images (a folder per class) or a training configuration: the score of each graph is measured."""
+    target: tuple[str, ...] = ()
+    """Of labelled rows: the columns of `data` that have the truth."""
     thresholds_from: Path | None = None
     """Labelled images on which the thresholds of labels are chosen that have the best F1."""
     max_drop: float = 0.005

@@ -48,9 +48,10 @@ def failures(bundle: Bundle) -> list[str]:
 def scores(bundle: Bundle) -> list[str]:
     """The scores to compare a graph's own with: the eager module's on the same images, and the recorded one."""
     lines = []
+    noun = "images" if bundle.manifest.spec.takes_images else "rows"
     measured = next((graph.score for graph in bundle.attempted if graph.score), None)
     if measured:
-        lines.append(f"eager module: {measured.metric} {measured.eager:.4f} on {measured.images} labelled images")
+        lines.append(f"eager module: {measured.metric} {measured.eager:.4f} on {measured.images} labelled {noun}")
     for graph in bundle.attempted:
         if graph.score and graph.score.also:
             also = ", ".join(f"{name} {value:.4f}" for name, value in graph.score.also.items())

@@ -15,14 +15,19 @@ from lit_export.labelled import Labelled
 from lit_export.tasks import Scoring, Target
 from lit_export.tasks import answers as target_answers
 from lit_infer.answering import with_way
+from lit_infer.batching import rows as batches
 from lit_infer.errors import GateError, InputError, UsageError
 from lit_infer.hardware import DEFAULT_BATCH_SIZE
 from lit_infer.images import ImageInput, Pixels, prepare_noted
 from lit_infer.manifest import DeploymentFacts
 from lit_infer.predictor import Predictor
+from lit_infer.rows.answering import prepared_together
+from lit_infer.rows.fields import Fields
 from lit_infer.tasks import Ask, Metric, Reading
+from lit_infer.tensors import Arrays
 
 MAX_DROP = 0.005
+_ROWS = 64
 
 
 def of_graph(
@@ -66,6 +71,28 @@ def of_module(
     for rows, truth in answers(module, items, prepare=prepare, batch_size=batch_size):
         kept.append(score.condensed(rows))
         truths += truth
+    return _values(kept, truths, score, reading)
+
+
+def of_rows(
+    answer: Callable[[Arrays], Arrays],
+    items: Labelled,
+    score: Scoring,
+    reading: Reading,
+    *,
+    fields: Fields,
+    batch: int | None = None,
+) -> dict[str, float]:
+    """As `of_graph`, of rows: what `answer`, a graph or the eager module, makes of them. `batch`: all that it takes."""
+    kept, truths, source = [], [], iter(items)
+    while some := list(islice(source, batch or _ROWS)):
+        try:
+            arrays = prepared_together(fields.block([row for row, _ in some]), fields)
+        except InputError as error:
+            raise _unreadable("a row", str(error)) from None
+        outputs = batches.run(answer, arrays, count=len(some), size=batch)
+        kept.append(score.condensed(outputs[0]))
+        truths += [truth for _, truth in some]
     return _values(kept, truths, score, reading)
 
 
@@ -141,7 +168,7 @@ def check_drop(metric: Metric, *, graph: float, eager: float, max_drop: float = 
 
 def _values(kept: list[NDArray[Any]], truths: list[Any], score: Scoring, reading: Reading) -> dict[str, float]:
     if not kept:
-        raise UsageError("there are no labelled images to score on")
+        raise UsageError("there are no labelled images or rows to score on")
     return score.values(np.concatenate(kept), truths, reading)
 
 

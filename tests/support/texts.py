@@ -60,6 +60,13 @@ class TextNet(pl.LightningModule):
         return logits
 
 
+class TokenVectors(TextNet):
+    """A vector for each token, as encoders answer."""
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        return self.embedding(input_ids) + 0 * attention_mask[:, :, None]
+
+
 def _cut() -> Tokenizer:
     made = tokenizer()
     made.enable_truncation(MAX_LENGTH)
@@ -91,13 +98,15 @@ def eager(text: str) -> list[float]:
     return found
 
 
-def text_bundle(folder: Path, **options: Any) -> Path:
+def text_bundle(
+    folder: Path, *, facts: str = "task: text-classification\nlabels: [bad, good]\n", **options: Any
+) -> Path:
     """A bundle of the module, exported."""
     from lit_export import Options, export
 
     folder.mkdir(parents=True, exist_ok=True)
     spec = folder / "spec.yaml"
-    spec.write_text("task: text-classification\nlabels: [bad, good]\n")
+    spec.write_text(facts)
     given = {"factory": "tests.support.texts:TextNet", "tokenizer": write_tokenizer(folder / "tok"), **options}
     export(None, ["onnx"], out=folder / "bundle", options=Options(spec=spec, **given))
     return folder / "bundle"

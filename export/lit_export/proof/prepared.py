@@ -48,6 +48,7 @@ def check_options(options: Options, *, facts: DeploymentFacts) -> None:
         ("--tokenizer", options.tokenizer, has_text, "texts"),
         ("--prepare", options.prepare, has_rows, "rows"),
         ("--rows", options.table_rows, has_rows, "rows"),
+        ("--target", options.target, has_rows, "labelled rows"),
     ):
         if value and not fits:
             raise UsageError(f"{option} is for {what}, and task {task} takes none: leave it out")
@@ -57,7 +58,6 @@ def check_options(options: Options, *, facts: DeploymentFacts) -> None:
         "--inputs": options.input_file,
         "--batch-to-inputs": options.batch_to_inputs,
         "--batch-axis": options.batch_axis,
-        "--data": options.data,
     }
     if has_rows and (wrong := next((name for name, value in others.items() if value), None)):
         raise UsageError(f"{wrong} is not for task {task}, which is compared on rows: --rows FILE")

@@ -53,6 +53,7 @@ TASKS = {
         tables.CLASSIFICATION,
         tables.REGRESSION,
         texts.CLASSIFICATION,
+        texts.EMBEDDING,
         tensor.TASK,
     )
 }

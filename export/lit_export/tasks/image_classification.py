@@ -51,9 +51,10 @@ class Classifier(ImageModule):
         super().check(answer)
 
 
-def _best(rows: NDArray[np.float32]) -> NDArray[np.int64]:
-    best: NDArray[np.int64] = rows.argmax(-1)
-    return best
+def best(rows: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The index of the best class of each row."""
+    found: NDArray[np.int64] = rows.argmax(-1)
+    return found
 
 
 def _accuracy(found: NDArray[Any], truths: Sequence[Any], _: Reading) -> dict[str, float]:
@@ -63,6 +64,6 @@ def _accuracy(found: NDArray[Any], truths: Sequence[Any], _: Reading) -> dict[st
 TASK = ExportTask(
     name=RUNTIME.name,
     target=partial(image_target, wrapper=Classifier),
-    score=Scoring(labelled=labelled.classes, condensed=_best, values=_accuracy),
+    score=Scoring(labelled=labelled.classes, condensed=best, values=_accuracy),
     marks=("CrossEntropyLoss", "NLLLoss", "Multiclass", "MultiClass"),
 )

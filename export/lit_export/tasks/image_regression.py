@@ -26,7 +26,7 @@ class Regressor(ImageModule):
         return scores[:, None] if scores.ndim == 1 else scores
 
 
-def _values(rows: NDArray[Any], truths: Sequence[Any], _: Reading) -> dict[str, float]:
+def errors(rows: NDArray[Any], truths: Sequence[Any], _: Reading) -> dict[str, float]:
     """The mean absolute error over all values; and the mean R² of those that vary, if it is defined."""
     truth = np.asarray(truths, dtype=np.float64)
     residuals = rows.astype(np.float64) - truth
@@ -41,6 +41,6 @@ def _values(rows: NDArray[Any], truths: Sequence[Any], _: Reading) -> dict[str, 
 TASK = ExportTask(
     name=RUNTIME.name,
     target=partial(image_target, wrapper=Regressor),
-    score=Scoring(labelled=labelled.values, condensed=lambda rows: rows, values=_values),
+    score=Scoring(labelled=labelled.values, condensed=lambda rows: rows, values=errors),
     marks=("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss", "MeanSquaredError", "MeanAbsoluteError", "R2Score"),
 )

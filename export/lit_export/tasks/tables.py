@@ -6,20 +6,24 @@ their order.
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from lit_export import labelled_rows
 from lit_export.options import Options
 from lit_export.proof import table_rows
+from lit_export.tasks import image_classification, image_regression
 from lit_export.tasks.image_classification import TASK as IMAGE_CLASSIFICATION
 from lit_export.tasks.image_classification import Classifier
 from lit_export.tasks.image_regression import TASK as IMAGE_REGRESSION
 from lit_export.tasks.image_regression import Regressor
 from lit_export.tasks.images import SIGMOIDS, ImageModule, ends_in
 from lit_export.tasks.main_output import MainOutput, main_output
-from lit_export.tasks.spec import ExportTask
+from lit_export.tasks.spec import ExportTask, Scoring
 from lit_export.tasks.target import Target, answers
 from lit_export.user_code import user_code
 from lit_infer import manifest
@@ -27,7 +31,7 @@ from lit_infer.batching.sizes import BATCH
 from lit_infer.errors import GateError, UsageError
 from lit_infer.manifest import DeploymentFacts
 from lit_infer.rows.facts import is_index_input
-from lit_infer.tasks import TASKS, tabular
+from lit_infer.tasks import TASKS, Reading, tabular
 from lit_infer.tensors import Arrays
 
 _LOOKS = 64
@@ -36,6 +40,9 @@ _LOOKS = 64
 
 class TableModule(ImageModule):
     """Prepared rows in; a subclass turns the user's module's scores into answers."""
+
+    sides: Sequence[int] = (1, 2)
+    """How many sides the scores may have."""
 
     def answer(self, *inputs: Tensor) -> MainOutput:
         """The module's main answer as it gives it."""
@@ -103,7 +110,7 @@ def looked_at(
         ends, chosen = ends_in(wrapped, example)
         wrapped.ends_in_sigmoid = ends in SIGMOIDS
         scores = wrapped.scores(*map(torch.from_numpy, looked))
-    if scores.ndim not in (1, 2) or len(scores) != len(looked[0]):
+    if scores.ndim not in wrapped.sides or len(scores) != len(looked[0]):
         raise GateError(f"the module answers {list(scores.shape)} for {len(looked[0])} rows, and not a row for each")
     warnings = (*chosen, *wrapped.find_out(scores, facts))
     answer = answers(wrapped, example)[0]
@@ -163,14 +170,27 @@ def table_target(
     )
 
 
+def _scores(found: NDArray[Any], truths: Sequence[Any], reading: Reading) -> dict[str, float]:
+    """The accuracy, and the F1 of the classes that are there or were answered, on average."""
+    truth = np.asarray(truths)
+    there = np.union1d(found, truth)
+    f1 = [2 * ((found == one) & (truth == one)).sum() / ((found == one).sum() + (truth == one).sum()) for one in there]
+    del reading
+    return {"accuracy": float((found == truth).mean()), "macro F1": float(np.mean(f1))}
+
+
+CLASS_SCORING = Scoring(labelled=labelled_rows.classes, condensed=image_classification.best, values=_scores)
+
 CLASSIFICATION = ExportTask(
     name=tabular.CLASSIFICATION.name,
     target=partial(table_target, wrapper=TableClassifier),
+    score=CLASS_SCORING,
     marks=IMAGE_CLASSIFICATION.marks,
 )
 
 REGRESSION = ExportTask(
     name=tabular.REGRESSION.name,
     target=partial(table_target, wrapper=TableRegressor),
+    score=Scoring(labelled=labelled_rows.values, condensed=lambda rows: rows, values=image_regression.errors),
     marks=IMAGE_REGRESSION.marks,
 )

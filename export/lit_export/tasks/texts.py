@@ -1,10 +1,13 @@
 """Tasks on texts: the module that takes token ids as the runtime sends them, around the user's own."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 
+import msgspec
 import numpy as np
+import torch
 from msgspec.structs import replace
 from torch import Tensor, nn
 
@@ -12,9 +15,9 @@ from lit_export.front.tokenizer import tokenizer_file
 from lit_export.options import Options
 from lit_export.proof import text_rows
 from lit_export.tasks.image_classification import TASK as IMAGE_CLASSIFICATION
-from lit_export.tasks.main_output import MainOutput, main_output
+from lit_export.tasks.main_output import FEATURES, MainOutput, main_output
 from lit_export.tasks.spec import ExportTask
-from lit_export.tasks.tables import TableClassifier, looked_at
+from lit_export.tasks.tables import CLASS_SCORING, TableClassifier, TableModule, looked_at
 from lit_export.tasks.target import Target
 from lit_infer import manifest
 from lit_infer.batching.sizes import BATCH
@@ -23,6 +26,7 @@ from lit_infer.manifest import TOKENIZER, DeploymentFacts
 from lit_infer.rows.facts import TokenPart
 from lit_infer.rows.text import TextFields, made
 from lit_infer.tasks import text as runtime
+from lit_infer.tasks.text import PoolingFacts
 from lit_infer.tensors import Arrays
 
 LENGTH = "length"
@@ -31,17 +35,68 @@ _KNOWN: dict[str, TokenPart] = {"input_ids": "ids", "attention_mask": "mask", "t
 _LOOKS = 32
 
 
-class TextClassifier(TableClassifier):
-    """Probabilities float32 [batch, classes] of token ids, which the user's module gets by name."""
+class TextModule(TableModule):
+    """Token ids in, which the user's module gets by name."""
 
-    names: tuple[str, ...] = ()
+    parts: Mapping[str, TokenPart] = MappingProxyType({})
+    """What each input is, in the order of the graph's."""
 
     def answer(self, *inputs: Tensor) -> MainOutput:
         """The module's main answer as it gives it."""
-        return main_output(self.module(**dict(zip(self.names, inputs, strict=True))), self.preferred)
+        return main_output(self.module(**dict(zip(self.parts, inputs, strict=True))), self.preferred)
 
 
-def text_target(module: nn.Module, facts: DeploymentFacts, options: Options) -> Target:
+class TextClassifier(TextModule, TableClassifier):
+    """Probabilities float32 [batch, classes]."""
+
+
+class TextEmbedder(TextModule):
+    """Vectors float32 [batch, size]; of a vector for each token their mean, or the first token's, if that is stated."""
+
+    output = "embedding"
+    preferred = FEATURES
+    sides = (2, 3)
+
+    def __init__(self, module: nn.Module, facts: DeploymentFacts) -> None:
+        super().__init__(module, facts)
+        self.stated: PoolingFacts = msgspec.convert(dict(facts.answers), PoolingFacts)
+        if self.stated.pooling is not None:
+            self.preferred = _TOKENS
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """The vectors, pooled."""
+        scores = self.scores(*inputs)
+        if self.stated.pooling == "first":
+            scores = scores[:, 0]
+        elif self.stated.pooling == "mean":
+            mask = inputs[list(self.parts.values()).index("mask")].to(scores.dtype)[:, :, None]
+            scores = (scores * mask).sum(1) / mask.sum(1).clamp(min=1e-9)
+        return torch.nn.functional.normalize(scores, dim=-1) if self.stated.unit else scores
+
+    def find_out(self, scores: Tensor, facts: DeploymentFacts) -> Sequence[str]:
+        """Whether there is a vector for each text, or for each token, which must be pooled as training did."""
+        pooling, shape = self.stated.pooling, list(scores.shape)
+        if pooling is None and scores.ndim != 2:
+            raise UsageError(
+                f"the module answers {shape}, and not a vector for each text. For the mean of its tokens, or the "
+                "first one's, say so in --spec: answers: {pooling: mean} or answers: {pooling: first}"
+            )
+        if pooling is not None and scores.ndim != 3:
+            raise UsageError(
+                f"answers: pooling {pooling} is for a vector for each token, and the module answers {shape}"
+            )
+        if pooling == "mean" and "mask" not in self.parts.values():
+            raise UsageError("answers: pooling mean needs to know the padding: forward takes no attention_mask")
+        text = facts.fields.text if facts.fields is not None else None
+        if pooling == "first" and text is not None and text.padding_side == "left":
+            raise UsageError("answers: pooling first is for texts that are padded on the right")
+        return ()
+
+
+_TOKENS = ("last_hidden_state", "token_embeddings")
+
+
+def text_target(module: nn.Module, facts: DeploymentFacts, options: Options, wrapper: type[TextModule]) -> Target:
     """The target of a task on texts."""
     fields = text_fields(module, facts, options)
     if options.inputs or options.dynamic:
@@ -50,12 +105,12 @@ def text_target(module: nn.Module, facts: DeploymentFacts, options: Options) -> 
         )
     rows = text_rows.texts(fields, options.table_rows)
     noise = partial(text_rows.drawn, fields, rows)
-    wrapped = TextClassifier(module, facts).eval()
-    wrapped.names = tuple(fields.facts.inputs or {})
+    wrapped = wrapper(module, facts).eval()
+    wrapped.parts = fields.facts.inputs or {}
     size = options.static_batch or 2
     example = noise(np.random.default_rng(0), size)
     looked = noise(np.random.default_rng(1), options.static_batch or _LOOKS)
-    width, warnings = looked_at(wrapped, facts, wrapped.names, example, looked)
+    width, warnings = looked_at(wrapped, facts, wrapped.parts, example, looked)
     batch, length = options.static_batch or BATCH, LENGTH if fields.is_ragged else example[0].shape[1]
 
     def sized(generator: np.random.Generator, sizes: Mapping[str, int]) -> Arrays:
@@ -64,7 +119,7 @@ def text_target(module: nn.Module, facts: DeploymentFacts, options: Options) -> 
 
     return Target(
         module=wrapped,
-        inputs=tuple(manifest.Tensor(name=name, dtype="int64", shape=(batch, length)) for name in wrapped.names),
+        inputs=tuple(manifest.Tensor(name=name, dtype="int64", shape=(batch, length)) for name in wrapped.parts),
         outputs=(manifest.Tensor(name=wrapped.output, dtype="float32", shape=(batch, width)),),
         example=example,
         noise=noise,
@@ -109,4 +164,11 @@ def _inputs(module: nn.Module) -> dict[str, TokenPart]:
     return {taken[0]: "ids", **known}
 
 
-CLASSIFICATION = ExportTask(name=runtime.CLASSIFICATION.name, target=text_target, marks=IMAGE_CLASSIFICATION.marks)
+CLASSIFICATION = ExportTask(
+    name=runtime.CLASSIFICATION.name,
+    target=partial(text_target, wrapper=TextClassifier),
+    score=CLASS_SCORING,
+    marks=IMAGE_CLASSIFICATION.marks,
+)
+
+EMBEDDING = ExportTask(name=runtime.EMBEDDING.name, target=partial(text_target, wrapper=TextEmbedder))

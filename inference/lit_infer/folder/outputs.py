@@ -306,7 +306,6 @@ def _of_images(job: Job) -> list[str]:
     """Options that say something about images, and nothing about rows."""
     usual = Job()
     given = {
-        "--report": job.report is not None,
         "--sort-into": job.sort_into is not None,
         "--draw": job.draw is not None,
         "--thumbnails": job.thumbnails != usual.thumbnails,

@@ -93,6 +93,10 @@ class Tally:
         self._stages["decode"] += block.prepare_ms * good / 1000
         self._stages["infer"] += float(block.infer_ms[~block.failed].sum()) / 1000
 
+    def lines(self) -> list[str]:
+        """A summary of the answers so far."""
+        return self._answers.lines()
+
     def add_writing(self, seconds: float) -> None:
         """Add the time in which the outputs are made at the end."""
         self._stages["write"] += seconds

@@ -77,6 +77,7 @@ TASKS = {
         tabular.CLASSIFICATION,
         tabular.REGRESSION,
         text.CLASSIFICATION,
+        text.EMBEDDING,
         tensor.TASK,
     )
 }

@@ -26,7 +26,6 @@ CLASSIFICATION = replace(
     has_columns=True,
     facts=OneScoreFacts,
     sorts_by=None,
-    metric=None,  # labelled rows are not scored yet
     pipeline_tag="tabular-classification",
     cautions=("It answers with one of its classes for every row, also for one unlike those it was trained on.",),
 )
@@ -37,7 +36,6 @@ REGRESSION = replace(
     does="estimates numbers from rows of a table",
     takes_images=False,
     has_columns=True,
-    metric=None,
     pipeline_tag="tabular-regression",
     cautions=("It answers with numbers for every row, also for one unlike those it was trained on.",),
 )

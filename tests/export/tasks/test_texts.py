@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -23,10 +24,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def made(
-    folder: Path, module: nn.Module | None = None, *, labels: Any = None, options: Any = None, **text: Any
+    folder: Path,
+    module: nn.Module | None = None,
+    *,
+    labels: Any = None,
+    options: Any = None,
+    pooled: Any = None,
+    **text: Any,
 ) -> Target:
+    """`pooled`: the answers' facts of an embedding."""
     facts = TextField(**{**text_facts(Options(tokenizer=folder)), **text})
-    described = DeploymentFacts(task="text-classification", labels=labels, fields=RowFields(text=facts))
+    task = "text-classification" if pooled is None else "text-embedding"
+    described = DeploymentFacts(task=task, labels=labels, answers=pooled or {}, fields=RowFields(text=facts))
     return target_for((module or TextNet()).eval(), described, tokenizer=folder, **(options or {}))
 
 
@@ -71,3 +80,56 @@ def test_what_does_not_fit_is_told(folder: Path) -> None:
     )
     with pytest.raises(UsageError, match="text-classification needs its tokenizer: --tokenizer FOLDER"):
         target_for(TextNet().eval(), facts)
+
+
+class Tokens(nn.Module):
+    """A vector for each token, as encoders answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.body = nn.Embedding(150, 3)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Any:
+        del attention_mask
+        return {"last_hidden_state": self.body(input_ids), "pooler_output": self.body(input_ids)[:, 0]}
+
+
+@pytest.mark.parametrize("pooling", ["mean", "first", None])
+@pytest.mark.parametrize("unit", [True, False])
+def test_a_text_s_vector_is_that_of_its_tokens(folder: Path, pooling: str | None, unit: bool) -> None:
+    module = Tokens()
+    target = made(folder, module, pooled={"pooling": pooling, "unit": unit})
+    ids, mask = (torch.tensor([row]) for row in ([2, 9, 11, 3, 0, 0], [1, 1, 1, 1, 0, 0]))
+
+    (found,) = answers(target.module, (ids.numpy(), mask.numpy()))
+
+    tokens = module.body(ids)[0].detach()
+    wanted = tokens[:4].mean(0) if pooling == "mean" else tokens[0]
+    assert np.allclose(found[0], wanted / (wanted.norm() if unit else 1), atol=1e-6)
+    assert (target.outputs[0].name, target.outputs[0].shape) == ("embedding", ("batch", 3))
+
+
+class Ids(nn.Module):
+    """A vector for each token, without a mask."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Embedding(150, 3)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.body(tokens)
+
+
+@pytest.mark.parametrize(
+    ("module", "pooled", "text", "said"),
+    [
+        (Ids, {}, {}, r"For the mean of its tokens, or the first one's, say so in --spec"),
+        (Ids, {"pooling": "mean"}, {}, "pooling mean needs to know the padding"),
+        (Ids, {"pooling": "first"}, {"padding_side": "left"}, "padded on the right"),
+        (TextNet, {"pooling": "first"}, {}, "pooling first is for a vector for each token"),
+    ],
+)
+def test_how_tokens_are_pooled_must_be_known(folder: Path, module: Any, pooled: Any, text: Any, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        made(folder, module(), pooled=pooled, **text)

@@ -20,7 +20,7 @@ from lit_infer.errors import UsageError
 from lit_infer.folder import outputs, partial, resume, writers
 from lit_infer.folder.job import Job
 from lit_infer.folder.partial import Growing
-from lit_infer.folder.rows import array_output, writing
+from lit_infer.folder.rows import array_output, report, writing
 from lit_infer.folder.rows.answered import AnsweredBlock, read_blocks
 from lit_infer.folder.rows.found import FoundBlock
 from lit_infer.folder.rows.peeking import Peeking
@@ -97,8 +97,8 @@ class RowOutputs:
         if self._finished or useless:
             resume.remove(self._folder)
 
-    def finish(self, *, before_rows: Callable[[Path], object]) -> None:
-        """Give every output its name, the rows last: until then the run can be resumed.
+    def finish(self, *, summary: Sequence[str], before_rows: Callable[[Path], object]) -> None:
+        """Give every output its name, the rows last: until then the run can be resumed. `summary` goes on the page.
 
         `before_rows` is called with the finished file of rows when only that has yet to get its name.
         """
@@ -106,6 +106,10 @@ class RowOutputs:
         if self._blocks is None or self._folder is None:
             return
         self._commit()
+        if job.report is not None:
+            page = self._folder / "report.html"
+            report.write(self._read, page, table=self._table, ask=self._ask, summary=summary)
+            writers.publish(page, job.report)
         if job.embeddings is not None and self._vectors is not None:
             writers.publish(self._vectors.finish(), job.embeddings)
         if job.output is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from lit_infer import progress
 from lit_infer.batching.sizes import is_joined
 from lit_infer.errors import NotFoundError, UsageError
-from lit_infer.folder import shards, writers
+from lit_infer.folder import remarks, shards, writers
 from lit_infer.folder.job import DEFAULT_TOP_K, ErrorLimit, Job, identity
 from lit_infer.folder.rows import outputs
 from lit_infer.folder.rows.answered import AnsweredBlock
@@ -73,7 +73,7 @@ def run_rows(
                 shards.write_record(rows, job, found.covered, tally, facts=facts, batch=1)
 
         began = time.perf_counter()
-        made.finish(before_rows=record)
+        made.finish(summary=[*tally.lines(), *remarks.lines(skipped, tally.notes)], before_rows=record)
         tally.add_writing(time.perf_counter() - began)
     return tally.summary(seconds=time.perf_counter() - started, skipped=skipped)
 

@@ -205,7 +205,7 @@ def test_a_bad_file_is_one_row_and_the_others_are_answered(doubler: Predictor, d
 
 def test_what_does_not_go_with_rows_is_refused(doubler: Predictor, data: Path, tmp_path: Path) -> None:
     for job, said in (
-        ({"report": tmp_path / "r.html"}, "--report is for images, and doubler takes rows"),
+        ({"sort_into": tmp_path / "sorted"}, "--sort-into needs exactly one label"),
         ({"limits": Limits(max_pixels=10)}, "--max-pixels is for images, and doubler takes rows"),
         ({"thumbnails": 1}, "--thumbnails is for images"),
         ({"threshold": 0.5}, "--threshold is for scores"),
