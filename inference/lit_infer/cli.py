@@ -88,6 +88,9 @@ def infer(
     maps: Annotated[
         Path | None, typer.Option(metavar="DIR", help="For anomalies: where the heat maps go, as with --masks.")
     ] = None,
+    nearest: Annotated[
+        Path | None, typer.Option(metavar="FOLDER|FILE.npy", help="For embeddings: the most similar images of these.")
+    ] = None,
     coco: Annotated[
         Path | None, typer.Option(help="For detection: what was found, as COCO's JSON: a .json file.", metavar="PATH")
     ] = None,
@@ -141,6 +144,7 @@ def infer(
         masks=masks,
         images=made_images,
         maps=maps,
+        nearest=nearest,
         coco=coco,
         report=report,
         thumbnails=thumbnails,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lit_infer import images
-from lit_infer.errors import LitError, UsageError
+from lit_infer.errors import LitError, NotFoundError, UsageError
 from lit_infer.folder import answer_files, coco, html_report, loading, resume, writers
 from lit_infer.folder.answer_files import AnswerFiles
 from lit_infer.folder.job import Job, identity
@@ -243,12 +243,11 @@ def with_files(job: Job, table: Table) -> Job:
 def _check_task(job: Job, table: Table, *, name: str) -> None:
     """Whether the model's answers suit what was asked for."""
     task = table.task
-    if task.needs_vectors and job.embeddings is None:
-        raise UsageError(f"{name} gives embeddings: name a file for them with --embeddings out.npy")
+    _check_vectors(job, table, name=name)
     if job.threshold is not None and not task.takes_threshold:
         raise UsageError(f"--threshold is for labels, and {name} ({task.name}) gives none: leave it out")
     task.check_threshold(job.threshold, name=name)
-    if job.top_k is not None and not task.takes_top_k:
+    if job.top_k is not None and not task.takes_top_k and job.nearest is None:
         raise UsageError(f"--top-k is for scores of classes, and {name} ({task.name}) gives none: leave it out")
     _check_files(job, table, name=name)
     if job.coco is not None and task.kind != "boxes":
@@ -260,6 +259,20 @@ def _check_task(job: Job, table: Table, *, name: str) -> None:
         raise UsageError(f"{option} is for images, and {name} takes rows: leave it out")
     if task.takes_images and (job.columns or job.keep):
         raise UsageError(f"--column and --keep are for columns of rows, and {name} takes images: leave them out")
+
+
+def _check_vectors(job: Job, table: Table, *, name: str) -> None:
+    """Whether embeddings go somewhere, and whether there are any to compare."""
+    task = table.task
+    if task.needs_vectors and job.embeddings is None and job.nearest is None:
+        raise UsageError(
+            f"{name} gives embeddings: name a file for them with --embeddings out.npy, or what is similar to find with "
+            "--nearest FOLDER"
+        )
+    if job.nearest is not None and not task.needs_vectors:
+        raise UsageError(f"--nearest is for embeddings, and {name} ({task.name}) gives none: leave it out")
+    if job.nearest is not None and not job.nearest.exists():
+        raise NotFoundError(f"--nearest {job.nearest}: no such file or folder")
 
 
 def _check_files(job: Job, table: Table, *, name: str) -> None:

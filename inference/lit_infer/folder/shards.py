@@ -146,7 +146,7 @@ def part_of(job: "Job", text: str, command: Sequence[str]) -> "Job":
     if job.output.suffix in _FILES or job.output.is_file():
         raise UsageError(f"--shard {text} writes a part into a folder: name it, as in -o out/")
     whole = {"--report": job.report, "--sort-into": job.sort_into, "--coco": job.coco, "--masks": job.masks}
-    whole |= {"--images": job.images, "--maps": job.maps}
+    whole |= {"--images": job.images, "--maps": job.maps, "--nearest": job.nearest}
     if given := [option for option, path in whole.items() if path is not None]:
         raise UsageError(f"{' and '.join(given)}: for a run in one piece; leave out with --shard")
     if job.embeddings is not None and job.embeddings.absolute() != job.output.absolute():

@@ -30,13 +30,21 @@ class Table:
     """Columns of the input that its rows have as well."""
     has_answers: bool = True
     """False: the answers go elsewhere, as arrays."""
+    has_nearest: bool = False
+    """Whether rows have the most similar of other images."""
 
     @classmethod
     def of(
-        cls, manifest: Manifest, *, timings: bool = False, kept: tuple[str, ...] = (), has_answers: bool = True
+        cls,
+        manifest: Manifest,
+        *,
+        timings: bool = False,
+        kept: tuple[str, ...] = (),
+        has_answers: bool = True,
+        has_nearest: bool = False,
     ) -> "Table":
         """The rows of a model with this manifest. Raises UsageError for columns of one name."""
-        table = cls(manifest.spec, manifest.reading, manifest.identity(), timings, kept, has_answers)
+        table = cls(manifest.spec, manifest.reading, manifest.identity(), timings, kept, has_answers, has_nearest)
         table.check()
         return table
 
@@ -51,7 +59,16 @@ class Table:
         number: Columns = {} if self.task.takes_images else {"row": "integer"}
         kept: Columns = dict.fromkeys(self.kept, "any")
         last: Columns = {"error": "text", "code": "text", "model": "text"}
-        return {"path": "text", **number, **kept, **self._own, **last, **({"ms": "stages"} if self.timings else {})}
+        near: Columns = {"nearest": "neighbours"} if self.has_nearest else {}
+        return {
+            "path": "text",
+            **number,
+            **kept,
+            **self._own,
+            **near,
+            **last,
+            **({"ms": "stages"} if self.timings else {}),
+        }
 
     def check(self) -> None:
         """Raise UsageError for columns of one name."""
@@ -71,6 +88,10 @@ class Table:
 
     def show(self, row: Row) -> Shown:
         """A row as it is displayed."""
+        if self.has_nearest:
+            pairs = tuple((one["path"], one["similarity"]) for one in row["nearest"])
+            title, similarity = pairs[0] if pairs else ("nothing", None)
+            return Shown(title, similarity, pairs, in_title=1)
         if self.task.takes_images:
             return self.task.show(row)
         return self.task.show({name: row[name] for name in self._own}) if self._own else Shown("")
@@ -79,7 +100,19 @@ class Table:
     def _empty(self) -> Row:
         return self.task.empty_row(self.reading) if self.has_answers else {}
 
-    def row(self, prediction: Prediction, *, number: int | None = None, kept: Sequence[Any] = ()) -> Row:
+    @property
+    def headings(self) -> tuple[str, str, str]:
+        """Headings of a table with the title, the score and the runners-up."""
+        return ("nearest", "similarity", "next") if self.has_nearest else self.task.headings
+
+    def row(
+        self,
+        prediction: Prediction,
+        *,
+        number: int | None = None,
+        kept: Sequence[Any] = (),
+        nearest: Sequence[Row] = (),
+    ) -> Row:
         """A prediction as plain data, in the order of the columns. `number`: of the row in its file."""
         own = self._empty
         if prediction.answer is not None and self.has_answers:
@@ -89,6 +122,7 @@ class Table:
             **({} if self.task.takes_images else {"row": number}),
             **dict(zip(self.kept, kept or (None,) * len(self.kept), strict=True)),
             **own,
+            **({"nearest": list(nearest)} if self.has_nearest else {}),
             "error": prediction.error,
             "code": prediction.code,
             "model": self.model,

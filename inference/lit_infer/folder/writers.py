@@ -144,6 +144,7 @@ def _schema(pyarrow: Any, columns: Columns) -> Any:
         "boxes": pyarrow.list_(
             pyarrow.struct([("label", text), ("index", number), ("score", real), ("box", pyarrow.list_(real))])
         ),
+        "neighbours": pyarrow.list_(pyarrow.struct([("path", text), ("similarity", real)])),
         "stages": pyarrow.struct([(stage, real) for stage in STAGES]),
     }
     return pyarrow.schema([(name, types[kind]) for name, kind in columns.items()])

@@ -21,11 +21,22 @@ Kind = Literal["classes", "labels", "values", "vector", "mask", "boxes", "image"
 """How an answer is drawn: the report and the page know kinds, not tasks."""
 
 Column = Literal[
-    "text", "integer", "number", "boolean", "choices", "areas", "boxes", "integers", "numbers", "doubles", "booleans"
+    "text",
+    "integer",
+    "number",
+    "boolean",
+    "choices",
+    "areas",
+    "boxes",
+    "neighbours",
+    "integers",
+    "numbers",
+    "doubles",
+    "booleans",
 ]
 """The type of a column in a table of rows; `choices` is a list of label, index and score, `areas` of label, index,
-pixels and share, `boxes` of label, index, score and box. The plural ones are lists: `numbers` of float32, `doubles` of
-float64."""
+pixels and share, `boxes` of label, index, score and box, `neighbours` of path and similarity. The plural ones are
+lists: `numbers` of float32, `doubles` of float64."""
 LISTS = frozenset({"choices", "areas", "boxes"})
 """Those of lists, which are empty for an image that could not be read."""
 
