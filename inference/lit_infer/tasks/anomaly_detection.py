@@ -70,7 +70,9 @@ class Anomaly(msgspec.Struct, frozen=True, eq=False):
         if not isinstance(other, Anomaly):
             return NotImplemented
         same = (self.score, self.is_anomalous) == (other.score, other.is_anomalous)
-        return same and np.array_equal(self.map, other.map)  # type: ignore[arg-type] - None is equal to None
+        if self.map is None or other.map is None:
+            return same and self.map is other.map
+        return same and np.array_equal(self.map, other.map)
 
     def __hash__(self) -> int:
         return hash((self.score, self.is_anomalous))
@@ -137,8 +139,8 @@ def _coloured(answer: Anomaly) -> Image.Image | None:
 
 
 def _palette() -> bytes:
-    at, colours = zip(*_HEAT, strict=True)
-    channels = [np.interp(np.arange(256), at, [colour[channel] for colour in colours]) for channel in range(3)]
+    at = [level for level, _ in _HEAT]
+    channels = [np.interp(np.arange(256), at, [colour[channel] for _, colour in _HEAT]) for channel in range(3)]
     return np.rint(np.stack(channels, 1)).astype(np.uint8).tobytes()
 
 
