@@ -61,8 +61,10 @@ class Gallery:
 
 def _directions(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Vectors of length 1; without any direction they stay 0, and are similar to none."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(lengths == 0, np.float32(1), lengths)
+    lengths: NDArray[np.float32] = np.linalg.norm(vectors, axis=1, keepdims=True)
+    lengths[lengths == 0] = 1
+    found: NDArray[np.float32] = np.divide(vectors, lengths, dtype=np.float32)
+    return found
 
 
 @contextmanager

@@ -132,7 +132,11 @@ def drawn(answer: Anomaly) -> Image.Image | None:
 def _coloured(answer: Anomaly) -> Image.Image | None:
     if answer.map is None or answer.threshold is None:
         return None
-    shares = (answer.map - np.float32(answer.low)) / np.float32(answer.threshold - answer.low or 1)
+    room = answer.threshold - answer.low
+    if room > 0:
+        shares = (answer.map - np.float32(answer.low)) / np.float32(room)
+    else:  # of a threshold that was asked for: all that is above it is as hot as can be
+        shares = np.where(answer.map > answer.threshold, np.float32(np.inf), np.float32(0))
     image = Image.fromarray(np.clip(shares * _AT_THRESHOLD, 0, 255).astype(np.uint8))
     image.putpalette(_PALETTE)
     return image

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from lit_infer.images import masks
 from lit_infer.tasks import TASKS, Ask, Reading, TaskSpec, image_classification
+from lit_infer.tasks.anomaly_detection import ANOMALOUS, NORMAL
 from lit_infer.tasks.object_detection import FoundBox
 from lit_trainer.callbacks.interrupt import run_folder
 from lit_trainer.tracking.wandb import WandbLogger
@@ -178,10 +179,12 @@ def _sample(picture: Image.Image, truth: Any, said: Any, task: TaskSpec, reading
     known, shown = (task.show(task.row(answer)) for answer in (truth, said))
     is_right = task.agreement is None or shown.title == known.title
     sample = PredictionSample(picture, known.title, shown.title, shown.score, is_right=is_right)
+    if task.kind == "anomaly":  # no threshold is known yet: nothing is right or wrong
+        known_as = ANOMALOUS if truth.score > 0 else NORMAL
+        return replace(sample, is_right=True, truth=known_as, prediction=f"{said.score:.4g}")
     if task.kind == "image":
-        return replace(
-            sample, is_right=True, made=task.drawn and task.drawn(said), target=task.drawn and task.drawn(truth)
-        )
+        made, target = (None if task.drawn is None else task.drawn(one) for one in (said, truth))
+        return replace(sample, is_right=True, made=made, target=target)
     if task.kind == "boxes":
         return replace(sample, truth_boxes=truth.boxes, boxes=said.boxes, classes=reading.labels or ())
     if not task.draws_masks:
