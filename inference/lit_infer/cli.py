@@ -94,6 +94,9 @@ def infer(
     maps: Annotated[
         Path | None, typer.Option(metavar="DIR", help="For anomalies: where the heat maps go, as with --masks.")
     ] = None,
+    nearest: Annotated[
+        Path | None, typer.Option(metavar="FOLDER|FILE.npy", help="For embeddings: the most similar images of these.")
+    ] = None,
     draw: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Copies of the images with what was found drawn over them.")
     ] = None,
@@ -153,6 +156,7 @@ def infer(
         images=made_images,
         maps=maps,
         draw=draw,
+        nearest=nearest,
         coco=coco,
         report=report,
         thumbnails=thumbnails,

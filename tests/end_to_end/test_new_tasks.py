@@ -272,3 +272,31 @@ def test_anomalies_go_from_training_to_a_report_with_heat_and_a_served_map(tmp_p
         found = httpx.post(f"{server.url}/predict", content=images[0].read_bytes()).json()
     assert (found["kind"], found["is_anomalous"]) == ("anomaly", expected[0].answer.is_anomalous)
     assert Image.open(io.BytesIO(base64.b64decode(found["map"]))).size == (8, 8)
+
+
+def test_embeddings_go_from_training_to_the_most_similar_images_and_a_served_vector(
+    tmp_path: Path, digit_images: list[Path]
+) -> None:
+    config = str(ROOT / "configs" / "digits.yaml")
+    run(["lit-train", "fit", "--config", config, "--trainer.max_epochs", "1"], tmp_path)
+    (tmp_path / "spec.yaml").write_text(
+        "task: image-embedding\npreprocess: [resize: {size: [16, 16]}]\nnormalize: {mean: [0.3], std: [0.35]}\n"
+    )
+    export = ["lit-export", "onnx", "--artifact", "local/digits/digits-cnn:best", "--spec", "spec.yaml"]
+    run([*export, "--out", "bundle"], tmp_path)
+    for path in digit_images[:40]:
+        (tmp_path / "others" / path.name).parent.mkdir(exist_ok=True)
+        (tmp_path / "others" / path.name).write_bytes(path.read_bytes())
+    queries = [str(path) for path in digit_images[20:26]]
+
+    run(["lit-infer", *queries, "-m", "bundle", "--nearest", "others", "-k", "3", "--report", "report.html"], tmp_path)
+
+    rows = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
+    for row in rows:
+        assert Path(row["nearest"][0]["path"]).name == Path(row["path"]).name  # its copy
+        assert row["nearest"][0]["similarity"] == pytest.approx(1, abs=1e-5)
+        assert len(row["nearest"]) == 3
+    assert (tmp_path / "report.html").read_text().count('class="beside"') == len(rows)
+    with command("bundle", "--quiet", cwd=tmp_path) as server:
+        found = httpx.post(f"{server.url}/predict", content=digit_images[20].read_bytes()).json()
+    assert (found["kind"], len(found["embedding"])) == ("vector", 10)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -15,8 +16,15 @@ from lit_infer.tasks.keypoint_detection import FoundPoint, FoundPoints
 from lit_infer.tasks.object_detection import FoundBox
 from lit_trainer.callbacks import PredictionSamples, sample_points
 from lit_trainer.callbacks.prediction_samples import PredictionSample, grid
-from lit_trainer.data import DigitBoxesDataModule, DigitMasksDataModule, DigitPointsDataModule, DigitsDataModule
-from lit_trainer.modules import Detector, DigitsCNN, KeypointRegressor, SemanticSegmenter
+from lit_trainer.data import (
+    DigitAnomaliesDataModule,
+    DigitBoxesDataModule,
+    DigitMasksDataModule,
+    DigitPointsDataModule,
+    DigitsDataModule,
+    NoisyDigitsDataModule,
+)
+from lit_trainer.modules import AnomalyDetector, Denoiser, Detector, DigitsCNN, KeypointRegressor, SemanticSegmenter
 
 
 def test_another_logger_gets_a_grid_of_png_per_epoch(tmp_path: Path) -> None:
@@ -88,6 +96,15 @@ def test_masks_are_drawn_over_their_pictures_and_given_to_wandb_with_their_names
     assert np.array_equal(drawn["ground_truth"]["mask_data"], mask[::-1])
 
 
+def test_a_made_picture_is_beside_its_image_and_what_it_should_be() -> None:
+    grey, white, black = (Image.new("RGB", (8, 8), colour) for colour in ("gray", "white", "black"))
+    sample = PredictionSample(grey, "8 x 8", "8 x 8", None, is_right=True, made=white, target=black)
+
+    assert sample.drawn.size == (24, 8)
+    assert np.asarray(sample.drawn)[4, [4, 12, 20], 0].tolist() == [128, 255, 0]
+    assert sample.for_wandb == {}
+
+
 def test_boxes_are_drawn_on_their_pictures_and_given_to_wandb_with_their_names() -> None:
     found = FoundBox("cat", 1, 0.9, (1, 1, 5, 6))
     sample = PredictionSample(
@@ -131,7 +148,16 @@ def test_points_are_right_within_a_tenth_of_the_picture() -> None:
     assert not sample_points.is_right(picture, points(), points((16, 10)))
 
 
-@pytest.mark.parametrize("name", ["masks", "boxes", "points"])
+_WITH_PLACES: dict[str, Callable[[], tuple[pl.LightningModule, pl.LightningDataModule]]] = {
+    "masks": lambda: (SemanticSegmenter(num_classes=11), DigitMasksDataModule(4, 32, 20)),
+    "boxes": lambda: (Detector(num_classes=10), DigitBoxesDataModule(4, 32, 20)),
+    "points": lambda: (KeypointRegressor(num_points=5), DigitPointsDataModule(4, 32, 20)),
+    "pictures": lambda: (Denoiser(), NoisyDigitsDataModule(4, 32, 20)),
+    "anomalies": lambda: (AnomalyDetector(), DigitAnomaliesDataModule()),
+}
+
+
+@pytest.mark.parametrize("name", list(_WITH_PLACES))
 def test_a_grid_is_made_of_what_has_places_in_its_picture(tmp_path: Path, name: str) -> None:
     trainer = pl.Trainer(
         accelerator="cpu",
@@ -144,12 +170,8 @@ def test_a_grid_is_made_of_what_has_places_in_its_picture(tmp_path: Path, name: 
         enable_model_summary=False,
         callbacks=[PredictionSamples(count=4)],
     )
-    data, module = {
-        "masks": (DigitMasksDataModule, SemanticSegmenter(num_classes=11)),
-        "boxes": (DigitBoxesDataModule, Detector(num_classes=10)),
-        "points": (DigitPointsDataModule, KeypointRegressor(num_points=5)),
-    }[name]
+    module, data = _WITH_PLACES[name]()
 
-    trainer.fit(module, datamodule=data(batch_size=4, image_size=32, count=20))
+    trainer.fit(module, datamodule=data)
 
     assert (tmp_path / "s/one/samples/epoch=0.png").is_file()

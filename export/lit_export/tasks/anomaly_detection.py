@@ -52,6 +52,7 @@ class AnomalyModule(ImageModule):
         shapes = {name: _meaning(tensor, len(images)) for name, tensor in tensors.items()}
         score = _named(SCORES, [name for name, meaning in shapes.items() if meaning == "score"])
         plane = _named(MAPS, [name for name, meaning in shapes.items() if meaning == "map"])
+        shown: Tensor | None
         if self.is_reconstruction:
             same = [name for name, tensor in tensors.items() if tensor.shape == pixels.shape]
             if not same:

@@ -11,7 +11,8 @@
 `running.py` tells the story. Memory does not grow with the number of images.
 """
 
-from lit_infer.folder.running import list_images, run, run_job
+from lit_infer.folder.listing import list_images
+from lit_infer.folder.running import run, run_job
 from lit_infer.folder.table import Table
 from lit_infer.folder.writers import write_rows
 

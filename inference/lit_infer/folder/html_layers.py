@@ -7,7 +7,7 @@ from typing import Any
 from PIL import Image
 
 from lit_infer.folder import html_masks
-from lit_infer.tasks import TASKS
+from lit_infer.tasks import TASKS, Kind
 
 SPLIT = (
     '<fieldset aria-label="Before and after"><label>before '
@@ -20,7 +20,7 @@ HEAT = (
 )
 
 
-def small(kind: str, answer: Any, size: tuple[int, int]) -> str | None:
+def small(kind: Kind, answer: Any, size: tuple[int, int]) -> str | None:
     """A data URL of what lies over a thumbnail of this (width, height); None for a kind, or an answer, without."""
     if kind in ("mask", "instances"):
         return html_masks.small(answer.mask, size)

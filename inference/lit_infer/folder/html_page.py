@@ -38,6 +38,7 @@ th, td { text-align: left; padding: .3rem .7rem .3rem 0; border-bottom: 1px soli
   object-fit: contain; image-rendering: pixelated; opacity: var(--over, .6); }
 .picture img.heat, .picture img.split { position: absolute; inset: 0; background: none; }
 .heat { opacity: var(--over, .6); } .split { clip-path: inset(0 0 0 var(--split, 50%)); }
+.beside { display: flex; gap: 2px; margin-top: 2px; } .beside img { flex: 1; min-width: 0; height: 40px; }
 .picture svg { position: absolute; inset: 0; width: 100%; height: 160px; }
 .picture rect { fill: none; stroke-width: 2px; vector-effect: non-scaling-stroke; }
 .picture line { stroke: white; stroke-width: 2px; stroke-opacity: .8; vector-effect: non-scaling-stroke; }

@@ -24,7 +24,7 @@ from lit_infer.folder.table import Table
 from lit_infer.images import FORMATS
 from lit_infer.tasks import Kind, Reading, Row, Shown
 
-_SIDE = 200
+_SIDE, _SIDE_BESIDE = 200, 80
 _ERRORS = 1000
 
 
@@ -62,6 +62,8 @@ class Thumbnails:
         line = {"row": entry.number, "source": source}
         if size is not None and (over := html_layers.small(self._kind, entry.prediction.answer, size)) is not None:
             line["over"] = over
+        if near := entry.row.get("nearest"):
+            line["beside"] = [_thumbnail(Path(one["path"]), turns=self._turns, side=_SIDE_BESIDE)[0] for one in near]
         self._file.add(json.dumps(line).encode() + b"\n")
 
     def commit(self) -> None:
@@ -72,11 +74,11 @@ class Thumbnails:
         """Let the file go."""
         self._file.close()
 
-    def read(self) -> Iterator[tuple[int, str, str]]:
-        """Row numbers, images and what lies over each as data URLs; empty ones where none could be made."""
+    def read(self) -> Iterator[tuple[int, str, str, list[str]]]:
+        """Row numbers, and as data URLs images, what lies over each, and similar ones; empty where there are none."""
         with self._file.path.open("rb") as file:
             for line in map(json.loads, file):
-                yield line["row"], line["source"], line.get("over", "")
+                yield line["row"], line["source"], line.get("over", ""), line.get("beside", [])
 
 
 def write(
@@ -96,7 +98,7 @@ def write(
         count += 1
         failed += row["error"] is not None
         if row["error"] is None:
-            groups.update(table.task.show(row).groups)
+            groups.update(table.show(row).groups)
             if drawing.drawn:
                 legend.update((one["index"], one["label"]) for one in row[drawing.drawn])
     with files.atomic_text(report) as file:
@@ -126,7 +128,8 @@ def _write_cards(file: IO[str], rows: Iterable[Row], thumbnails: Thumbnails, tab
             over = _layer(wanted[2], drawing)
             if drawing.over is not None:
                 over += drawing.over(row, table.reading)
-            file.write(_card(row["path"], _picture(wanted[1], over), table.task.show(row), drawing))
+            picture = _picture(wanted[1], over) + _beside(row.get("nearest", []), wanted[3])
+            file.write(_card(row["path"], picture, table.show(row), drawing))
             shown += 1
             wanted = next(small, None)
     return shown
@@ -199,6 +202,18 @@ def _layer(over: str, drawing: _Drawing) -> str:
     return f'<canvas data-mask="{escape(over)}"></canvas>' if over else ""
 
 
+def _beside(near: Sequence[Row], sources: Sequence[str]) -> str:
+    """The most similar images, the best first; what they are is in their titles."""
+    if not near:
+        return ""
+    images = (
+        f'<img loading="lazy" alt="" title="{escape(one["path"])} {one["similarity"]:.3f}" src="{escape(source)}">'
+        for one, source in zip(near, sources, strict=True)
+        if source
+    )
+    return f'<div class="beside">{"".join(images)}</div>'
+
+
 def _picture(source: str, over: str) -> str:
     image = f'<img loading="lazy" alt="" src="{escape(source)}">'
     return f'<div class="picture">{image}{over}</div>' if over else image
@@ -269,13 +284,13 @@ def _write_errors(file: IO[str], rows: Iterable[Row], failed: int) -> None:
         file.write(f"<p>Only the first {shown:,} are listed; the output has all.</p>\n")
 
 
-def _thumbnail(source: Path | bytes, *, turns: bool) -> tuple[str, tuple[int, int] | None]:
+def _thumbnail(source: Path | bytes, *, turns: bool, side: int = _SIDE) -> tuple[str, tuple[int, int] | None]:
     """A data URL, small, and its (width, height); empty for a file that Pillow cannot read."""
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
-            image.draft("RGB", (_SIDE, _SIDE))
+            image.draft("RGB", (side, side))
             small = (ImageOps.exif_transpose(image) if turns else image).convert("RGB")
-            small.thumbnail((_SIDE, _SIDE))
+            small.thumbnail((side, side))
             file = io.BytesIO()
             small.save(file, "JPEG", quality=70)
     except Exception:  # a page without one picture is better than no page

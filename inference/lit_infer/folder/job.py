@@ -9,6 +9,7 @@ from typing import Any
 
 from lit_infer import files, manifest
 from lit_infer.errors import GateError, UsageError
+from lit_infer.folder import nearest
 from lit_infer.folder.shards import Shard
 from lit_infer.folder.sources import Inputs
 from lit_infer.images.limits import Limits
@@ -63,6 +64,8 @@ class Job:
     """The same for the pictures that a task makes,"""
     maps: Path | None = None
     """and for its maps."""
+    nearest: Path | None = None
+    """For embeddings: a folder, or an .npy file, of which the `top_k` most similar are recorded for each image."""
     coco: Path | None = None
     """A .json file for the boxes of a task that has some, as COCO has them."""
     report: Path | None = None
@@ -122,6 +125,7 @@ def identity(job: Job, inputs: Inputs, predictor: Predictor) -> dict[str, Any]:
         "--draw": _text(job.draw),
         "--images": _text(job.images),
         "--maps": _text(job.maps),
+        "--nearest": None if job.nearest is None else [str(job.nearest), nearest.stamp(job.nearest, predictor)],
         "--coco": _text(job.coco),
         "--report": _text(job.report),
         "--thumbnails": job.thumbnails,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lit_infer import files, images
-from lit_infer.errors import LitError, UsageError
+from lit_infer.errors import LitError, NotFoundError, UsageError
 from lit_infer.folder import (
     answer_files,
     coco,
@@ -276,12 +276,11 @@ def with_files(job: Job, table: Table) -> Job:
 def check_task(job: Job, table: Table, *, name: str) -> None:
     """Whether the model's answers suit what was asked for."""
     task = table.task
-    if task.needs_vectors and job.embeddings is None:
-        raise UsageError(f"{name} gives embeddings: name a file for them with --embeddings out.npy")
+    _check_vectors(job, table, name=name)
     if job.threshold is not None and not task.reads_threshold(table.reading):
         raise UsageError(f"--threshold is for scores, and {name} ({task.name}) gives none: leave it out")
     task.check_threshold(job.threshold, table.reading, name=name)
-    if job.top_k is not None and not task.takes_top_k:
+    if job.top_k is not None and not task.takes_top_k and job.nearest is None:
         raise UsageError(f"--top-k is for scores of classes, and {name} ({task.name}) gives none: leave it out")
     _check_files(job, table, name=name)
     if job.coco is not None and not _COCO.keys() & table.columns:
@@ -316,6 +315,20 @@ def _of_images(job: Job) -> list[str]:
             usual.limits, limit.name
         )
     return [option for option, is_given in given.items() if is_given]
+
+
+def _check_vectors(job: Job, table: Table, *, name: str) -> None:
+    """Whether embeddings go somewhere, and whether there are any to compare."""
+    task = table.task
+    if task.needs_vectors and job.embeddings is None and job.nearest is None:
+        raise UsageError(
+            f"{name} gives embeddings: name a file for them with --embeddings out.npy, or what is similar to find with "
+            "--nearest FOLDER"
+        )
+    if job.nearest is not None and not task.needs_vectors:
+        raise UsageError(f"--nearest is for embeddings, and {name} ({task.name}) gives none: leave it out")
+    if job.nearest is not None and not job.nearest.exists():
+        raise NotFoundError(f"--nearest {job.nearest}: no such file or folder")
 
 
 def _check_files(job: Job, table: Table, *, name: str) -> None:

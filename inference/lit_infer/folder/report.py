@@ -14,7 +14,7 @@ from lit_infer.tasks.choices import most_common
 
 def predictions_table(summary: Summary, *, rows: int) -> Table:
     """The first rows of a run, errors first: among thousands they must not be missed."""
-    head = (summary.table.nouns[0], *summary.table.task.headings)
+    head = (summary.table.nouns[0], *summary.table.headings)
     shown = [*summary.first_failed, *(summary.first if summary.table.has_answers else ())]
     cells = [_cells(row, summary) for row in shown[:rows]]
     columns = [index for index, name in enumerate(head) if name or any(row[index] for row in cells)]

@@ -11,43 +11,22 @@ from msgspec.structs import replace
 
 from lit_infer import progress
 from lit_infer.batching.sizes import check_images, is_joined
-from lit_infer.errors import NotFoundError, UsageError
-from lit_infer.folder import loading, remarks, shards
+from lit_infer.errors import NotFoundError
+from lit_infer.folder import loading, nearest, remarks, shards
 from lit_infer.folder.job import DEFAULT_TOP_K, Job, identity
 from lit_infer.folder.loading import LoadedItem
 from lit_infer.folder.outputs import opened
 from lit_infer.folder.partial import Entry
 from lit_infer.folder.rows.answered import AnsweredBlock
 from lit_infer.folder.rows.running import run_rows
-from lit_infer.folder.search import Search
 from lit_infer.folder.shards import Share
 from lit_infer.folder.sources import FileSource, Inputs, Item
 from lit_infer.folder.table import Table
 from lit_infer.folder.tally import Summary, Tally
-from lit_infer.images import SUFFIXES, ImageInput, suffixes
+from lit_infer.images import ImageInput, suffixes
 from lit_infer.predictions import Prediction
 from lit_infer.predictor import Predictor
 from lit_infer.tasks import Ask, Row
-
-
-def list_images(paths: Sequence[Path], suffixes: frozenset[str] = SUFFIXES) -> list[Path]:
-    """Files as given and, below folders, files with an image's suffix; sorted per folder, each once.
-
-    Hidden files and folders are left out. Raises NotFoundError for a path that does not exist and for a folder
-    without images, UsageError for a folder that cannot be listed.
-    """
-    found: dict[Path, None] = {}
-    for path in paths:
-        below = list(Search(path, suffixes=suffixes).files()) if path.is_dir() else [path]
-        if not below:
-            raise NotFoundError(f"no images below {path}/ (looked for {' '.join(sorted(suffixes))})")
-        if not path.exists():
-            raise NotFoundError(f"no such file or folder: {path}")
-        for image in below:
-            if isinstance(image, OSError):
-                raise UsageError(f"cannot list {image.filename}: {image.strerror}")
-            found[image] = None
-    return list(found)
 
 
 def run(
@@ -89,16 +68,26 @@ def run_job(
     check_images(predictor.manifest, job.batch_size or predictor.batch_size)
     if is_joined(predictor.manifest):
         progress.note("one image per run: an answer of this model depends on the other images of its batch")
-    table = Table.of(predictor.manifest, timings=job.timings, have_times=inputs.have_times)
+    table = Table.of(
+        predictor.manifest,
+        timings=job.timings,
+        have_times=inputs.have_times,
+        has_nearest=job.nearest is not None,
+    )
     tally, items = Tally(table), _items(inputs, job, size=job.batch_size or predictor.batch_size)
-    with opened(job, inputs, predictor, table) as outputs:
+    top_k = job.top_k or DEFAULT_TOP_K
+    with (
+        opened(job, inputs, predictor, table) as outputs,
+        nearest.opened(job.nearest, predictor, job.limits) as gallery,
+    ):
         for item, line, notes in outputs.resumed(items):
             tally.add(line, truth=item.truth, notes=notes)
             each(line)
         tally.resumed = tally.count
-        for loaded, prediction in _predictions(predictor, items, job, is_resumed=tally.count > 0):
+        found = _predictions(predictor, items, job, is_resumed=tally.count > 0)
+        for loaded, prediction, near in nearest.beside(found, gallery, top_k):
             made = time.perf_counter()
-            line = table.row(prediction, seconds=loaded.item.seconds)
+            line = table.row(prediction, seconds=loaded.item.seconds, nearest=near)
             outputs.add(Entry(tally.count, line, prediction, loaded))
             tally.add(line, truth=loaded.item.truth, notes=prediction.notes)
             tally.add_time(prediction.timings, read_ms=loaded.read_ms, write=time.perf_counter() - made)

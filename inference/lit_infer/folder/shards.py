@@ -153,6 +153,7 @@ def part_of(job: "Job", text: str, command: Sequence[str]) -> "Job":
         "--images": job.images,
         "--maps": job.maps,
         "--draw": job.draw,
+        "--nearest": job.nearest,
     }
     if given := [option for option, path in whole.items() if path is not None]:
         raise UsageError(f"{' and '.join(given)}: for a run in one piece; leave out with --shard")

@@ -32,6 +32,8 @@ class Table:
     """False: the answers go elsewhere, as arrays."""
     have_times: bool = False
     """Whether rows are of frames, which have a time."""
+    has_nearest: bool = False
+    """Whether rows have the most similar of other images."""
 
     @classmethod
     def of(
@@ -42,9 +44,19 @@ class Table:
         kept: tuple[str, ...] = (),
         has_answers: bool = True,
         have_times: bool = False,
+        has_nearest: bool = False,
     ) -> "Table":
         """The rows of a model with this manifest. Raises UsageError for columns of one name."""
-        table = cls(manifest.spec, manifest.reading, manifest.identity(), timings, kept, has_answers, have_times)
+        table = cls(
+            manifest.spec,
+            manifest.reading,
+            manifest.identity(),
+            timings,
+            kept,
+            has_answers,
+            have_times=have_times,
+            has_nearest=has_nearest,
+        )
         table.check()
         return table
 
@@ -60,7 +72,16 @@ class Table:
         number |= {"seconds": "number"} if self.have_times else {}
         kept: Columns = dict.fromkeys(self.kept, "any")
         last: Columns = {"error": "text", "code": "text", "model": "text"}
-        return {"path": "text", **number, **kept, **self.own, **last, **({"ms": "stages"} if self.timings else {})}
+        near: Columns = {"nearest": "neighbours"} if self.has_nearest else {}
+        return {
+            "path": "text",
+            **number,
+            **kept,
+            **self.own,
+            **near,
+            **last,
+            **({"ms": "stages"} if self.timings else {}),
+        }
 
     def check(self) -> None:
         """Raise UsageError for columns of one name."""
@@ -83,6 +104,10 @@ class Table:
 
     def show(self, row: Row) -> Shown:
         """A row as it is displayed."""
+        if self.has_nearest:
+            pairs = tuple((one["path"], one["similarity"]) for one in row["nearest"])
+            title, similarity = pairs[0] if pairs else ("nothing", None)
+            return Shown(title, similarity, pairs, in_title=1)
         if self.task.takes_images:
             return self.task.show(row)
         return self.task.show({name: row[name] for name in self.own}) if self.own else Shown("")
@@ -92,6 +117,11 @@ class Table:
         """The columns of the model's task where there is no answer."""
         return self.task.empty_row(self.reading) if self.has_answers else {}
 
+    @property
+    def headings(self) -> tuple[str, str, str]:
+        """Headings of a table with the title, the score and the runners-up."""
+        return ("nearest", "similarity", "next") if self.has_nearest else self.task.headings
+
     def row(
         self,
         prediction: Prediction,
@@ -99,10 +129,11 @@ class Table:
         number: int | None = None,
         kept: Sequence[Any] = (),
         seconds: float | None = None,
+        nearest: Sequence[Row] = (),
     ) -> Row:
         """A prediction as plain data, in the order of the columns.
 
-        `number`: of the row in its file; `seconds`: when its frame is shown.
+        `number`: of the row in its file; `seconds`: when its frame is shown; `nearest`: the most similar images.
         """
         own = self.empty_row
         if prediction.answer is not None and self.has_answers:
@@ -113,6 +144,7 @@ class Table:
             **({"seconds": seconds} if self.have_times else {}),
             **dict(zip(self.kept, kept or (None,) * len(self.kept), strict=True)),
             **own,
+            **({"nearest": list(nearest)} if self.has_nearest else {}),
             "error": prediction.error,
             "code": prediction.code,
             "model": self.model,

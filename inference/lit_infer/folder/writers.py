@@ -160,6 +160,7 @@ def schema(pyarrow: Any, columns: Columns) -> Any:
                 ]
             )
         ),
+        "neighbours": pyarrow.list_(pyarrow.struct([("path", text), ("similarity", real)])),
         "stages": pyarrow.struct([(stage, real) for stage in STAGES]),
     }
     return pyarrow.schema([(name, types[kind]) for name, kind in columns.items()])

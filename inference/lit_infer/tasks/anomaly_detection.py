@@ -70,7 +70,9 @@ class Anomaly(msgspec.Struct, frozen=True, eq=False):
         if not isinstance(other, Anomaly):
             return NotImplemented
         same = (self.score, self.is_anomalous) == (other.score, other.is_anomalous)
-        return same and np.array_equal(self.map, other.map)  # type: ignore[arg-type] - None is equal to None
+        if self.map is None or other.map is None:
+            return same and self.map is other.map
+        return same and np.array_equal(self.map, other.map)
 
     def __hash__(self) -> int:
         return hash((self.score, self.is_anomalous))
@@ -130,15 +132,19 @@ def drawn(answer: Anomaly) -> Image.Image | None:
 def _coloured(answer: Anomaly) -> Image.Image | None:
     if answer.map is None or answer.threshold is None:
         return None
-    shares = (answer.map - np.float32(answer.low)) / np.float32(answer.threshold - answer.low or 1)
+    room = answer.threshold - answer.low
+    if room > 0:
+        shares = (answer.map - np.float32(answer.low)) / np.float32(room)
+    else:  # of a threshold that was asked for: all that is above it is as hot as can be
+        shares = np.where(answer.map > answer.threshold, np.float32(np.inf), np.float32(0))
     image = Image.fromarray(np.clip(shares * _AT_THRESHOLD, 0, 255).astype(np.uint8))
     image.putpalette(_PALETTE)
     return image
 
 
 def _palette() -> bytes:
-    at, colours = zip(*_HEAT, strict=True)
-    channels = [np.interp(np.arange(256), at, [colour[channel] for colour in colours]) for channel in range(3)]
+    at = [level for level, _ in _HEAT]
+    channels = [np.interp(np.arange(256), at, [colour[channel] for _, colour in _HEAT]) for channel in range(3)]
     return np.rint(np.stack(channels, 1)).astype(np.uint8).tobytes()
 
 

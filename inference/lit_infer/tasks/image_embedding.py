@@ -1,12 +1,25 @@
 """Task `image-embedding`: a vector for each image."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from lit_infer.tasks.spec import Ask, Outputs, Reading, Row, Shown, TaskSpec
+
+
+class EmbeddingFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which of the module's numbers are the embedding."""
+
+    output: str | None = None
+    """Which of its outputs. None: found out at export."""
+    pool: Literal["mean", "cls", "all"] | None = None
+    """Of values for many tokens or places: their mean, the first token, or all of them in a row. None: the mean."""
+
+    def check(self, labels: tuple[str, ...] | None, size: int | None) -> None:
+        """Nothing can be wrong beyond the types."""
 
 
 class Embedding(msgspec.Struct, frozen=True, eq=False):
@@ -39,6 +52,7 @@ TASK = TaskSpec(
     name="image-embedding",
     does="turns images into embeddings",
     kind="vector",
+    facts=EmbeddingFacts,
     answer=Embedding,
     read=read,
     columns=lambda _: {},

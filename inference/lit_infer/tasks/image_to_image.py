@@ -96,7 +96,8 @@ def _grey(answer: MadePicture) -> tuple[str, bytes]:
 def _levels(values: NDArray[Any], low: float, high: float, bits: int) -> NDArray[Any]:
     """Whole numbers from 0 for `low` to the most that so many bits hold for `high`."""
     shares = np.clip((values - np.float32(low)) / np.float32((high - low) or 1), 0, 1)
-    return np.rint(shares * MOST[bits]).astype(np.uint8 if bits == 8 else np.uint16)
+    found: NDArray[Any] = np.rint(shares * MOST[bits]).astype(np.uint8 if bits == 8 else np.uint16)
+    return found
 
 
 def read(outputs: Outputs, asks: Sequence[Ask], reading: Reading) -> list[MadePicture | InputError]:

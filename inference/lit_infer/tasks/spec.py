@@ -35,6 +35,7 @@ Column = Literal[
     "boxes",
     "points",
     "instances",
+    "neighbours",
     "integers",
     "numbers",
     "doubles",
@@ -42,8 +43,8 @@ Column = Literal[
 ]
 """The type of a column in a table of rows; `choices` is a list of label, index and score, `areas` of label, index,
 pixels and share, `boxes` of label, index, score and box, `instances` of these, area and segmentation, `points` of
-label, index, x, y, score, visibility and outside. The plural ones of numbers are lists: `numbers` of float32,
-`doubles` of float64."""
+label, index, x, y, score, visibility and outside, `neighbours` of path and similarity. The plural ones of numbers are
+lists: `numbers` of float32, `doubles` of float64."""
 LISTS = frozenset({"choices", "areas", "boxes", "instances", "points"})
 """Those of lists, which are empty for an image that could not be read."""
 

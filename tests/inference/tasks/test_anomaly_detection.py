@@ -56,6 +56,9 @@ def test_half_of_the_levels_of_a_heat_map_are_below_the_threshold() -> None:
     assert drawn is not None
     assert np.array_equal(np.asarray(drawn)[..., 3], alpha)
     assert heat_map(read(np.ones(1, np.float32))[0]) is None
+    (below,) = read(np.ones(1, np.float32), MAP, ask=Ask(threshold=-2))
+    with Image.open(io.BytesIO((heat_map(below) or ("", b""))[1])) as image:
+        assert np.asarray(image).min() == 255
 
 
 def test_a_threshold_below_nothing_is_refused() -> None:

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from lit_infer.images import masks
 from lit_infer.tasks import TASKS, Ask, Reading, TaskSpec, image_classification
+from lit_infer.tasks.anomaly_detection import ANOMALOUS, NORMAL
 from lit_infer.tasks.object_detection import FoundBox
 from lit_trainer.callbacks import sample_points
 from lit_trainer.callbacks.interrupt import run_folder
@@ -183,10 +184,12 @@ def _sample(picture: Image.Image, truth: Any, said: Any, task: TaskSpec, reading
     if task.kind == "points":
         is_right = sample_points.is_right(picture, said, truth)
         return replace(sample, is_right=is_right, marked=sample_points.drawn(picture, said, truth))
+    if task.kind == "anomaly":  # no threshold is known yet: nothing is right or wrong
+        known_as = ANOMALOUS if truth.score > 0 else NORMAL
+        return replace(sample, is_right=True, truth=known_as, prediction=f"{said.score:.4g}")
     if task.kind == "image":
-        return replace(
-            sample, is_right=True, made=task.drawn and task.drawn(said), target=task.drawn and task.drawn(truth)
-        )
+        made, target = (None if task.drawn is None else task.drawn(one) for one in (said, truth))
+        return replace(sample, is_right=True, made=made, target=target)
     if task.kind == "boxes":
         return replace(sample, truth_boxes=truth.boxes, boxes=said.boxes, classes=reading.labels or ())
     if not task.draws_masks:
