@@ -41,7 +41,7 @@ def test_every_row_has_the_table_s_columns_in_order_whether_it_could_be_read_or_
 
 @every
 def test_a_column_holds_what_its_type_says(task: TaskSpec) -> None:
-    lists = dict.fromkeys(("choices", "areas", "boxes", "points", "numbers"), list)
+    lists = dict.fromkeys(("choices", "areas", "boxes", "instances", "points", "numbers"), list)
     kinds = {"text": str, "integer": int, "number": float, **lists}
     found = table(task)
     (answer,) = task.read([array[:1] for array in outputs_of(task)], [Ask()], found.reading)
