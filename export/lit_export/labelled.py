@@ -1,8 +1,8 @@
 """Labelled images: those behind `--data`, and the truth of each.
 
-Classes come from a folder with one sub-folder per class; masks from a folder beside that of the images; boxes from
-COCO's JSON; points from COCO's JSON or a table; labels and values from a table beside the images (`metadata.csv` or
-`metadata.jsonl`, as Hugging Face's ImageFolder reads it); all from a lit-train configuration too.
+Classes come from a folder with one sub-folder per class; masks and pictures from one beside that of the images;
+boxes from COCO's JSON; points from COCO's JSON or a table; labels and values from a table beside the images
+(`metadata.csv` or `metadata.jsonl`, as Hugging Face's ImageFolder reads it); all from a lit-train configuration too.
 """
 
 import difflib
@@ -15,7 +15,9 @@ from lit_export import data
 from lit_infer.errors import NotFoundError, UsageError
 from lit_infer.folder import coco, list_images, metadata, point_truths
 from lit_infer.folder.mask_folder import MaskFolder
+from lit_infer.folder.picture_folder import PictureFolder
 from lit_infer.images import SUFFIXES, ImageInput
+from lit_infer.tasks.anomaly_detection import GOOD
 
 Labelled = Iterable[tuple[ImageInput, Any]]
 """Images and their truths, as the task defines them; can be iterated several times."""
@@ -83,16 +85,55 @@ def masks(question: Question) -> Labelled:
     return _Masks(found)
 
 
+def pictures(question: Question) -> Labelled:
+    """Images and what should be made of each, [height, width, channels], from `inputs/` and `targets/`."""
+    if data.is_configuration(question.source):
+        return _of_configuration(question)
+    try:
+        found = PictureFolder.of(question.source, suffixes=question.suffixes)
+    except (NotFoundError, UsageError) as error:
+        raise type(error)(f"{question}: {error}") from None
+    return _Pictures(found)
+
+
+def anomalies(question: Question) -> Labelled:
+    """Images and 0 for those in `good/`, 1 for those in the folders beside it, as MVTec's data sets have them."""
+    if data.is_configuration(question.source):
+        return _of_configuration(question)
+    root = question.source / "test" if (question.source / "test" / GOOD).is_dir() else question.source
+    if not (root / GOOD).is_dir():
+        raise NotFoundError(
+            f"{question}: expected {GOOD}/ with images, and a folder beside it for each kind of anomaly"
+        )
+    folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return [(path, int(folder.name != GOOD)) for folder in folders for path in list_images([folder], question.suffixes)]
+
+
 def boxes(question: Question) -> Labelled:
     """Images and what is in each: boxes float32 [n, 4] and classes int64 [n], from COCO's JSON beside the images."""
     if data.is_configuration(question.source):
         return _of_configuration(question)
+    return [(one.path, (one.boxes, one.labels)) for one in _coco(question)]
+
+
+def instances(question: Question) -> Labelled:
+    """Images and what is in each: masks (`Rle`) and classes int64 [n], from COCO's JSON with `segmentation`."""
+    if data.is_configuration(question.source):
+        raise UsageError(f"{question}: masks of instances come from COCO's JSON beside the images")
+    return [(one.path, (one.masks, one.labels)) for one in _coco(question, with_masks=True)]
+
+
+def _coco(question: Question, *, with_masks: bool = False) -> list[coco.BoxTruth]:
+    if question.labels is None and not question.size:
+        raise UsageError(
+            f"{question}: the model's classes have no names, so it is not certain which of them the file's are. Give "
+            "labels, in the order of training (labels: in --spec FILE)"
+        )
     try:
         file = question.source if question.source.is_file() else coco.find(question.source)
-        _, found = coco.read(file, labels=question.labels)
+        return coco.read(file, labels=question.labels, with_masks=with_masks)[1]
     except (NotFoundError, UsageError) as error:
         raise type(error)(f"{question}: {error}") from None
-    return [(one.path, (one.boxes, one.labels)) for one in found]
 
 
 def points(question: Question) -> Labelled:
@@ -117,6 +158,17 @@ class _Masks:
     def __iter__(self) -> Iterator[tuple[ImageInput, Any]]:
         for index, (image, _) in enumerate(self.folder.pairs):
             yield image, self.folder.mask(index)
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """Read one by one, as masks are."""
+
+    folder: PictureFolder
+
+    def __iter__(self) -> Iterator[tuple[ImageInput, Any]]:
+        for index, (image, _) in enumerate(self.folder.pairs):
+            yield image, self.folder.target(index)
 
 
 def _of_configuration(question: Question) -> Labelled:

@@ -22,7 +22,7 @@ from lit_export.inputs import real, recorded_inputs
 from lit_export.judge import judge_for, tuned
 from lit_export.loaded_state import LoadedState
 from lit_export.options import Options
-from lit_export.proof import coverage, pixels, prepared, rows, samples, stored_pixels, varied
+from lit_export.proof import coverage, pixels, prepared, rows, samples, stored_pixels, varied, whole_numbers
 from lit_export.proof.branches import Branches
 from lit_export.proof.exercised import exercised
 from lit_export.proof.pictures import with_pictures
@@ -84,8 +84,11 @@ def _export(
         expected, branches = _asked(target, options, scratch, state)
         if not target.takes_images:  # whose answers have sides of one length
             target = varied.with_sides_seen(target, [one.answers for one in expected])
+            target = whole_numbers.with_ranges(target, expected)
         proof = replace(proof_of(target, expected, branches, options), pixels=pixel_proof, prepared=row_proof)
-        described = replace(described, outputs=target.outputs, rows=rows.rows(target, expected), proof=proof)
+        described = replace(
+            described, inputs=target.inputs, outputs=target.outputs, rows=rows.rows(target, expected), proof=proof
+        )
         bundle_folder.graphs_that_stay(folder, described, wanted)  # refused now rather than in the end
         judge = judge_for(target, options)
         builder = GraphBuilder(target, described, options, scratch, expected, judge, branches, state)

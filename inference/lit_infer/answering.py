@@ -120,7 +120,7 @@ def answer(
     started = time.perf_counter()
     outputs = _run(prepared, to, run)
     infer_ms = (time.perf_counter() - started) * 1e3 / max(1, len(items))
-    answers: Sequence[msgspec.Struct | None] = [None] * len(items)
+    answers: Sequence[msgspec.Struct | InputError | None] = [None] * len(items)
     if outputs:
         placed = asks
         if to.task.maps_back:
@@ -160,7 +160,7 @@ def _run(prepared: Sequence[PreparedImage | InputError], to: Recipe, run: Run) -
 def _prediction(  # noqa: PLR0913, PLR0917 - the parts of one item, in the hottest loop
     item: ImageInput,
     prepared: PreparedImage | InputError,
-    answer: msgspec.Struct | None,
+    answer: msgspec.Struct | InputError | None,
     ask: Ask,
     outputs: Outputs,
     index: int,
@@ -169,6 +169,8 @@ def _prediction(  # noqa: PLR0913, PLR0917 - the parts of one item, in the hotte
     path = os.fspath(item) if isinstance(item, str | os.PathLike) else None
     if isinstance(prepared, InputError):
         return Prediction(path, error=str(prepared), code=prepared.code)
+    if isinstance(answer, InputError):
+        return Prediction(path, error=str(answer), code=answer.code)
     # A copy: a view would keep the whole batch in memory.
     output = outputs[0][index].copy() if ask.output else None
     timings = Timings(*prepared.took, infer_ms) if ask.timings else None

@@ -15,9 +15,12 @@ from lit_infer import console, limit_options, parts_cli
 
 if TYPE_CHECKING:
     from lit_infer.folder.job import Job
+    from lit_infer.folder.rows.answered import AnsweredBlock
     from lit_infer.folder.sources import Inputs
+    from lit_infer.folder.table import Table
     from lit_infer.folder.tally import Summary
     from lit_infer.predictor import Predictor
+    from lit_infer.tasks import Ask
 
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 explain_app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -33,6 +36,7 @@ _EXAMPLES = """Examples:
   lit-infer batch.npz --model my-tensors -o out.npz
   lit-infer customers.csv --model my-table --column age=alter --keep id,name -o out.csv
   cat lines.txt | lit-infer - --model my-texts --json
+  lit-infer clip.mp4 --every 0.5s -o frames.csv
   lit-infer images/ --report out.html --sort-into sorted/ --threshold 0.8
   lit-infer --self-test artifacts/bundles/digits-cnn-v0 --verify-key public.pem
   lit-infer explain artifacts/bundles/digits-cnn-v0
@@ -45,6 +49,7 @@ _ENGINE = "auto, or the format to run, as in onnx or onnx:cuda; what is named is
 _PATHS = "Files, folders, 'globs', .tar and .zip files, s3://… URLs; @FILE lists paths, - reads them from stdin."
 _COLUMN = "For rows: the column of the files that holds an input of the model. May be repeated."
 _KEEP = "For rows: columns to carry over into the output, separated by commas."
+_EVERY = "Of a video: each N-th frame, or a frame each 0.5s; all if not given."
 _SELF_TEST = "Test a bundle's graphs on this machine against the answers recorded at export; takes no images."
 _SHARD = "Only part I of N, counted from 0, into the folder -o; lit-infer merge joins them."
 _VERIFY_KEY = "Refuse a bundle that is unsigned, or changed since the owner of this public key signed it."
@@ -57,11 +62,12 @@ def infer(
     model: Annotated[str | None, typer.Option("--model", "-m", help=console.MODEL_HELP)] = None,
     column: Annotated[list[str] | None, typer.Option(metavar="INPUT=NAME", help=_COLUMN)] = None,
     keep: Annotated[str | None, typer.Option(metavar="NAMES", help=_KEEP)] = None,
+    every: Annotated[str | None, typer.Option(metavar="N|TIME", help=_EVERY)] = None,
     top_k: Annotated[
         int | None, typer.Option("--top-k", "-k", min=1, help="Classes to record per image; 5 if not given.")
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Below this score an image gets no label.")
+        float | None, typer.Option(help="Below this score an image gets no label; above it, it is anomalous.")
     ] = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", "-b", min=1, max=4096, help=_BATCH_SIZE)] = None,
     device: Annotated[str, typer.Option(help=console.DEVICE_HELP)] = "auto",
@@ -80,6 +86,13 @@ def infer(
     masks: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="For segmentation: where the mask PNGs go; beside --output if not given."),
+    ] = None,
+    made_images: Annotated[
+        Path | None,
+        typer.Option("--images", metavar="DIR", help="For models that make pictures: where these go, as with --masks."),
+    ] = None,
+    maps: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="For anomalies: where the heat maps go, as with --masks.")
     ] = None,
     draw: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Copies of the images with what was found drawn over them.")
@@ -121,6 +134,7 @@ def infer(
         return
     if not paths:
         context.fail("Missing argument 'PATH...': name images, folders or archives.")
+    _check_output(context)
     # Imported here, so that --help answers without numpy.
     from lit_infer import bundle, images
     from lit_infer.folder import arguments, outputs, shards
@@ -136,6 +150,8 @@ def infer(
         output=None if as_json else output,
         embeddings=embeddings,
         masks=masks,
+        images=made_images,
+        maps=maps,
         draw=draw,
         coco=coco,
         report=report,
@@ -149,7 +165,7 @@ def infer(
     )
     if shard is not None:
         job = shards.part_of(job, shard, sys.argv[1:])
-    inputs = arguments.parse(paths)
+    inputs = arguments.parse(paths, every=every)
     outputs.check(job, inputs)
     named = model or bundle.default_model()
     predictor = load(_verified(named, verify_key), device=device, engine=engine, precision=precision)
@@ -159,9 +175,12 @@ def infer(
         inputs = inputs.of(images.suffixes(predictor.manifest.preprocess))
     parts_cli.exit_if_finished(job, inputs, predictor, quiet=quiet)
     summary = _predict(predictor, inputs, job, as_json=as_json, quiet=quiet)
-    job = outputs.with_masks(job, summary.table)
+    job = outputs.with_files(job, summary.table)
     if not quiet:
         _show(summary, job, model=f" --model {named}" if model else "")
+    for row in summary.first_failed if quiet and not summary.table.task.takes_images else ():
+        if row["row"] is None:  # a whole file, and not a row of many
+            console.note(f"{row['path']}: {row['error']}")
     if summary.failed:
         raise typer.Exit(1)
 
@@ -204,6 +223,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON."
 def _predict(predictor: "Predictor", inputs: "Inputs", job: "Job", *, as_json: bool, quiet: bool) -> "Summary":
     """Run the job; rows to stdout where they were asked for, progress to stderr."""
     from lit_infer import folder
+    from lit_infer.folder.rows import writing
     from lit_infer.folder.rows.running import row_inputs
 
     kept = "nothing has been kept" if as_json else "the same command with --resume continues from here"
@@ -215,9 +235,14 @@ def _predict(predictor: "Predictor", inputs: "Inputs", job: "Job", *, as_json: b
         def each(row: dict[str, Any]) -> None:
             if as_json:
                 typer.echo(json.dumps(row, ensure_ascii=False))
-            advance(row["error"] is not None)
+            advance(1, row["error"] is not None)
 
-        summary = folder.run_job(predictor, inputs, job, each=each)
+        def each_block(block: "AnsweredBlock", table: "Table", ask: "Ask") -> None:
+            if as_json:
+                typer.echo(writing.json_lines(block.columns(table, ask)), nl=False)
+            advance(block.count, len(block.errors))
+
+        summary = folder.run_job(predictor, inputs, job, each=each, each_block=each_block)
     if as_json and (summary.skipped or summary.notes):
         typer.echo(json.dumps({"skipped": summary.skipped, "notes": summary.notes}))
     return summary
@@ -269,10 +294,19 @@ def _verified(model: str, key: Path | None) -> str:
 def _refuse_others(context: typer.Context, *, of: str, taken: set[str]) -> None:
     """Refuse options that would do nothing."""
     for parameter in context.command.params:
-        source = context.get_parameter_source(str(parameter.name))
-        if source is not None and source.name == "COMMANDLINE" and parameter.name not in {of, *taken}:
+        if _is_given(context, str(parameter.name)) and parameter.name not in {of, *taken}:
             name = parameter.opts[0] if parameter.param_type_name == "option" else "images"
             context.fail(f"--{of.replace('_', '-')} takes no {name}.")
+
+
+def _check_output(context: typer.Context) -> None:
+    if context.params["as_json"] and _is_given(context, "output"):
+        context.fail("--json prints the rows and writes no file: leave out --json or --output.")
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def main() -> None:

@@ -61,14 +61,15 @@ def transfer_progress(task: str) -> Iterator[progress.Transferred]:
 @contextmanager
 def image_progress(
     count: Callable[[], int | None], *, quiet: bool, noun: str = "images"
-) -> Iterator[Callable[[bool], None]]:
-    """A progress bar with images/s, time left and errors; the block calls what it gets with whether an image failed.
+) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar with images/s, time left and errors; the block calls what it gets with how many more are done,
+    and how many of them failed.
 
     `noun`: what is counted. `count` runs on a thread of its own, and only after the first result, which it must not
     delay.
     """
     if quiet or not err.is_terminal:
-        yield lambda _: None
+        yield lambda _, __: None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -80,13 +81,13 @@ def image_progress(
         started = time.monotonic()
         done = failed = 0
 
-        def advance(has_failed: bool) -> None:
+        def advance(more: int, more_failed: int) -> None:
             nonlocal done, failed
             if not done:
                 counting.start()
-            done, failed = done + 1, failed + has_failed
+            done, failed = done + more, failed + more_failed
             rate = f"{done / max(time.monotonic() - started, 1e-3):,.0f} {noun}/s"
-            bar.update(number, advance=1, rate=rate, errors=f"{failed} failed" if failed else "")
+            bar.update(number, advance=more, rate=rate, errors=f"{failed} failed" if failed else "")
 
         yield advance
 

@@ -18,6 +18,7 @@ _EXTRAS = (
     ("parquet", "pyarrow", "Parquet and Arrow files"),
     ("cloud", "fsspec", "s3:// and gs://"),
     ("heif", "pillow_heif", "HEIC photos"),
+    ("video", "av", "videos, frame by frame"),
     ("opencv", "cv2", "pixels as albumentations makes them"),
     ("tiff", "tifffile", "TIFF of many bands"),
     ("text", "tokenizers", "models of texts"),

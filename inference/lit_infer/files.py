@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from lit_infer.errors import UsageError
 from lit_infer.held_file import HeldFile
 
 
@@ -17,9 +18,20 @@ def sha256(path: Path) -> str:
         return file.sha256()
 
 
+def check_local(path: Path) -> None:
+    """Raise UsageError for what was a URL before it became a path: a folder called `s3:` would be made for it."""
+    scheme, colon, rest = path.as_posix().partition(":/")
+    name = scheme.rpartition("/")[2]
+    if colon and len(name) > 1 and name.isalnum() and not Path(f"{scheme}:").exists():
+        raise UsageError(
+            f"{name}://{rest} is a URL, and results are written to files of this machine: name one, and copy it there"
+        )
+
+
 @contextmanager
 def atomic_text(path: Path) -> Iterator[IO[str]]:
     """Write a text file that appears under `path` only when the block ends without an error."""
+    check_local(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
@@ -38,6 +50,7 @@ def atomic_text(path: Path) -> Iterator[IO[str]]:
 @contextmanager
 def staging_folder(parent: Path) -> Iterator[Path]:
     """A hidden folder beside the final path, removed afterwards unless it was renamed away."""
+    check_local(parent)
     parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=parent, prefix=".staging-"))
     folder.chmod(0o777 & ~_umask())

@@ -10,6 +10,9 @@ DEFAULT_BATCH_SIZE = 8
 DEFAULT_ROWS = 64
 """Rows per run of a graph that takes rows: each is small, and a run has a price of its own."""
 
+DEFAULT_TABLE_ROWS = 256
+"""The same for rows of a table, which are a few numbers each."""
+
 
 def usable_cpus(cgroup: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
     """CPU cores this process may use: the lesser of its affinity and the quotas of its cgroups, at least 1.

@@ -216,12 +216,17 @@ class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     score: Score | None = None
 
 
-class Tensor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Tensor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """An input or output of the graph."""
 
     name: str
     dtype: Literal["bool", "uint8", "uint16", "int8", "int16", "int32", "int64", "float16", "float32", "float64"]
     shape: tuple[Dimension, ...]
+    range: tuple[int | None, int | None] | None = None
+    """Of an input of whole numbers, the least and the largest that the module takes; None: not known.
+
+    A graph may answer what the module refuses: ONNX counts an index of -1 from the end.
+    """
 
 
 class Parity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

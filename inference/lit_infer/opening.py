@@ -10,7 +10,7 @@ import numpy as np
 from lit_infer import bundle, settings
 from lit_infer.engines import FROM_BYTES, OpenGraph, check_device
 from lit_infer.errors import UsageError
-from lit_infer.hardware import DEFAULT_BATCH_SIZE, DEFAULT_ROWS, usable_cpus
+from lit_infer.hardware import DEFAULT_BATCH_SIZE, DEFAULT_ROWS, DEFAULT_TABLE_ROWS, usable_cpus
 from lit_infer.manifest import Manifest
 
 
@@ -71,7 +71,9 @@ def default_batch(manifest: Manifest) -> int:
         math.prod(side for side in tensor.shape[1:] if isinstance(side, int)) * np.dtype(tensor.dtype).itemsize
         for tensor in manifest.inputs
     )
-    return DEFAULT_ROWS if sum(sizes) <= _SMALL else DEFAULT_BATCH_SIZE
+    if sum(sizes) > _SMALL:
+        return DEFAULT_BATCH_SIZE
+    return DEFAULT_TABLE_ROWS if manifest.spec.has_columns else DEFAULT_ROWS
 
 
 def checked_threads(threads: int | None) -> int:

@@ -29,7 +29,7 @@ from lit_infer.images import ImageInput, Pixels
 from lit_infer.images.limits import DEFAULT_LIMITS, Limits
 from lit_infer.manifest import Manifest
 from lit_infer.predictions import Prediction, Timings
-from lit_infer.rows.answering import RowRecipe, answer_rows, row_recipe
+from lit_infer.rows.answering import AnsweredRows, RowRecipe, answer_block, answer_rows, row_recipe
 from lit_infer.rows.blocks import HasRows
 from lit_infer.tasks import Ask, Choice
 from lit_infer.tasks.choices import top_choices
@@ -81,7 +81,7 @@ class Predictor:
         self.policy = replace(policy, max_batch=1) if is_joined(manifest) else policy
         self.path: Path | None = None
         """The graph's file; None for a graph from bytes."""
-        self.sessions = Sessions(graph, threads=threads)
+        self.sessions = Sessions(graph, threads=threads, inputs=manifest.inputs)
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
         self._batcher: Batcher[tuple[PredictorInput, Ask], Prediction] | None = None
@@ -149,8 +149,8 @@ class Predictor:
 
     def stream_rows(
         self, blocks: Iterator[B], *, ask: Ask, batch_size: int | None = None, alone: bool = False
-    ) -> Iterator[tuple[B, list[Prediction]]]:
-        """Each block with the predictions of its rows, in order; blocks are answered on `threads` threads.
+    ) -> Iterator[tuple[B, AnsweredRows]]:
+        """Each block with the answers of its rows, in order; blocks are answered on `threads` threads.
 
         `alone`: one block at a time, on all threads together. Memory is bounded as in `stream`.
         """
@@ -159,8 +159,8 @@ class Predictor:
             raise UsageError(f"{self.manifest.name} takes images, not rows")
         run = self.sessions.for_one() if alone else self.sessions.for_many()
 
-        def answered(block: B) -> list[tuple[B, list[Prediction]]]:
-            return [(block, answer_rows(block.rows, [ask] * block.rows.count, to=to, run=run, size=size))]
+        def answered(block: B) -> list[tuple[B, AnsweredRows]]:
+            return [(block, answer_block(block.rows, ask, to=to, run=run, size=size))]
 
         if alone:
             return chain.from_iterable(map(answered, blocks))
@@ -168,7 +168,8 @@ class Predictor:
 
     def rows_per_block(self, batch_size: int | None = None) -> int:
         """How many rows `stream_rows` is best given at once."""
-        return self._window(self.batch_size if batch_size is None else batch_size)
+        size = self.batch_size if batch_size is None else batch_size
+        return self._recipe.block(size) if isinstance(self._recipe, RowRecipe) else size
 
     def submit(
         self,
@@ -290,10 +291,7 @@ class Predictor:
             raise UsageError(f"top_k and batch_size must be at least 1, not {top_k} and {size}")
         task = self._recipe.task  # raises for a model that takes neither images nor rows
         check_images(self.manifest, size)
-        if threshold is not None and not task.reads_threshold(self._recipe.reading):
-            raise UsageError(
-                f"{self.manifest.name} ({task.name}) gives no scores that a threshold is for: leave it out"
-            )
+        task.check_threshold(threshold, self._recipe.reading, name=self.manifest.name)
         return size
 
     def _check_open(self) -> None:

@@ -140,7 +140,9 @@ def _test(graph: GraphFile, inputs: NamedArrays, answers: NamedArrays, *, device
         with open_predictor(graph, device=device) as predictor:
             found = predictor.run(inputs)
         manifest = predictor.manifest
-        measured = [_compare(found[name], truth, graph.listed, manifest) for name, truth in answers.items()]
+        found = manifest.spec.named_in_order_of(found, answers)
+        by_name = {name: _compare(found[name], truth, graph.listed, manifest) for name, truth in answers.items()}
+        measured = list(by_name.values())
     except LitError as error:
         # A graph compiled for another host does not run here, which is not a fault of the bundle.
         is_elsewhere = engine.is_for_one_host and not isinstance(error, ArtifactError)
@@ -158,7 +160,7 @@ def _test(graph: GraphFile, inputs: NamedArrays, answers: NamedArrays, *, device
         device=predictor.device,
         max_abs=worst.max_abs,
         max_rel=max(one.max_rel for one in measured),
-        agreement=worst.agreement,
+        agreement=by_name[manifest.outputs[0].name].agreement,
         seconds=time.perf_counter() - started,
     )
 

@@ -21,10 +21,14 @@ class TunedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     threads: int | None = None
     engine: str | None = None
     precision: Precision | None = None
+    processes: int | None = None
+    """Of `lit-serve`; 0: its own threads."""
 
     def __post_init__(self) -> None:
         if any(number is not None and number < 1 for number in (self.batch_size, self.threads)):
             raise ValueError("batch_size and threads are at least 1")
+        if self.processes is not None and self.processes < 0:
+            raise ValueError("processes are at least 0")
 
 
 NONE = TunedSettings()

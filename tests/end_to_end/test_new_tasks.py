@@ -9,13 +9,18 @@ import httpx
 import msgspec
 import numpy as np
 import pytest
+import torch
+from lightning import Trainer
 from PIL import Image
 
 from lit_infer import load, manifest
+from lit_trainer.data.digit_anomalies import write_digit_anomalies
+from lit_trainer.data.noisy_digits import write_noisy_digits
 from lit_trainer.data.scene_points import NAMES as POINTS
 from lit_trainer.data.scene_points import SKELETON, write_test_points
 from lit_trainer.data.scenes import write_test_scenes
 from tests.conftest import ROOT, run_command
+from tests.support.mask_rcnn import InstanceLearner, unsure
 from tests.support.server.process import command
 from tests.support.warm import run_warm
 
@@ -146,6 +151,43 @@ def test_points_go_from_training_to_a_drawn_report_and_a_served_answer(tmp_path:
     assert infer["outputs"][0]["name"] == "heatmaps"
 
 
+def test_instances_go_from_a_checkpoint_to_a_drawn_report_and_served_runs(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    module = InstanceLearner(11)
+    unsure(module.detector)
+    trainer = Trainer(max_epochs=0, logger=False, enable_checkpointing=False, accelerator="cpu")
+    trainer.strategy.connect(module)
+    trainer.save_checkpoint(tmp_path / "mine.ckpt")
+    held_out = write_test_scenes(tmp_path / "scenes", count=4, size=83)
+    labels = json.dumps(["background", *"0123456789"])
+    (tmp_path / "spec.yaml").write_text(
+        "task: instance-segmentation\npreprocess: [resize: {size: [64, 64]}]\n"
+        f"labels: {labels}\nanswers: {{threshold: 0.1}}\n"
+    )
+    whose = ["--class", "tests.support.mask_rcnn.InstanceLearner", "--submodule", "detector"]
+    export = ["lit-export", "onnx", "--checkpoint", "mine.ckpt", *whose, "--spec", "spec.yaml", "--data", "scenes"]
+
+    exported = run([*export, "--out", "bundle"], tmp_path)
+    line = ["lit-infer", "scenes/images", "-m", "bundle", "--report", "report.html", "--coco", "found.json"]
+    said = run([*line, "--masks", "pngs"], tmp_path)
+
+    assert "onnx: proven" in exported
+    assert "eager module: mask mAP50 " in exported
+    assert "masks in pngs" in said
+    rows = [json.loads(text) for text in (tmp_path / "predictions.jsonl").read_text().splitlines()]
+    found = json.loads((tmp_path / "found.json").read_text())["annotations"]
+    assert [one["segmentation"] for one in found] == [box["segmentation"] for row in rows for box in row["boxes"]] != []
+    with load(tmp_path / "bundle", device="cpu") as model:
+        expected = model.predict(held_out)
+    for row, one in zip(rows, expected, strict=True):
+        with Image.open(tmp_path / row["mask"]) as mask:
+            assert np.array_equal(np.asarray(mask), one.answer.mask)
+    with command("bundle", "--quiet", cwd=tmp_path) as server:
+        served = httpx.post(f"{server.url}/predict", content=held_out[0].read_bytes()).json()
+    assert served["kind"] == "instances"
+    assert served["boxes"] == rows[0]["boxes"]
+
+
 def test_pixels_go_from_training_to_a_drawn_report_and_a_served_mask(tmp_path: Path) -> None:
     config = str(ROOT / "configs" / "segmentation.yaml")
     run(["lit-train", "fit", "--config", config, "--trainer.max_epochs", "1", "--data.count", "80"], tmp_path)
@@ -173,3 +215,60 @@ def test_pixels_go_from_training_to_a_drawn_report_and_a_served_mask(tmp_path: P
     with Image.open(io.BytesIO(base64.b64decode(found["mask"]))) as mask:
         assert np.array_equal(np.asarray(mask), expected[0].answer.mask)
     assert found["kind"] == "mask"
+
+
+def test_pictures_go_from_training_to_a_report_and_a_served_picture(tmp_path: Path) -> None:
+    config = str(ROOT / "configs" / "denoising.yaml")
+    run(["lit-train", "fit", "--config", config, "--trainer.max_epochs", "1", "--data.count", "80"], tmp_path)
+    held_out = write_noisy_digits(tmp_path / "noisy", count=6, size=67)
+    export = ["lit-export", "onnx", "--artifact", "local/denoising/denoising:best", "--data", "noisy"]
+
+    exported = run([*export, "--out", "bundle"], tmp_path)
+    said = run(["lit-infer", "noisy/inputs", "-m", "bundle", "--report", "report.html"], tmp_path)
+
+    assert "onnx: proven" in exported
+    assert "eager module: PSNR " in exported
+    assert "images in predictions-images" in said
+    rows = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
+    with load(tmp_path / "bundle", device="cpu") as model:
+        expected = model.predict(held_out)
+    for row, one in zip(rows, expected, strict=True):
+        with Image.open(tmp_path / row["image"]) as made:
+            assert made.size == (67, 67)
+            assert np.array_equal(np.asarray(made), one.answer.image)
+    assert (tmp_path / "report.html").read_text().count('class="split"') == len(rows)
+    with command("bundle", "--quiet", cwd=tmp_path) as server:
+        url, data = f"{server.url}/predict", held_out[0].read_bytes()
+        found = httpx.post(url, content=data).json()
+        file = httpx.post(url, content=data, headers={"accept": "image/png"}).content
+    for png in (base64.b64decode(found["image"]), file):
+        with Image.open(io.BytesIO(png)) as made:
+            assert np.array_equal(np.asarray(made), expected[0].answer.image)
+    assert found["kind"] == "image"
+
+
+def test_anomalies_go_from_training_to_a_report_with_heat_and_a_served_map(tmp_path: Path) -> None:
+    config = str(ROOT / "configs" / "anomaly.yaml")
+    run(["lit-train", "fit", "--config", config, "--trainer.max_epochs", "8"], tmp_path)
+    images = write_digit_anomalies(tmp_path / "digits")
+    export = ["lit-export", "onnx", "--artifact", "local/anomaly/anomaly:best", "--data", "digits"]
+
+    exported = run([*export, "--out", "bundle"], tmp_path)
+    said = run(["lit-infer", "digits", "-m", "bundle", "--report", "report.html", "--maps", "heat"], tmp_path)
+
+    assert "onnx: proven" in exported
+    assert "an image is anomalous, from its threshold" in exported
+    assert "eager module: AUROC " in exported
+    assert "images in good/ " in said
+    rows = {row["path"]: row for row in map(json.loads, (tmp_path / "predictions.jsonl").read_text().splitlines())}
+    with load(tmp_path / "bundle", device="cpu") as model:
+        expected = model.predict(images)
+    for path, one in zip(images, expected, strict=True):
+        row = rows[path.relative_to(tmp_path).as_posix()]
+        assert row["is_anomalous"] == one.answer.is_anomalous
+        assert (tmp_path / row["map"]).is_file()
+    assert (tmp_path / "report.html").read_text().count('class="heat"') == len(rows)
+    with command("bundle", "--quiet", cwd=tmp_path) as server:
+        found = httpx.post(f"{server.url}/predict", content=images[0].read_bytes()).json()
+    assert (found["kind"], found["is_anomalous"]) == ("anomaly", expected[0].answer.is_anomalous)
+    assert Image.open(io.BytesIO(base64.b64decode(found["map"]))).size == (8, 8)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lit_infer import files
+from lit_infer.errors import UsageError
 
 
 def fail(file: IO[str] | Path, error: BaseException) -> None:
@@ -86,6 +87,27 @@ def test_the_bytes_are_those_that_were_written_whatever_the_line_ends(
 
 
 @pytest.mark.usefixtures("open_umask")
+@pytest.mark.parametrize("url", ["s3://bucket/out.jsonl", "gs://bucket/a/b", "memory://x"])
+def test_a_url_is_refused_and_no_folder_is_made_for_it(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    for path in (Path(url), Path(url).absolute()):
+        with pytest.raises(UsageError, match=rf"{url} is a URL, and results are written to files of this machine"):
+            files.check_local(path)
+        with pytest.raises(UsageError), files.atomic_text(path):
+            pass
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_whose_name_ends_in_a_colon_is_no_url(tmp_path: Path) -> None:
+    (tmp_path / "s3:").mkdir()
+
+    files.check_local(tmp_path / "s3:" / "out.jsonl")
+
+
 def test_others_may_read_a_new_file_as_the_umask_says(tmp_path: Path) -> None:
     with files.atomic_text(tmp_path / "rows.jsonl") as file:
         file.write("one\n")

@@ -22,6 +22,8 @@ TASKS = {
     "digits-regression": "image-regression",
     "detection": "object-detection",
     "keypoints": "keypoint-detection",
+    "anomaly": "anomaly-detection",
+    "denoising": "image-to-image",
     "segmentation": "image-segmentation",
     "tables-breast-cancer": "tabular-classification",
     "tables-diabetes": "tabular-regression",
@@ -54,8 +56,10 @@ def arguments(name: str, stage: str, *more: str) -> list[str]:
 
 def test_all_that_were_promised_are_there() -> None:
     assert CONFIGS == [
+        "anomaly",
         "autoencoder",
         "cifar10",
+        "denoising",
         "detection",
         "digits",
         "digits-multilabel",

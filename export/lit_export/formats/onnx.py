@@ -17,6 +17,7 @@ from lit_export.formats.plain_attention import plain_attention
 from lit_export.formats.size_guards import doubts
 from lit_export.formats.spelled_index import SpelledIndex
 from lit_export.formats.symbolic_len import symbolic_len
+from lit_export.suppression import translations
 from lit_export.tasks import in_precision
 from lit_infer.engines.opened import MANIFEST_KEY
 from lit_infer.errors import GateError
@@ -28,7 +29,8 @@ EXTERNAL_DATA_FROM = 1_900_000_000
 
 def write_dynamo(job: WriteJob, path: Path) -> Written:
     """By `torch.onnx.export(dynamo=True)`: what torch maintains."""
-    program: Any = _export(job, dynamo=True, dynamic_shapes=_dynamo_shapes(job), verbose=False)
+    how = {"dynamic_shapes": _dynamo_shapes(job), "custom_translation_table": translations()}
+    program: Any = _export(job, dynamo=True, verbose=False, **how)
     written = _finished(onnx_file.parts_of(program.model), job, path, exporter=f"torch.onnx dynamo {torch.__version__}")
     return replace(written, doubts=doubts(program.exported_program, job.target.dynamic))
 

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from lit_export import suppression
 from lit_export.formats.hushed import hushed
 from lit_export.formats.job import WriteJob, Written
 from lit_export.formats.plain_attention import plain_attention
@@ -30,6 +31,7 @@ def write(job: WriteJob, path: Path) -> Written:
 
 def exported(module: nn.Module, job: WriteJob) -> Any:
     """An ExportedProgram without traces of source."""
+    suppression.refuse(module)
     sides = tuple(dict.fromkeys(axes, torch.export.Dim.AUTO) or None for axes in job.target.dynamic)
     shapes = sides if job.target.takes_images else (sides,)  # a module that takes *tensors has them in a tuple
     with hushed(), symbolic_len(), plain_attention(), torch.no_grad():

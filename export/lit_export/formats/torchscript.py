@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from lightning.pytorch.core.module import _jit_is_scripting
 
+from lit_export import suppression
 from lit_export.formats.hushed import hushed
 from lit_export.formats.job import WriteJob, Written
 from lit_export.formats.plain_attention import plain_attention
@@ -21,6 +22,7 @@ _MANGLED = re.compile(rb"___torch_mangle_(\d+)")
 def write(job: WriteJob, path: Path) -> Written:
     """Trace, freeze, and save without the debug records."""
     job.require_exercised()
+    suppression.refuse(job.target.module)
     module = in_precision(job.target.module, job.precision)
     # Tracing looks at every property of a LightningModule, and `trainer` raises outside this context.
     with _jit_is_scripting(), hushed(), symbolic_len(), plain_attention(), torch.no_grad():

@@ -61,12 +61,12 @@ def parity(
         max_abs=max(one.max_abs for one in found),
         max_rel=max(one.max_rel for one in found),
         cosine=min(one.cosine for one in found),
-        agreement=_agreement(pairs, predictor.manifest),
+        agreement=_agreement(pairs[::outputs], predictor.manifest),
         atol=tolerance.atol,
         rtol=tolerance.rtol,
     )
     if all(one.within for one in found):
-        _tell_margin(pairs, measured, predictor.manifest)
+        _tell_margin(pairs[::outputs], measured, predictor.manifest)
         return measured
     errors = own_error()
     is_stable = all(error <= _STABLE * scale.largest for error, scale in zip(errors, scales, strict=False))
@@ -117,6 +117,7 @@ def _pairs(predictor: Predictor, sample: Sample) -> list[tuple[NDArray[np.float6
         prepared = (np.stack([predictor.prepare(path) for path in sample.files]),) if sample.files else sample.inputs
         outputs = predictor.run(dict(zip(names, prepared, strict=True)))
         found = [outputs[tensor.name] for tensor in predictor.manifest.outputs]
+    found = list(predictor.manifest.spec.in_order_of(found, sample.answers))
     for graph, truth in zip(found, sample.answers, strict=True):
         if graph.shape != truth.shape:
             raise GateError(
@@ -186,7 +187,7 @@ def _tell_margin(
 
 
 def _agreement(pairs: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], manifest: Manifest) -> float | None:
-    """Share of all rows with the same answer, as the task defines it; None where that would say nothing."""
+    """Share of all rows with the same answer by the first output, as the task has it; None where it says nothing."""
     if manifest.spec.agreement is None:
         return None
     graph, truth = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))

@@ -74,7 +74,8 @@ def _first_difference(
             if len(trial.rows) == 1:  # a module may refuse a batch of one, which shows nothing about the others
                 continue
             return f"the module refuses the rows of a batch {trial.how}"
-        for tensor, one, other in zip(target.outputs, found, _taken(truth, outputs, trial.rows), strict=True):
+        before = _taken(truth, outputs, trial.rows)
+        for tensor, one, other in zip(target.outputs, target.spec.in_order_of(found, before), before, strict=True):
             if not _same(one, other, scale=truth[target.outputs.index(tensor)]):
                 return f"a row {trial.how} has another answer ({tensor.name}) than in its batch"
     return None

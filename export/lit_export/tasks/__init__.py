@@ -6,11 +6,14 @@ A row has the module around the user's, and how its answers are scored on labell
 from torch import nn
 
 from lit_export.tasks import (
+    anomaly_detection,
     image_classification,
     image_embedding,
     image_multilabel,
     image_regression,
     image_segmentation,
+    image_to_image,
+    instance_segmentation,
     keypoint_detection,
     object_detection,
     tables,
@@ -43,7 +46,10 @@ TASKS = {
         image_embedding.TASK,
         image_segmentation.TASK,
         object_detection.TASK,
+        instance_segmentation.TASK,
         keypoint_detection.TASK,
+        image_to_image.TASK,
+        anomaly_detection.TASK,
         tables.CLASSIFICATION,
         tables.REGRESSION,
         texts.CLASSIFICATION,

@@ -45,8 +45,9 @@ def raw_boxes(output: Any, classes: int | None) -> RawBoxes:
         raise UsageError(
             "the module answers a list with a dict for each image, as torchvision's detectors do: their own "
             "post-processing gives another number of boxes for each image, which no graph of one shape has. FCOS, "
-            "RetinaNet and SSD themselves are taken without it (--submodule); of others export what comes before it, "
-            "scores [batch, n, classes] and boxes [batch, n, 4]: --adapter PKG.MOD:WRAP"
+            "RetinaNet, SSD, and Faster, Mask and Keypoint R-CNN themselves are taken apart for it (--submodule); of "
+            "others export what comes before it, scores [batch, n, classes] and boxes [batch, n, 4]: "
+            "--adapter PKG.MOD:WRAP"
         )
     parts = {"the output": output} if isinstance(output, Tensor) else parts_of(output)
     tensors = {name: part for name, part in parts.items() if isinstance(part, Tensor) and part.ndim == 3}

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lit_export import labelled
+from lit_export.tasks import query_masks
 from lit_export.tasks.images import ImageModule, image_target
-from lit_export.tasks.main_output import MainOutput
+from lit_export.tasks.main_output import MainOutput, main_output, parts_of
 from lit_export.tasks.spec import ExportTask, Scoring
 from lit_infer import manifest
 from lit_infer.errors import GateError, UsageError
@@ -31,14 +32,16 @@ class Segmenter(ImageModule):
     """Probabilities float32 [batch, classes, height, width]; or int32 [batch, height, width] of a module of indices.
 
     What the module may answer: scores [batch, classes, h, w]; one score for a single class, [batch, 1, h, w] or
-    [batch, h, w], to which the other class's is added; whole numbers [batch(, 1), h, w], which are indices. Scores of
-    a whole fraction of the size are enlarged.
+    [batch, h, w], to which the other class's is added; whole numbers [batch(, 1), h, w], which are indices; classes and
+    masks of queries, as MaskFormer's. Scores of a whole fraction of the size are enlarged.
     """
 
     output = "probabilities"
     preferred = ("out", "logits")  # torchvision's and Hugging Face's; `aux` is for training
     are_indices = False
     answers_probabilities = False
+    adds_queries = False
+    """Whether the scores are put together from the classes and masks of queries."""
     enlarge = "bilinear"
 
     def __init__(self, module: nn.Module, facts: DeploymentFacts) -> None:
@@ -47,7 +50,13 @@ class Segmenter(ImageModule):
 
     def answer(self, images: Tensor) -> MainOutput:
         """Scores have a side for the classes, even for one; indices have none."""
-        found = super().answer(images)
+        output = self.module(self.pixels(images))
+        parts = {} if isinstance(output, Tensor) else parts_of(output)
+        if query_masks.are_in(parts):
+            self.adds_queries = True
+            size = (images.shape[1], images.shape[2])
+            return MainOutput(query_masks.combined(parts, size, enlarge=self.enlarge), query_masks.MASKS)
+        found = main_output(output, self.preferred)
         tensor = found.tensor
         if tensor.is_floating_point():
             tensor = tensor[:, None] if tensor.ndim == 3 else tensor
@@ -78,6 +87,8 @@ class Segmenter(ImageModule):
         self.are_indices = not scores.is_floating_point()
         _check_sides(scores)
         said = [] if self.are_indices else self._find_out_scores(scores, facts)
+        if self.adds_queries:
+            said.append(f"each pixel's classes are added up from {query_masks.CLASSES} and {query_masks.MASKS}")
         height, width = facts.height_width
         found = tuple(scores.shape[-2:])
         if found == (height, width):

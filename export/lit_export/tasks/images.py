@@ -44,6 +44,7 @@ class ImageModule(nn.Module):
         self.memory_format = torch.contiguous_format
         self.ends_in_sigmoid = False
         """Whether the module's scores come straight from a sigmoid, as far as that was checked."""
+        self.ends_in_tanh = False
         self.factor = 1.0 / scale_of(facts)
         self.normalized = facts.normalize is not None
         if facts.normalize is not None:  # the default dtype may be another: user's code can set it
@@ -118,7 +119,8 @@ def image_target(module: nn.Module, facts: DeploymentFacts, options: Options, wr
     example = (noise.fixed(np.random.default_rng(0), options.static_batch or 2),)
     wrapped.memory_format = _memory_format(wrapped, example)
     with user_code(f"{type(module).__qualname__}.forward on {facts.channels} x {height} x {width} images"):
-        wrapped.ends_in_sigmoid, chosen = _ends_in_sigmoid(wrapped, example)
+        ends, chosen = ends_in(wrapped, example)
+        wrapped.ends_in_sigmoid, wrapped.ends_in_tanh = ends in SIGMOIDS, ends in _TANHS
         scores = _scores(wrapped, noise, options)
     warnings = (*chosen, *wrapped.find_out(scores, facts))
     found = answers(wrapped, example)
@@ -215,28 +217,30 @@ def _scores(wrapped: ImageModule, noise: _Noise, options: Options) -> Tensor:
     return torch.cat(found)
 
 
-class _Sigmoids(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Records the outputs of sigmoids."""
+class _Activations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Records the outputs of sigmoids and their like."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.answers: list[Tensor] = []
+        self.answers: list[tuple[Tensor, Any]] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         answer = func(*args, **(kwargs or {}))
-        if func.overloadpacket in _SIGMOIDS:
-            self.answers.append(answer)  # kept, so that its memory is not reused
+        if func.overloadpacket in (*SIGMOIDS, *_TANHS):
+            self.answers.append((answer, func.overloadpacket))  # kept, so that its memory is not reused
         return answer
 
 
-_SIGMOIDS = (torch.ops.aten.sigmoid, torch.ops.aten.sigmoid_, torch.ops.aten.hardsigmoid, torch.ops.aten._softmax)
+SIGMOIDS = (torch.ops.aten.sigmoid, torch.ops.aten.sigmoid_, torch.ops.aten.hardsigmoid, torch.ops.aten._softmax)
+_TANHS = (torch.ops.aten.tanh, torch.ops.aten.tanh_, torch.ops.aten.hardtanh)
 
 
-def _ends_in_sigmoid(wrapped: ImageModule, example: Arrays) -> tuple[bool, Sequence[str]]:
-    """Whether the module's main answer is a sigmoid's, or a view of one; and which of its outputs that is."""
-    with torch.no_grad(), _Sigmoids() as seen:
-        found = wrapped.answer(torch.from_numpy(example[0]))
-    return found.tensor.data_ptr() in {one.data_ptr() for one in seen.answers}, found.warnings
+def ends_in(wrapped: ImageModule, example: Arrays) -> tuple[Any, Sequence[str]]:
+    """What the module's main answer, or one that it is a view of, comes straight from; and which output that is."""
+    with torch.no_grad(), _Activations() as seen:
+        found = wrapped.answer(*map(torch.from_numpy, example))
+    made = {one.data_ptr(): by for one, by in seen.answers}
+    return made.get(found.tensor.data_ptr()), found.warnings
 
 
 def _memory_format(wrapped: ImageModule, example: Arrays) -> torch.memory_format:

@@ -1,7 +1,6 @@
 """Task `object-detection`: scores and boxes of candidates, in pixels of the model's images; and mAP."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,21 +10,26 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lit_export import labelled
+from lit_export.options import Options
 from lit_export.tasks.found_boxes import RawBoxes, raw_boxes
+from lit_export.tasks.found_things import FoundModule, answers_found
 from lit_export.tasks.images import ImageModule, image_target
 from lit_export.tasks.main_output import MainOutput
 from lit_export.tasks.spec import ExportTask, Scoring
 from lit_export.tasks.target import Target
 from lit_export.tasks.torchvision_detectors import KNOWN, OneStage, check_same
+from lit_export.tasks.two_stage import KNOWN as TWO_STAGE
 from lit_infer import manifest
 from lit_infer.errors import UsageError
+from lit_infer.images.boxes import overlaps
 from lit_infer.manifest import DeploymentFacts
 from lit_infer.tasks import Reading, average_precision
+from lit_infer.tasks.candidates import chosen
 from lit_infer.tasks.object_detection import TASK as RUNTIME
-from lit_infer.tasks.object_detection import Detections, candidates
+from lit_infer.tasks.object_detection import Detections
 from lit_infer.tensors import Arrays
 
-_LEAST = 0.001
+LEAST = 0.001
 """The score from which boxes count in mAP: it looks at all of them, the best first."""
 
 
@@ -146,36 +150,40 @@ def _corners(boxes: Tensor, usual: str) -> Tensor:
     return torch.cat((corner, corner + size), dim=-1)
 
 
-def _check_found(target: Target, expected: Sequence[Arrays]) -> None:
+def check_found(target: Target, expected: Sequence[Arrays]) -> None:
     """Raise UsageError where nothing is found on any input: then little is shown of what matters."""
     for answers in expected:
-        for scores, boxes in zip(*answers, strict=True):
-            if len(candidates(scores, boxes, target.reading)[0]):
-                return
+        if any(len(chosen(row, target.reading).rows) for row in zip(*answers, strict=True)):
+            return
     raise UsageError(
         f"the module finds nothing that scores {target.reading.facts.threshold:g} or more on any input that was tried: "
         "give pictures of what it finds (--images FOLDER, or --data), or another threshold (answers: {threshold: 0.3})"
     )
 
 
+def target(module: nn.Module, facts: DeploymentFacts, options: Options) -> Target:
+    """Of a module whose post-processing is in the graph, or of one whose candidates the runtime post-processes."""
+    wrapper = FoundModule if isinstance(module, TWO_STAGE) or answers_found(module, facts) else BoxModule
+    return image_target(module, facts, options, wrapper=wrapper)
+
+
 def _matched(answer: Detections, truth: tuple[NDArray[Any], NDArray[Any]], _: Reading) -> NDArray[np.float64]:
     boxes = np.array([one.box for one in answer.boxes], np.float64).reshape(-1, 4)
-    labels, scores = np.array([one.index for one in answer.boxes], int), np.array([one.score for one in answer.boxes])
     true_boxes, true_labels = truth
-    return average_precision.matched(
-        boxes, labels, scores, np.asarray(true_boxes, np.float64).reshape(-1, 4), np.asarray(true_labels, int)
-    )
+    found = overlaps(boxes, np.asarray(true_boxes, np.float64).reshape(-1, 4))
+    labels, scores = np.array([one.index for one in answer.boxes], int), np.array([one.score for one in answer.boxes])
+    return average_precision.matched(found, labels, scores, np.asarray(true_labels, int))
 
 
 TASK = ExportTask(
     name=RUNTIME.name,
-    target=partial(image_target, wrapper=BoxModule),
+    target=target,
     score=Scoring(
         labelled=labelled.boxes,
         condensed=lambda rows: rows,
         values=lambda rows, _, __: average_precision.mean(rows),
         counted=_matched,
-        threshold=_LEAST,
+        threshold=LEAST,
     ),
-    check_answers=_check_found,
+    check_answers=check_found,
 )

@@ -17,7 +17,7 @@ from lit_export.tasks.image_classification import TASK as IMAGE_CLASSIFICATION
 from lit_export.tasks.image_classification import Classifier
 from lit_export.tasks.image_regression import TASK as IMAGE_REGRESSION
 from lit_export.tasks.image_regression import Regressor
-from lit_export.tasks.images import ImageModule
+from lit_export.tasks.images import SIGMOIDS, ImageModule, ends_in
 from lit_export.tasks.main_output import MainOutput, main_output
 from lit_export.tasks.spec import ExportTask
 from lit_export.tasks.target import Target, answers
@@ -65,10 +65,21 @@ class TableClassifier(TableModule, Classifier):
         self.is_one_score = scores.ndim == 1 or scores.shape[1:] == (1,)
         if not self.is_one_score:
             return tuple(said.partition(". If")[0] for said in super().find_out(scores, facts))
-        self.answers_probabilities = bool(((scores >= 0) & (scores <= 1)).all())
-        if not self.answers_probabilities:
+        stated, within = facts.answers.get("scores"), bool(((scores >= 0) & (scores <= 1)).all())
+        if stated == "probabilities" and not within:
+            raise UsageError(
+                f"answers: the score is declared a probability, but the module answers from {float(scores.min()):.3g} "
+                f"to {float(scores.max()):.3g}"
+            )
+        if stated is None and within and not self.ends_in_sigmoid:
+            raise UsageError(
+                "the module answers one value from 0 to 1 that does not come from a sigmoid: it may be a probability "
+                "or a small logit. Say which in --spec: answers: {scores: probabilities} or answers: {scores: logits}"
+            )
+        self.answers_probabilities = stated == "probabilities" or (stated is None and within)
+        if stated is not None or not within:
             return ()
-        return ("the module answers one value from 0 to 1, which is taken as the probability of the second class",)
+        return ("the module ends in a sigmoid, whose value is taken as the probability of the second class",)
 
 
 class TableRegressor(TableModule, Regressor):
@@ -89,11 +100,12 @@ def looked_at(
     """
     taken = ", ".join(f"{name} {list(array.shape)}" for name, array in zip(names, example, strict=True))
     with user_code(f"{type(wrapped.module).__qualname__}.forward on {taken}"), torch.no_grad():
-        first = wrapped.answer(*map(torch.from_numpy, example))
+        ends, chosen = ends_in(wrapped, example)
+        wrapped.ends_in_sigmoid = ends in SIGMOIDS
         scores = wrapped.scores(*map(torch.from_numpy, looked))
     if scores.ndim not in (1, 2) or len(scores) != len(looked[0]):
         raise GateError(f"the module answers {list(scores.shape)} for {len(looked[0])} rows, and not a row for each")
-    warnings = (*first.warnings, *wrapped.find_out(scores, facts))
+    warnings = (*chosen, *wrapped.find_out(scores, facts))
     answer = answers(wrapped, example)[0]
     wrapped.check(answer)
     width, task = answer.shape[1], TASKS[facts.task]

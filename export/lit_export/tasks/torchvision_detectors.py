@@ -4,19 +4,19 @@
 is put together here from the module's own parts; with the runtime's post-processing it must find what the module finds.
 """
 
-import math
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torchvision.models.detection import FCOS, RetinaNet
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.ssd import SSD
 
+from lit_export.tasks.detector_parts import are_alike, in_pixels_of, padded, resized
 from lit_infer.errors import GateError
-from lit_infer.tasks.object_detection import TASK, candidates
+from lit_infer.tasks.candidates import chosen
+from lit_infer.tasks.object_detection import TASK
 from lit_infer.tensors import Arrays
 
 KNOWN = (FCOS, RetinaNet, SSD)
@@ -38,34 +38,17 @@ class OneStage(nn.Module):
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """The candidates of all levels, one after the other."""
-        height, width = images.shape[2:]
-        sized = self._resized(images)
-        inner = sized.shape[2:]
-        padded = self._padded(sized)
-        features = list(self.detector.backbone(padded).values())
+        sized = resized(self.detector.transform, images)
+        inner = sized.shape[2], sized.shape[3]
+        whole = padded(self.detector.transform, sized)
+        features = list(self.detector.backbone(whole).values())
         found = self.detector.head(features)
-        one = ImageList(padded[:1], [(inner[0], inner[1])])
+        one = ImageList(whole[:1], [inner])
         anchors = self.detector.anchor_generator(one, [level[:1] for level in features])[0]
         boxes = self._decoded(found["bbox_regression"], anchors)
         x, y = boxes[..., 0::2].clamp(0, inner[1]), boxes[..., 1::2].clamp(0, inner[0])
-        corners = torch.stack((x * (width / inner[1]), y * (height / inner[0])), dim=-1).flatten(-2)
+        corners = in_pixels_of(images, torch.stack((x, y), dim=-1).flatten(-2), inner)
         return {"boxes": corners, "scores": self._scores(found)}
-
-    def _resized(self, images: Tensor) -> Tensor:
-        """As `GeneralizedRCNNTransform`: normalised, then resized to the detector's own size."""
-        own = self.detector.transform
-        images = own.normalize(images)
-        height, width = images.shape[2:]
-        if own.fixed_size is not None:
-            return functional.interpolate(images, (own.fixed_size[1], own.fixed_size[0]), mode="bilinear")
-        scale = min(own.min_size[-1] / min(height, width), own.max_size / max(height, width))
-        size = math.floor(height * scale), math.floor(width * scale)
-        return functional.interpolate(images, size, mode="bilinear", align_corners=False)
-
-    def _padded(self, images: Tensor) -> Tensor:
-        stride = self.detector.transform.size_divisible
-        height, width = images.shape[2:]
-        return functional.pad(images, (0, -width % stride, 0, -height % stride))
 
     def _decoded(self, codes: Tensor, anchors: Tensor) -> Tensor:
         batch, count = codes.shape[:2]
@@ -102,9 +85,9 @@ def check_same(found: OneStage, images: Tensor, outputs: Arrays) -> None:
     finally:
         module.score_thresh = before
     reading = TASK.reading(labels=None, answers={**found.answers, "threshold": min(1.0, least)}, size=None)
-    for own, score_rows, boxes in zip(expected, *outputs, strict=True):
-        best, labels, corners = candidates(score_rows, boxes, reading)
-        if not _alike(own, best, labels, corners):
+    for own, *row in zip(expected, *outputs, strict=True):
+        best, labels, corners, _ = chosen(row, reading)
+        if not are_alike(own, best, labels, corners):
             raise GateError(
                 f"{type(module).__name__}'s own post-processing finds other boxes than its candidates and the "
                 "runtime's: it has been changed, or more candidates score enough than it looks at"
@@ -120,15 +103,3 @@ def _between(scores: Any) -> float:
     fit = gaps[gaps < _COMPARED]
     last = int(fit[-1] if len(fit) else gaps[0])
     return float(ordered[last : last + 2].mean())
-
-
-def _alike(own: dict[str, Tensor], best: Any, labels: Any, corners: Any) -> bool:
-    """Whether both found the same, in any order of equal scores."""
-    scores, boxes = own["scores"].numpy(), own["boxes"].numpy()
-    if len(scores) != len(best) or not np.allclose(scores, best, rtol=1e-3, atol=1e-5):
-        return False
-    for label, box in zip(own["labels"].numpy(), boxes, strict=True):
-        near = np.abs(corners - box).max(-1) <= 1e-3 * max(1.0, float(np.abs(box).max()))
-        if not (near & (labels == label)).any():
-            return False
-    return True

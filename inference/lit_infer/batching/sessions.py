@@ -9,16 +9,26 @@ import ctypes
 import os
 import threading
 import weakref
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
 
 from lit_infer.engines import OpenGraph, Run
 from lit_infer.errors import UsageError
+from lit_infer.manifest import Tensor
+from lit_infer.tensors import check_range
 
 
 class Sessions:
-    """The open sessions of one graph in one process."""
+    """The open sessions of one graph in one process.
 
-    def __init__(self, graph: OpenGraph, *, threads: int) -> None:
+    `inputs` are the graph's: what the module would refuse is not given to a graph, which may answer it.
+    """
+
+    def __init__(self, graph: OpenGraph, *, threads: int, inputs: tuple[Tensor, ...] = ()) -> None:
         self._threads = threads
+        self._inputs = inputs if any(tensor.range is not None for tensor in inputs) else ()
         self._reopen = graph.reopen
         # Without a way to reopen it, the one graph serves any number of threads.
         self._open = {graph.threads: graph} if graph.reopen else {1: graph, threads: graph}
@@ -54,13 +64,23 @@ class Sessions:
 
     def _on(self, threads: int) -> Run:
         if found := self._open.get(threads):
-            return found.run
+            return self._checked(found.run)
         with self._lock:
             if threads not in self._open:
                 if self._reopen is None:
                     raise UsageError("the model is closed: load it again")
                 self._open[threads] = self._reopen(threads)
-            return self._open[threads].run
+            return self._checked(self._open[threads].run)
+
+    def _checked(self, run: Run) -> Run:
+        if not (inputs := self._inputs):
+            return run
+
+        def checked(arrays: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
+            check_range(inputs, arrays)
+            return run(arrays)
+
+        return checked
 
 
 _all: weakref.WeakSet[Sessions] = weakref.WeakSet()

@@ -13,6 +13,9 @@ from lit_infer.bench.rows import SERVER, STAGES, BenchRow
 from lit_infer.bench.scenarios import SCENARIOS, ScenarioRow
 from lit_infer.bench.served.record import ServedRecord
 from lit_infer.bench.tuning.aims import Tuned
+from lit_infer.bench.tuning.serving import MARGIN as WAY_MARGIN
+from lit_infer.bench.tuning.serving import ServingWay
+from lit_infer.bench.tuning.serving import best as best_way
 from lit_infer.bench.tuning.tune import MARGIN
 
 _NONE = "-"
@@ -139,6 +142,27 @@ def tuned(found: Tuned) -> list[str]:
     if found.is_default:
         return [f"{found.aim.text}: {found.chosen}, the default; nothing else is more than {MARGIN - 1:.0%} better"]
     return [f"{found.aim.text}: {found.chosen}, {found.why}", f"the default is {found.default}{found.why_not}"]
+
+
+def served(found: Sequence[ServingWay]) -> Table:
+    """Ways to serve, the best marked."""
+    chosen = best_way(found)
+    table = Table("lit-serve", box=None, pad_edge=False)
+    for name in ("requests/s", "p99 ms"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for one in found:
+        table.add_row(str(one), _number(one.requests_per_s), _ms(one.p99_ms), "chosen" if one == chosen else "")
+    return table
+
+
+def served_best(found: Sequence[ServingWay]) -> str:
+    """What was chosen, and by how much."""
+    chosen = best_way(found)
+    threads = next(one for one in found if not one.processes)
+    if chosen == threads:
+        return f"lit-serve: in threads; no number of processes is more than {WAY_MARGIN - 1:.0%} better"
+    return f"lit-serve: {chosen}, {chosen.requests_per_s / threads.requests_per_s:.2f} times the requests of threads"
 
 
 def _failures(row: BenchRow) -> str:

@@ -1,7 +1,7 @@
-"""Boxes in COCO's JSON: the truths of a data set, and what was found, as others' tools read it."""
+"""Boxes and masks in COCO's JSON: the truths of a data set, and what was found, as others' tools read it."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from lit_infer import files
 from lit_infer.errors import NotFoundError, UsageError
+from lit_infer.folder.coco_masks import mask_of
+from lit_infer.images.rle import Rle
 from lit_infer.tasks import Row
 
 NAMES = ("annotations.json", "_annotations.coco.json", "instances.json")
@@ -25,6 +27,8 @@ class BoxTruth:
     """[n, 4]: left, top, right, bottom in pixels."""
     labels: NDArray[np.int64]
     """[n]: indices of classes."""
+    masks: tuple[Rle, ...] = ()
+    """[n], if they were asked for."""
 
 
 def find(folder: Path) -> Path:
@@ -35,7 +39,9 @@ def find(folder: Path) -> Path:
     raise NotFoundError(f"expected {' or '.join(NAMES)} (COCO's JSON) in {folder}, beside the images that it names")
 
 
-def read(path: Path, *, labels: Sequence[str] | None) -> tuple[tuple[str, ...], list[BoxTruth]]:
+def read(
+    path: Path, *, labels: Sequence[str] | None, with_masks: bool = False
+) -> tuple[tuple[str, ...], list[BoxTruth]]:
     """The classes' names and the images with their boxes. Crowds (`iscrowd`) are left out.
 
     `labels`: the model's, by which classes are numbered; None: in the order of their ids. Images are looked for beside
@@ -46,15 +52,16 @@ def read(path: Path, *, labels: Sequence[str] | None) -> tuple[tuple[str, ...], 
         ordered = sorted(found["categories"], key=lambda one: one["id"])
         names = tuple(str(one["name"]) for one in ordered) if labels is None else tuple(labels)
         index = {one["id"]: _index(str(one["name"]), names, path) for one in ordered}
-        boxes: dict[Any, list[tuple[int, list[float]]]] = {one["id"]: [] for one in found["images"]}
+        marks: dict[Any, list[dict[str, Any]]] = {one["id"]: [] for one in found["images"]}
         for one in found["annotations"]:
             if not one.get("iscrowd"):
-                boxes[one["image_id"]].append((index[one["category_id"]], _corners(one["bbox"])))
-        return names, [_truth(path, str(one["file_name"]), boxes[one["id"]]) for one in found["images"]]
+                marks[one["image_id"]].append(one)
+        return names, [_truth(path, one, marks[one["id"]], index, with_masks) for one in found["images"]]
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         if isinstance(error, UsageError | NotFoundError):
             raise
-        raise UsageError(f"{path} is not COCO's JSON of boxes: {type(error).__name__}: {error}") from None
+        what = "masks" if with_masks else "boxes"
+        raise UsageError(f"{path} is not COCO's JSON of {what}: {type(error).__name__}: {error}") from None
 
 
 def _index(name: str, names: Sequence[str], path: Path) -> int:
@@ -76,11 +83,14 @@ def image_of(path: Path, name: str) -> Path:
     return image
 
 
-def _truth(path: Path, name: str, boxes: Sequence[tuple[int, list[float]]]) -> BoxTruth:
+def _truth(
+    path: Path, image: Mapping[str, Any], marks: Sequence[Mapping[str, Any]], index: Mapping[Any, int], with_masks: bool
+) -> BoxTruth:
     return BoxTruth(
-        image_of(path, name),
-        np.array([box for _, box in boxes], np.float32).reshape(-1, 4),
-        np.array([label for label, _ in boxes], np.int64),
+        image_of(path, str(image["file_name"])),
+        np.array([_corners(one["bbox"]) for one in marks], np.float32).reshape(-1, 4),
+        np.array([index[one["category_id"]] for one in marks], np.int64),
+        tuple(mask_of(one["segmentation"], (image["height"], image["width"])) for one in marks) if with_masks else (),
     )
 
 
@@ -112,7 +122,8 @@ def _annotation(one: Row, *, number: int, image: int) -> dict[str, Any]:
         "image_id": image,
         "category_id": one["index"] + 1,
         "bbox": [left, top, width, height],
-        "area": width * height,
+        "area": one.get("area", width * height),
+        **({"segmentation": one["segmentation"]} if "segmentation" in one else {}),
         "iscrowd": 0,
         "score": one["score"],
     }

@@ -11,8 +11,8 @@ from PIL import Image, ImageOps
 
 from lit_infer import progress
 from lit_infer.folder import drawing
+from lit_infer.folder.file_folder import FileFolder
 from lit_infer.folder.partial import Entry
-from lit_infer.folder.picture_folder import PictureFolder
 from lit_infer.folder.table import Table
 from lit_infer.images import FORMATS
 
@@ -21,7 +21,7 @@ _FAST = 3
 """Of a PNG's nine levels of compression."""
 
 
-class DrawnFiles(PictureFolder):
+class DrawnFiles(FileFolder):
     """Writes the annotated copies of a run. There is one image in memory at a time."""
 
     what = "annotated images"

@@ -19,7 +19,7 @@ CONTROLS = (
 
 
 def small(mask: NDArray[Any], size: tuple[int, int]) -> str:
-    """A data URL: a grey PNG of the class index of each pixel, of the thumbnail's (width, height)."""
+    """A data URL: a grey PNG of the thumbnail's (width, height) with each pixel's class, or its instance's number."""
     outside = masks.outside_of(mask)
     height, width = mask.shape
     rows, columns = (

@@ -36,6 +36,8 @@ th, td { text-align: left; padding: .3rem .7rem .3rem 0; border-bottom: 1px soli
   overflow-wrap: anywhere; }
 .picture { position: relative; } .picture canvas { position: absolute; inset: 0; width: 100%; height: 160px;
   object-fit: contain; image-rendering: pixelated; opacity: var(--over, .6); }
+.picture img.heat, .picture img.split { position: absolute; inset: 0; background: none; }
+.heat { opacity: var(--over, .6); } .split { clip-path: inset(0 0 0 var(--split, 50%)); }
 .picture svg { position: absolute; inset: 0; width: 100%; height: 160px; }
 .picture rect { fill: none; stroke-width: 2px; vector-effect: non-scaling-stroke; }
 .picture line { stroke: white; stroke-width: 2px; stroke-opacity: .8; vector-effect: non-scaling-stroke; }
@@ -96,6 +98,7 @@ form.hidden = cards.length === 0;
 show();
 
 // Masks: a grey PNG of class indices for each picture, drawn over it in the colours of those that are switched on.
+// Beside boxes it has their numbers, from 1, and those that are shown are drawn in the colours of their boxes.
 const layers = Array.from(document.querySelectorAll("canvas"));
 const classes = JSON.parse(form.dataset.classes ?? "[]");
 const on = new Map();
@@ -110,12 +113,19 @@ function outline() {
     const ends = line.dataset.ends.split(" ").map((index) => line.parentNode.querySelector(`[data-index="${index}"]`));
     line.style.display = ends.every(({ style }) => style.display === "") ? "" : "none";
   }
+  layers.forEach(paint);
+}
+function coloursOf(canvas) {
+  if (!canvas.nextElementSibling) return on;
+  const shown = Array.from(canvas.parentNode.querySelectorAll("g")).filter(({ style }) => style.display !== "none");
+  return new Map(shown.map(({ dataset }) => [Number(dataset.number), on.get(Number(dataset.index))]));
 }
 function paint(canvas) {
   if (!canvas.indices) return;
+  const colours = coloursOf(canvas);
   const context = canvas.getContext("2d"), drawn = context.createImageData(canvas.width, canvas.height);
   canvas.indices.forEach((index, at) => {
-    if (on.has(index)) drawn.data.set(on.get(index), 4 * at);
+    if (colours.has(index)) drawn.data.set(colours.get(index), 4 * at);
   });
   context.putImageData(drawn, 0, 0);
 }
@@ -138,7 +148,6 @@ function legend() {
     const use = () => input.checked ? on.set(index, [...colour, 255]) : on.delete(index);
     input.addEventListener("change", () => {
       use();
-      layers.forEach(paint);
       outline();
     });
     use();
@@ -146,10 +155,13 @@ function legend() {
     box.append(text);
   }
   form.elements.sure?.addEventListener("input", outline);
-  form.elements.over?.addEventListener("input", ({ target }) => {
-    document.body.style.setProperty("--over", target.value / 100);
-  });
 }
+form.elements.over?.addEventListener("input", ({ target }) => {
+  document.body.style.setProperty("--over", target.value / 100);
+});
+form.elements.split?.addEventListener("input", ({ target }) => {
+  document.body.style.setProperty("--split", `${target.value}%`);
+});
 if (classes.length) {
   legend();
   const seen = new IntersectionObserver((entries) => {

@@ -18,11 +18,11 @@ from typing import IO
 from PIL import Image, ImageOps
 
 from lit_infer import files
-from lit_infer.folder import html_boxes, html_masks, html_page, html_points
+from lit_infer.folder import html_boxes, html_layers, html_masks, html_page, html_points
 from lit_infer.folder.partial import Entry, Growing
 from lit_infer.folder.table import Table
 from lit_infer.images import FORMATS
-from lit_infer.tasks import Reading, Row, Shown
+from lit_infer.tasks import Kind, Reading, Row, Shown
 
 _SIDE = 200
 _ERRORS = 1000
@@ -31,9 +31,9 @@ _ERRORS = 1000
 class Thumbnails:
     """`thumbnails.jsonl`: small copies of the first images that could be read."""
 
-    def __init__(self, folder: Path, *, most: int, turns: bool = False) -> None:
+    def __init__(self, folder: Path, *, most: int, kind: Kind, turns: bool = False) -> None:
         """`turns`: whether the model sees images turned upright, so that its masks lie over such ones."""
-        self._turns = turns
+        self._kind, self._turns = kind, turns
         self._file = Growing(folder / "thumbnails.jsonl")
         self._most = most
         self._made = 0
@@ -60,8 +60,8 @@ class Thumbnails:
         self._made += 1
         source, size = _thumbnail(entry.loaded.image, turns=self._turns)
         line = {"row": entry.number, "source": source}
-        if entry.prediction.mask is not None and size is not None:
-            line["mask"] = html_masks.small(entry.prediction.mask, size)
+        if size is not None and (over := html_layers.small(self._kind, entry.prediction.answer, size)) is not None:
+            line["over"] = over
         self._file.add(json.dumps(line).encode() + b"\n")
 
     def commit(self) -> None:
@@ -73,10 +73,10 @@ class Thumbnails:
         self._file.close()
 
     def read(self) -> Iterator[tuple[int, str, str]]:
-        """Row numbers, images and masks as data URLs; empty ones where none could be made."""
+        """Row numbers, images and what lies over each as data URLs; empty ones where none could be made."""
         with self._file.path.open("rb") as file:
             for line in map(json.loads, file):
-                yield line["row"], line["source"], line.get("mask", "")
+                yield line["row"], line["source"], line.get("over", "")
 
 
 def write(
@@ -123,7 +123,9 @@ def _write_cards(file: IO[str], rows: Iterable[Row], thumbnails: Thumbnails, tab
             break
         if number == wanted[0]:
             drawing = _KINDS[table.task.kind]
-            over = _canvas(wanted[2]) if drawing.over is None else drawing.over(row, table.reading)
+            over = _layer(wanted[2], drawing)
+            if drawing.over is not None:
+                over += drawing.over(row, table.reading)
             file.write(_card(row["path"], _picture(wanted[1], over), table.task.show(row), drawing))
             shown += 1
             wanted = next(small, None)
@@ -148,6 +150,8 @@ class _Drawing:
     """The colour of a class."""
     details: str = "scores"
     """What the numbers are."""
+    layer: str = ""
+    """How a small picture lies over each image, a class of the style; empty: it is a mask of classes."""
 
 
 _KINDS = {
@@ -165,6 +169,15 @@ _KINDS = {
         over=lambda row, _: html_boxes.drawn(row),
         colour_of=html_boxes.colour,
     ),
+    "instances": _Drawing(
+        "{:.1%}",
+        "class",
+        has_score=True,
+        drawn="boxes",
+        controls=html_masks.CONTROLS + html_boxes.CONTROLS,
+        over=lambda row, _: html_boxes.drawn(row),
+        colour_of=html_boxes.colour,
+    ),
     "points": _Drawing(
         "{:.1%}",
         "point",
@@ -174,12 +187,16 @@ _KINDS = {
         over=lambda row, reading: html_points.drawn(row, reading.facts.edges(reading.labels)),
         colour_of=html_boxes.colour,
     ),
+    "image": _Drawing("{:.4g}", "", has_score=False, controls=html_layers.SPLIT, details="values", layer="split"),
+    "anomaly": _Drawing("{:.4g}", "state", has_score=False, controls=html_layers.HEAT, details="score", layer="heat"),
     "tensors": _Drawing("{:.6g}", "", has_score=False),
 }
 
 
-def _canvas(mask: str) -> str:
-    return f'<canvas data-mask="{escape(mask)}"></canvas>' if mask else ""
+def _layer(over: str, drawing: _Drawing) -> str:
+    if over and drawing.layer:
+        return f'<img loading="lazy" alt="" class="{drawing.layer}" src="{escape(over)}">'
+    return f'<canvas data-mask="{escape(over)}"></canvas>' if over else ""
 
 
 def _picture(source: str, over: str) -> str:

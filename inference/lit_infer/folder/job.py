@@ -13,6 +13,7 @@ from lit_infer.folder.shards import Shard
 from lit_infer.folder.sources import Inputs
 from lit_infer.images.limits import Limits
 from lit_infer.predictor import Predictor
+from lit_infer.tasks import AnswerFile
 
 DEFAULT_TOP_K = 5
 
@@ -58,6 +59,10 @@ class Job:
     """A folder for the masks of a task that has some; None: beside `output`, and without one nowhere."""
     draw: Path | None = None
     """A folder for copies of the images with what was found drawn over them."""
+    images: Path | None = None
+    """The same for the pictures that a task makes,"""
+    maps: Path | None = None
+    """and for its maps."""
     coco: Path | None = None
     """A .json file for the boxes of a task that has some, as COCO has them."""
     report: Path | None = None
@@ -73,6 +78,11 @@ class Job:
     shard: Shard | None = None
     """The part of the run that this is; None: all of it."""
 
+    def folder_of(self, kind: AnswerFile) -> Path | None:
+        """Where files of this kind go."""
+        folder: Path | None = getattr(self, kind.option)
+        return folder
+
     def written(self) -> dict[str, Path | None]:
         """The outputs, by the words that introduce each path in the summary."""
         return {
@@ -80,6 +90,8 @@ class Job:
             "embeddings in": self.embeddings,
             "masks in": self.masks,
             "drawn in": self.draw,
+            "images in": self.images,
+            "maps in": self.maps,
             "COCO's JSON in": self.coco,
             "report in": self.report,
             "sorted into": self.sort_into,
@@ -108,6 +120,8 @@ def identity(job: Job, inputs: Inputs, predictor: Predictor) -> dict[str, Any]:
         "--embeddings": _text(job.embeddings),
         "--masks": _text(job.masks),
         "--draw": _text(job.draw),
+        "--images": _text(job.images),
+        "--maps": _text(job.maps),
         "--coco": _text(job.coco),
         "--report": _text(job.report),
         "--thumbnails": job.thumbnails,

@@ -49,8 +49,6 @@ def load(items: Iterator[Item], *, max_bytes: int) -> Iterator[LoadedItem]:
 
 def stamp(item: Item) -> bytes:
     """8 bytes that change with a local file's size or date; zeros if it is missing or the item is not a local file."""
-    if item.stamped is not None:
-        return item.stamped
     if not isinstance(item.content, Path):
         return bytes(8)
     try:

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lit_infer.errors import InputError, NotFoundError, UsageError
-from lit_infer.folder.search import Search
+from lit_infer.errors import InputError, UsageError
+from lit_infer.folder.pairs import PairWords, paired
 from lit_infer.images import SUFFIXES
 from lit_infer.images.limits import DEFAULT_LIMITS
 from lit_infer.images.masks import OUTSIDE
@@ -37,21 +37,8 @@ class MaskFolder:
     @classmethod
     def of(cls, root: Path, *, classes: int | None, suffixes: frozenset[str] = SUFFIXES) -> "MaskFolder":
         """Raises NotFoundError where the two folders are not there, UsageError for an image without its mask."""
-        images, masks = root / IMAGES, root / MASKS
-        if not (images.is_dir() and masks.is_dir()):
-            raise NotFoundError(f"expected {images}/ with images and {masks}/ with a mask of each, of the same name")
-        named: dict[Path, list[Path]] = {}
-        for path in _files(masks, _SUFFIXES):
-            named.setdefault(path.relative_to(masks).with_suffix(""), []).append(path)
-        found = _files(images, suffixes)
-        if not found:
-            raise NotFoundError(f"no images below {images}/ (looked for {' '.join(sorted(suffixes))})")
-        pairs = [(path, named.get(path.relative_to(images).with_suffix(""), [])) for path in found]
-        for path, own in pairs:
-            if len(own) != 1:
-                name = masks / path.relative_to(images).with_suffix(".png")
-                raise UsageError(f"{path} has {len(own) or 'no'} masks: expected {name}, and it alone")
-        return cls(tuple((path, own[0]) for path, own in pairs), classes)
+        words = PairWords(IMAGES, MASKS, "a mask", "masks")
+        return cls(paired(root, words, suffixes=suffixes, others=_SUFFIXES), classes)
 
     def mask(self, index: int) -> NDArray[Any]:
         """Class indices [height, width], uint8 or uint16; the largest value is a pixel that nobody labelled."""
@@ -77,14 +64,6 @@ class MaskFolder:
                 return False
             seen = seen or _OPEN in values
         return seen
-
-
-def _files(folder: Path, suffixes: frozenset[str]) -> list[Path]:
-    found = list(Search(folder, suffixes=suffixes).files())
-    for path in found:
-        if isinstance(path, OSError):
-            raise UsageError(f"cannot list {path.filename}: {path.strerror}")
-    return [path for path in found if isinstance(path, Path)]
 
 
 def _values(path: Path) -> NDArray[Any]:

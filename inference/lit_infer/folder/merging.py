@@ -54,7 +54,7 @@ def merge(folder: Path, output: Path, *, embeddings: Path | None = None) -> Merg
         writers.check_writable(embeddings, option="--embeddings")
     records = _records(folder)
     _check_outputs(folder, records, output, embeddings)
-    _check_same(records)
+    _check_same(folder, records)
     for record in records:
         _check_whole(folder, record)
     with files.staging_folder(output.parent) as staging:
@@ -96,7 +96,8 @@ def _lost(folder: Path, records: Mapping[int, PartRecord], lost: Sequence[int], 
     begun = [number for number in lost if resume.folder_for(folder / f"{Shard(number, count).stem}.jsonl").exists()]
     state = "is not finished" if begun == lost else "is missing or not finished" if begun else "is missing"
     known = next(iter(records.values()))
-    return f"{_parts(lost)} of {count} {_agree(lost, state)}. Run: {shards.command_line(known, lost, resume=True)}"
+    line = shards.command_line(known, lost, resume=True, out=folder)
+    return f"{_parts(lost)} of {count} {_agree(lost, state)}. Run: {line}"
 
 
 def _parts(numbers: Sequence[int]) -> str:
@@ -122,7 +123,7 @@ def _check_outputs(folder: Path, records: Sequence[PartRecord], output: Path, em
         raise UsageError(f"the parts in {folder} have embeddings: name a file for them with --embeddings all.npy")
 
 
-def _check_same(records: Sequence[PartRecord]) -> None:
+def _check_same(folder: Path, records: Sequence[PartRecord]) -> None:
     """Whether all parts are of one model, one job and one set of inputs."""
     facts = [_facts(record) for record in records]
     for name in dict.fromkeys(name for one in facts for name in one):
@@ -131,7 +132,7 @@ def _check_same(records: Sequence[PartRecord]) -> None:
         if odd := [number for number, value in enumerate(values) if value != usual]:
             now = values[odd[0]]
             shown = "" if len(now or "") > 40 or name == "images" else f" ({now}, the others {usual})"
-            line = shards.command_line(records[odd[0]], odd, resume=False)
+            line = shards.command_line(records[odd[0]], odd, resume=False, out=folder)
             raise GateError(f"{_parts(odd)}: not the same {name} as the other parts{shown}. Make again: {line}")
 
 
@@ -153,7 +154,7 @@ def _check_whole(folder: Path, record: PartRecord) -> None:
     for suffix, digest in ((".jsonl", record.sha256), (".npy", record.vectors)):
         path = _path(folder, record, suffix)
         if digest is not None and (record.rows != expected or not path.exists() or files.sha256(path) != digest):
-            line = shards.command_line(record, [record.shard], resume=False)
+            line = shards.command_line(record, [record.shard], resume=False, out=folder)
             raise ArtifactError(f"{path} is not as its record says. Make the part again: {line}")
 
 

@@ -4,30 +4,28 @@ import errno
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
-from lit_infer import images
+from lit_infer import files, images
 from lit_infer.errors import LitError, UsageError
 from lit_infer.folder import (
+    answer_files,
     coco,
     coco_points,
     drawing,
+    file_folder,
     html_report,
     loading,
-    mask_files,
-    picture_folder,
     resume,
     writers,
 )
+from lit_infer.folder.answer_files import AnswerFiles
 from lit_infer.folder.drawn_files import DrawnFiles
+from lit_infer.folder.file_folder import FileFolder
 from lit_infer.folder.job import Job, identity
-from lit_infer.folder.mask_files import MaskFiles
 from lit_infer.folder.partial import Entry, Partial, PartialFile
-from lit_infer.folder.picture_folder import PictureFolder
-from lit_infer.folder.rows import array_output
-from lit_infer.folder.rows.found import FoundBlock
-from lit_infer.folder.rows.peeking import Peeking
 from lit_infer.folder.sorting import Sorter, check_empty
 from lit_infer.folder.sources import Inputs, Item
 from lit_infer.folder.table import Table
@@ -41,6 +39,8 @@ Notes = tuple[str, ...]
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+_FILES = {"masks": "classes of pixels", "images": "pictures that a model makes", "maps": "maps of anomalies"}
+"""Options that name a folder for a file of each image, and what they are for."""
 _OF_BUNDLES = (".json", ".npz", ".npy")
 _COCO: dict[str, Callable[[Iterable[Row], Path, Reading], None]] = {
     "points": coco_points.write,
@@ -51,8 +51,9 @@ _COCO: dict[str, Callable[[Iterable[Row], Path, Reading], None]] = {
 
 def check(job: Job, inputs: Inputs) -> None:
     """Whether everything can be written, checked before any work is done. Raises UsageError, MissingExtraError."""
+    _check_local(job)
     named = {"--output": job.output, "--embeddings": job.embeddings, "--report": job.report, "--coco": job.coco}
-    if job.output is not None and job.output.suffix in array_output.SUFFIXES:
+    if job.output is not None and job.output.suffix in writers.ARRAYS:
         writers.check_writable(job.output, option="--output")
     elif job.output is not None:
         writers.check(job.output)
@@ -68,6 +69,12 @@ def check(job: Job, inputs: Inputs) -> None:
         raise UsageError("--hard-links is for --sort-into DIR")
     if job.sort_into is not None:
         _check_sort_into(job.sort_into, job, inputs)
+
+
+def _check_local(job: Job) -> None:
+    for path in job.written().values():
+        if path is not None:
+            files.check_local(path)
 
 
 def _check_inputs_stay(named: Mapping[str, Path | None], inputs: Inputs) -> None:
@@ -101,29 +108,25 @@ class RunOutputs:
             by = table.task.sorts_by or ""  # _check_task refused a task without one
             self._sorter = Sorter(job.sort_into, by=by, root=inputs.root(), hard_links=job.hard_links)
         self._partial = self._vectors = self._thumbnails = None
-        self._pictures: list[PictureFolder] = []
-        self._arrays: list[array_output.OutputArray] = []
+        self._folders: list[FileFolder] = []
         if folder is not None:
             parts: list[PartialFile] = []
-            if job.masks is not None:
-                self._pictures.append(MaskFiles(job.masks, root=inputs.root(), resume=job.resume))
+            kind = table.task.file
+            if kind is not None and (beside := job.folder_of(kind)) is not None:
+                self._folders.append(AnswerFiles(beside, kind, root=inputs.root(), resume=job.resume))
             if job.draw is not None:
                 turns = images.turns(predictor.manifest.preprocess)
                 drawn = DrawnFiles(job.draw, table, root=inputs.root(), resume=job.resume, turns=turns)
-                self._pictures.append(drawn)
-            parts += self._pictures
+                self._folders.append(drawn)
+            parts += self._folders
             if job.embeddings is not None:
                 self._vectors = Vectors(folder, width(predictor.manifest))
                 parts.append(self._vectors)
             if job.report is not None:
                 self._thumbnails = html_report.Thumbnails(
-                    folder, most=job.thumbnails, turns=images.turns(predictor.manifest.preprocess)
+                    folder, kind=table.task.kind, most=job.thumbnails, turns=images.turns(predictor.manifest.preprocess)
                 )
                 parts.append(self._thumbnails)
-            if job.output is not None and job.output.suffix in array_output.SUFFIXES:
-                tensors = predictor.manifest.outputs
-                self._arrays = [array_output.OutputArray(folder, number, one) for number, one in enumerate(tensors)]
-                parts += self._arrays
             self._partial = Partial(folder, parts)
 
     def resumed(self, items: Iterator[Item]) -> Iterator[tuple[Item, Row, Notes]]:
@@ -134,24 +137,6 @@ class RunOutputs:
         partial = self._partial
         for row, stamp, notes in zip(partial.rows.read(), partial.stamps.read(), partial.notes.read(), strict=True):
             yield _unchanged(row, stamp, next(items, None)), row, notes
-
-    def resumed_blocks(self, blocks: Peeking[FoundBlock]) -> Iterator[tuple[Item, Row, Notes]]:
-        """As `resumed`, where rows are answered in blocks: those of the blocks that the earlier run has finished.
-
-        `blocks` begins with the first block that is left to do, once all has been taken.
-        """
-        if self._partial is None:
-            return
-        partial, taken, there = self._partial, 0, self._partial.count()
-        rows = zip(partial.rows.read(), partial.stamps.read(), partial.notes.read(), strict=False)
-        while (block := blocks.peek()) is not None and taken + block.rows.count <= there:
-            for item, (row, stamp, notes) in zip(next(blocks).items(), rows, strict=False):
-                yield _unchanged(row, stamp, item), row, notes
-            taken += block.rows.count
-        if taken < there and block is None:
-            row = next(rows)[0]
-            _unchanged(row, b"", None)
-        partial.keep(taken)
 
     def add(self, entry: Entry) -> None:
         """Take one result."""
@@ -172,8 +157,8 @@ class RunOutputs:
             self._partial.close()
         if self._finished or useless:
             resume.remove(self._partial.folder)
-            for pictures in self._pictures:
-                pictures.remove()
+            for made in self._folders:
+                made.remove()
 
     def finish(self, *, remarks: Sequence[str] = (), before_rows: Callable[[Path], object] = lambda _: None) -> None:
         """Give every output its name, the rows last: until then the run can be resumed. `remarks` go on the page.
@@ -197,17 +182,13 @@ class RunOutputs:
         if job.coco is not None:
             column = next(name for name in _COCO if name in self._table.columns)
             _COCO[column](rows.read(), job.coco, self._table.reading)
-        for pictures in self._pictures:
-            pictures.finish()
+        for grown in self._folders:
+            grown.finish()
         if job.output is not None:
             made = rows.file.path
             if job.output.suffix != ".jsonl":
                 made = made.with_suffix(job.output.suffix)
-                if self._arrays:
-                    array_output.write(job.output, made, self._arrays, rows.read())
-                else:
-                    columns = writers.settled(rows.read, self._table.columns)
-                    writers.writer(job.output)(rows.read(), made, columns)
+                writers.writer(job.output)(rows.read(), made, self._table.columns)
             before_rows(made)
             writers.publish(made, job.output)
         self._finished = True
@@ -217,28 +198,38 @@ class RunOutputs:
 def opened(job: Job, inputs: Inputs, predictor: Predictor, table: Table) -> Iterator[RunOutputs]:
     """The outputs of a job. A run that ends early keeps its results beside the output."""
     check(job, inputs)
-    if job.output is not None and job.output.suffix in array_output.SUFFIXES:
-        array_output.check(job.output, predictor.manifest)
-    _check_task(job, table, name=predictor.manifest.name)
-    _check_bundle(job, predictor)
-    job = with_masks(job, table)
-    for option, pictures in (("--masks", job.masks), ("--draw", job.draw)):
-        if pictures is not None:
-            _check_elsewhere(pictures, option, inputs)
-            picture_folder.check(pictures, option)
-    _check_apart({"--masks": job.masks, "--draw": job.draw, "--sort-into": job.sort_into})
-    beside = job.output or job.embeddings or job.report or job.coco or _rows_beside(job.masks or job.draw)
-    if beside is None:
-        yield RunOutputs(job, inputs, predictor, table, None)
-        return
-    facts = json.loads(json.dumps(identity(job, inputs, predictor)))
-    work = resume.folder_for(beside)
-    with _full_disk_is_reported(work), resume.locked(work, identity=facts, resume=job.resume) as folder:
+    check_task(job, table, name=predictor.manifest.name)
+    job = with_files(job, table)
+    for option, made_in in _made_in(job, table):
+        _check_elsewhere(made_in, option, inputs)
+        file_folder.check(made_in, option)
+    _check_apart([*_made_in(job, table), *([("--sort-into", job.sort_into)] if job.sort_into else [])])
+    with work_folder(job, inputs, predictor) as folder:
         outputs = RunOutputs(job, inputs, predictor, table, folder)
         try:
             yield outputs
         finally:
             outputs.close()
+
+
+@contextmanager
+def work_folder(job: Job, inputs: Inputs, predictor: Predictor) -> Iterator[Path | None]:
+    """Where a job keeps its results until it is finished, locked; None for one without outputs."""
+    _check_bundle(job, predictor)
+    beside = (
+        job.output
+        or job.embeddings
+        or job.report
+        or job.coco
+        or _rows_beside(job.masks or job.images or job.maps or job.draw)
+    )
+    if beside is None:
+        yield None
+        return
+    facts = json.loads(json.dumps(identity(job, inputs, predictor)))
+    work = resume.folder_for(beside)
+    with _full_disk_is_reported(work), resume.locked(work, identity=facts, resume=job.resume) as folder:
+        yield folder
 
 
 def _check_bundle(job: Job, predictor: Predictor) -> None:
@@ -251,11 +242,11 @@ def _check_bundle(job: Job, predictor: Predictor) -> None:
             raise UsageError(f"{path} is a file of the model: name another one")
 
 
-def _check_apart(folders: Mapping[str, Path | None]) -> None:
+def _check_apart(folders: Iterable[tuple[str, Path]]) -> None:
     """Raise UsageError for two outputs in one folder: the later one would replace the other."""
     seen: dict[Path, str] = {}
-    for option, folder in folders.items():
-        if folder is not None and (other := seen.setdefault(folder.resolve(), option)) != option:
+    for option, folder in folders:
+        if (other := seen.setdefault(folder.resolve(), option)) != option:
             raise UsageError(f"{other} and {option} are both {folder}: name a folder for each")
 
 
@@ -264,43 +255,79 @@ def _rows_beside(pictures: Path | None) -> Path | None:
     return None if pictures is None else pictures.with_name(f"{pictures.name}.rows")
 
 
-def with_masks(job: Job, table: Table) -> Job:
-    """The job as it is done: masks go beside the rows, if they are wanted nowhere else."""
-    if not table.task.draws_masks or job.masks is not None or job.output is None:
+def _made_in(job: Job, table: Table) -> Iterator[tuple[str, Path]]:
+    """The folders that get a file for each image, with the options that name them."""
+    kind = table.task.file
+    if kind is not None and (beside := job.folder_of(kind)) is not None:
+        yield f"--{kind.option}", beside
+    if job.draw is not None:
+        yield "--draw", job.draw
+
+
+def with_files(job: Job, table: Table) -> Job:
+    """The job as it is done: masks and their like go beside the rows, if they are wanted nowhere else."""
+    kind = table.task.file
+    if kind is None or table.task.rows_have_masks or job.folder_of(kind) is not None or job.output is None:
         return job
-    return replace(job, masks=mask_files.folder_beside(job.output))
+    beside: dict[str, Any] = {kind.option: answer_files.folder_beside(job.output, kind.option)}
+    return replace(job, **beside)
 
 
-def _check_task(job: Job, table: Table, *, name: str) -> None:
+def check_task(job: Job, table: Table, *, name: str) -> None:
     """Whether the model's answers suit what was asked for."""
     task = table.task
     if task.needs_vectors and job.embeddings is None:
         raise UsageError(f"{name} gives embeddings: name a file for them with --embeddings out.npy")
     if job.threshold is not None and not task.reads_threshold(table.reading):
         raise UsageError(f"--threshold is for scores, and {name} ({task.name}) gives none: leave it out")
+    task.check_threshold(job.threshold, table.reading, name=name)
     if job.top_k is not None and not task.takes_top_k:
         raise UsageError(f"--top-k is for scores of classes, and {name} ({task.name}) gives none: leave it out")
-    if job.shard is not None and task.draws_masks:
-        raise UsageError(f"--shard: {name} draws masks beside its rows. Give each machine some of the images instead")
-    if job.masks is not None and not task.draws_masks:
-        raise UsageError(f"--masks is for classes of pixels, and {name} ({task.name}) gives none: leave it out")
+    _check_files(job, table, name=name)
     if job.coco is not None and not _COCO.keys() & table.columns:
         raise UsageError(f"--coco is for boxes and points, and {name} ({task.name}) gives none: leave it out")
     if job.sort_into is not None and task.sorts_by is None:
         raise UsageError(f"--sort-into needs exactly one label for each image; {name} is for {task.name}")
-    if task.takes_images and (job.columns or job.keep):
-        raise UsageError(f"--column and --keep are for columns of rows, and {name} takes images: leave them out")
-    _check_pictures(job, table, name=name)
-
-
-def _check_pictures(job: Job, table: Table, *, name: str) -> None:
-    """Whether there are pictures, and something to draw."""
-    task = table.task
-    for option, path in {"--report": job.report, "--sort-into": job.sort_into, "--draw": job.draw}.items():
-        if path is not None and not task.takes_images:
-            raise UsageError(f"{option} is for images, and {name} takes rows: leave it out")
+    _check_inputs_suit(job, table, name=name)
     if job.draw is not None and task.kind not in drawing.KINDS:
         raise UsageError(f"--draw: {name} ({task.name}) gives nothing that could be drawn over an image: leave it out")
+
+
+def _check_inputs_suit(job: Job, table: Table, *, name: str) -> None:
+    """Whether options about images are for images, and those about columns for rows."""
+    task = table.task
+    if not task.takes_images and (options := _of_images(job)):
+        raise UsageError(f"{options[0]} is for images, and {name} takes rows: leave it out")
+    if task.takes_images and (job.columns or job.keep):
+        raise UsageError(f"--column and --keep are for columns of rows, and {name} takes images: leave them out")
+
+
+def _of_images(job: Job) -> list[str]:
+    """Options that say something about images, and nothing about rows."""
+    usual = Job()
+    given = {
+        "--report": job.report is not None,
+        "--sort-into": job.sort_into is not None,
+        "--draw": job.draw is not None,
+        "--thumbnails": job.thumbnails != usual.thumbnails,
+        "--hard-links": job.hard_links,
+    }
+    for limit in fields(job.limits):
+        given[f"--{limit.name.replace('_', '-')}"] = getattr(job.limits, limit.name) != getattr(
+            usual.limits, limit.name
+        )
+    return [option for option, is_given in given.items() if is_given]
+
+
+def _check_files(job: Job, table: Table, *, name: str) -> None:
+    """Whether there are files of the kind that is to go into a folder."""
+    task = table.task
+    if job.shard is not None and task.file is not None and not task.rows_have_masks:
+        made = task.file.option
+        raise UsageError(f"--shard: {name} writes {made} beside its rows. Give each machine some of the images instead")
+    for option, words in _FILES.items():
+        if getattr(job, option) is not None and (task.file is None or task.file.option != option):
+            raise UsageError(f"--{option} is for {words}, and {name} ({task.name}) gives none: leave it out")
 
 
 @contextmanager
@@ -317,7 +344,7 @@ def _full_disk_is_reported(folder: Path) -> Iterator[None]:
 
 
 def _unchanged(row: Row, stamp: bytes, item: Item | None) -> Item:
-    if item is None or (item.name, item.number) != (row["path"], row.get("row")):
+    if item is None or item.name != row["path"]:
         found = "there are no more images" if item is None else f"{item.name} is there instead"
         raise UsageError(f"--resume: {row['path']} was expected next, but {found}. Leave --resume out to start over")
     if loading.stamp(item) != stamp:

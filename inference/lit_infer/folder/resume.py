@@ -5,6 +5,7 @@
     rows.jsonl   the rows so far
     inputs.bin   8 bytes per row: a digest of its file's size and date, so that a changed image is noticed
     notes.bin    a byte per row: what its image has that was not used
+    blocks.bin   in place of these three, for rows of files: `rows/outputs.py`
     …            the other outputs so far (vectors.npy, thumbnails.jsonl, array-0.bin)
 
 `partial.py` says how the files grow. A run continues at the start of a batch, so that each image is in the batch in
@@ -25,7 +26,7 @@ from lit_infer.errors import UsageError
 
 _MARKER = b"The unfinished run of a lit-infer: this folder is its own.\n"
 _OURS = re.compile(
-    r"job\.json|rows\.(jsonl|csv|parquet|npz|npy)|array-\d+\.bin|inputs\.bin|notes\.bin|vectors\.npy|thumbnails\.jsonl|report\.html"
+    r"job\.json|blocks\.bin|rows\.(jsonl|csv|parquet|npz|npy)|array-\d+\.bin|inputs\.bin|notes\.bin|vectors\.npy|thumbnails\.jsonl|report\.html"
 )
 
 

@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from lit_infer.folder.job import DEFAULT_TOP_K, Job, identity
 from lit_infer.folder.loading import LoadedItem
 from lit_infer.folder.outputs import opened
 from lit_infer.folder.partial import Entry
+from lit_infer.folder.rows.answered import AnsweredBlock
 from lit_infer.folder.rows.running import run_rows
 from lit_infer.folder.search import Search
 from lit_infer.folder.shards import Share
@@ -25,7 +27,7 @@ from lit_infer.folder.tally import Summary, Tally
 from lit_infer.images import SUFFIXES, ImageInput, suffixes
 from lit_infer.predictions import Prediction
 from lit_infer.predictor import Predictor
-from lit_infer.tasks import Row
+from lit_infer.tasks import Ask, Row
 
 
 def list_images(paths: Sequence[Path], suffixes: frozenset[str] = SUFFIXES) -> list[Path]:
@@ -60,23 +62,34 @@ def run(
     return run_job(predictor, Inputs([FileSource(path) for path in paths]), Job(top_k, batch_size, output=output))
 
 
+def _nothing(*_: object) -> None:
+    """Nobody wants to see single rows."""
+
+
 def run_job(
-    predictor: Predictor, inputs: Inputs, job: Job, *, each: Callable[[Row], object] = lambda _: None
+    predictor: Predictor,
+    inputs: Inputs,
+    job: Job,
+    *,
+    each: Callable[[Row], object] = _nothing,
+    each_block: Callable[[AnsweredBlock, Table, Ask], object] | None = None,
 ) -> Summary:
     """Predict each image, or row, of the inputs, in order; `each` is called with each row as soon as it is ready.
+
+    For a model that takes rows, `each_block` may be called with whole blocks instead.
 
     Every output appears under its name when it is complete. A run that ends early keeps its results, and the
     same job with `resume` continues from there. A job with a `shard` predicts its share, which may be no image. Raises
     GateError if too many images failed, and NotFoundError if the inputs name no image at all: then nothing is touched.
     """
     if not predictor.manifest.spec.takes_images:
-        return run_rows(predictor, inputs, job, each=each)
+        return run_rows(predictor, inputs, job, each=each_block or partial(_each_row, each))
     started = time.perf_counter()
     inputs = inputs.of(suffixes(predictor.manifest.preprocess))
     check_images(predictor.manifest, job.batch_size or predictor.batch_size)
     if is_joined(predictor.manifest):
         progress.note("one image per run: an answer of this model depends on the other images of its batch")
-    table = Table.of(predictor.manifest, timings=job.timings)
+    table = Table.of(predictor.manifest, timings=job.timings, have_times=inputs.have_times)
     tally, items = Tally(table), _items(inputs, job, size=job.batch_size or predictor.batch_size)
     with opened(job, inputs, predictor, table) as outputs:
         for item, line, notes in outputs.resumed(items):
@@ -85,7 +98,7 @@ def run_job(
         tally.resumed = tally.count
         for loaded, prediction in _predictions(predictor, items, job, is_resumed=tally.count > 0):
             made = time.perf_counter()
-            line = table.row(prediction)
+            line = table.row(prediction, seconds=loaded.item.seconds)
             outputs.add(Entry(tally.count, line, prediction, loaded))
             tally.add(line, truth=loaded.item.truth, notes=prediction.notes)
             tally.add_time(prediction.timings, read_ms=loaded.read_ms, write=time.perf_counter() - made)
@@ -101,6 +114,12 @@ def run_job(
 
         outputs.finish(remarks=remarks.lines(skipped, tally.notes), before_rows=record)
     return tally.summary(seconds=time.perf_counter() - started, skipped=skipped)
+
+
+def _each_row(each: Callable[[Row], object], block: AnsweredBlock, table: Table, ask: Ask) -> None:
+    if each is not _nothing:
+        for row in block.rows(table, ask):
+            each(row)
 
 
 def _items(inputs: Inputs, job: Job, *, size: int) -> Iterator[Item]:

@@ -150,6 +150,8 @@ def part_of(job: "Job", text: str, command: Sequence[str]) -> "Job":
         "--sort-into": job.sort_into,
         "--coco": job.coco,
         "--masks": job.masks,
+        "--images": job.images,
+        "--maps": job.maps,
         "--draw": job.draw,
     }
     if given := [option for option, path in whole.items() if path is not None]:
@@ -213,15 +215,18 @@ def record_of(output: Path) -> Path:
     return output.with_suffix(".json")
 
 
-def command_line(record: PartRecord, numbers: Sequence[int], *, resume: bool) -> str:
-    """The line for a shell that makes these parts. With `resume` what is there of them is kept."""
+def command_line(record: PartRecord, numbers: Sequence[int], *, resume: bool, out: Path) -> str:
+    """The line for a shell that makes these parts in the folder `out`. With `resume` what is there of them is kept."""
     part = f"{numbers[0] if len(numbers) == 1 else '$part'}/{record.of}"
+    folder = shlex.quote(str(out))
+    ours = {"--shard": part, "-o": folder, "--output": folder}
     words = ["lit-infer"]
     for before, word in zip(["", *record.command], record.command, strict=False):
-        if before == "--shard":
-            words.append(part)
-        elif word.startswith("--shard="):
-            words.append(f"--shard={part}")
+        option, equals, _ = word.partition("=")
+        if before in ours:
+            words.append(ours[before])
+        elif equals and option in ours:
+            words.append(f"{option}={ours[option]}")
         elif word != "--resume":
             words.append(shlex.quote(word))
     if len(words) == 1:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from lit_infer.errors import InputError
-from lit_infer.folder import archives, cloud
+from lit_infer.folder import archives, cloud, video
 from lit_infer.folder.cloud import Remote
 from lit_infer.folder.search import MAGIC, Search
 from lit_infer.folder.skipped import Skipped
@@ -30,10 +30,8 @@ class Item:
     content: Content
     truth: str | None = None
     """The class's index or label, if its source gives it."""
-    number: int | None = None
-    """Which row of a file of rows, from 0."""
-    stamped: bytes | None = None
-    """Of a row: what changes with its file's size and date."""
+    seconds: float | None = None
+    """Of a frame: when it is shown."""
 
 
 class ImageSource(Protocol):
@@ -169,6 +167,27 @@ class Url:
 
 
 @dataclass(frozen=True, slots=True)
+class Video:
+    """The frames of a video file."""
+
+    path: Path
+    every: video.Every
+
+    def items(self) -> Iterator[Item]:
+        """In the order in which they are shown. If it is damaged, the last item carries the error."""
+        name = self.path.as_posix()
+        try:
+            for frame in video.frames(self.path, self.every):
+                yield Item(f"{name}#t={frame.seconds:.3f}", frame.read, seconds=round(frame.seconds, 6))
+        except InputError as error:
+            yield Item(name, error)
+
+    def count(self) -> int | None:
+        """As the file says."""
+        return video.count(self.path, self.every)
+
+
+@dataclass(frozen=True, slots=True)
 class Inputs:
     """All arguments of a run. Files and folders give each image once; lists and archives give all they hold."""
 
@@ -212,9 +231,18 @@ class Inputs:
                 return name.rstrip("/")
         return ""
 
+    @property
+    def have_times(self) -> bool:
+        """Whether there are videos among them."""
+        return any(isinstance(source, Video) for source in self.sources)
+
     def folders(self) -> Iterator[Path]:
         """The folders that are searched, where nothing may be written during the run."""
         return (source.search.root for source in self.sources if isinstance(source, Folder))
+
+    def searches(self) -> Iterator[Search]:
+        """What is looked for in them."""
+        return (source.search for source in self.sources if isinstance(source, Folder))
 
     def files(self) -> Iterator[Path]:
         """The files that were named: images, files of rows, lists and archives of this machine."""
@@ -286,7 +314,7 @@ def _open(name: str) -> IO[bytes]:
 
 def _name(source: ImageSource) -> str:
     match source:
-        case FileSource(path):
+        case FileSource(path) | Video(path):
             return path.as_posix()
         case Folder(search=search):
             return str(search)
@@ -303,6 +331,8 @@ def _fact(source: ImageSource) -> str:
             return f"{name} {_version(Path(name))}"
         case Listed(Path() as path):
             return f"@{path} {_version(path)}"
+        case Video(path, every):
+            return f"{path} every {every} {_version(path)}"
     return str(source)
 
 

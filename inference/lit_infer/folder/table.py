@@ -30,13 +30,21 @@ class Table:
     """Columns of the input that its rows have as well."""
     has_answers: bool = True
     """False: the answers go elsewhere, as arrays."""
+    have_times: bool = False
+    """Whether rows are of frames, which have a time."""
 
     @classmethod
     def of(
-        cls, manifest: Manifest, *, timings: bool = False, kept: tuple[str, ...] = (), has_answers: bool = True
+        cls,
+        manifest: Manifest,
+        *,
+        timings: bool = False,
+        kept: tuple[str, ...] = (),
+        has_answers: bool = True,
+        have_times: bool = False,
     ) -> "Table":
         """The rows of a model with this manifest. Raises UsageError for columns of one name."""
-        table = cls(manifest.spec, manifest.reading, manifest.identity(), timings, kept, has_answers)
+        table = cls(manifest.spec, manifest.reading, manifest.identity(), timings, kept, has_answers, have_times)
         table.check()
         return table
 
@@ -49,44 +57,60 @@ class Table:
     def columns(self) -> Columns:
         """All columns in their order, each with its type."""
         number: Columns = {} if self.task.takes_images else {"row": "integer"}
+        number |= {"seconds": "number"} if self.have_times else {}
         kept: Columns = dict.fromkeys(self.kept, "any")
         last: Columns = {"error": "text", "code": "text", "model": "text"}
-        return {"path": "text", **number, **kept, **self._own, **last, **({"ms": "stages"} if self.timings else {})}
+        return {"path": "text", **number, **kept, **self.own, **last, **({"ms": "stages"} if self.timings else {})}
 
     def check(self) -> None:
         """Raise UsageError for columns of one name."""
+        if self.have_times and "seconds" in self.own:
+            raise UsageError("the model answers a value called seconds, and rows of a video have such a column")
         if self.task.takes_images:
             return
         reserved = {"path", "row", "error", "code", "model", "ms"}
-        if taken := sorted(reserved & {*self.kept, *self._own}):
+        if taken := sorted(reserved & {*self.kept, *self.own}):
             raise UsageError(
                 f"every row has a column {taken[0]}, so none of the model's or of --keep can have that name"
             )
-        if both := sorted({*self.kept} & {*self._own}):
+        if both := sorted({*self.kept} & {*self.own}):
             raise UsageError(f"--keep {both[0]}: the model answers {both[0]}. Rename the column, or leave it out")
 
     @cached_property
-    def _own(self) -> dict[str, Column]:
+    def own(self) -> dict[str, Column]:
+        """The columns of the model's task."""
         return self.task.columns(self.reading) if self.has_answers else {}
 
     def show(self, row: Row) -> Shown:
         """A row as it is displayed."""
         if self.task.takes_images:
             return self.task.show(row)
-        return self.task.show({name: row[name] for name in self._own}) if self._own else Shown("")
+        return self.task.show({name: row[name] for name in self.own}) if self.own else Shown("")
 
     @cached_property
-    def _empty(self) -> Row:
+    def empty_row(self) -> Row:
+        """The columns of the model's task where there is no answer."""
         return self.task.empty_row(self.reading) if self.has_answers else {}
 
-    def row(self, prediction: Prediction, *, number: int | None = None, kept: Sequence[Any] = ()) -> Row:
-        """A prediction as plain data, in the order of the columns. `number`: of the row in its file."""
-        own = self._empty
+    def row(
+        self,
+        prediction: Prediction,
+        *,
+        number: int | None = None,
+        kept: Sequence[Any] = (),
+        seconds: float | None = None,
+    ) -> Row:
+        """A prediction as plain data, in the order of the columns.
+
+        `number`: of the row in its file; `seconds`: when its frame is shown.
+        """
+        own = self.empty_row
         if prediction.answer is not None and self.has_answers:
             own = self.task.row(prediction.answer)
         row: Row = {
             "path": prediction.path,
             **({} if self.task.takes_images else {"row": number}),
+            **({"seconds": seconds} if self.have_times else {}),
             **dict(zip(self.kept, kept or (None,) * len(self.kept), strict=True)),
             **own,
             "error": prediction.error,

@@ -5,10 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
+from typing import cast
 
+import numpy as np
+
+from lit_infer.folder.rows.answered import AnsweredBlock
 from lit_infer.folder.table import STAGES, Table
 from lit_infer.predictions import Timings
-from lit_infer.tasks import AnswerTally, Row, Shown
+from lit_infer.tasks import AnswerTally, Ask, Row, RowTally, Shown
 
 SHOWN = 10  # rows of the table; the file has all
 
@@ -69,6 +73,29 @@ class Tally:
             self.codes[row["code"]] += 1
             return
         self._answers.add(row, {"cls": truth, "folder": _name(row["path"].rpartition("/")[0])})
+
+    def add_block(self, block: AnsweredBlock, ask: Ask) -> None:
+        """Count the rows of a block."""
+        for held, rows in ((self._first, ~block.failed), (self._first_failed, block.failed)):
+            if left := SHOWN - len(held):
+                held.extend(block.rows(self.table, ask, np.flatnonzero(rows)[:left].tolist()))
+        self.count += block.count
+        self.failed += len(block.errors)
+        self.codes.update(code for _, code in block.errors.values())
+        if answers := block.answers(self.table, ask):
+            cast(RowTally, self._answers).add_columns(answers, ~block.failed)
+
+    def add_block_time(self, block: AnsweredBlock, *, write: float) -> None:
+        """Add the time spent on a block."""
+        good = block.count - len(block.errors)
+        self._stages["write"] += write
+        self._stages["read"] += block.read_ms * good / 1000
+        self._stages["decode"] += block.prepare_ms * good / 1000
+        self._stages["infer"] += float(block.infer_ms[~block.failed].sum()) / 1000
+
+    def add_writing(self, seconds: float) -> None:
+        """Add the time in which the outputs are made at the end."""
+        self._stages["write"] += seconds
 
     def add_time(self, timings: Timings | None, *, read_ms: float, write: float) -> None:
         """Add the time spent on one image."""

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,13 @@ class Vectors:
     def add(self, entry: Entry) -> None:
         """Take an image's vector."""
         self.file.add(vector(entry.prediction, self._size).tobytes())
+
+    def add_rows(self, vectors: NDArray[Any] | None, failed: NDArray[np.bool_]) -> None:
+        """Take a vector for each row, NaN where it failed."""
+        rows = np.full((len(failed), self._size), np.nan, dtype=np.float32)
+        if vectors is not None:
+            rows[~failed] = vectors.reshape(len(failed), -1)[~failed]
+        self.file.add(rows.tobytes())
 
     def commit(self) -> None:
         """Flush what was added to disk."""

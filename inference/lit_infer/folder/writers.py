@@ -15,6 +15,8 @@ from lit_infer.errors import UsageError, require
 from lit_infer.folder.table import STAGES, Columns
 from lit_infer.tasks import Row
 
+ARRAYS = (".npz", ".npy")
+"""Suffixes of outputs that are no rows."""
 _ROW_GROUP = 10_000
 _to_json = json.JSONEncoder(ensure_ascii=False).encode  # `json.dumps` would make an encoder for each row
 
@@ -29,6 +31,7 @@ def check(output: Path, *, option: str = "--output") -> None:
 
 def check_writable(output: Path, *, option: str) -> None:
     """Whether a file can be created there."""
+    files.check_local(output)
     if output.is_dir():
         raise UsageError(f"{option} {output} is a folder; name a file in it")
     folder = next(parent for parent in output.absolute().parents if parent.exists())
@@ -97,12 +100,12 @@ def write_parquet(rows: Iterable[Row], path: Path, columns: Columns) -> None:
     parquet = require("pyarrow.parquet", extra="parquet", purpose=f"Writing {path.name}")
     source = iter(rows)
     group = list(islice(source, _ROW_GROUP))
-    schema = _schema(pyarrow, columns)
+    fields = schema(pyarrow, columns)
     texts = [name for name, kind in columns.items() if kind == "text"]
-    with parquet.ParquetWriter(path, schema, compression="zstd") as file:
+    with parquet.ParquetWriter(path, fields, compression="zstd") as file:
         while group:
             group = [_texts(row, texts) for row in group]
-            file.write_table(pyarrow.Table.from_pylist(group, schema=schema))
+            file.write_table(pyarrow.Table.from_pylist(group, schema=fields))
             group = list(islice(source, _ROW_GROUP))
 
 
@@ -115,10 +118,11 @@ def settled(rows: Callable[[], Iterable[Row]], columns: Columns) -> Columns:
     for row in rows():
         for name in open_ones:
             kinds[name].add(type(row[name]))
-    return {**columns, **{name: _kind(found - {type(None)}) for name, found in kinds.items()}}
+    return {**columns, **{name: kind_of(found - {type(None)}) for name, found in kinds.items()}}
 
 
-def _kind(types: set[type]) -> Any:
+def kind_of(types: set[type]) -> Any:
+    """The kind of a column with values of these types."""
     if types and types <= {bool}:
         return "boolean"
     if types and types <= {int}:
@@ -126,8 +130,11 @@ def _kind(types: set[type]) -> Any:
     return "number" if types and types <= {int, float} else "text"
 
 
-def _schema(pyarrow: Any, columns: Columns) -> Any:
+def schema(pyarrow: Any, columns: Columns) -> Any:
+    """The columns as Arrow's."""
     text, number, real = pyarrow.string(), pyarrow.int64(), pyarrow.float64()
+    box = [("label", text), ("index", number), ("score", real), ("box", pyarrow.list_(real))]
+    runs = pyarrow.struct([("size", pyarrow.list_(number)), ("counts", text)])
     types = {
         "text": text,
         "integer": number,
@@ -141,9 +148,8 @@ def _schema(pyarrow: Any, columns: Columns) -> Any:
         "areas": pyarrow.list_(
             pyarrow.struct([("label", text), ("index", number), ("pixels", number), ("share", real)])
         ),
-        "boxes": pyarrow.list_(
-            pyarrow.struct([("label", text), ("index", number), ("score", real), ("box", pyarrow.list_(real))])
-        ),
+        "boxes": pyarrow.list_(pyarrow.struct(box)),
+        "instances": pyarrow.list_(pyarrow.struct([*box, ("area", number), ("segmentation", runs)])),
         "points": pyarrow.list_(
             pyarrow.struct(
                 [
@@ -161,12 +167,15 @@ def _schema(pyarrow: Any, columns: Columns) -> Any:
 
 def _texts(row: Row, names: Iterable[str]) -> Row:
     """A row whose texts are all valid UTF-8."""
-    texts = {
-        name: row[name] if isinstance(row[name], str) else json.dumps(row[name])
-        for name in names
-        if row[name] is not None
-    }
-    return {**row, **{name: text.encode(errors="backslashreplace").decode() for name, text in texts.items()}}
+    return {**row, **{name: as_text(row[name]) for name in names}}
+
+
+def as_text(value: Any) -> str | None:
+    """A value as text that is valid UTF-8."""
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _cell(value: Any) -> Any:

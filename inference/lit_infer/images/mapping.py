@@ -1,11 +1,13 @@
 """The way back: from positions in a prepared image to positions in the image as it was read."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,16 @@ class WayBack:
     view: tuple[float, float, float, float]
     """left, top, right, bottom of what the prepared image shows of the original: not what was added around it."""
 
-    def boxes(self, boxes: NDArray[Any]) -> NDArray[np.float32]:
-        """Boxes [n, 4] of left, top, right, bottom in the prepared image, in pixels of the original, cut to it."""
+    def boxes(self, boxes: NDArray[Any], *, cut: bool = True) -> NDArray[np.float32]:
+        """Boxes [n, 4] of left, top, right, bottom in the prepared image, in pixels of the original.
+
+        `cut`: those that reach beyond it, which a letterbox and a crop allow, end with it.
+        """
         placed, (width, height) = self.placement, self.original
         corners = np.asarray(boxes, np.float64).reshape(-1, 2, 2)
         moved = (corners - (placed.shift_x, placed.shift_y)) / (placed.scale_x, placed.scale_y)
-        return np.clip(moved, 0, (width, height)).reshape(-1, 4).astype(np.float32)
+        inside = np.clip(moved, 0, (width, height)) if cut else moved
+        return inside.reshape(-1, 4).astype(np.float32)
 
     def points(self, points: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Points [n, 2] of the prepared image in pixels of the original; and which lie where the prepared one shows
@@ -82,6 +88,28 @@ class WayBack:
         back[:, ~seen_x] = outside
         return back
 
+    def smooth(self, plane: NDArray[Any], *, outside: float = 0) -> NDArray[np.float32]:
+        """Values [height, width] over the prepared image, for the original: bilinear, averaged where it is smaller.
+
+        An original of the size of `plane`, not moved, has its very values. `outside`: as in `mask`.
+        """
+        placed, (width, height) = self.placement, self.original
+        back = np.full((height, width), outside, np.float32)
+        columns = _seen(width, placed.scale_x, placed.shift_x, self.view[0::2])
+        rows = _seen(height, placed.scale_y, placed.shift_y, self.view[1::2])
+        if columns.stop > columns.start and rows.stop > rows.start:
+            across = plane.shape[1] / self.size[0], plane.shape[0] / self.size[1]
+            left, right = ((at * placed.scale_x + placed.shift_x) * across[0] for at in (columns.start, columns.stop))
+            top, bottom = ((at * placed.scale_y + placed.shift_y) * across[1] for at in (rows.start, rows.stop))
+            back[rows, columns] = _resampled(plane, (left, top, right, bottom), columns, rows)
+        return back
+
+    def enlarged(self, factor: float) -> "WayBack":
+        """To the original at another size: `factor` times its sides."""
+        placed, (width, height) = self.placement, self.original
+        larger = Placement(placed.scale_x / factor, placed.scale_y / factor, placed.shift_x, placed.shift_y)
+        return WayBack((round(width * factor), round(height * factor)), self.size, larger, self.view)
+
     def counts(self, height: int, width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """For each row and each column of a mask of this size, how many of the original's show it: as `mask` does.
 
@@ -107,6 +135,28 @@ def to_original(steps: Iterable[Placed], width: int, height: int) -> WayBack:
         left, right = (min(max(x * moved.scale_x + moved.shift_x, 0.0), size[0]) for x in (left, right))
         top, bottom = (min(max(y * moved.scale_y + moved.shift_y, 0.0), size[1]) for y in (top, bottom))
     return WayBack((width, height), size, placed, (left, top, right, bottom))
+
+
+def _seen(count: int, scale: float, shift: float, view: Sequence[float]) -> slice:
+    """Of an original's pixels in a row or column those whose centres the prepared image shows."""
+    first, end = (min(max(math.ceil((at - shift) / scale - 0.5), 0), count) for at in view)
+    return slice(first, max(first, end))
+
+
+def _resampled(
+    plane: NDArray[Any], box: tuple[float, float, float, float], columns: slice, rows: slice
+) -> NDArray[np.float32]:
+    """What lies in the box, as so many columns and rows. Pixels at an edge may reach half over it: it is repeated."""
+    height, width = plane.shape
+    left, top, right, bottom = box
+    before = math.ceil(max(0, -top)), math.ceil(max(0, -left))
+    after = math.ceil(max(0, bottom - height)), math.ceil(max(0, right - width))
+    whole = np.ascontiguousarray(plane, np.float32)
+    if any((*before, *after)):
+        whole = np.pad(whole, ((before[0], after[0]), (before[1], after[1])), mode="edge")
+    moved = (left + before[1], top + before[0], right + before[1], bottom + before[0])
+    size = columns.stop - columns.start, rows.stop - rows.start
+    return np.asarray(Image.fromarray(whole).resize(size, Image.Resampling.BILINEAR, box=moved))
 
 
 def _nearest(

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from numpy.typing import NDArray
 
 from lit_infer.batching import rows as batches
 from lit_infer.batching.sizes import BATCH, is_batched, is_joined, static_batch
+from lit_infer.column_values import RaggedColumn
 from lit_infer.engines import Run
 from lit_infer.errors import InputError, UsageError
 from lit_infer.manifest import Manifest
 from lit_infer.predictions import Prediction, Timings
+from lit_infer.rows.arrays import ArrayFields
 from lit_infer.rows.blocks import RowBlock
 from lit_infer.rows.fields import Fields, fields_of
 from lit_infer.tasks import Ask, Reading, TaskSpec
@@ -22,6 +25,8 @@ from lit_infer.tensors import Arrays
 
 _WINDOW = 16
 """Batches among which rows of one shape are looked for, where shapes differ."""
+_BLOCK_ROWS = 8192
+_BLOCK_BYTES = 2**22
 
 
 class RowRecipe(msgspec.Struct, frozen=True):
@@ -38,6 +43,15 @@ class RowRecipe(msgspec.Struct, frozen=True):
     def window(self, size: int) -> int:
         """Rows to take at once where batches have `size`: more of them where shapes differ."""
         return size * _WINDOW if self.fields.is_ragged and not self.is_joined else size
+
+    def block(self, size: int) -> int:
+        """Rows of a file to take at once: whole batches, and some MB at most."""
+        if isinstance(self.fields, ArrayFields):
+            most = int(_BLOCK_BYTES / (max(1.0, self.fields.row_bytes) * size))
+            return max(self.window(size), size * max(1, min(most, _WINDOW)))
+        if self.fields.is_ragged:
+            return self.window(size)
+        return size * max(1, _BLOCK_ROWS // size)
 
 
 def row_recipe(manifest: Manifest, folder: Path | None = None) -> RowRecipe:
@@ -67,40 +81,121 @@ def check_rows(manifest: Manifest) -> None:
         raise UsageError(f"{manifest.name} has no rows ({why}): give whole arrays to Predictor.run")
 
 
+def prepared_together(block: RowBlock, fields: Fields, *, named: bool = True) -> Arrays:
+    """The graph's arrays for all rows of a request, in their order. Raises InputError for the first bad one.
+
+    `named`: whether the message says which one it is.
+    """
+    groups, errors = fields.groups(block)
+    if errors:
+        first = min(errors)
+        raise InputError(f"item {first}: {errors[first]}" if named else str(errors[first]), code=errors[first].code)
+    if len(groups) > 1:
+        raise InputError("its rows have different shapes: send those of one shape together", code="bad_shape")
+    (group,) = groups
+    order = np.argsort(group.rows)  # texts are sorted by their length
+    return tuple(array[order] for array in group.arrays)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The outputs of one run of the graph."""
+
+    rows: Sequence[int]
+    """Where they are in their block."""
+    outputs: Arrays
+    infer_ms: float
+    """Of each row."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredRows:
+    """The answers of a block, column by column. A row in `errors` has anything in the arrays."""
+
+    arrays: Mapping[str, NDArray[Any] | RaggedColumn]
+    """What `TaskSpec.keep` keeps of the outputs, [rows, …]; empty where no row has an answer."""
+    errors: Mapping[int, InputError]
+    read_ms: float
+    """Of each row, as the others."""
+    prepare_ms: float
+    infer_ms: NDArray[np.float64]
+    vectors: NDArray[Any] | None = None
+    """The first output, if it was asked for."""
+
+
 def answer_rows(
     block: RowBlock, asks: Sequence[Ask], *, to: RowRecipe, run: Run, size: int | None = None
 ) -> list[Prediction]:
     """The predictions of a block, in its order. `size`: rows of one run; None: all that belong together."""
+    parts, errors, prepare_ms = _parts(block, to=to, run=run, size=size)
+    found: list[Prediction | None] = [None] * block.count
+    for part in parts:
+        answers = to.task.read(part.outputs, [asks[row] for row in part.rows], to.reading)
+        for index, (row, answer) in enumerate(zip(part.rows, answers, strict=True)):
+            ask, read_ms = asks[row], block.read_ms / block.count
+            timings = Timings(read_ms, prepare_ms, 0.0, part.infer_ms) if ask.timings else None
+            output = part.outputs[0][index].copy() if ask.output else None
+            found[row] = Prediction(None, answer, output=output, timings=timings)
+    for row, error in errors.items():
+        found[row] = Prediction(None, error=str(error), code=error.code)
+    return [one for one in found if one is not None]
+
+
+def answer_block(block: RowBlock, ask: Ask, *, to: RowRecipe, run: Run, size: int | None = None) -> AnsweredRows:
+    """As `answer_rows`, as arrays: what a file of rows is answered with."""
+    parts, errors, prepare_ms = _parts(block, to=to, run=run, size=size)
+    kept = [to.task.kept(part.outputs, ask, to.reading) for part in parts]
+    rows = [part.rows for part in parts]
+    infer_ms = np.zeros(block.count)
+    for part in parts:
+        infer_ms[part.rows] = part.infer_ms
+    return AnsweredRows(
+        {name: scattered(rows, [one[name] for one in kept], block.count) for name in (kept[0] if kept else ())},
+        errors,
+        block.read_ms / block.count,
+        prepare_ms,
+        infer_ms,
+        np.asarray(scattered(rows, [part.outputs[0] for part in parts], block.count)) if ask.output and parts else None,
+    )
+
+
+def scattered(rows: Sequence[Sequence[int]], arrays: Sequence[NDArray[Any]], count: int) -> NDArray[Any] | RaggedColumn:
+    """Arrays of some rows each as one of all, in their order; as lists where their shapes differ."""
+    first = arrays[0]
+    if all(array.shape[1:] == first.shape[1:] for array in arrays):
+        made = np.zeros((count, *first.shape[1:]), dtype=first.dtype)
+        for own, array in zip(rows, arrays, strict=True):
+            made[slice(own.start, own.stop) if isinstance(own, range) else own] = array
+        return made
+    lists: list[NDArray[Any]] = [np.zeros(0, dtype=first.dtype)] * count
+    for own, array in zip(rows, arrays, strict=True):
+        for row, values in zip(own, array, strict=True):
+            lists[row] = values.ravel()
+    return RaggedColumn(np.concatenate(lists), np.array([len(values) for values in lists], dtype=np.int64))
+
+
+def _parts(
+    block: RowBlock, *, to: RowRecipe, run: Run, size: int | None
+) -> tuple[list[_Part], dict[int, InputError], float]:
+    """The outputs of each run, what is wrong with the other rows in their order, and the ms that preparing one took."""
     started = time.perf_counter()
     groups, bad = to.fields.groups(block, None if to.is_joined else size)
     errors = dict(bad)
     if to.is_joined and (len(groups) > 1 or errors):
-        whole = _spoiled(errors)
-        return [Prediction(None, error=str(whole), code=whole.code) for _ in range(block.count)]
-    prepared_ms = (time.perf_counter() - started) * 1e3
-    found: list[Prediction | None] = [None] * block.count
+        return [], dict.fromkeys(range(block.count), _spoiled(errors)), 0.0
+    prepare_ms = (time.perf_counter() - started) * 1e3 / block.count
+    parts = []
     for group in groups:
         step = len(group.rows) if to.is_joined or size is None else size
         for start in range(0, len(group.rows), step):
-            part = range(len(group.rows))[start : start + step]
             began = time.perf_counter()
+            own = group.rows[start : start + step]
             arrays = [np.ascontiguousarray(array[start : start + step]) for array in group.arrays]
-            own = [group.rows[index] for index in part]
             outputs, failed = _run(run, arrays, to)
             errors.update({own[index]: error for index, error in failed.items()})
-            if not outputs:
-                continue
-            infer_ms = (time.perf_counter() - began) * 1e3 / len(part)
-            answers = to.task.read(outputs, [asks[row] for row in own], to.reading)
-            for index, (row, answer) in enumerate(zip(own, answers, strict=True)):
-                ask = asks[row]
-                each = (block.read_ms / block.count, prepared_ms / block.count)
-                timings = Timings(each[0], each[1], 0.0, infer_ms) if ask.timings else None
-                output = outputs[0][index].copy() if ask.output else None
-                found[row] = Prediction(None, answer, output=output, timings=timings)
-    for row, error in sorted(errors.items()):
-        found[row] = Prediction(None, error=str(error), code=error.code)
-    return [one for one in found if one is not None]
+            if outputs:
+                parts.append(_Part(own, outputs, (time.perf_counter() - began) * 1e3 / len(own)))
+    return parts, dict(sorted(errors.items())), prepare_ms
 
 
 def _spoiled(errors: Mapping[int, InputError]) -> InputError:

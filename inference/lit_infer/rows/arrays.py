@@ -1,5 +1,6 @@
 """Rows of bare arrays: a value for each input of the graph, in its shape and dtype, or what is wrong with it."""
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,6 +43,12 @@ class ArrayFields:
     def is_ragged(self) -> bool:
         """Whether rows may have arrays of different shapes."""
         return any(isinstance(side, str) for tensor in self.tensors for side in tensor.shape[1:])
+
+    @property
+    def row_bytes(self) -> float:
+        """About how many bytes a row has, as far as its sides are known."""
+        sides = ((tensor, [side for side in tensor.shape[1:] if isinstance(side, int)]) for tensor in self.tensors)
+        return float(sum(math.prod(known) * np.dtype(tensor.dtype).itemsize for tensor, known in sides))
 
     def check(self, name: str, dtype: np.dtype[Any], shape: tuple[int, ...], *, is_row: bool = False) -> None:
         """Raise InputError unless an array of rows, or of one row, is what the input `name` takes."""

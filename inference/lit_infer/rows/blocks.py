@@ -1,16 +1,14 @@
 """Some rows, column by column: what is read, prepared and answered at once."""
 
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lit_infer.column_values import RowValues, chained
 from lit_infer.errors import InputError
-
-RowValues = NDArray[Any] | Sequence[Any]
-"""A column: an array [rows, …], or a list with a value for each row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +41,10 @@ class RowBlock:
             self.read_ms * len(chosen) / max(1, self.count),
         )
 
+    def read_since(self, began: float) -> "RowBlock":
+        """The same, with the time that reading it took."""
+        return replace(self, read_ms=(time.perf_counter() - began) * 1e3)
+
     def joins(self, other: "RowBlock") -> bool:
         """Whether the two can be one block: the same columns, with values of one shape."""
         return _layout(self) == _layout(other)
@@ -66,22 +68,16 @@ def joined(blocks: Sequence[RowBlock]) -> RowBlock:
         start += block.count
     return RowBlock(
         start,
-        {name: _chained([block.columns[name] for block in blocks]) for name in blocks[0].columns},
+        {name: chained([block.columns[name] for block in blocks]) for name in blocks[0].columns},
         errors,
-        {name: _chained([block.kept[name] for block in blocks]) for name in blocks[0].kept},
+        {name: chained([block.kept[name] for block in blocks]) for name in blocks[0].kept},
         sum(block.read_ms for block in blocks),
     )
 
 
 def _layout(block: RowBlock) -> tuple[object, ...]:
     columns = (
-        (name, values.dtype, values.shape[1:]) if isinstance(values, np.ndarray) else (name,)
+        (name, values.dtype, values.shape[1:]) if isinstance(values, np.ndarray) else (name, type(values))
         for name, values in (*block.columns.items(), *block.kept.items())
     )
     return tuple(columns)
-
-
-def _chained(columns: Sequence[RowValues]) -> RowValues:
-    if all(isinstance(column, np.ndarray) for column in columns):
-        return np.concatenate([np.asarray(column) for column in columns])
-    return [value for column in columns for value in column]

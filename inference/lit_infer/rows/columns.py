@@ -1,19 +1,22 @@
 """Columns of a table to the arrays that the graph takes, as training prepared them; a bad value is its row's alone."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from types import NoneType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lit_infer.column_values import DictionaryColumn
 from lit_infer.errors import InputError
 from lit_infer.rows.arrays import RowGroup
 from lit_infer.rows.blocks import RowBlock
 from lit_infer.rows.facts import BooleanColumn, CategoryColumn, NumberColumn, RowFields, TableColumn, is_index_input
 
-_MISSING_NUMBERS = frozenset({"", "NA", "N/A", "NaN", "nan", "null"})
+MISSING_NUMBERS = frozenset({"", "NA", "N/A", "NaN", "nan", "null"})
 """What a text file has where there is no number."""
 _WORDS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "yes": 1.0, "no": 0.0}
 _SHOWN = 40
@@ -33,6 +36,14 @@ class ColumnFields:
     def names(self) -> tuple[str, ...]:
         """What a row has a value for."""
         return tuple(column.name for column in self.facts.columns)
+
+    def is_number(self, name: str) -> bool:
+        """Whether a column holds numbers, and not categories or booleans."""
+        return name in self._numeric
+
+    @cached_property
+    def _numeric(self) -> frozenset[str]:
+        return frozenset(column.name for column in self.facts.columns if column.number is not None)
 
     @property
     def is_ragged(self) -> bool:
@@ -81,9 +92,23 @@ def _preparing(column: TableColumn) -> Callable[[Any, Errors], NDArray[Any]]:
     if isinstance(kind, NumberColumn):
         return lambda values, errors: _numbers(values, name, kind, errors)
     if isinstance(kind, BooleanColumn):
-        return lambda values, errors: _booleans(values, name, kind, errors)
+        return lambda values, errors: _by_value(values, errors, lambda few, bad: _booleans(few, name, kind, bad))
     index = {str(category): place for place, category in enumerate(kind.vocabulary)}
-    return lambda values, errors: _categories(values, name, kind, index, errors)
+    return lambda values, errors: _by_value(values, errors, lambda few, bad: _categories(few, name, kind, index, bad))
+
+
+def _by_value(values: Any, errors: Errors, prepare: Callable[[Any, Errors], NDArray[Any]]) -> NDArray[Any]:
+    """What `prepare` makes of each value, where it is asked once for those that repeat."""
+    if not isinstance(values, DictionaryColumn) and set(map(type, values)) <= {str, NoneType}:
+        values = DictionaryColumn.of(values)
+    if not isinstance(values, DictionaryColumn):
+        return prepare(values, errors)
+    bad: Errors = {}
+    made = prepare(values.values, bad)
+    for place, error in bad.items():
+        for row in np.flatnonzero(values.indices == place).tolist():
+            errors.setdefault(row, error)
+    return np.asarray(made[values.indices])
 
 
 def _numbers(values: Any, name: str, kind: NumberColumn, errors: Errors) -> NDArray[Any]:
@@ -114,19 +139,34 @@ def _floats(values: Any, name: str, errors: Errors) -> NDArray[np.float64]:
     """float64 [rows], NaN for what is missing or no number."""
     if isinstance(values, np.ndarray) and values.dtype.kind in "fiu":
         return values.astype(np.float64)
+    if isinstance(values, DictionaryColumn):
+        return _by_value(values, errors, lambda few, bad: _floats(few, name, bad))
+    with suppress(ValueError, OverflowError):  # then it is told which one
+        types = set(map(type, values))
+        if types == {str} and is_plain("".join(values)):
+            return np.array([np.nan if text in MISSING_NUMBERS else float(text) for text in values])
+        if types <= {float, int, NoneType}:
+            return np.array(values, dtype=np.float64)
     made = np.empty(len(values))
     for row, value in enumerate(values):
-        if value is None or (isinstance(value, str) and value.strip() in _MISSING_NUMBERS):
+        if value is None or (isinstance(value, str) and value.strip() in MISSING_NUMBERS):
             made[row] = np.nan
             continue
         try:
             if isinstance(value, bool) or not isinstance(value, str | int | float | np.number):
                 raise TypeError
+            if isinstance(value, str) and not is_plain(value.strip()):
+                raise ValueError
             made[row] = float(value)
         except (TypeError, ValueError, OverflowError):
             made[row] = 0.0
             _blame(errors, row, f"{name} is {_shown(value)}, not a number", "bad_value")
     return made
+
+
+def is_plain(text: str) -> bool:
+    """Whether text has nothing that only Python reads as part of a number: 1_000, or the digits of other scripts."""
+    return text.isascii() and "_" not in text
 
 
 def _booleans(values: Any, name: str, kind: BooleanColumn, errors: Errors) -> NDArray[Any]:

@@ -40,7 +40,10 @@ _ROOT_PATH = "The path below which a proxy offers the server; requests work with
 _CORS = "Let pages of this origin send requests, such as https://app.example.org; * for all. May be repeated."
 _GRPC_PORT = "0: any free port. Default: the one after --port."
 _DELAY = "How long a batch waits to fill up, such as 2ms; 0: not at all."
-_PROCESSES = "Run each model in N processes of its own, so that a crash does not take the server down."
+_PROCESSES = (
+    "Run each model in N processes of its own, so that a crash does not take the server down; 0: in threads. "
+    "Default: what lit-bench tune --serve found, else 0."
+)
 _IMAGE_LIMIT = "How long preparing one image may take; then it fails alone."
 _HANG_LIMIT = "How long the engine may take for a batch; then it is replaced, like one that has crashed."
 _OPEN_LIMIT = "Refuse a model that takes longer or more memory to be opened, such as 60s,4G: tried in a process first."
@@ -81,7 +84,7 @@ def serve(
     engine: Annotated[str, typer.Option(help="auto, or the format to run, such as onnx.")] = "auto",
     precision: Annotated[str, typer.Option(help=console.PRECISION_HELP)] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Cores to use. Default: all.")] = None,
-    processes: Annotated[int | None, typer.Option(min=1, metavar="N", help=_PROCESSES)] = None,
+    processes: Annotated[int | None, typer.Option(min=0, metavar="N", help=_PROCESSES)] = None,
     image_limit: Annotated[str, typer.Option(metavar="TIME", help=_IMAGE_LIMIT)] = "10s",
     hang_limit: Annotated[str, typer.Option(metavar="TIME", help=_HANG_LIMIT)] = "60s",
     open_limit_: Annotated[str | None, typer.Option("--open-limit", metavar="TIME[,SIZE]", help=_OPEN_LIMIT)] = None,
@@ -139,7 +142,7 @@ def serve(
         max_batch=batch_size(max_batch),
         max_delay=seconds(max_delay, "--max-delay"),
         max_items=max_queue,
-        processes=processes or 0,
+        processes=processes,
         limits=limit_options.limits(max_bytes=max_bytes, max_pixels=max_pixels, max_side=max_side, max_scans=max_scans),
         open_limit=None if open_limit_ is None else open_limit.parse(open_limit_),
         hang_limits=HangLimits(seconds(image_limit, "--image-limit"), seconds(hang_limit, "--hang-limit")),

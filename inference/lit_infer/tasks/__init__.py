@@ -9,11 +9,14 @@ import msgspec
 import numpy as np
 
 from lit_infer.tasks import (
+    anomaly_detection,
     image_classification,
     image_embedding,
     image_multilabel,
     image_regression,
     image_segmentation,
+    image_to_image,
+    instance_segmentation,
     keypoint_detection,
     object_detection,
     tabular,
@@ -21,18 +24,36 @@ from lit_infer.tasks import (
     text,
 )
 from lit_infer.tasks.choices import Choice
-from lit_infer.tasks.spec import Agreement, AnswerTally, Ask, Metric, Outputs, Reading, Row, Shown, TaskSpec
+from lit_infer.tasks.spec import (
+    MEDIA,
+    Agreement,
+    AnswerFile,
+    AnswerTally,
+    Ask,
+    Kind,
+    Metric,
+    Outputs,
+    Reading,
+    Row,
+    RowTally,
+    Shown,
+    TaskSpec,
+)
 
 __all__ = [
+    "MEDIA",
     "TASKS",
     "Agreement",
+    "AnswerFile",
     "AnswerTally",
     "Ask",
     "Choice",
+    "Kind",
     "Metric",
     "Outputs",
     "Reading",
     "Row",
+    "RowTally",
     "Shown",
     "TaskSpec",
     "answer_schemas",
@@ -49,7 +70,10 @@ TASKS = {
         image_embedding.TASK,
         image_segmentation.TASK,
         object_detection.TASK,
+        instance_segmentation.TASK,
         keypoint_detection.TASK,
+        image_to_image.TASK,
+        anomaly_detection.TASK,
         tabular.CLASSIFICATION,
         tabular.REGRESSION,
         text.CLASSIFICATION,

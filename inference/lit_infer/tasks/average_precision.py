@@ -1,39 +1,38 @@
-"""How good boxes are, as COCO measures it: precision at 101 recalls, mean over classes, at ten overlaps."""
+"""How good boxes or masks are, as COCO measures it: precision at 101 recalls, mean over classes, at ten overlaps."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_infer.images.boxes import overlaps
-
 OVERLAPS = np.linspace(0.5, 0.95, 10)
 MOST = 100
-"""Boxes of an image that count, the best ones."""
+"""Answers of an image that count, the best ones."""
 _RECALLS = np.linspace(0, 1, 101)
 
 
 def matched(
-    boxes: NDArray[np.floating],
+    overlaps: NDArray[np.floating],
     labels: NDArray[np.integer],
     scores: NDArray[np.floating],
-    true_boxes: NDArray[np.floating],
     true_labels: NDArray[np.integer],
 ) -> NDArray[np.float64]:
-    """One image's boxes and truths as rows: label, score, and for each of `OVERLAPS` whether it is right.
+    """What was found in one image, and the truths, as rows: label, score, and for each of `OVERLAPS` if it is right.
 
-    A truth is a row whose score is NaN. Rows of many images, one beneath the other, are what `mean` takes. Each box,
-    the best first, takes the truth of its label that it overlaps most, and that no other has taken.
+    `overlaps` [found, truths] is the intersection over union of boxes, or of masks. A truth is a row whose score is
+    NaN. Rows of many images, one beneath the other, are what `mean` takes. Each that was found, the best first, takes
+    the truth of its label that it overlaps most, and that no other has taken.
     """
     order = np.argsort(-scores, kind="stable")[:MOST]
-    boxes, labels, scores = boxes[order], labels[order], scores[order]
-    rows = np.zeros((len(boxes) + len(true_boxes), 2 + len(OVERLAPS)))
-    rows[: len(boxes), 0], rows[: len(boxes), 1] = labels, scores
-    rows[len(boxes) :, 0], rows[len(boxes) :, 1] = true_labels, np.nan
-    found = np.where(labels[:, None] == true_labels[None], overlaps(boxes, true_boxes), 0)
+    overlaps, labels, scores = overlaps[order], labels[order], scores[order]
+    count = len(labels)
+    rows = np.zeros((count + len(true_labels), 2 + len(OVERLAPS)))
+    rows[:count, 0], rows[:count, 1] = labels, scores
+    rows[count:, 0], rows[count:, 1] = true_labels, np.nan
+    found = np.where(labels[:, None] == true_labels[None], overlaps, 0)
     for column, least in enumerate(OVERLAPS):
         left = found.copy()
-        for index in range(len(boxes)):
-            best = int(left[index].argmax()) if len(true_boxes) else 0
-            if len(true_boxes) and left[index, best] >= least:
+        for index in range(count):
+            best = int(left[index].argmax()) if len(true_labels) else 0
+            if len(true_labels) and left[index, best] >= least:
                 rows[index, 2 + column] = 1
                 left[:, best] = 0
     return rows

@@ -34,13 +34,18 @@ def batch_choices(rows: NDArray[np.float32], *, labels: Sequence[str] | None, to
     """As `top_choices`, for each row of scores [batch, classes]."""
     if len(rows) == 1:
         return [top_choices(rows[0], labels=labels, top_k=top_k)]
-    columns = _best(rows, min(top_k, rows.shape[1]))
-    scores = rows[np.arange(len(rows))[:, None], columns]
+    columns, scores = best(rows, top_k)
     name = labels.__getitem__ if labels else str
     return [
         tuple(map(Choice, map(name, indices), indices, values))
         for indices, values in zip(columns.tolist(), scores.tolist(), strict=True)
     ]
+
+
+def best(rows: NDArray[np.float32], top_k: int) -> tuple[NDArray[Any], NDArray[np.float32]]:
+    """The indices [batch, top_k] of the best classes of each row, and their scores."""
+    columns = _best(rows, min(top_k, rows.shape[1]))
+    return columns, rows[np.arange(len(rows))[:, None], columns]
 
 
 def _best(rows: NDArray[np.float32], count: int) -> NDArray[Any]:

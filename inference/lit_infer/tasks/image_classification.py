@@ -3,12 +3,14 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_infer.tasks.choices import Choice, batch_choices, most_common, pairs, plain
+from lit_infer.column_values import ChoicesColumn, ColumnValues, DictionaryColumn
+from lit_infer.tasks.choices import Choice, batch_choices, best, most_common, pairs, plain
 from lit_infer.tasks.spec import Agreement, Ask, Metric, Outputs, Reading, Row, Shown, TaskSpec
 
 # Sources of an image's true class, the most reliable first.
@@ -34,6 +36,28 @@ def read(outputs: Outputs, asks: Sequence[Ask], reading: Reading) -> list[Classe
     if len(wanted) > 1:
         found = [top[: ask.top_k] for top, ask in zip(found, asks, strict=True)]
     return [_classes(top, ask.threshold) for top, ask in zip(found, asks, strict=True)]
+
+
+def kept(outputs: Outputs, ask: Ask, reading: Reading) -> dict[str, NDArray[Any]]:
+    """The best classes of each row, and their scores."""
+    del reading
+    indices, scores = best(outputs[0], ask.top_k)
+    return {"indices": indices.astype(np.int32), "scores": scores}
+
+
+def values(arrays: Mapping[str, Any], ask: Ask, reading: Reading) -> dict[str, ColumnValues]:
+    """Those as columns."""
+    top = ChoicesColumn(arrays["indices"], arrays["scores"], reading.labels)
+    index, score = top.indices[:, 0], top.scores[:, 0]
+    classes = range(int(index.max(initial=-1)) + 1)
+    if ask.threshold is not None:
+        index = np.where(score.astype(np.float64) < ask.threshold, len(classes), index)
+    return {
+        "label": DictionaryColumn(index, [*map(top.label, classes), None]),
+        "index": DictionaryColumn(index, [*classes, None]),
+        "score": score,
+        "top": top,
+    }
 
 
 def _classes(top: tuple[Choice, ...], threshold: float | None) -> Classes:
@@ -82,6 +106,18 @@ class ClassTally:
         self._compare(line, "cls", meant(truths.get("cls"), self._classes))
         self._compare(line, "folder", folder if folder in self._classes else None)
 
+    def add_columns(self, columns: Mapping[str, ColumnValues], answered: NDArray[np.bool_]) -> None:
+        """Count rows, whose true classes nobody knows."""
+        labels = cast(DictionaryColumn, columns["label"])
+        found, first, counts = np.unique(labels.indices[answered], return_index=True, return_counts=True)
+        for place in np.argsort(first):  # among equally many, the first that came is named first
+            label, count = labels.values[found[place]], int(counts[place])
+            if label is None:
+                self.unlabelled += count
+            else:
+                self.labels[label] += count
+        self._right = dict.fromkeys(TRUTHS)
+
     def _compare(self, line: Row, source: str, truth: str | None) -> None:
         right = self._right[source]
         # If the class of one image is not known, nothing can be said about all.
@@ -125,6 +161,8 @@ TASK = TaskSpec(
     read=read,
     columns=lambda _: {"label": "text", "index": "integer", "score": "number", "top": "choices"},
     row=row,
+    kept=kept,
+    values=values,
     show=show,
     headings=("label", "score", "next"),
     tally=ClassTally,

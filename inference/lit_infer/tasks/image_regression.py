@@ -1,9 +1,13 @@
 """Task `image-regression`: one or several numbers for each image, with names and units."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
+from lit_infer.column_values import ColumnValues
 from lit_infer.tasks.spec import Ask, Metric, Outputs, Reading, Row, Shown, TaskSpec
 
 
@@ -54,6 +58,18 @@ def read(outputs: Outputs, asks: Sequence[Ask], reading: Reading) -> list[Values
     return [Values(tuple(map(Value, called, numbers, units))) for numbers in outputs[0].tolist()]
 
 
+def kept(outputs: Outputs, ask: Ask, reading: Reading) -> dict[str, NDArray[Any]]:
+    """The numbers of each row."""
+    del ask, reading
+    return {"values": outputs[0]}
+
+
+def values(arrays: Mapping[str, Any], ask: Ask, reading: Reading) -> dict[str, ColumnValues]:
+    """Those as columns."""
+    del ask
+    return {name: arrays["values"][:, place] for place, name in enumerate(names(reading))}
+
+
 def row(answer: Values) -> Row:
     """A column for each value."""
     return {one.name: one.value for one in answer.values}
@@ -86,6 +102,17 @@ class ValueTally:
             self._largest[name] = max(number, self._largest.get(name, number))
             self._sums[name] += number
 
+    def add_columns(self, columns: Mapping[str, ColumnValues], answered: NDArray[np.bool_]) -> None:
+        """Count rows."""
+        if not answered.any():
+            return
+        self._count += int(answered.sum())
+        for name in self._units:
+            numbers = np.asarray(columns[name], dtype=np.float64)[answered]
+            self._least[name] = min(float(numbers.min()), self._least.get(name, np.inf))
+            self._largest[name] = max(float(numbers.max()), self._largest.get(name, -np.inf))
+            self._sums[name] += float(numbers.sum())
+
     def lines(self) -> list[str]:
         """A line for each value."""
         if not self._count:
@@ -110,6 +137,8 @@ TASK = TaskSpec(
     read=read,
     columns=lambda reading: dict.fromkeys(names(reading), "number"),
     row=row,
+    kept=kept,
+    values=values,
     show=show,
     headings=("values", "", ""),
     tally=ValueTally,

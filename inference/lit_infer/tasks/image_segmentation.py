@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lit_infer.images import masks
 from lit_infer.images.mapping import WayBack
 from lit_infer.tasks.choices import most_common
-from lit_infer.tasks.spec import Agreement, Ask, Metric, Outputs, Reading, Row, Shown, TaskSpec
+from lit_infer.tasks.spec import Agreement, AnswerFile, Ask, Metric, Outputs, Reading, Row, Shown, TaskSpec
 
 _TITLE = 3
 """Classes that a title names."""
@@ -236,6 +236,7 @@ TASK = TaskSpec(
     size_of=size_of,
     maps_back=True,
     draws_masks=True,
+    file=AnswerFile("masks", "mask", lambda answer: (".png", masks.png(answer.mask))),
     pipeline_tag="image-segmentation",
     cautions=("Every pixel gets one of its classes, also in an image that shows none of them.",),
 )

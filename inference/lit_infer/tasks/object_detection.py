@@ -2,15 +2,15 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from lit_infer.images import boxes as geometry
+from lit_infer.images.mapping import WayBack
+from lit_infer.tasks.candidates import Chosen, chosen, in_order_of, names_of
 from lit_infer.tasks.choices import most_common
-from lit_infer.tasks.spec import Ask, Metric, Outputs, Reading, Row, Shown, TaskSpec
+from lit_infer.tasks.spec import Ask, Metric, Outputs, Reading, Row, Shown, TaskSpec, last_side
 
 _TITLE = 3
 """Classes that a title names."""
@@ -69,49 +69,32 @@ class Detections(msgspec.Struct, frozen=True, gc=False):
 
 
 def read(outputs: Outputs, asks: Sequence[Ask], reading: Reading) -> list[Detections]:
-    """Scores [batch, n, classes] and boxes [batch, n, 4] of candidates as what was found in the images as they were."""
-    scores, boxes = outputs[:2]
-    return [_read(*one, reading) for one in zip(scores, boxes, asks, strict=True)]
+    """The outputs of a batch, in a form that `candidates` knows, as what was found in the images as they were."""
+    return [_read(row, ask, reading) for *row, ask in zip(*outputs, asks, strict=True)]
 
 
-def _read(scores: NDArray[Any], boxes: NDArray[Any], ask: Ask, reading: Reading) -> Detections:
-    best, labels, found = candidates(scores, boxes, reading, threshold=ask.threshold)
+def _read(row: Outputs, ask: Ask, reading: Reading) -> Detections:
+    found = in_original(chosen(row, reading, threshold=ask.threshold), ask.way)
     width, height = (None, None) if ask.way is None else ask.way.original
-    if ask.way is not None:
-        is_thin = geometry.areas(found) == 0  # as the model has it
-        found = ask.way.boxes(found)
-        inside = (geometry.areas(found) > 0) | is_thin  # in the padding of a letterbox there is nothing
-        best, labels, found = best[inside], labels[inside], found[inside]
-    name = reading.labels.__getitem__ if reading.labels else str
-    made = zip(labels.tolist(), best.tolist(), found.tolist(), strict=True)
+    name = names_of(reading)
+    made = zip(found.labels.tolist(), found.scores.tolist(), found.boxes.tolist(), strict=True)
     return Detections(
         tuple(FoundBox(name(label), label, score, tuple(box)) for label, score, box in made), width, height
     )
 
 
-def candidates(
-    scores: NDArray[Any], boxes: NDArray[Any], reading: Reading, *, threshold: float | None = None
-) -> tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.float32]]:
-    """Of one image's candidates the answers: scores [k], classes [k] and boxes [k, 4], the best first.
+def in_original(found: Chosen, way: WayBack | None) -> Chosen:
+    """With boxes in pixels of the image as it was, without those in the padding of a letterbox, where nothing is."""
+    if way is None:
+        return found
+    is_thin = geometry.areas(found.boxes) == 0  # as the model has it
+    moved = found._replace(boxes=way.boxes(found.boxes))
+    return moved.only((geometry.areas(moved.boxes) > 0) | is_thin)
 
-    Each candidate is of its best class, or of each that scores enough. What scores too little is dropped,
-    then what says the same as a better one.
-    """
-    facts = reading.facts
-    least = np.float32(facts.threshold if threshold is None else threshold)
-    if facts.per_class:
-        rows, labels = np.nonzero(scores >= least)
-    else:
-        labels = scores.argmax(-1)
-        rows = np.flatnonzero(scores.max(-1) >= least)
-        labels = labels[rows]
-    best = scores[rows, labels].astype(np.float32)
-    order = np.argsort(-best, kind="stable")
-    best, labels, found = best[order], labels[order], boxes[rows[order]].astype(np.float32)
-    if facts.overlap is not None:
-        kept = geometry.apart(found, labels, overlap=facts.overlap)
-        best, labels, found = best[kept], labels[kept], found[kept]
-    return best[: facts.most], labels[: facts.most], found[: facts.most]
+
+def size_of(shape: Sequence[int | str]) -> int | None:
+    """Classes, from scores [batch, n, classes]; those of what was found, [batch, n], do not say."""
+    return last_side(shape) if len(shape) == 3 else None
 
 
 def row(answer: Detections) -> Row:
@@ -167,6 +150,8 @@ TASK = TaskSpec(
     headings=("found", "score", "boxes"),
     tally=BoxTally,
     metric=Metric("mAP50", better="max"),
+    in_order_of=in_order_of,
+    size_of=size_of,
     maps_back=True,
     takes_threshold=True,
     pipeline_tag="object-detection",

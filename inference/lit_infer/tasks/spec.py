@@ -5,17 +5,24 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
 
 import msgspec
+import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from lit_infer.column_values import ColumnValues
 from lit_infer.decoding import explained
+from lit_infer.errors import InputError, UsageError
 from lit_infer.images.limits import DEFAULT_LIMITS, Limits
 from lit_infer.images.mapping import WayBack
 
 Row = dict[str, Any]
 Outputs = Sequence[NDArray[Any]]
 """The graph's outputs in the manifest's order, each [batch, …]."""
+NamedOutputs = Mapping[str, NDArray[Any]]
 
-Kind = Literal["classes", "labels", "values", "vector", "mask", "boxes", "points", "tensors"]
+Kind = Literal[
+    "classes", "labels", "values", "vector", "mask", "boxes", "instances", "points", "image", "anomaly", "tensors"
+]
 """How an answer is drawn: the report and the page know kinds, not tasks."""
 
 Column = Literal[
@@ -27,15 +34,17 @@ Column = Literal[
     "areas",
     "boxes",
     "points",
+    "instances",
     "integers",
     "numbers",
     "doubles",
     "booleans",
 ]
 """The type of a column in a table of rows; `choices` is a list of label, index and score, `areas` of label, index,
-pixels and share, `boxes` of label, index, score and box, `points` of label, index, x, y, score, visibility and outside.
-The plural ones are lists: `numbers` of float32, `doubles` of float64."""
-LISTS = frozenset({"choices", "areas", "boxes", "points"})
+pixels and share, `boxes` of label, index, score and box, `instances` of these, area and segmentation, `points` of
+label, index, x, y, score, visibility and outside. The plural ones of numbers are lists: `numbers` of float32,
+`doubles` of float64."""
+LISTS = frozenset({"choices", "areas", "boxes", "instances", "points"})
 """Those of lists, which are empty for an image that could not be read."""
 
 
@@ -99,6 +108,13 @@ class AnswerTally(Protocol):
         """How many are right, if that is known; else empty."""
 
 
+class RowTally(AnswerTally, Protocol):
+    """Of a task on rows."""
+
+    def add_columns(self, columns: Mapping[str, ColumnValues], answered: NDArray[np.bool_]) -> None:
+        """Count rows of a file, column by column; `answered`: which of them have an answer."""
+
+
 class NoTally:
     """Nothing is counted."""
 
@@ -106,6 +122,9 @@ class NoTally:
         del reading
 
     def add(self, row: Row, truths: Mapping[str, str | None]) -> None:
+        """Nothing to count."""
+
+    def add_columns(self, columns: Mapping[str, ColumnValues], answered: NDArray[np.bool_]) -> None:
         """Nothing to count."""
 
     def lines(self) -> list[str]:
@@ -135,12 +154,35 @@ class Metric:
 
     name: str
     better: Literal["max", "min"]
+    is_share: bool = True
+    """Of one that is better the larger it is: whether it is between 0 and 1."""
+
+
+@dataclass(frozen=True)
+class AnswerFile:
+    """A file that a run writes for each image, as its rows have no room for it."""
+
+    option: Literal["masks", "images", "maps"]
+    """What they are called together, which is the option that says where they go."""
+    column: str
+    """The column of a row with the file's path."""
+    encode: Callable[[Any], tuple[str, bytes] | None]
+    """An answer's suffix and bytes; None where it has no file."""
+
+
+MEDIA = {".png": "image/png", ".npy": "application/x-npy"}
+"""What a file of this suffix is, for HTTP."""
 
 
 def last_side(shape: Sequence[int | str]) -> int | None:
     """Numbers in a row of an output; None if that is not fixed."""
     last = shape[-1] if shape else None
     return last if isinstance(last, int) else None
+
+
+def _only_one_by_one(*_: object) -> Any:
+    """For tasks on images."""
+    raise NotImplementedError("images are answered one by one")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,28 +203,43 @@ class TaskSpec:
     """The struct of the deployment facts about its answers, under `answers`; it has a `check(labels, size)`."""
     answer: type[msgspec.Struct]
     """The type of `Prediction.answer`."""
-    read: Callable[[Outputs, Sequence[Ask], Reading], Sequence[msgspec.Struct]]
-    """A batch of outputs as answers, one for each ask."""
+    read: Callable[[Outputs, Sequence[Ask], Reading], Sequence[msgspec.Struct | InputError]]
+    """A batch of outputs as answers, one for each ask; an error where an image has none."""
     columns: Callable[[Reading], dict[str, Column]]
     """The columns of its rows, in order."""
     row: Callable[[Any], Row]
     """An answer as those columns."""
     show: Callable[[Row], Shown]
+    kept: Callable[[Outputs, Ask, Reading], dict[str, NDArray[Any]]] = _only_one_by_one
+    """For a task on rows: what is kept of a batch of outputs, arrays [batch, …] that `values` makes columns of."""
+    values: Callable[[Mapping[str, Any], Ask, Reading], dict[str, ColumnValues]] = _only_one_by_one
+    """What was kept, as `columns`: for each row what `row` makes of the answer that `read` reads."""
     headings: tuple[str, str, str] = ("answer", "score", "next")
     """Headings of a table with the title, the score and the runners-up."""
     tally: Callable[[Reading], AnswerTally] = NoTally
     agreement: Agreement | None = None
     metric: Metric | None = None
+    in_order_of: Callable[[Outputs, Outputs], Outputs] = lambda found, _: found
+    """The first outputs with what they answer in the order of the second ones, where the order says nothing: before
+    two runs are compared."""
     size_of: Callable[[Sequence[int | str]], int | None] = last_side
     """From the shape of the first output, how many labels there are; None if it does not say."""
     maps_back: bool = False
     """Whether answers have positions, which are given in the image as it was: `read` needs each ask's `way`."""
     draws_masks: bool = False
-    """Whether an answer has a `mask`, which a run writes to a file of its own."""
+    """Whether an answer has a `mask`, the class or the instance of each pixel."""
+    drawn: Callable[[Any], Image.Image | None] | None = None
+    """An answer as a picture that lies over its image, in 8 bits of grey or colours, with alpha or without."""
+    file: AnswerFile | None = None
+    """What a run writes to a file of its own for each image."""
+    rows_have_masks: bool = False
+    """Whether its rows hold the masks, so that files of them are written only when they are asked for."""
     takes_top_k: bool = False
     takes_threshold: bool = False
     has_scores: Callable[[Reading], bool] = lambda _: True
     """Of a task that takes a threshold: whether this model's answers have the scores that it is for."""
+    threshold_is_share: bool = True
+    """Whether a threshold is between 0 and 1; else any number."""
     sorts_by: str | None = None
     """The column that names the folder an image can be sorted into."""
     needs_vectors: bool = False
@@ -198,10 +255,24 @@ class TaskSpec:
         """Whether a threshold says something of this model's answers."""
         return self.takes_threshold and self.has_scores(reading)
 
+    def named_in_order_of(self, found: NamedOutputs, truth: NamedOutputs) -> NamedOutputs:
+        """As `in_order_of`, by the names of the outputs, of which `truth` has them in the graph's order."""
+        ordered = self.in_order_of([found[name] for name in truth], list(truth.values()))
+        return dict(zip(truth, ordered, strict=True))
+
     @property
     def has_fields(self) -> bool:
         """Whether items are rows whose values the deployment facts say."""
         return self.has_columns or self.has_text
+
+    def check_threshold(self, threshold: float | None, reading: Reading, *, name: str) -> None:
+        """Raise UsageError for a threshold that this model cannot have."""
+        if threshold is None:
+            return
+        if not self.reads_threshold(reading):
+            raise UsageError(f"{name} ({self.name}) gives no scores that a threshold is for: leave it out")
+        if self.threshold_is_share and not 0 <= threshold <= 1:
+            raise UsageError(f"{name}: a threshold of task {self.name} is from 0 to 1, not {threshold:g}")
 
     RESERVED: ClassVar[frozenset[str]] = frozenset({"path", "error", "code", "model", "ms"})
     """Columns that every row has, whatever the task."""

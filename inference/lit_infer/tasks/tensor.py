@@ -1,12 +1,13 @@
 """Task `tensor`: any graph, unchanged. Bare arrays in, bare arrays out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from lit_infer.column_values import ColumnValues
 from lit_infer.tasks.spec import Ask, Column, Outputs, Reading, Row, Shown, TaskSpec
 
 _SHOWN = 4
@@ -23,6 +24,21 @@ def read(outputs: Outputs, asks: Sequence[Ask], reading: Reading) -> list[Tensor
     """Outputs whose first side is the batch, item by item."""
     named = {tensor.name: output for tensor, output in zip(reading.outputs, outputs, strict=True)}
     return [Tensors({name: output[index] for name, output in named.items()}) for index in range(len(asks))]
+
+
+def kept(outputs: Outputs, ask: Ask, reading: Reading) -> dict[str, NDArray[Any]]:
+    """Each output, a number or a flat list of them for each row."""
+    del ask
+    return {
+        tensor.name: output if output.ndim == 1 else output.reshape(len(output), -1)
+        for tensor, output in zip(reading.outputs, outputs, strict=True)
+    }
+
+
+def values(arrays: Mapping[str, Any], ask: Ask, reading: Reading) -> dict[str, ColumnValues]:
+    """Those as columns."""
+    del ask, reading
+    return dict(arrays)
 
 
 def columns(reading: Reading) -> dict[str, Column]:
@@ -62,6 +78,8 @@ TASK = TaskSpec(
     read=read,
     columns=columns,
     row=row,
+    kept=kept,
+    values=values,
     show=show,
     headings=("outputs", "", ""),
 )

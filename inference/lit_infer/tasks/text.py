@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from lit_infer.tasks import image_classification
+from lit_infer.tasks.tabular import OneScoreFacts
 
 CLASSIFICATION = replace(
     image_classification.TASK,
@@ -10,6 +11,7 @@ CLASSIFICATION = replace(
     does="classifies texts",
     takes_images=False,
     has_text=True,
+    facts=OneScoreFacts,
     sorts_by=None,
     metric=None,  # labelled rows are not scored yet
     pipeline_tag="text-classification",

@@ -86,6 +86,17 @@ def test_a_module_that_ends_in_a_sigmoid_gets_no_second_one() -> None:
     assert answered(target)[:, 1].min() < 0.45
 
 
+def test_a_score_that_may_be_a_probability_or_a_small_logit_is_asked_about() -> None:
+    module = nn.Sequential(linear(1), nn.Hardtanh(0, 1)).eval()
+
+    with pytest.raises(UsageError, match=r"it may be a probability or a small logit\. Say which in --spec"):
+        target_for(module, facts())
+    for scores, least in (("probabilities", 0.0), ("logits", 0.5)):
+        assert answered(target_for(module, facts(answers={"scores": scores})))[:, 1].min() == least
+    with pytest.raises(UsageError, match="the score is declared a probability, but the module answers from -"):
+        target_for(linear(1), facts(answers={"scores": "probabilities"}))
+
+
 def test_numbers_are_answered_unchanged() -> None:
     target = target_for(nn.Sequential(linear(1), nn.Flatten(0)).eval(), facts("regression", labels=("years",)))
 

@@ -21,7 +21,7 @@ from lit_infer import images, load
 from lit_infer.errors import GateError
 from lit_infer.manifest import Resize, Step
 from lit_infer.tasks import TASKS
-from lit_infer.tasks.object_detection import candidates
+from lit_infer.tasks.candidates import chosen
 
 
 class Backbone(nn.Module):
@@ -85,7 +85,7 @@ def test_candidates_and_the_runtime_find_what_the_module_finds(make: Callable[[]
     with torch.no_grad():
         expected = module(list(images))
     for own, *candidate in zip(expected, scores, boxes, strict=True):
-        best, labels, corners = candidates(*candidate, reading)
+        best, labels, corners, _ = chosen(candidate, reading)
         assert len(best) > 3
         np.testing.assert_allclose(best, own["scores"].numpy(), rtol=1e-4)
         assert_same_boxes(labels, corners, own)

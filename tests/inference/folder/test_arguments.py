@@ -25,6 +25,7 @@ def test_a_file_whose_name_looks_like_a_glob_is_that_file(here: Path) -> None:
     [
         ("nowhere", "no such file or folder: nowhere"),
         ("nowhere/*.png", "no such folder: nowhere"),
+        ("*.npz", r"no files match \*\.npz"),
         ("*.tiff", r"no images match \*\.tiff"),
         ("empty", r"no images below empty/ \(looked for \.avif \.bmp .*\.webp\)"),
         ("@nowhere", "no such list: nowhere"),

@@ -110,7 +110,7 @@ def refused(folder: Path, error: type[LitError], said: str, **more: Any) -> None
 
 def test_a_lost_part_is_named_with_its_command(parts: Path) -> None:
     (parts / "part-00003-of-00005.jsonl").unlink()
-    refused(parts, GateError, r"part 3 of 5 is missing\. Run: lit-infer images --shard 3/5 -o out --resume$")
+    refused(parts, GateError, r"part 3 of 5 is missing\. Run: lit-infer images --shard 3/5 -o \S+ --resume$")
 
     (parts / "part-00001-of-00005.json").unlink()
     refused(parts, GateError, r"parts 1, 3 of 5 are missing\. Run: for part in 1 3; do .* --shard \$part/5 .*; done$")
@@ -151,7 +151,7 @@ def test_a_part_of_another_job_is_refused(
 ) -> None:
     part(predictor, images, parts, 2, 5, **{"embeddings": parts, **changes})
 
-    refused(parts, GateError, rf"{said}.*Make again: lit-infer images --shard 2/5 -o out$")
+    refused(parts, GateError, rf"{said}.*Make again: lit-infer images --shard 2/5 -o \S*out$")
 
 
 def test_a_part_that_saw_other_inputs_is_refused(
@@ -170,7 +170,7 @@ def test_changed_rows_and_embeddings_are_found_whatever_they_say(parts: Path) ->
     data = rows.read_bytes()
     for changed in (data[:-1], data + b"\n", data.replace(b"green", b"gree\n", 1), b""):
         rows.write_bytes(changed)
-        refused(parts, ArtifactError, r"jsonl is not as its record says\. Make the part again: .* 1/5 -o out$")
+        refused(parts, ArtifactError, r"jsonl is not as its record says\. Make the part again: .* 1/5 -o \S*out$")
     rows.write_bytes(data)
 
     vectors = parts / "part-00004-of-00005.npy"

@@ -1,52 +1,36 @@
-"""lit_infer.folder.picture_folder: files of a run that appear together. What holds for masks: test_mask_files."""
+"""lit_infer.folder.picture_folder: images and what should be made of them."""
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lit_infer.errors import UsageError
-from lit_infer.folder.picture_folder import PictureFolder, check
+from lit_infer.folder.picture_folder import PictureFolder
+from lit_infer.images.png import png
+from tests.inference.tiny import noise, save
 
 
-class Words(PictureFolder):
-    what = "words"
+def test_targets_are_read_as_they_are_stored(tmp_path: Path) -> None:
+    for name in "abc":
+        save(tmp_path / "inputs" / f"{name}.png", noise(6, 4))
+    deep = np.random.default_rng(0).integers(0, 65536, (4, 6, 1)).astype(np.uint16)
+    values = np.random.default_rng(1).normal(size=(4, 6)).astype(np.float32)
+    save(tmp_path / "targets" / "a.png", noise(6, 4, seed=1))
+    (tmp_path / "targets" / "b.png").write_bytes(png(deep))
+    np.save(tmp_path / "targets" / "c.npy", values)
+
+    folder = PictureFolder.of(tmp_path)
+
+    assert np.array_equal(folder.target(0), noise(6, 4, seed=1))
+    assert np.array_equal(folder.target(1), deep)
+    assert np.array_equal(folder.target(2), values[:, :, None])
 
 
-def test_files_are_there_when_all_are_and_each_image_has_its_own(tmp_path: Path) -> None:
-    folder = Words(tmp_path / "out", root="in", resume=False)
+def test_a_damaged_target_is_named(tmp_path: Path) -> None:
+    save(tmp_path / "inputs" / "a.png", noise(6, 4))
+    (tmp_path / "targets").mkdir()
+    (tmp_path / "targets" / "a.png").write_bytes(b"\x89PNG")
 
-    names = [folder.written_as(path, path.encode(), ".txt") for path in ("in/a.png", "in/a.jpg", "b", "../c")]
-
-    assert [str(name) for name in names[:3]] == ["a.png.txt", "a.jpg.txt", "b.txt"]
-    assert not (tmp_path / "out").exists()
-    folder.finish()
-    assert {path.read_text() for path in (tmp_path / "out").rglob("*.txt")} == {"in/a.png", "in/a.jpg", "b", "../c"}
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
-
-
-def test_what_nobody_here_has_made_is_not_replaced(tmp_path: Path) -> None:
-    Words(tmp_path / "own", root="", resume=False).finish()
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "x").touch()
-    (tmp_path / "file").touch()
-
-    check(tmp_path / "own", "--draw")
-    check(tmp_path / "new", "--draw")
-    with pytest.raises(UsageError, match=r"mine is not empty, and no run .*: name another with --draw DIR"):
-        check(tmp_path / "mine", "--draw")
-    with pytest.raises(UsageError, match=r"--draw .*file is no folder"):
-        check(tmp_path / "file", "--draw")
-
-
-def test_what_an_interrupted_run_left_is_kept_for_the_next_one(tmp_path: Path) -> None:
-    Words(tmp_path / "out", root="", resume=False).written_as("a", b"1", ".txt")
-
-    again = Words(tmp_path / "out", root="", resume=True)
-    assert again.count() > 0
-    again.finish()
-    assert (tmp_path / "out" / "a.txt").is_file()
-
-    afresh = Words(tmp_path / "out", root="", resume=False)
-    assert afresh.count() == 0
-    afresh.remove()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+    with pytest.raises(UsageError, match=r"targets/a\.png cannot be used"):
+        PictureFolder.of(tmp_path).target(0)

@@ -105,14 +105,15 @@ def record_for(*command: str) -> PartRecord:
 @pytest.mark.parametrize(
     ("command", "numbers", "line"),
     [
-        (("a b", "--shard", "00/4", "-o", "out"), [2], "lit-infer 'a b' --shard 2/4 -o out --resume"),
+        (("a b", "--shard", "00/4", "-o", "out"), [2], "lit-infer 'a b' --shard 2/4 -o 'all here' --resume"),
+        (("a", "--output=/there", "--shard=0/4"), [2], "lit-infer a --output='all here' --shard=2/4 --resume"),
         (("--resume", "x", "--shard=0/4"), [1], "lit-infer x --shard=1/4 --resume"),
         (("0/4", "--shard", "0/4"), [1, 3], "for part in 1 3; do lit-infer 0/4 --shard $part/4 --resume; done"),
         ((), [1], "the same job with --shard 1/4"),
     ],
 )
 def test_the_command_of_other_parts_is_known(command: tuple[str, ...], numbers: list[int], line: str) -> None:
-    assert shards.command_line(record_for(*command), numbers, resume=True) == line
+    assert shards.command_line(record_for(*command), numbers, resume=True, out=Path("all here")) == line
 
 
 def test_a_finished_part_is_known_and_another_job_s_is_not(predictor: Predictor, colours: Path, tmp_path: Path) -> None:

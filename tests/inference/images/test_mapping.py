@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lit_infer.images import prepare
+from lit_infer.images.framing import Crop, Pad
 from lit_infer.images.mapping import Placement, WayBack, to_original
 from lit_infer.images.preprocess import Step
+from lit_infer.images.resizing import Letterbox
 from tests.support.pixel_steps import crops, letterboxes, pads, resizes, step
 
 MOVING = resizes() | letterboxes() | pads() | crops()
@@ -259,3 +261,41 @@ def test_placements_one_after_the_other_are_one(given_: list[tuple[float, float,
         joined, x, y = joined.then(one), x * one.scale_x + one.shift_x, y * one.scale_y + one.shift_y
 
     assert (3 * joined.scale_x + joined.shift_x, 7 * joined.scale_y + joined.shift_y) == pytest.approx((x, y))
+
+
+def test_smooth_values_lie_where_the_nearest_ones_do() -> None:
+    steps = [Letterbox(size=(32, 48)), Crop(box=(4, 2, 44, 30))]
+    way = to_original(steps, 37, 61)
+    ramp = np.add.outer(np.arange(28) * 2.0, np.arange(40)).astype(np.float32)
+
+    smooth, nearest = way.smooth(ramp, outside=-1), way.mask(ramp, outside=-1)
+
+    assert smooth.shape == nearest.shape == (61, 37)
+    assert np.array_equal(smooth == -1, nearest == -1)
+    assert np.abs(smooth - nearest).max() <= 1.6  # half a step of the ramp in both directions
+    inner = (slice(12, 50), slice(10, 28))
+    rows, columns = (np.arange(size) + 0.5 for size in way.original[::-1])
+    true = np.add.outer(
+        2 * (rows * way.placement.scale_y + way.placement.shift_y - 0.5),
+        columns * way.placement.scale_x + way.placement.shift_x - 0.5,
+    )
+    np.testing.assert_allclose(smooth[inner], true[inner], atol=1e-3)
+
+
+def test_smooth_values_of_an_image_that_was_not_resized_are_the_very_ones() -> None:
+    plane = np.random.default_rng(0).normal(size=(24, 24)).astype(np.float32)
+    way = to_original([Pad(size=(24, 24))], 15, 20)
+
+    assert np.array_equal(way.smooth(plane), way.mask(plane))
+    double = np.random.default_rng(1).normal(size=(48, 48)).astype(np.float32)
+    assert np.array_equal(way.enlarged(2).smooth(double), double[4:44, 8:38])
+
+
+def test_what_a_crop_cut_off_is_outside_also_where_nothing_is_left() -> None:
+    plane = np.ones((10, 10), np.float32)
+    found = to_original([Crop(box=(20, 0, 30, 10))], 40, 12).smooth(plane, outside=-1)
+
+    assert (found[:10, 20:30] == 1).all()
+    assert (found == -1).sum() == 40 * 12 - 100
+    beside = WayBack((10, 10), (10, 10), Placement(shift_x=50), (10, 0, 10, 10))
+    assert (beside.smooth(plane, outside=7) == 7).all()

@@ -48,7 +48,9 @@ def test_a_missing_number_is_filled_where_that_is_said_and_else_fails_alone(miss
     assert prepared(number(), 3, missing, 4) == ([3, 0, 4], {1: "missing"})
 
 
-@pytest.mark.parametrize("value", ["three", "1,5", True, [1], "inf", float("-inf"), 1e300, 10**400, {}])
+@pytest.mark.parametrize(
+    "value", ["three", "1,5", "1_0", "\u0661\u0662", True, [1], "inf", float("-inf"), 1e300, 10**400, {}]
+)
 def test_what_is_no_finite_number_fails_alone(value: Any) -> None:
     assert prepared(number(), 1, value, 2) == ([1, 0, 2], {1: "bad_value"})
 

@@ -1,9 +1,14 @@
 """lit_infer.tasks.average_precision: COCO's measure of boxes."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from lit_infer.tasks.average_precision import MOST, OVERLAPS, matched, mean
+from lit_infer.images.boxes import overlaps
+from lit_infer.tasks import average_precision
+from lit_infer.tasks.average_precision import MOST, OVERLAPS, mean
 
 BOX = np.array([[0.0, 0, 10, 10]])
 NOTHING = np.zeros((0, 4)), np.zeros(0, int)
@@ -11,6 +16,12 @@ NOTHING = np.zeros((0, 4)), np.zeros(0, int)
 
 def one(label: int = 0) -> np.ndarray:
     return np.array([label])
+
+
+def matched(
+    boxes: NDArray[Any], labels: NDArray[Any], scores: NDArray[Any], true_boxes: NDArray[Any], true_labels: NDArray[Any]
+) -> NDArray[np.float64]:
+    return average_precision.matched(overlaps(boxes, true_boxes), labels, scores, true_labels)
 
 
 def test_a_box_that_is_right_is_worth_all_and_one_of_another_class_nothing() -> None:

@@ -41,10 +41,16 @@ class PredictionSample:
     """Of the masks or boxes."""
     marked: Image.Image | None = None
     """The picture with points drawn into it, for a task of points."""
+    made: Image.Image | None = None
+    """For a task that makes pictures: what was made of it,"""
+    target: Image.Image | None = None
+    """and what should have been."""
 
     @property
     def drawn(self) -> Image.Image:
-        """The picture, under the predicted mask, boxes or points if there are any."""
+        """The picture, under the predicted mask, boxes or points if there are any, or beside what was made of it."""
+        if self.made is not None and self.target is not None:
+            return _side_by_side(self.picture, self.made, self.target)
         if self.marked is not None:
             return self.marked
         if self.mask is None:
@@ -126,7 +132,8 @@ class PredictionSamples(pl.Callback):
     def _log_to_wandb(self, logger: WandbLogger, samples: list[PredictionSample]) -> None:
         import wandb
 
-        pictures, drawn = [one.marked or one.picture for one in samples], [one.for_wandb for one in samples]
+        pictures = [one.drawn if one.made is not None else one.marked or one.picture for one in samples]
+        drawn = [one.for_wandb for one in samples]
         kinds = {kind for one in drawn for kind in one}
         more: dict[str, Any] = {kind: [one.get(kind) for one in drawn] for kind in kinds}
         logger.log_image(self.key, pictures, caption=[sample.caption for sample in samples], **more)
@@ -160,7 +167,6 @@ def _samples(
     with torch.no_grad():
         answers = [one.cpu() for one in _answers(module, images)]
     size = task.size_of(answers[0].shape)
-    assert size is not None  # noqa: S101 - a tensor's sides are numbers
     reading = task.reading(
         labels=facts.labels if facts is not None else None,
         answers=facts.answers if facts is not None else {},
@@ -177,6 +183,10 @@ def _sample(picture: Image.Image, truth: Any, said: Any, task: TaskSpec, reading
     if task.kind == "points":
         is_right = sample_points.is_right(picture, said, truth)
         return replace(sample, is_right=is_right, marked=sample_points.drawn(picture, said, truth))
+    if task.kind == "image":
+        return replace(
+            sample, is_right=True, made=task.drawn and task.drawn(said), target=task.drawn and task.drawn(truth)
+        )
     if task.kind == "boxes":
         return replace(sample, truth_boxes=truth.boxes, boxes=said.boxes, classes=reading.labels or ())
     if not task.draws_masks:
@@ -184,11 +194,23 @@ def _sample(picture: Image.Image, truth: Any, said: Any, task: TaskSpec, reading
     return replace(sample, truth_mask=truth.mask, mask=said.mask, classes=reading.labels or ())
 
 
-def _truths(task: TaskSpec, reading: Reading, truths: Tensor, size: int) -> Sequence[Any]:
-    """What is known, as answers."""
+def _side_by_side(*pictures: Image.Image) -> Image.Image:
+    height = max(picture.height for picture in pictures)
+    sheet = Image.new("RGB", (sum(picture.width for picture in pictures), height))
+    left = 0
+    for picture in pictures:
+        sheet.paste(picture.convert("RGB"), (left, 0))
+        left += picture.width
+    return sheet
+
+
+def _truths(task: TaskSpec, reading: Reading, truths: Tensor, size: int | None) -> Sequence[Any]:
+    """What is known, as answers: those of a model that is always right."""
     if task.kind == "points":
         plain = task.reading(labels=reading.labels, answers={}, size=size)
         return _read(task, plain, [sample_points.as_points(truths)], threshold=0.5)
+    if task.kind == "image" or size is None:
+        return _read(task, reading, [truths])
     return _read(task, reading, _as_boxes(truths, size) if task.kind == "boxes" else [_as_rows(truths, size)])
 
 

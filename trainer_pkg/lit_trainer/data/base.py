@@ -94,13 +94,15 @@ class ImageDataModule(SplitDataModule):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Names of the classes, labels or values, in index order."""
+        """Names of the classes, labels or values, in index order; empty for a task that has none."""
         raise NotImplementedError
 
     @property
     def deployment_facts(self) -> DeploymentFacts:
         """What `DeploymentFacts`, the callback, stores in the checkpoint."""
-        return facts_from_transform(self.eval_transform, task=self._task, labels=self.labels, answers=self.answers)
+        return facts_from_transform(
+            self.eval_transform, task=self._task, labels=self.labels or None, answers=self.answers
+        )
 
     @property
     def answers(self) -> Mapping[str, Any]:

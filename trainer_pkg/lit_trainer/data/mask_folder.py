@@ -17,20 +17,23 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from lit_infer import images
-from lit_infer.errors import InputError, NotFoundError, UsageError
+from lit_infer.errors import InputError
 from lit_infer.folder.mask_folder import MaskFolder, sizes_match
 from lit_infer.tasks import image_segmentation
-from lit_trainer.data.base import HeldOut, ImageDataModule, hold_out, to_tensor
+from lit_trainer.data.base import HeldOut, to_tensor
+from lit_trainer.data.folder_splits import FolderSplits, Pairs
 from lit_trainer.data.image_folder import MEAN, STD
 from lit_trainer.data.masked import MaskedPart
 
 
-class MaskFolderDataModule(ImageDataModule):
+class MaskFolderDataModule(FolderSplits):
     """Images and the class of each pixel. `labels`: the classes' names, in the order of their indices.
 
     Images are resized to `image_size`, (height, width); in training a part of them is cut out, and flipped half of the
     time. Without `root/val`, `val_fraction` of the images validates.
     """
+
+    holds = "images/ and masks/"
 
     def __init__(  # noqa: PLR0913 - each is an option of the configuration
         self,
@@ -60,37 +63,13 @@ class MaskFolderDataModule(ImageDataModule):
         """As given."""
         return self._labels
 
-    def setup(self, stage: str) -> None:
-        """List the files that the stage needs."""
-        if self.needs("train", stage) or self.needs("val", stage):
-            self.train_set, self.val_set = self._train_and_val()
-        if self.needs("test", stage) or self.needs("predict", stage):
-            if not (self.root / "test").is_dir():
-                raise NotFoundError(
-                    f"no {self.root / 'test'}/ with images/ and masks/. Make it, or test on what validates: "
-                    "--data.test_on '[val]'"
-                )
-            self.test_set = self.predict_set = self._part(self._pairs(self.root / "test"), self.eval_transform)
+    def pairs(self, folder: Path) -> "_MaskPairs":
+        """(RGB image, mask) pairs."""
+        return _MaskPairs(MaskFolder.of(folder, classes=len(self._labels)))
 
-    def _train_and_val(self) -> tuple[MaskedPart, MaskedPart]:
-        train = self.root / "train" if (self.root / "train").is_dir() else self.root
-        pairs = self._pairs(train)
-        if train != self.root and (self.root / "val").is_dir():
-            val = self._part(self._pairs(self.root / "val"), self.eval_transform)
-            return self._part(pairs, self.train_transform), val
-        held = round(self.val_fraction * len(pairs))
-        if not 0 < held < len(pairs):
-            raise UsageError(
-                f"val_fraction {self.val_fraction:g} of {len(pairs)} images leaves nothing to train or check"
-            )
-        rest, out = hold_out(len(pairs), held, seed=self.split_seed)
-        return MaskedPart(pairs, rest, self.train_transform), MaskedPart(pairs, out, self.eval_transform)
-
-    def _pairs(self, folder: Path) -> "_Pairs":
-        return _Pairs(MaskFolder.of(folder, classes=len(self._labels)))
-
-    def _part(self, pairs: "_Pairs", transform: v2.Compose) -> MaskedPart:
-        return MaskedPart(pairs, range(len(pairs)), transform)
+    def part(self, pairs: Pairs, indices: Sequence[int], *, varied: bool) -> MaskedPart:
+        """Cut and flipped to train on."""
+        return MaskedPart(pairs, indices, self.train_transform if varied else self.eval_transform)
 
     @property
     def _task(self) -> str:
@@ -98,7 +77,7 @@ class MaskFolderDataModule(ImageDataModule):
         return getattr(module, "deployment_task", image_segmentation.TASK.name)
 
 
-class _Pairs:
+class _MaskPairs:
     """(RGB image, mask) pairs of a folder."""
 
     def __init__(self, folder: MaskFolder) -> None:

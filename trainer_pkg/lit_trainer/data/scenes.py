@@ -15,7 +15,7 @@ from torchvision.transforms import v2
 
 from lit_infer.folder import coco
 from lit_infer.folder.mask_folder import IMAGES, MASKS
-from lit_infer.images import masks
+from lit_infer.images import masks, rle
 from lit_infer.tasks import image_segmentation, object_detection
 from lit_trainer.data.base import HeldOut, ImageDataModule, to_tensor
 from lit_trainer.data.boxed import BoxedPart
@@ -24,6 +24,7 @@ from lit_trainer.data.masked import MaskedPart
 
 _SIDES = (0.33, 0.5)  # of a digit, as shares of the canvas
 _MOST, _TRIES = 4, 20
+_NOISE = 18.0  # grey levels
 _STROKE = 100  # grey levels from which a digit's pixel belongs to it
 
 
@@ -41,11 +42,20 @@ class Scene:
 
 
 def scene(
-    images: Sequence[NDArray[np.uint8]], classes: Sequence[int], *, size: int, seed: int, most: int = _MOST
+    images: Sequence[NDArray[np.uint8]],
+    classes: Sequence[int],
+    *,
+    size: int,
+    seed: int,
+    most: int = _MOST,
+    noise: float = _NOISE,
 ) -> Scene:
-    """A canvas of `size` x `size` with one to `most` of these digits, which do not overlap; the same for a seed."""
+    """A canvas of `size` x `size` with one to `most` of these digits, which do not overlap; the same for a seed.
+
+    `noise`, the standard deviation of its grey levels, changes nothing else: without any it is what was to be seen.
+    """
     generator = np.random.default_rng(seed)
-    canvas = generator.normal(generator.uniform(20, 90), 18, (size, size, 3))
+    canvas = generator.normal(generator.uniform(20, 90), noise, (size, size, 3))
     mask = np.zeros((size, size), np.uint8)
     taken = np.zeros((size, size), bool)
     boxes, digits = [], []
@@ -82,9 +92,11 @@ class Scenes:
     def __len__(self) -> int:
         return self._count
 
-    def scene(self, index: int) -> Scene:
+    def scene(self, index: int, *, noise: float = _NOISE) -> Scene:
         """One of them."""
-        return scene(self._images, self._classes, size=self._size, seed=self._seed + index, most=self._most)
+        return scene(
+            self._images, self._classes, size=self._size, seed=self._seed + index, most=self._most, noise=noise
+        )
 
 
 class DigitMasksDataModule(ImageDataModule):
@@ -206,7 +218,7 @@ def scenes(count: int, size: int, seed: int, *, most: int = _MOST) -> tuple[Scen
 
 
 def write_test_scenes(folder: Path, *, count: int = 20, size: int = 48, seed: int = 0) -> list[Path]:
-    """Write held-out scenes, their masks and boxes: `images/0007.png`, `masks/0007.png`, `annotations.json`."""
+    """Write held-out scenes: `images/0007.png`, `masks/0007.png`, and `annotations.json` of boxes with a mask each."""
     written = []
     boxes: list[dict[str, Any]] = []
     made = scenes(5 * count, size, seed)[2]
@@ -223,6 +235,15 @@ def write_test_scenes(folder: Path, *, count: int = 20, size: int = 48, seed: in
 
 
 def _as_found(one: Scene) -> list[dict[str, Any]]:
-    """The truth as a detector that is always right would have it."""
-    pairs = zip(one.boxes, one.digits, strict=True)
-    return [{"label": LABELS[digit], "index": digit, "score": 1.0, "box": list(box)} for box, digit in pairs]
+    """The truth as a model that is always right would have it: boxes, and their masks."""
+    return [
+        {"label": LABELS[digit], "index": digit, "score": 1.0, "box": list(box), **_as_runs(one, box)}
+        for box, digit in zip(one.boxes, one.digits, strict=True)
+    ]
+
+
+def _as_runs(one: Scene, box: tuple[int, int, int, int]) -> dict[str, Any]:
+    """The strokes in a box, which no other digit is in."""
+    left, top, right, bottom = box
+    found = rle.of_part(one.mask[top:bottom, left:right] > 0, (top, left), one.mask.shape)
+    return {"area": found.area, "segmentation": {"size": list(found.size), "counts": found.counts}}

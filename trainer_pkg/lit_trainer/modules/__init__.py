@@ -1,8 +1,10 @@
 """LightningModules for the usual starting points."""
 
+from lit_trainer.modules.anomaly_detector import AnomalyDetector
 from lit_trainer.modules.auto_encoder import AutoEncoder
 from lit_trainer.modules.cifar_cnn import CifarCNN
 from lit_trainer.modules.classification import ClassifierModule
+from lit_trainer.modules.denoiser import Denoiser
 from lit_trainer.modules.detector import Detector
 from lit_trainer.modules.digits_cnn import DigitsCNN
 from lit_trainer.modules.gan import GAN
@@ -17,9 +19,11 @@ from lit_trainer.modules.tabular import TabularClassifier, TabularRegressor
 
 __all__ = [
     "GAN",
+    "AnomalyDetector",
     "AutoEncoder",
     "CifarCNN",
     "ClassifierModule",
+    "Denoiser",
     "Detector",
     "DigitsCNN",
     "ImageClassifier",

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from lit_infer.images.boxes import overlaps
 from lit_infer.tasks import average_precision, object_detection
+from lit_infer.tasks.candidates import chosen
 from lit_trainer.data.boxed import NONE
 
 _LEAST, _OVERLAP = 0.001, 0.5
@@ -28,13 +30,14 @@ class BoxPrecision(Metric):
 
     def update(self, outputs: Tensor, targets: Tensor) -> None:
         """Match a batch's boxes with its truths."""
-        found = outputs.detach().cpu().numpy()
-        for candidates, target in zip(found, targets.cpu().numpy(), strict=True):
+        every = outputs.detach().cpu().numpy()
+        for candidates, target in zip(every, targets.cpu().numpy(), strict=True):
             centre, size = candidates[:2].T, candidates[2:4].T
             corners = np.concatenate([centre - size / 2, centre + size / 2], axis=1)
-            scores, labels, boxes = object_detection.candidates(candidates[4:].T, corners, self._reading)
+            scores, labels, boxes, _ = chosen([candidates[4:].T, corners], self._reading)
             truth = target[target[:, 0] != NONE]
-            rows = average_precision.matched(boxes, labels, scores, truth[:, 1:], truth[:, 0].astype(int))
+            found = overlaps(boxes, truth[:, 1:])
+            rows = average_precision.matched(found, labels, scores, truth[:, 0].astype(int))
             self.rows.append(torch.from_numpy(rows).to(outputs.device))
 
     def compute(self) -> Tensor:

@@ -50,6 +50,7 @@ def _difference(served: ServedModel, predictor: Predictor) -> float:
     theirs = served.ask(served.samples.rows(range(rows)), rows).outputs
     if ours.keys() != theirs.keys() or any(ours[name].shape != theirs[name].shape for name in ours):
         return float("inf")
+    theirs = predictor.manifest.spec.named_in_order_of(theirs, ours)
     return max(difference(theirs[name], ours[name]).share for name in ours)
 
 

@@ -1,18 +1,22 @@
 """`lit-bench tune`: find the best settings for a model on this machine, and keep them."""
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lit_infer import console
 from lit_infer.bench import options
+from lit_infer.errors import require
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from lit_infer.bench.tuning.aims import Tuned
     from lit_infer.bench.tuning.candidates import Candidates
+    from lit_infer.bench.tuning.serving import ServingWay
 
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -23,6 +27,7 @@ _EXAMPLES = """Examples:
   lit-bench tune --model artifacts/bundles/digits-cnn-v0 --aim latency
   lit-bench tune --aim "p99<20ms" --dry-run
   lit-bench tune --precision auto:int8
+  lit-bench tune --serve --from photos/
 """
 
 
@@ -41,6 +46,10 @@ def tune(
         ),
     ] = "auto",
     images: options.From = None,
+    serve: Annotated[
+        bool,
+        typer.Option("--serve", help="Also how lit-serve answers most requests: in threads, or in --processes N."),
+    ] = False,
     seconds: Annotated[float, typer.Option(min=0.05, help="Measuring time of each setting.")] = 1.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing, only say what was found.")] = False,
     as_json: options.Json = False,
@@ -49,28 +58,37 @@ def tune(
     """Find the engine, precision, threads and batch size that meet an aim best here, and keep them for this model.
 
     latency: the least time of one call. throughput: the most images/s over a folder. p99<20ms: the most
-    images/s with p99 below 20 ms. On this machine, lit_infer.load and lit-infer then use what was kept.
+    images/s with p99 below 20 ms. On this machine, lit_infer.load, lit-infer and lit-serve then use what was kept.
     """
+    from msgspec.structs import replace
+
     from lit_infer import bundle, settings
-    from lit_infer.bench.tuning import aims, candidates
+    from lit_infer.bench.tuning import aims, candidates, serving
     from lit_infer.bench.tuning import tune as tuning
 
     wanted = aims.parse_aim(aim)
+    if serve:
+        require("uvicorn", extra="serve", purpose="tune --serve")
     sizes = options.numbers("--batch-sizes", batch_sizes) or list(tuning.BATCH_SIZES)
     named = model or bundle.default_model()
     offered = candidates.open_candidates(named, images=options.images(images), precision=precision)
     _say_candidates(named, offered, quiet=quiet)
     total = tuning.steps(offered.subjects, wanted, batch_sizes=sizes)
-    with (
-        console.says_when_interrupted("nothing was written"),
-        console.step_progress("tune", total=total, quiet=quiet) as advance,
-    ):
-        found = tuning.tune(offered.subjects, wanted, batch_sizes=sizes, seconds=seconds, advance=advance)
-    kept = None if dry_run else settings.write(offered.manifest, offered.settings(found.chosen))
+    with console.says_when_interrupted("nothing was written"):
+        with console.step_progress("tune", total=total, quiet=quiet) as advance:
+            found = tuning.tune(offered.subjects, wanted, batch_sizes=sizes, seconds=seconds, advance=advance)
+        best = replace(offered.settings(found.chosen), processes=settings.read(offered.manifest).processes)
+        served = []
+        if serve:
+            ways, given = serving.ways(), offered.subjects[0].images
+            with console.step_progress("serve", total=serving.steps(ways), quiet=quiet) as advance:
+                served = serving.measured(named, best, ways, images=given, seconds=seconds, advance=advance)
+            best = replace(best, processes=serving.best(served).processes)
+    kept = None if dry_run else settings.write(offered.manifest, best)
     if as_json:
-        _show_json(named, offered, found, kept)
+        _show_json(named, offered, found, served, kept)
     else:
-        _show(found, kept, quiet=quiet)
+        _show(found, served, kept, quiet=quiet)
 
 
 def _say_candidates(named: str, offered: "Candidates", *, quiet: bool) -> None:
@@ -80,20 +98,27 @@ def _say_candidates(named: str, offered: "Candidates", *, quiet: bool) -> None:
         console.note(reason)
 
 
-def _show_json(named: str, offered: "Candidates", found: "Tuned", kept: "Path | None") -> None:
+def _show_json(
+    named: str, offered: "Candidates", found: "Tuned", served: "Sequence[ServingWay]", kept: "Path | None"
+) -> None:
     from lit_infer.bench.environment import environment
 
     kind = offered.settings(found.chosen).precision
     data: dict[str, Any] = {"model": named, "identity": offered.manifest.identity(), "precision": kind}
     data |= {"environment": environment(), **found.as_data()}
+    if served:
+        data["served"] = [asdict(one) for one in served]
     typer.echo(json.dumps({**data, "written": kept and str(kept)}, indent=2))
 
 
-def _show(found: "Tuned", kept: "Path | None", *, quiet: bool) -> None:
+def _show(found: "Tuned", served: "Sequence[ServingWay]", kept: "Path | None", *, quiet: bool) -> None:
     from lit_infer.bench import report
 
     console.out.print(report.tried(found))
     for line in report.tuned(found):
         console.out.print(line, markup=False)
+    if served:
+        console.out.print(report.served(served))
+        console.out.print(report.served_best(served), markup=False)
     if not quiet:
         console.note(f"written to {kept}; remove it to have the default again" if kept else "nothing was written")

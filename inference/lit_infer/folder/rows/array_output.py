@@ -7,7 +7,7 @@ A row that failed is NaN, or zeros where an output has integers; an `.npz` also 
 import json
 import math
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_infer.errors import UsageError
-from lit_infer.folder.partial import Entry, Growing
+from lit_infer.folder.partial import Growing
+from lit_infer.folder.rows.answered import AnsweredBlock
 from lit_infer.manifest import Manifest, Tensor
-from lit_infer.tasks import Row
 
-SUFFIXES = (".npz", ".npy")
 _ERRORS = ("error_rows", "error_codes", "errors")
 _COPIED = 2**22
 
@@ -55,6 +54,7 @@ class OutputArray:
         self._dtype = np.dtype(tensor.dtype)
         self._size = math.prod(self._shape) * self._dtype.itemsize
         failed = np.nan if self._dtype.kind == "f" else 0
+        self._blank = failed
         self._failed = np.full(self._shape, failed, dtype=self._dtype).tobytes()
         self._kept = 0
 
@@ -66,10 +66,16 @@ class OutputArray:
         """Cut the file after that many rows."""
         self.file.cut(rows * self._size)
 
-    def add(self, entry: Entry) -> None:
-        """Take a row's part of the output."""
-        answer = entry.prediction.answer
-        self.file.add(self._failed if answer is None else answer.outputs[self.tensor.name].tobytes())
+    def add(self, block: AnsweredBlock) -> None:
+        """Take the rows' part of the output."""
+        if (values := block.arrays.get(self.tensor.name)) is None:
+            self.file.add(self._failed * block.count)
+            return
+        rows = np.ascontiguousarray(values, dtype=self._dtype).reshape(block.count, -1)
+        if block.errors:
+            rows = rows.copy()
+            rows[list(block.errors)] = self._blank
+        self.file.add(rows.tobytes())
 
     def commit(self) -> None:
         """Flush what was added to disk."""
@@ -88,13 +94,13 @@ class OutputArray:
         }
 
 
-def write(output: Path, path: Path, arrays: Sequence[OutputArray], rows: Iterator[Row]) -> None:
+def write(output: Path, path: Path, arrays: Sequence[OutputArray], blocks: Iterable[AnsweredBlock]) -> None:
     """The finished file. The same rows give the same bytes."""
     failed: list[tuple[int, str, str]] = []
     count = 0
-    for count, row in enumerate(rows, start=1):
-        if row["error"] is not None:
-            failed.append((count - 1, row["code"], row["error"]))
+    for block in blocks:
+        failed += [(count + row, code, said) for row, (said, code) in block.errors.items()]
+        count += block.count
     if output.suffix == ".npy":
         with path.open("wb") as file:
             _write_array(file, arrays[0], count)

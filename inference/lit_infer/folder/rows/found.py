@@ -5,13 +5,16 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
+from typing import cast
 
-from lit_infer.errors import InputError
+from lit_infer.errors import InputError, UsageError
 from lit_infer.folder.shards import Covered
 from lit_infer.folder.sources import Inputs, Item, Listed
+from lit_infer.rows.arrays import ArrayFields
 from lit_infer.rows.blocks import RowBlock, joined
-from lit_infer.rows.files import Wanted, lines, readers_of
+from lit_infer.rows.files import Wanted, csv_files, json_lines, lines, readers_of
 from lit_infer.rows.text import TextFields
 
 _NO_STAMP = bytes(8)
@@ -28,15 +31,6 @@ class RowOrigin:
     stamp: bytes = _NO_STAMP
     step: int = 1
 
-    def items(self) -> Iterator[Item]:
-        """Each row, as outputs know it."""
-        for index in range(self.count):
-            number = None if self.first is None else self.first + index * self.step
-            yield Item(self.path, _NOTHING, number=number, stamped=self.stamp)
-
-
-_NOTHING = Path()
-
 
 @dataclass(frozen=True, slots=True)
 class FoundBlock:
@@ -45,15 +39,10 @@ class FoundBlock:
     rows: RowBlock
     origins: Sequence[RowOrigin]
 
-    def items(self) -> Iterator[Item]:
-        """Each row, as outputs know it."""
-        for origin in self.origins:
-            yield from origin.items()
-
 
 @dataclass(frozen=True, slots=True)
 class StandardInput:
-    """Standard input, a text in each line."""
+    """Standard input, which has the rows themselves."""
 
     def items(self) -> Iterator[Item]:
         """As one file."""
@@ -82,13 +71,14 @@ class RowInputs:
     """The rows of all shards, as far as they have been read."""
     whole_files: bool = False
     """Whether a file is one block, because an answer depends on all of it."""
-    _of_rows: Inputs = field(init=False, repr=False, compare=False)
+    of_rows: Inputs = field(init=False, repr=False, compare=False)
+    """The same, where files of rows are looked for."""
 
     def __post_init__(self) -> None:
         found = self.inputs.of(frozenset(readers_of(self.wanted.fields)))
-        if isinstance(self.wanted.fields, TextFields):  # standard input has the texts themselves, and not paths
+        if not isinstance(self.wanted.fields, ArrayFields):  # standard input has the rows themselves, and not paths
             found = Inputs([StandardInput() if source == Listed(None) else source for source in found.sources])
-        object.__setattr__(self, "_of_rows", found)
+        object.__setattr__(self, "of_rows", found)
 
     def blocks(self, size: int) -> Iterator[FoundBlock]:
         """The rows in blocks of `size`, across files; fewer where those that follow have another shape."""
@@ -114,13 +104,13 @@ class RowInputs:
     def count(self) -> int | None:
         """How many rows there are; None if that would take reading them."""
         total = 0
-        if StandardInput() in self._of_rows.sources:
+        if StandardInput() in self.of_rows.sources:
             return None
-        for item in self._of_rows:
+        for item in self.of_rows:
             try:
                 reader = readers_of(self.wanted.fields).get(Path(item.name).suffix.lower())
                 count = reader.count(item.content, self.wanted) if reader and isinstance(item.content, Path) else 1
-            except (InputError, OSError):
+            except (InputError, OSError, UsageError):
                 count = 1
             if count is None:
                 return None
@@ -129,11 +119,11 @@ class RowInputs:
 
     def skipped(self) -> dict[str, int]:
         """Files that hold no rows, by suffix, as far as they have been come across."""
-        return dict(self._of_rows.skipped())
+        return dict(self.of_rows.skipped())
 
     def _files(self) -> Iterator[FoundBlock]:
         """Each file as one block."""
-        for item in self._of_rows:
+        for item in self.of_rows:
             found = list(_rows_of(item, self.wanted, 2**16))
             parts: list[FoundBlock] = []
             for block in found:
@@ -150,7 +140,7 @@ class RowInputs:
     def _sharded(self, size: int) -> Iterator[FoundBlock]:
         """The rows of this shard: every so manyth of all rows."""
         index, (own, shards) = 0, self.shard
-        for item in self._of_rows:
+        for item in self.of_rows:
             for block in _rows_of(item, self.wanted, size):
                 start = (own - index) % shards
                 index += block.rows.count
@@ -178,13 +168,21 @@ def _open(item: Item, wanted: Wanted, size: int) -> Iterator[RowBlock]:
         raise item.content
     if not isinstance(item.content, Path):
         raise InputError("rows are read from files of this machine: fetch or unpack it first", code="not_local")
-    if isinstance(wanted.fields, TextFields) and item.content is _STDIN:
-        return lines.blocks(sys.stdin.buffer, wanted, size)
+    if item.content is _STDIN:
+        return _standard_input(cast(BufferedReader, sys.stdin.buffer), wanted, size)
     readers = readers_of(wanted.fields)
     reader = readers.get(item.content.suffix.lower())
     if reader is None:
         raise InputError(f"rows are read from {' '.join(sorted(readers))} files", code="unknown_format")
     return reader.blocks(item.content, wanted, size)
+
+
+def _standard_input(file: BufferedReader, wanted: Wanted, size: int) -> Iterator[RowBlock]:
+    """Texts, one in each line; or a table, as lines of JSON if it begins with a brace, else as CSV."""
+    if isinstance(wanted.fields, TextFields):
+        return lines.blocks(file, wanted, size)
+    is_json = file.peek(1).lstrip()[:1] == b"{"
+    return json_lines.blocks(file, wanted, size) if is_json else csv_files.blocks(file, wanted, size)
 
 
 def _stamp(path: Path) -> bytes:

@@ -2,29 +2,25 @@
 
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
-
-from msgspec.structs import replace
 
 from lit_infer import progress
 from lit_infer.batching.sizes import is_joined
 from lit_infer.errors import NotFoundError, UsageError
-from lit_infer.folder import remarks, shards
-from lit_infer.folder.job import DEFAULT_TOP_K, Job, identity
-from lit_infer.folder.loading import LoadedItem
-from lit_infer.folder.outputs import opened
-from lit_infer.folder.partial import Entry
-from lit_infer.folder.rows import array_output
+from lit_infer.folder import shards, writers
+from lit_infer.folder.job import DEFAULT_TOP_K, ErrorLimit, Job, identity
+from lit_infer.folder.rows import outputs
+from lit_infer.folder.rows.answered import AnsweredBlock
 from lit_infer.folder.rows.found import FoundBlock, RowInputs
 from lit_infer.folder.rows.peeking import Peeking
 from lit_infer.folder.sources import Inputs
 from lit_infer.folder.table import Table
 from lit_infer.folder.tally import Summary, Tally
-from lit_infer.predictions import Prediction
 from lit_infer.predictor import Predictor
-from lit_infer.rows.answering import row_recipe
+from lit_infer.rows.answering import AnsweredRows, row_recipe
 from lit_infer.rows.files import Wanted
-from lit_infer.tasks import Ask, Row
+from lit_infer.tasks import Ask
 
 
 def row_inputs(predictor: Predictor, inputs: Inputs, job: Job) -> RowInputs:
@@ -40,36 +36,35 @@ def row_inputs(predictor: Predictor, inputs: Inputs, job: Job) -> RowInputs:
     return RowInputs(inputs, wanted, part, whole_files=recipe.is_joined)
 
 
-def run_rows(predictor: Predictor, inputs: Inputs, job: Job, *, each: Callable[[Row], object]) -> Summary:
-    """As `run_job`, for a model that takes rows."""
+def run_rows(
+    predictor: Predictor, inputs: Inputs, job: Job, *, each: Callable[[AnsweredBlock, Table, Ask], object]
+) -> Summary:
+    """As `run_job`, for a model that takes rows; `each` is called with each block."""
     started = time.perf_counter()
     found = row_inputs(predictor, inputs, job)
     if is_joined(predictor.manifest):
         progress.note("each file is one batch: an answer of this model depends on the other rows of its batch")
-    is_array = job.output is not None and job.output.suffix in array_output.SUFFIXES
+    is_array = job.output is not None and job.output.suffix in writers.ARRAYS
     table = Table.of(predictor.manifest, timings=job.timings, kept=job.keep, has_answers=not is_array)
     tally, blocks = Tally(table), Peeking(found.blocks(predictor.rows_per_block(job.batch_size)))
+    ask = Ask(job.top_k or DEFAULT_TOP_K, True, threshold=job.threshold, output=job.embeddings is not None)
+    outputs.check_not_read(job, found.of_rows)
     if blocks.peek() is None and not found.covered.images:
         raise NotFoundError(f"nothing to predict: there are no rows in {inputs.named()}")
-    with opened(job, inputs, predictor, table) as outputs:
-        for _, line, notes in outputs.resumed_blocks(blocks):
-            tally.add(line, notes=notes)
-            each(line)
+    with outputs.opened(job, inputs, predictor, table, ask) as made:
+        for done in made.resumed(blocks):
+            tally.add_block(done, ask)
+            each(done, table, ask)
         tally.resumed = tally.count
-        for block, predictions in _predictions(predictor, blocks, job, is_resumed=tally.count > 0):
-            kept = list(block.rows.kept.values()) if job.keep and block.rows.kept else []
-            for index, (item, one) in enumerate(zip(block.items(), predictions, strict=True)):
-                made = time.perf_counter()
-                prediction = replace(one, path=item.name)
-                values = [column[index] for column in kept]
-                line = table.row(prediction, number=item.number, kept=values)
-                loaded = LoadedItem(item, b"", stamp=item.stamped or bytes(8))
-                outputs.add(Entry(tally.count, line, prediction, loaded))
-                tally.add(line)
-                tally.add_time(prediction.timings, read_ms=0.0, write=time.perf_counter() - made)
-                each(line)
-                if job.max_errors is not None:
-                    job.max_errors.check(failed=tally.failed, count=tally.count, nouns="rows")
+        for rows, answered in _answers(predictor, blocks, ask, job, is_resumed=tally.count > 0):
+            began, before = time.perf_counter(), (tally.count, tally.failed)
+            block = AnsweredBlock.of(rows, answered)
+            made.add(block, answered.vectors)
+            tally.add_block(block, ask)
+            tally.add_block_time(block, write=time.perf_counter() - began)
+            each(block, table, ask)
+            if job.max_errors is not None:
+                _check_errors(job.max_errors, block, *before)
         skipped = found.skipped()
 
         def record(rows: Path) -> None:
@@ -77,27 +72,25 @@ def run_rows(predictor: Predictor, inputs: Inputs, job: Job, *, each: Callable[[
                 facts = identity(job, inputs, predictor)
                 shards.write_record(rows, job, found.covered, tally, facts=facts, batch=1)
 
-        outputs.finish(remarks=remarks.lines(skipped, tally.notes), before_rows=record)
+        began = time.perf_counter()
+        made.finish(before_rows=record)
+        tally.add_writing(time.perf_counter() - began)
     return tally.summary(seconds=time.perf_counter() - started, skipped=skipped)
 
 
-def _predictions(
-    predictor: Predictor, blocks: Peeking[FoundBlock], job: Job, *, is_resumed: bool
-) -> Iterator[tuple[FoundBlock, list[Prediction]]]:
-    """Each block with its predictions. A run of one block is answered in the least time, on all threads together; but
+def _check_errors(limit: ErrorLimit, block: AnsweredBlock, count: int, failed: int) -> None:
+    """Raise GateError if too many rows have failed at any row of the block; so many came before it."""
+    for row in sorted({*block.errors, *range(99 - count, min(100 - count, block.count))}):
+        if row >= 0:
+            limit.check(failed=failed + sum(one <= row for one in block.errors), count=count + row + 1, nouns="rows")
+
+
+def _answers(
+    predictor: Predictor, blocks: Peeking[FoundBlock], ask: Ask, job: Job, *, is_resumed: bool
+) -> Iterator[tuple[FoundBlock, AnsweredRows]]:
+    """Each block with its answers. A run of one block is answered in the least time, on all threads together; but
     not the rest of a resumed run, whose first rows came from streaming.
     """
     waiting: list[FoundBlock] = [block] if (block := next(blocks, None)) is not None else []
     is_short = blocks.peek() is None and not is_resumed
-
-    def rows() -> Iterator[FoundBlock]:
-        yield from waiting
-        yield from blocks
-
-    ask = Ask(
-        top_k=job.top_k or DEFAULT_TOP_K,
-        timings=True,
-        threshold=job.threshold,
-        output=job.embeddings is not None,
-    )
-    yield from predictor.stream_rows(rows(), ask=ask, batch_size=job.batch_size, alone=is_short)
+    yield from predictor.stream_rows(chain(waiting, blocks), ask=ask, batch_size=job.batch_size, alone=is_short)

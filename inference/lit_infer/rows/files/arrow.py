@@ -11,13 +11,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_infer.errors import InputError, require
+from lit_infer.column_values import DictionaryColumn
+from lit_infer.errors import InputError, UsageError, require
 from lit_infer.manifest import Tensor
 from lit_infer.rows.arrays import ArrayFields
 from lit_infer.rows.blocks import RowBlock
+from lit_infer.rows.columns import ColumnFields
 from lit_infer.rows.files.numpy_files import opened
 from lit_infer.rows.files.wanted import RowReader, Wanted, rows_to_read
 from lit_infer.tensors import Arrays
+
+_INTEGERS = frozenset(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
+_NUMBERS = _INTEGERS | {"halffloat", "float", "double"}
+_CATEGORIES = _INTEGERS | {"string", "large_string", "bool"}
+
+_MOST_UNPACKED = 2**28
+_BODY_ROWS = 4096
 
 RecordBatches = Callable[[Any, Sequence[str] | None, int], Iterator[Any]]
 
@@ -46,13 +55,29 @@ def _ipc_batches(file: Any, names: Sequence[str] | None, size: int) -> Iterator[
 def _blocks(open_file: Any, path: Path, wanted: Wanted, size: int) -> Iterator[RowBlock]:
     with _reported(), opened(path), open_file(path) as (file, batches):
         names = _checked(file, wanted)
-        found = batches(file, names, rows_to_read(size, max(_row_bytes(file), _made_bytes(wanted))))
-        while True:
-            began = time.perf_counter()
-            batch = next(found, None)
-            if batch is None:
-                return
-            yield _block(batch, wanted, began)
+        yield from _read(batches(file, names, rows_to_read(size, max(_row_bytes(file), _made_bytes(wanted)))), wanted)
+
+
+def parquet_body(body: bytes, wanted: Wanted, *, most_rows: int) -> Iterator[RowBlock]:
+    """The rows of a Parquet file in memory. Raises InputError for one that says that it unpacks to too much."""
+    pyarrow = require("pyarrow", extra="parquet", purpose="Reading Parquet")
+    parquet = require("pyarrow.parquet", extra="parquet", purpose="Reading Parquet")
+    with _reported(), parquet.ParquetFile(pyarrow.BufferReader(body)) as file:
+        size = _row_bytes(file) * file.metadata.num_rows
+        if file.metadata.num_rows > most_rows or size > _MOST_UNPACKED:
+            said = f"it has {file.metadata.num_rows:,} rows and {int(size):,} bytes"
+            raise InputError(f"{said}; the limits are {most_rows:,} and {_MOST_UNPACKED:,}", code="too_large")
+        names = _checked(file, wanted)
+        yield from _read(file.iter_batches(_BODY_ROWS, columns=names, use_threads=False), wanted)
+
+
+def _read(found: Iterator[Any], wanted: Wanted) -> Iterator[RowBlock]:
+    while True:
+        began = time.perf_counter()
+        batch = next(found, None)
+        if batch is None:
+            return
+        yield _block(batch, wanted, began)
 
 
 def _count(open_file: Any, path: Path, _: Wanted) -> int | None:
@@ -66,7 +91,7 @@ def _reported() -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise InputError("no such file", code="not_found") from None
-    except InputError:
+    except (InputError, UsageError):
         raise
     except (OSError, ValueError) as error:  # pyarrow's errors are of these
         raise InputError(f"cannot be read: {str(error).splitlines()[0]}", code="damaged") from None
@@ -95,10 +120,9 @@ def _checked(file: Any, wanted: Wanted) -> list[str]:
 
 def _made_bytes(wanted: Wanted) -> float:
     """How many bytes a row has at least once it is unpacked: a file may need next to none for a value that repeats."""
-    if not isinstance(wanted.fields, ArrayFields):
-        return 8.0 * len(wanted.fields.names)
-    sides = ([side for side in tensor.shape[1:] if isinstance(side, int)] for tensor in wanted.fields.tensors)
-    return float(sum(8 * math.prod(one) for one in sides))
+    if isinstance(wanted.fields, ArrayFields):
+        return wanted.fields.row_bytes
+    return 8.0 * len(wanted.fields.names)
 
 
 def _row_bytes(file: Any) -> float:
@@ -119,9 +143,12 @@ def _dtype(kind: Any) -> str:
 
 
 def _block(batch: Any, wanted: Wanted, began: float) -> RowBlock:
-    kept = {name: [_plain(value) for value in batch.column(name).to_pylist()] for name in wanted.keep}
+    kept = {name: _values(batch.column(name), is_number=None) for name in wanted.keep}
     if not isinstance(wanted.fields, ArrayFields):
-        values = {name: _values(batch.column(wanted.source(name))) for name in wanted.fields.names}
+        values = {
+            name: _values(batch.column(wanted.source(name)), is_number=_is_number(wanted, name))
+            for name in wanted.fields.names
+        }
         return RowBlock(batch.num_rows, values, {}, kept, (time.perf_counter() - began) * 1e3)
     fields = wanted.fields
     found = {tensor.name: _Column.of(batch.column(wanted.source(tensor.name)), tensor) for tensor in fields.tensors}
@@ -133,15 +160,24 @@ def _block(batch: Any, wanted: Wanted, began: float) -> RowBlock:
     return RowBlock(block.count, block.columns, block.errors, kept, (time.perf_counter() - began) * 1e3)
 
 
-def _values(column: Any) -> Any:
-    """A column of a table: numbers as an array, NaN where one is missing; anything else as a list."""
-    if (
-        "float" in str(column.type)
-        or str(column.type) == "double"
-        or ("int" in str(column.type) and not column.null_count)
-    ):
+def _values(column: Any, *, is_number: bool | None) -> Any:
+    """A column of a table: numbers as an array, NaN where one is missing; categories (False) as a dictionary; anything
+    else as a list.
+    """
+    kind = str(column.type)
+    if is_number and kind in _NUMBERS:
+        return column.cast("float64").to_numpy(zero_copy_only=False)
+    if is_number is False and kind in _CATEGORIES:
+        encoded = column.dictionary_encode()
+        places = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy()
+        return DictionaryColumn(places, [*encoded.dictionary.to_pylist(), None])
+    if kind in _NUMBERS and not column.null_count:
         return column.to_numpy(zero_copy_only=False)
     return [_plain(value) for value in column.to_pylist()]
+
+
+def _is_number(wanted: Wanted, name: str) -> bool | None:
+    return wanted.fields.is_number(name) if isinstance(wanted.fields, ColumnFields) else None
 
 
 class _Column:

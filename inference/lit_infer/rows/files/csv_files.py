@@ -1,62 +1,163 @@
-"""`.csv`: a table with the names of its columns in the first line. Values are text until a column's kind is known."""
+"""`.csv`: a table with the names of its columns in the first row. Values are text until a column's kind is known.
+
+A file is read in pieces that end with a line. Where no quote is in one, pyarrow may read it (`plain_csv`), which is ten
+times as fast; whatever that leaves, and all of it without pyarrow, is read by `csv` of the standard library.
+"""
 
 import csv
+import io
+import re
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from lit_infer.errors import InputError
 from lit_infer.rows.blocks import RowBlock
+from lit_infer.rows.files import plain_csv
 from lit_infer.rows.files.numpy_files import opened
+from lit_infer.rows.files.plain_csv import Places
 from lit_infer.rows.files.wanted import RowReader, Wanted
 
+_PIECE = 2**20
+_LONGEST = 2**26
+"""Bytes of a line."""
 _AT_ONCE = 1024
 _DELIMITERS = ",;\t|"
+_QUOTED = re.compile(r'"[^"]*("|$)')
 _NEVER_CLOSED = ("unexpected end of data", "field larger than")
 
 
 def _blocks(path: Path, wanted: Wanted, size: int) -> Iterator[RowBlock]:
-    with _text(path) as file:
+    with opened(path) as held, held.reader() as file:
         yield from blocks(file, wanted, size)
 
 
-def blocks(file: IO[str], wanted: Wanted, size: int) -> Iterator[RowBlock]:
-    """The rows of an open text file, so many at a time. Raises InputError for one without a header."""
-    first = file.readline()
-    delimiter = max(_DELIMITERS, key=first.count) if first.strip() else ","
-    _check_text(first)
-    names = next(csv.reader([first], delimiter=delimiter), [])
-    if not any(names):
-        raise InputError("it is empty: the first line has the names of the columns", code="empty")
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise InputError(f"two of its columns are called {twice[0]}", code="bad_header")
+def blocks(file: IO[bytes], wanted: Wanted, size: int) -> Iterator[RowBlock]:
+    """The rows of an open file, so many at a time. Raises InputError for one without a header."""
+    pieces = _pieces(file)
+    first = next(pieces, b"").removeprefix(b"\xef\xbb\xbf")  # a spreadsheet puts a mark before the first name
+    is_large = len(first) >= plain_csv.LEAST
+    lines = _Lines(first, pieces)
+    delimiter, names = _header(lines)
     wanted.check_names(names)
-    places = {name: names.index(wanted.source(name)) for name in wanted.fields.names}
-    kept = {name: names.index(name) for name in wanted.keep}
-    rows = _rows(csv.reader(file, delimiter=delimiter, strict=True))
+    places = Places(
+        {name: names.index(wanted.source(name)) for name in wanted.fields.names},
+        {name: names.index(name) for name in wanted.keep},
+        len(names),
+    )
     step = max(1, _AT_ONCE // size) * size
+    piece: bytes | None = lines.rest()
+    while piece is not None:
+        began = time.perf_counter()
+        block = plain_csv.read(piece, delimiter, places, wanted.fields) if is_large else None
+        if block is not None:
+            yield block.read_since(began)
+        else:
+            lines = _Lines(piece, pieces)
+            yield from _of_lines(lines, delimiter, places, step)
+            if lines.is_lost:
+                return
+        piece = next(pieces, None)
+
+
+def _of_lines(lines: "_Lines", delimiter: str, places: Places, step: int) -> Iterator[RowBlock]:
+    """The rows of a piece, and of as much of the next one as its last row takes."""
+    rows = _rows(csv.reader(lines, delimiter=delimiter, strict=True), lines)
     while True:
         began = time.perf_counter()
-        lines, errors = _lines(rows, step, len(names))
-        if not lines:
+        found, errors = _taken(rows, step, places.width)
+        if not found:
             return
-        columns = {name: [line[place] for line in lines] for name, place in places.items()}
-        carried = {name: [line[place] for line in lines] for name, place in kept.items()}
-        yield RowBlock(len(lines), columns, errors, carried, (time.perf_counter() - began) * 1e3)
+        columns = {name: [line[place] for line in found] for name, place in places.columns.items()}
+        carried = {name: [line[place] for line in found] for name, place in places.kept.items()}
+        yield RowBlock(len(found), columns, errors, carried).read_since(began)
 
 
-def _rows(reader: Iterator[list[str]]) -> Iterator[list[str] | InputError]:
+class _Lines:
+    """The lines of a piece as text; in the middle of a row also those of the pieces that follow."""
+
+    def __init__(self, piece: bytes, more: Iterator[bytes]) -> None:
+        self._text, self._more = _text(piece), more
+        self.is_between = True
+        """Whether the line that is asked for next begins a row."""
+        self.is_lost = False
+        """Whether nobody knows where the next row begins."""
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        while not (line := self._text.readline()):
+            piece = None if self.is_between else next(self._more, None)
+            if piece is None:
+                raise StopIteration
+            self._text = _text(piece)
+        self.is_between = False
+        return line
+
+    def rest(self) -> bytes:
+        """What has not been taken."""
+        return self._text.read().encode(errors="surrogateescape")
+
+
+def _text(piece: bytes) -> io.StringIO:
+    return io.StringIO(piece.decode(errors="surrogateescape"), newline="")
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    """The file in pieces of whole lines. Raises InputError for a line that is too long to be one."""
+    left = b""
+    while data := file.read(_PIECE):
+        data = left + data
+        end = max(data.rfind(b"\n"), data.rfind(b"\r", 0, -1)) + 1  # a last \r may be half of a line's end
+        if not end and len(data) > _LONGEST:
+            raise InputError(f"a line has more than {_LONGEST:,} bytes", code="too_large")
+        left = data[end:]
+        if end:
+            yield data[:end]
+    if left:
+        yield left
+
+
+def _header(lines: _Lines) -> tuple[str, list[str]]:
+    """The delimiter, and the names of the columns; those without one are empty."""
+    first = next(lines, "")
+    _check_text(first)
+    if not first:
+        raise InputError("it is empty: the first line has the names of the columns", code="empty")
+    if not first.strip(" \r\n"):
+        raise InputError("its first line is blank, and should have the names of the columns", code="bad_header")
+    unquoted = _QUOTED.sub("", first)
+    delimiter = max(_DELIMITERS, key=unquoted.count)
+    try:
+        names = next(csv.reader(_chain(first, lines), delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        raise InputError(f"its header cannot be read ({error})", code="bad_header") from None
+    _check_text("".join(names))
+    if not any(names):
+        raise InputError("its first line has no names of columns, only separators", code="bad_header")
+    if twice := sorted({name for name in names if name and names.count(name) > 1}):
+        raise InputError(f"two of its columns are called {twice[0]}", code="bad_header")
+    return delimiter, names
+
+
+def _chain(first: str, more: Iterator[str]) -> Iterator[str]:
+    yield first
+    yield from more
+
+
+def _rows(reader: Iterator[list[str]], lines: _Lines) -> Iterator[list[str] | InputError]:
     """Each row, or what is wrong with it. After a quote that is never closed nobody knows where the next one begins."""
     while True:
+        lines.is_between = True
         try:
             row = next(reader, None)
         except csv.Error as error:
-            is_open = any(words in str(error) for words in _NEVER_CLOSED)
-            more = ": a quote is never closed, and what follows is left out" if is_open else ""
+            lines.is_lost = any(words in str(error) for words in _NEVER_CLOSED)
+            more = ": a quote is never closed, and what follows is left out" if lines.is_lost else ""
             yield InputError(f"the line cannot be read ({error}){more}", code="bad_row")
-            if is_open:
+            if lines.is_lost:
                 return
             continue
         if row is None:
@@ -75,37 +176,27 @@ def _check_text(text: str) -> None:
         raise InputError("it is not UTF-8: save the file as UTF-8", code="bad_row")
 
 
-def _lines(
+def _taken(
     rows: Iterator[list[str] | InputError], most: int, width: int
 ) -> tuple[list[Sequence[Any]], dict[int, InputError]]:
     """So many rows, and what is wrong with those that do not have the header's columns."""
-    lines: list[Sequence[Any]] = []
+    found: list[Sequence[Any]] = []
     errors: dict[int, InputError] = {}
-    while len(lines) < most:
-        line = next(rows, None)
-        if line is None:
+    while len(found) < most:
+        row = next(rows, None)
+        if row is None:
             break
-        if isinstance(line, InputError):
-            errors[len(lines)] = line
-            lines.append([None] * width)
+        if isinstance(row, InputError):
+            errors[len(found)] = row
+            found.append([None] * width)
             continue
-        if not line:  # an empty line
+        if not row:  # an empty line
             continue
-        if len(line) != width:
-            errors[len(lines)] = InputError(f"it has {len(line)} values and the header {width}", code="bad_row")
-            line = [None] * width  # type: ignore[list-item]
-        lines.append(line)
-    return lines, errors
-
-
-@contextmanager
-def _text(path: Path) -> Iterator[IO[str]]:
-    with opened(path) as held, held.reader() as raw:
-        import io
-
-        # A spreadsheet puts a mark before the first name. Bytes that are no text are an error of their row.
-        with io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            yield file
+        if len(row) != width:
+            errors[len(found)] = InputError(f"it has {len(row)} values and the header {width}", code="bad_row")
+            row = [None] * width  # type: ignore[list-item]
+        found.append(row)
+    return found, errors
 
 
 READER = RowReader(blocks=_blocks, count=lambda _path, _wanted: None)

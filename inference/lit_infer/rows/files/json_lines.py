@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 
@@ -17,21 +17,28 @@ _AT_ONCE = 1024
 
 
 def _blocks(path: Path, wanted: Wanted, size: int) -> Iterator[RowBlock]:
-    step = max(1, _AT_ONCE // size) * size
     with opened(path) as held, held.reader() as file:
-        lines = (line for line in file if line.strip())
-        is_first = True
-        while True:
-            began = time.perf_counter()
-            rows = [_row(line) for line in islice(lines, step)]
-            if not rows:
-                if is_first:
-                    raise InputError("it has no rows", code="empty")
-                return
-            if is_first and isinstance(rows[0], dict):
-                wanted.check_some(list(rows[0]))
-            is_first = False
-            yield _block(rows, wanted, began)
+        yield from blocks(file, wanted, size)
+
+
+def blocks(file: IO[bytes], wanted: Wanted, size: int) -> Iterator[RowBlock]:
+    """The rows of an open file, so many at a time. Raises InputError for one without any."""
+    step = max(1, _AT_ONCE // size) * size
+    lines = (line for line in file if line.strip())
+    is_first = True
+    while True:
+        began = time.perf_counter()
+        rows = [_row(line) for line in islice(lines, step)]
+        if not rows:
+            if is_first:
+                raise InputError("it has no rows", code="empty")
+            return
+        if is_first and isinstance(rows[0], dict):
+            wanted.check_some(list(rows[0]))
+        if is_first and any(isinstance(row, dict) for row in rows):
+            wanted.check_kept(dict.fromkeys(name for row in rows if isinstance(row, dict) for name in row))
+        is_first = False
+        yield _block(rows, wanted, began)
 
 
 def _block(rows: list[Any], wanted: Wanted, began: float) -> RowBlock:

@@ -20,10 +20,9 @@ def _blocks(path: Path, wanted: Wanted, size: int) -> Iterator[RowBlock]:
 
 def blocks(file: IO[bytes], wanted: Wanted, size: int) -> Iterator[RowBlock]:
     """The lines of an open file, so many at a time; an empty line is an empty text."""
-    if len(wanted.fields.names) > 1 or wanted.keep:
-        raise InputError(
-            f"a line has one text, and {', '.join((*wanted.fields.names, *wanted.keep))} are needed", code="missing"
-        )
+    wanted.check_kept(())
+    if len(wanted.fields.names) > 1:
+        raise InputError(f"a line has one text, and {', '.join(wanted.fields.names)} are needed", code="missing")
     (name,) = wanted.fields.names
     while True:
         began = time.perf_counter()

@@ -83,6 +83,8 @@ class ArrayFile:
         Raises InputError for arrays that the model does not take.
         """
         fields = wanted.arrays
+        if self.is_nameless:
+            wanted.check_kept(())
         if self.is_nameless and len(fields.names) == 1 and fields.names[0] not in wanted.columns:
             found = {fields.names[0]: next(iter(self.arrays.values()))}
         elif self.is_nameless:

@@ -1,7 +1,7 @@
 """What is wanted of a file of rows, and what a reader of a format is."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ class Wanted:
     columns: Mapping[str, str]
     """By the name of an input: what the file calls it, where that is something else."""
     keep: tuple[str, ...] = ()
+    _kept: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
+    """Columns to carry over that a file had: one that no file has is a slip of the pen."""
 
     @property
     def arrays(self) -> ArrayFields:
@@ -47,14 +49,23 @@ class Wanted:
 
     def check_names(self, found: Sequence[str]) -> None:
         """Raise InputError for a file that lacks a column; one that is not used is said once."""
+        self.check_kept(found)
         missing = [one for one in (*map(self.source, self.fields.names), *self.keep) if one not in found]
         if missing:
             raise InputError(
-                f"there is no {missing[0]} in it, only {', '.join(found) or 'nothing'} "
+                f"there is no {missing[0]} in it, only {', '.join(filter(None, found)) or 'nothing'} "
                 "(--column INPUT=NAME says what an input is called here)",
                 code="missing",
             )
         self._tell_unused(found)
+
+    def check_kept(self, found: Collection[str]) -> None:
+        """Raise UsageError for a column to carry over that neither this file nor one before it has."""
+        self._kept.update(name for name in self.keep if name in found)
+        if missing := [name for name in self.keep if name not in self._kept]:
+            raise UsageError(
+                f"--keep {missing[0]}: there is no such column, only {', '.join(filter(None, found)) or 'nothing'}"
+            )
 
     def check_some(self, found: Sequence[str]) -> None:
         """As `check_names`, where a row may lack a value, but not every one of them."""
@@ -64,7 +75,7 @@ class Wanted:
 
     def _tell_unused(self, found: Sequence[str]) -> None:
         used = {*map(self.source, self.fields.names), *self.keep}
-        if unused := [name for name in found if name not in used]:
+        if unused := [name for name in found if name and name not in used]:
             progress.note_once(f"not used: {', '.join(unused)}")
 
 

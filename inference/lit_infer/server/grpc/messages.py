@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lit_infer.errors import UsageError
 from lit_infer.manifest import Manifest
+from lit_infer.rows.fields import Fields
 from lit_infer.server.grpc.inference_pb2 import InferParameter, ModelInferRequest, ModelInferResponse
 from lit_infer.server.models.opening import Served
 from lit_infer.server.oip import protocol
@@ -35,7 +36,7 @@ _RAW = {"binary_data": True}
 """Answers are always raw bytes: that is what clients of this protocol expect."""
 
 
-def fitted(request: ModelInferRequest, manifest: Manifest) -> InferRequest:
+def fitted(request: ModelInferRequest, manifest: Manifest, fields: Fields | None = None) -> InferRequest:
     """A request's tensors, checked against the model. Raises UsageError and UnsupportedError."""
     _check_sizes(request, manifest)
     tensors = [_described(tensor) for tensor in request.inputs]
@@ -46,7 +47,7 @@ def fitted(request: ModelInferRequest, manifest: Manifest) -> InferRequest:
         found[tensor.name] = (tensor, blob)
     outputs = [OutputTensor(one.name, {**_parameters(one.parameters), **_RAW}) for one in request.outputs]
     parameters = {**_parameters(request.parameters), "binary_data_output": True}
-    return protocol.fit(InferJson([], outputs, parameters, request.id), found, manifest)
+    return protocol.fit(InferJson([], outputs, parameters, request.id), found, manifest, fields)
 
 
 def response(request: InferRequest, outputs: Sequence[NDArray[Any]], served: Served) -> ModelInferResponse:

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
 
-from lit_infer.manifest import Manifest
 from lit_infer.server.grpc import inference_pb2 as pb
 from lit_infer.server.grpc import messages, stream
 from lit_infer.server.grpc.call import Call
@@ -124,7 +123,7 @@ class Service:
     async def _infer(self, request: pb.ModelInferRequest, call: Call, served: Served) -> pb.ModelInferResponse:
         call.model = f"{served.name}/{served.version}"
         with counted(served.stats, call.span) as succeeded:
-            asked = await _fitted(request, served.manifest)
+            asked = await _fitted(request, served)
             result = await infer(served, asked.items, timeout=self._time_left(call), gone=None)
             started = time.perf_counter()
             response = await _response(asked, result, served)
@@ -139,10 +138,11 @@ class Service:
         return self._settings.timeout if left is None else min(self._settings.timeout, max(left, _SOON_S))
 
 
-async def _fitted(request: pb.ModelInferRequest, manifest: Manifest) -> InferRequest:
+async def _fitted(request: pb.ModelInferRequest, served: Served) -> InferRequest:
+    fields = served.fields if served.manifest.spec.has_text else None
     if request.raw_input_contents or request.ByteSize() <= _LARGE:
-        return messages.fitted(request, manifest)
-    return await asyncio.to_thread(messages.fitted, request, manifest)
+        return messages.fitted(request, served.manifest, fields)
+    return await asyncio.to_thread(messages.fitted, request, served.manifest, fields)
 
 
 async def _response(asked: InferRequest, result: Result, served: Served) -> pb.ModelInferResponse:

@@ -5,6 +5,7 @@ from typing import Any
 from lit_infer import tasks
 from lit_infer.server.oip.tensors import DATATYPES
 from lit_infer.server.settings import Settings
+from lit_infer.tasks import MEDIA
 
 _OBJECT: dict[str, Any] = {"type": "object"}
 _TEXT: dict[str, Any] = {"type": "string"}
@@ -124,11 +125,12 @@ def _v1_predict() -> dict[str, Any]:
 def _predict() -> dict[str, Any]:
     operation = _get("Answer for images or rows", "Prediction", errors=tuple(_ERRORS))
     operation["requestBody"] = {"required": True, "content": {media: {} for media in _IMAGE_BODIES}}
+    operation["responses"]["200"]["content"] |= {media: {} for media in MEDIA.values()}  # for those that Accept it
     operation["parameters"] = [
         {"name": "model", "in": "query", "schema": _TEXT},
         {"name": "version", "in": "query", "schema": _TEXT},
         {"name": "top_k", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 10000}},
-        {"name": "threshold", "in": "query", "schema": {"type": "number", "minimum": 0, "maximum": 1}},
+        {"name": "threshold", "in": "query", "schema": {"type": "number"}},
     ]
     return operation
 

@@ -10,6 +10,7 @@ _PARTS = (
     "card.js",
     "choice.js",
     "dom.js",
+    "layers.js",
     "masks.js",
     "metrics.js",
     "page.css",

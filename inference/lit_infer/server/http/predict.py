@@ -6,6 +6,7 @@ curl --json '{"x": [0.1, 0.2]}' localhost:8000/predict
 
 import asyncio
 import functools
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,14 +19,14 @@ from starlette.routing import Route
 
 from lit_infer import images
 from lit_infer.answering import with_way
-from lit_infer.errors import UsageError
+from lit_infer.errors import InputError, UsageError
 from lit_infer.server.http import bodies, queries, row_uploads, uploads
 from lit_infer.server.http.rest import LARGE, Endpoint, Rest, json_response
 from lit_infer.server.http.v1 import check_finite
 from lit_infer.server.models.inference import answer, counted, infer
 from lit_infer.server.models.opening import Served
 from lit_infer.server.results import Items, Result
-from lit_infer.tasks import Ask, plain_answer
+from lit_infer.tasks import MEDIA, Ask, plain_answer
 
 _MOST_CLASSES = 10_000
 _PARAMETERS = ("model", "version", "top_k", "threshold")
@@ -56,10 +57,13 @@ class PredictRoute:
         exchange.model = f"{served.name}/{served.version}"
         with counted(served.stats, exchange.span) as succeeded:
             _check(served, request.query_params)
+            served.manifest.spec.check_threshold(wanted.threshold, served.manifest.reading, name=served.name)
             upload = await _uploaded(request.headers.get("content-type", ""), body, served)
             result = await infer(served, upload.items, timeout=self._rest.settings.timeout, gone=request.receive)
             started = time.perf_counter()
-            response = await _response(served, result, upload, wanted, exchange.started)
+            response = await _response(
+                served, result, upload, wanted, exchange.started, request.headers.get("accept", "")
+            )
             succeeded(result, time.perf_counter() - started)
         self._rest.observe(request, served, result)
         return response
@@ -77,9 +81,9 @@ def _threshold(text: str | None) -> float | None:
     try:
         number = float(text)
     except ValueError:
-        number = -1.0
-    if not 0 <= number <= 1:
-        raise UsageError(f"threshold is a number from 0 to 1, not {text[:30]!r}")
+        number = math.nan
+    if not math.isfinite(number):
+        raise UsageError(f"threshold is a number, not {text[:30]!r}")
     return number
 
 
@@ -112,23 +116,44 @@ class _Asked:
     is_batch: bool
 
 
-async def _response(served: Served, result: Result, upload: _Asked, wanted: Ask, started: float) -> Response:
-    """The answer as JSON. One with a mask of the size of a photo is made in a thread: others must not wait."""
-    describe = functools.partial(_described, served, result, upload, wanted, started)
-    if served.manifest.spec.draws_masks:
-        return await asyncio.to_thread(lambda: json_response(describe()))
-    return json_response(describe())
+async def _response(
+    served: Served, result: Result, upload: _Asked, wanted: Ask, started: float, accept: str
+) -> Response:
+    """The answer as JSON, or its file. One of the size of a photo is made in a thread: others must not wait."""
+    respond = functools.partial(_responded, served, result, upload, wanted, started, accept)
+    return await asyncio.to_thread(respond) if served.manifest.spec.file is not None else respond()
 
 
-def _described(served: Served, result: Result, upload: _Asked, wanted: Ask, started: float) -> dict[str, Any]:
-    """The answer's own fields, and whose it is. `kind` tells how it can be drawn. Of several images: a list."""
-    task = served.manifest.spec
-    if not task.takes_images:
-        check_finite(served.manifest, result)
+def _responded(served: Served, result: Result, upload: _Asked, wanted: Ask, started: float, accept: str) -> Response:
+    found, file = _answers(served, result, upload, wanted), served.manifest.spec.file
+    if file is not None and not upload.is_batch and (made := file.encode(found[0])) is not None:
+        media = MEDIA[made[0]]
+        if media in accept:  # `image/*` would be a browser's, which takes JSON as well
+            return Response(made[1], media_type=media)
+    return json_response(_described(served, found, result, upload, started))
+
+
+def _answers(served: Served, result: Result, upload: _Asked, wanted: Ask) -> list[msgspec.Struct]:
+    """What the task reads from the outputs. Raises InputError for an image that has no answer."""
     manifest, asks = served.manifest, [wanted] * upload.count
+    task = manifest.spec
+    if not task.takes_images:
+        check_finite(manifest, result)
     if task.maps_back:
         asks = [with_way(wanted, size, manifest.preprocess) for size in result.sizes]
-    found = task.read(result.outputs, asks, manifest.reading)
+    answers: list[msgspec.Struct] = []
+    for one in task.read(result.outputs, asks, manifest.reading):
+        if isinstance(one, InputError):
+            raise one
+        answers.append(one)
+    return answers
+
+
+def _described(
+    served: Served, found: list[msgspec.Struct], result: Result, upload: _Asked, started: float
+) -> dict[str, Any]:
+    """The answer's own fields, and whose it is. `kind` tells how it can be drawn. Of several images: a list."""
+    task, manifest = served.manifest.spec, served.manifest
     total = time.perf_counter() - started
     ms = _Ms(*(round(s * 1e3, 3) for s in (result.queue, result.compute_input, result.compute_infer, total)))
     own: dict[str, Any] = {"kind": task.kind, "model": served.name, "version": served.version, "ms": ms}

@@ -13,7 +13,6 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from lit_infer.errors import UsageError
-from lit_infer.manifest import Manifest
 from lit_infer.server.errors import UnsupportedError
 from lit_infer.server.http import bodies
 from lit_infer.server.http.openapi import document
@@ -185,7 +184,7 @@ class Rest:
         exchange.model = f"{served.name}/{served.version}"
         with counted(served.stats, exchange.span) as succeeded:
             header_length = _header_length(request)
-            asked = await _parsed(body, header_length, served.manifest)
+            asked = await _parsed(body, header_length, served)
             result = await infer(served, asked.items, timeout=self.settings.timeout, gone=request.receive)
             started = time.perf_counter()
             response = await _response(asked, result, served)
@@ -239,10 +238,14 @@ def _header_length(request: Request) -> int | None:
     return int(values[0])
 
 
-async def _parsed(body: bytes, header_length: int | None, manifest: Manifest) -> InferRequest:
-    if (len(body) if header_length is None else header_length) <= LARGE:
-        return protocol.parse(body, header_length=header_length, manifest=manifest)
-    return await asyncio.to_thread(protocol.parse, body, header_length=header_length, manifest=manifest)
+async def _parsed(body: bytes, header_length: int | None, served: Served) -> InferRequest:
+    fields = served.fields if served.manifest.spec.has_text else None
+    parse = functools.partial(
+        protocol.parse, body, header_length=header_length, manifest=served.manifest, fields=fields
+    )
+    return (
+        parse() if (len(body) if header_length is None else header_length) <= LARGE else await asyncio.to_thread(parse)
+    )
 
 
 async def _response(asked: InferRequest, result: Result, served: Served) -> Response:

@@ -1,4 +1,4 @@
-"""The rows in a body of `/predict`, for a model that takes rows: as JSON, one or a list; of a table also as CSV.
+"""The rows in a body of `/predict`, for a model that takes rows: as JSON, one or a list; also as CSV or Parquet.
 
 {"x": [0.1, 0.2], "n": 3} · [{…}, {…}] · {"rows": [{…}]} · curl -H 'Content-Type: text/csv' --data-binary @rows.csv
 """
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import numpy as np
 
-from lit_infer.errors import InputError, UsageError
+from lit_infer.errors import InputError, MissingExtraError, UsageError
 from lit_infer.manifest import Manifest
+from lit_infer.rows.answering import prepared_together
 from lit_infer.rows.arrays import ArrayFields
 from lit_infer.rows.blocks import RowBlock, joined
 from lit_infer.rows.fields import Fields
-from lit_infer.rows.files import Wanted, csv_files
+from lit_infer.rows.files import Wanted, arrow, csv_files
 from lit_infer.server.http.v1 import arrays_of
 from lit_infer.tensors import Arrays
 
@@ -25,6 +25,7 @@ _LISTS = ("rows", "instances")
 
 
 _CSV = ("text/csv", "application/csv")
+_PARQUET = ("application/vnd.apache.parquet", "application/x-parquet", "application/parquet")
 
 
 @dataclass(frozen=True)
@@ -39,38 +40,34 @@ class RowUpload:
 
 def prepared(content_type: str, body: bytes, manifest: Manifest, fields: Fields) -> RowUpload:
     """The rows in a body as the graph takes them. Raises UsageError, and InputError for a row that cannot be used."""
-    is_csv = content_type.partition(";")[0].strip().lower() in _CSV
+    kind = content_type.partition(";")[0].strip().lower()
     if isinstance(fields, ArrayFields):
-        if is_csv:
-            raise UsageError(f"{manifest.name} takes arrays, which CSV does not hold: send JSON")
-        rows, is_batch = read(content_type, body)
-        return RowUpload(arrays_of(rows, manifest), len(rows), is_batch)
-    if is_csv:
-        block, is_batch = _of_csv(body, fields), True
+        if kind in _CSV:
+            raise UsageError(f"{manifest.name} takes arrays, which CSV does not hold: send JSON or Parquet")
+        if kind not in _PARQUET:
+            rows, is_batch = read(content_type, body)
+            return RowUpload(arrays_of(rows, manifest), len(rows), is_batch)
+    if kind in (*_CSV, *_PARQUET):
+        block, is_batch = _of_file(kind, body, fields), True
     else:
         rows, is_batch = read(content_type, body)
         block = fields.block(rows)
-    groups, errors = fields.groups(block)
-    if errors:
-        first = min(errors)
-        where = f"item {first}: " if is_batch else ""
-        raise InputError(f"{where}{errors[first]}", code=errors[first].code)
-    (group,) = groups
-    order = np.argsort(group.rows)  # texts are sorted by their length
-    return RowUpload(tuple(array[order] for array in group.arrays), block.count, is_batch)
+    return RowUpload(prepared_together(block, fields, named=is_batch), block.count, is_batch)
 
 
-def _of_csv(body: bytes, fields: Fields) -> RowBlock:
+def _of_file(kind: str, body: bytes, fields: Fields) -> RowBlock:
+    name, wanted = "CSV" if kind in _CSV else "Parquet", Wanted(fields, {})
     try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise UsageError("the CSV is not UTF-8") from None
-    try:
-        blocks = list(csv_files.blocks(io.StringIO(text, newline=""), Wanted(fields, {}), MOST_ROWS))
+        if kind in _CSV:
+            blocks = list(csv_files.blocks(io.BytesIO(body), wanted, MOST_ROWS))
+        else:
+            blocks = list(arrow.parquet_body(body, wanted, most_rows=MOST_ROWS))
     except InputError as error:
-        raise UsageError(f"the CSV: {error}") from None
+        raise UsageError(f"the {name}: {error}") from None
+    except MissingExtraError:
+        raise UsageError("this server cannot read Parquet: install lit-deploy[parquet] there, or send CSV") from None
     if not blocks:
-        raise UsageError("the CSV has no rows below its header")
+        raise UsageError(f"the {name} has no rows" + (" below its header" if kind in _CSV else ""))
     block = joined(blocks)
     _check_count(block.count)
     return block

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from lit_infer import bundle, settings
 from lit_infer.batching.batcher import BatchPolicy
 from lit_infer.batching.sizes import is_batched
 from lit_infer.manifest import Manifest
@@ -25,20 +26,21 @@ class Opening(LoadOptions):
     max_delay: float = 0.0
     max_items: int = 1024
     max_bytes: int = 256 * 2**20
-    processes: int = 0
-    """The number of processes per model; 0: threads of this process."""
+    processes: int | None = 0
+    """The number of processes per model; 0: threads of this process. None: what `lit-bench tune --serve` found."""
     hang_limits: HangLimits = field(default_factory=HangLimits)
 
     def instances(self, path: Path) -> Instances:
         """Open a model. Raises what `open_here` raises."""
-        if not self.processes and self.open_limit is None:
+        count = _tuned_processes(path) if self.processes is None else self.processes
+        if not count and self.open_limit is None:
             return open_here(path, self)
         from lit_infer.server.models import processes  # most servers do not need it
 
-        if not self.processes:
+        if not count:
             processes.try_open(path, self)
             return open_here(path, self)
-        return processes.open_isolated(path, self, self.processes)
+        return processes.open_isolated(path, self, count)
 
     def policy(self, opened: ModelDescription) -> BatchPolicy:
         """How the model's requests are batched. Those that cannot be joined are left to the next free instance."""
@@ -103,6 +105,12 @@ class Served:
         self.runner.close(within)
         self._instances.close()
         memory.give_back()
+
+
+def _tuned_processes(path: Path) -> int:
+    """What was found best for this model on this machine; threads, if nothing was."""
+    described = bundle.find(path)[0].manifest
+    return (settings.read(described).processes or 0) if described is not None else 0
 
 
 OnDeath = Callable[[Exception], None]

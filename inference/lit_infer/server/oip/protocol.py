@@ -7,11 +7,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from numpy.typing import NDArray
 
 from lit_infer.errors import UsageError
 from lit_infer.manifest import Manifest
+from lit_infer.rows.answering import prepared_together
+from lit_infer.rows.blocks import RowBlock
+from lit_infer.rows.fields import Fields
+from lit_infer.rows.text import TextFields
 from lit_infer.server.errors import UnsupportedError
-from lit_infer.server.oip.tensors import InputTensor, array_of, images
+from lit_infer.server.oip.tensors import InputTensor, array_of, images, texts
 from lit_infer.server.results import InferRequest, Items, WantedOutput
 
 
@@ -34,8 +39,11 @@ class InferJson(msgspec.Struct, frozen=True):
 _DECODER = msgspec.json.Decoder(InferJson)
 
 
-def parse(body: bytes, *, header_length: int | None, manifest: Manifest) -> InferRequest:
-    """Parse a request's body. `header_length`: bytes of JSON before the binary part; None: the body is all JSON."""
+def parse(body: bytes, *, header_length: int | None, manifest: Manifest, fields: Fields | None = None) -> InferRequest:
+    """Parse a request's body. `header_length`: bytes of JSON before the binary part; None: the body is all JSON.
+
+    `fields`: of a model that takes texts, which a request may send in place of tokens.
+    """
     if header_length is not None and not 0 < header_length <= len(body):
         raise UsageError(f"Inference-Header-Content-Length is {header_length}; the body has {len(body)} bytes")
     view = memoryview(body)
@@ -51,14 +59,20 @@ def parse(body: bytes, *, header_length: int | None, manifest: Manifest) -> Infe
         blobs = blobs[size or 0 :]
     if len(blobs):
         raise UsageError(f"the body has {len(blobs)} bytes more than its inputs' binary data")
-    return fit(request, found, manifest)
+    return fit(request, found, manifest, fields)
 
 
 def fit(
-    request: InferJson, found: dict[str, tuple[InputTensor, memoryview | None]], manifest: Manifest
+    request: InferJson,
+    found: dict[str, tuple[InputTensor, memoryview | None]],
+    manifest: Manifest,
+    fields: Fields | None = None,
 ) -> InferRequest:
-    """A request's tensors, checked against the model."""
-    _check_names(found, manifest)
+    """A request's tensors, checked against the model; or its texts, as BYTES by the names of their columns."""
+    if isinstance(fields, TextFields) and any(tensor.datatype == "BYTES" for tensor, _ in found.values()):
+        wanted, timeout = _wanted(request, manifest), _timeout(request.parameters)
+        return InferRequest(request.id, Items(arrays=_tokens(found, fields, manifest.name), timeout=timeout), wanted)
+    _check_names(found, [tensor.name for tensor in manifest.inputs], manifest.name)
     wanted, timeout = _wanted(request, manifest), _timeout(request.parameters)
     first, blob = found[manifest.inputs[0].name]
     if manifest.spec.takes_images and first.datatype == "BYTES":
@@ -101,10 +115,23 @@ def is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _check_names(found: dict[str, Any], manifest: Manifest) -> None:
-    expected = [tensor.name for tensor in manifest.inputs]
+def _tokens(
+    found: dict[str, tuple[InputTensor, memoryview | None]], fields: TextFields, model: str
+) -> tuple[NDArray[Any], ...]:
+    """Texts as the graph takes them. Raises InputError for one that it cannot take."""
+    _check_names(found, fields.names, model)
+    if odd := [name for name, (tensor, _) in found.items() if tensor.datatype != "BYTES"]:
+        raise UsageError(f"input {odd[0]} must be BYTES, as the texts are")
+    columns = {name: texts(*found[name]) for name in fields.names}
+    counts = {len(column) for column in columns.values()}
+    if len(counts) > 1:
+        raise UsageError(f"{' and '.join(columns)} must have the same number of texts")
+    return prepared_together(RowBlock(counts.pop(), columns), fields)
+
+
+def _check_names(found: dict[str, Any], expected: Sequence[str], model: str) -> None:
     if set(found) != set(expected):
-        raise UsageError(f"{manifest.name} takes {', '.join(expected)}, not {', '.join(found) or 'nothing'}")
+        raise UsageError(f"{model} takes {', '.join(expected)}, not {', '.join(found) or 'nothing'}")
 
 
 def _wanted(request: InferJson, manifest: Manifest) -> tuple[WantedOutput, ...]:

@@ -53,17 +53,39 @@ class InputTensor(msgspec.Struct, frozen=True):
 
 def images(tensor: InputTensor, blob: memoryview | None) -> tuple[bytes, ...]:
     """The encoded images of a BYTES tensor [N] or [N, 1]."""
-    if len(tensor.shape) not in (1, 2) or tensor.shape[1:] not in ([], [1]) or tensor.shape[0] < 1:
-        raise UsageError(f"input {tensor.name}: images must be BYTES [N] with at least one element, not {tensor.shape}")
-    if tensor.shape[0] > MOST_IMAGES:
-        raise UsageError(f"input {tensor.name}: a request can have at most {MOST_IMAGES:,} images")
+    _check_elements(tensor, "images")
     if blob is not None:
         elements = split_bytes(blob, tensor.name, most=tensor.shape[0])
     else:
         elements = [from_base64(text, f"input {tensor.name}: an image in JSON") for text in _strings(tensor)]
-    if len(elements) != tensor.shape[0]:
-        raise UsageError(f"input {tensor.name}: shape {tensor.shape}, but {len(elements)} elements")
+    _check_count(tensor, len(elements))
     return tuple(elements)
+
+
+def texts(tensor: InputTensor, blob: memoryview | None) -> list[str]:
+    """The texts of a BYTES tensor [N] or [N, 1]: UTF-8 in binary, as they are in JSON."""
+    _check_elements(tensor, "texts")
+    if blob is None:
+        found = _strings(tensor)
+    else:
+        try:
+            found = [text.decode() for text in split_bytes(blob, tensor.name, most=tensor.shape[0])]
+        except UnicodeDecodeError:
+            raise UsageError(f"input {tensor.name}: a text is not UTF-8") from None
+    _check_count(tensor, len(found))
+    return found
+
+
+def _check_elements(tensor: InputTensor, what: str) -> None:
+    if len(tensor.shape) not in (1, 2) or tensor.shape[1:] not in ([], [1]) or tensor.shape[0] < 1:
+        raise UsageError(f"input {tensor.name}: {what} must be BYTES [N] with at least one element, not {tensor.shape}")
+    if tensor.shape[0] > MOST_IMAGES:
+        raise UsageError(f"input {tensor.name}: a request can have at most {MOST_IMAGES:,} {what}")
+
+
+def _check_count(tensor: InputTensor, count: int) -> None:
+    if count != tensor.shape[0]:
+        raise UsageError(f"input {tensor.name}: shape {tensor.shape}, but {count} elements")
 
 
 def split_bytes(blob: memoryview, name: str, *, most: int) -> list[bytes]:

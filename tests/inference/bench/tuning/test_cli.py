@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from lit_infer.server.models.opening import Opening
+from lit_infer.server.models.processes import InProcesses
 from tests.conftest import run_command
 
 
@@ -27,7 +29,10 @@ def test_tune_keeps_what_load_then_uses(tmp_path: Path, bundle_folder: Path) -> 
     done = bench(tmp_path, *line, "--json", **cache)
     chosen = json.loads(done.stdout)["chosen"]
     kept = json.loads(Path(json.loads(done.stdout)["written"]).read_text())["settings"]
-    assert kept == {name: chosen[name] for name in ("batch_size", "threads", "engine")} | {"precision": "fp32"}
+    assert kept == {name: chosen[name] for name in ("batch_size", "threads", "engine")} | {
+        "precision": "fp32",
+        "processes": None,
+    }
 
     code = "import sys, lit_infer; model = lit_infer.load(sys.argv[1]); print(model.batch_size, model.threads)"
     used = subprocess.run(
@@ -38,6 +43,30 @@ def test_tune_keeps_what_load_then_uses(tmp_path: Path, bundle_folder: Path) -> 
         check=True,
     )
     assert used.stdout.split() == [str(chosen["batch_size"]), str(chosen["threads"])]
+
+
+def test_lit_serve_takes_the_processes_that_tune_found(
+    tmp_path: Path, proven: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = {"LIT_CACHE": str(tmp_path / "cache")}
+
+    done = bench(
+        tmp_path, "tune", "-m", proven, "--batch-sizes", "8", "--seconds", "0.05", "--serve", "--json", **cache
+    )
+    told = json.loads(done.stdout)
+    kept = Path(told["written"])
+    settings = json.loads(kept.read_text())
+    assert settings["settings"]["processes"] in [one["processes"] for one in told["served"]]
+
+    settings["settings"]["processes"] = 2
+    kept.write_text(json.dumps(settings))
+    monkeypatch.setenv("LIT_CACHE", cache["LIT_CACHE"])
+    opened = Opening(device="cpu", processes=None).instances(proven)
+    try:
+        assert opened.opened.count == 2
+        assert isinstance(opened, InProcesses)
+    finally:
+        opened.close()
 
 
 def test_tune_says_what_it_chose(tmp_path: Path, bundle_folder: Path) -> None:

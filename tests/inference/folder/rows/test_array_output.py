@@ -7,14 +7,10 @@ import numpy as np
 import pytest
 
 from lit_infer.errors import UsageError
-from lit_infer.folder.loading import LoadedItem
-from lit_infer.folder.partial import Entry
 from lit_infer.folder.rows.array_output import OutputArray, check, write
-from lit_infer.folder.sources import Item
 from lit_infer.manifest import Tensor
-from lit_infer.predictions import Prediction
-from lit_infer.tasks.tensor import Tensors
 from tests.inference.tiny import described
+from tests.support.answered import answered
 from tests.support.tensors import tensor_manifest
 
 OUTPUTS = (
@@ -22,19 +18,14 @@ OUTPUTS = (
     Tensor(name="n", dtype="int64", shape=("batch",)),
     Tensor(name="ok", dtype="bool", shape=("batch",)),
 )
-ROWS: list[dict[str, Any]] = [
-    {"error": None, "code": None},
-    {"error": "x is [4]", "code": "bad_shape"},
-    {"error": None, "code": None},
-]
-
-
-def entry(index: int) -> Entry:
-    row, loaded = ROWS[index], LoadedItem(Item("a.npz", Path(), number=index), b"")
-    if row["error"]:
-        return Entry(index, row, Prediction("a.npz", error=row["error"], code=row["code"]), loaded)
-    own = {"y": np.full(2, index, dtype=np.float32), "n": np.int64(index), "ok": np.True_}
-    return Entry(index, row, Prediction("a.npz", Tensors(own)), loaded)  # type: ignore[arg-type]
+BLOCK = answered(
+    {
+        "y": np.array([[0, 0], [1, 1], [2, 2]], dtype=np.float32),
+        "n": np.array([0, 1, 2]),
+        "ok": np.array([True, True, True]),
+    },
+    errors={1: ("x is [4]", "bad_shape")},
+)
 
 
 @contextmanager
@@ -42,8 +33,7 @@ def filled(folder: Path, outputs: tuple[Tensor, ...] = OUTPUTS) -> Iterator[list
     folder.mkdir()
     arrays = [OutputArray(folder, number, tensor) for number, tensor in enumerate(outputs)]
     for array in arrays:
-        for index in range(len(ROWS)):
-            array.add(entry(index))
+        array.add(BLOCK)
         array.commit()
     yield arrays
     for array in arrays:
@@ -52,7 +42,7 @@ def filled(folder: Path, outputs: tuple[Tensor, ...] = OUTPUTS) -> Iterator[list
 
 def test_arrays_have_a_row_for_each_and_say_which_failed(tmp_path: Path) -> None:
     with filled(tmp_path / "run") as arrays:
-        write(Path("out.npz"), tmp_path / "out.npz", arrays, iter(ROWS))
+        write(Path("out.npz"), tmp_path / "out.npz", arrays, [BLOCK])
 
     with np.load(tmp_path / "out.npz") as found:
         assert np.array_equal(found["y"], [[0, 0], [np.nan, np.nan], [2, 2]], equal_nan=True)
@@ -64,14 +54,14 @@ def test_arrays_have_a_row_for_each_and_say_which_failed(tmp_path: Path) -> None
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "other"):
         with filled(tmp_path / name) as arrays:
-            write(Path("out.npz"), tmp_path / f"{name}.npz", arrays, iter(ROWS))
+            write(Path("out.npz"), tmp_path / f"{name}.npz", arrays, [BLOCK])
 
     assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "other.npz").read_bytes()
 
 
 def test_a_lone_array_is_what_numpy_saves(tmp_path: Path) -> None:
     with filled(tmp_path / "run", OUTPUTS[:1]) as arrays:
-        write(Path("out.npy"), tmp_path / "out.npy", arrays, iter(ROWS))
+        write(Path("out.npy"), tmp_path / "out.npy", arrays, [BLOCK])
 
     assert np.array_equal(np.load(tmp_path / "out.npy"), [[0, 0], [np.nan, np.nan], [2, 2]], equal_nan=True)
 

@@ -31,7 +31,12 @@ def inputs(files: Path, **more: Any) -> RowInputs:
 
 
 def named(blocks: list[FoundBlock]) -> list[tuple[str, int | None]]:
-    return [(Path(item.name).stem, item.number) for block in blocks for item in block.items()]
+    return [
+        (Path(origin.path).stem, None if origin.first is None else origin.first + row * origin.step)
+        for block in blocks
+        for origin in block.origins
+        for row in range(origin.count)
+    ]
 
 
 ALL = [
@@ -86,6 +91,6 @@ def test_a_files_stamp_changes_with_it(files: Path, tmp_path: Path) -> None:
     for count in (2, 3):
         np.save(path, np.zeros((count, 2), dtype=np.float32))
         (block,) = RowInputs(parse([str(path)]), WANTED).blocks(8)
-        stamps |= {item.stamped for item in block.items()}
+        stamps |= {origin.stamp for origin in block.origins}
 
     assert len(stamps) == 2

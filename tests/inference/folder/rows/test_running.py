@@ -19,7 +19,9 @@ from lit_infer.folder.job import ErrorLimit, Job
 from lit_infer.folder.merging import merge
 from lit_infer.folder.shards import part_of
 from lit_infer.folder.tally import Summary
+from lit_infer.images.limits import Limits
 from lit_infer.predictor import Predictor
+from lit_infer.rows import answering
 from tests.conftest import BIN
 from tests.support.tensors import answers, tensor_bundle, tensor_rows
 
@@ -120,8 +122,10 @@ from lit_infer import load
 from lit_infer.folder import partial, run_job
 from lit_infer.folder.arguments import parse
 from lit_infer.folder.job import Job
+from lit_infer.rows import answering
 
 partial.COMMIT_SECONDS = 0.0
+answering._BLOCK_BYTES = 1
 seen = []
 
 def each(row):
@@ -135,16 +139,23 @@ run_job(load(sys.argv[1], device="cpu"), parse([sys.argv[2]]), Job(output=Path(s
 
 @pytest.mark.parametrize("name", ["o.jsonl", "o.npz", "o.csv"])
 @pytest.mark.parametrize("after", [5, 61])
-def test_a_run_that_was_killed_is_resumed_byte_for_byte(
-    bundle: Path, doubler: Predictor, data: Path, tmp_path: Path, name: str, after: int
+def test_a_run_that_was_killed_is_resumed_byte_for_byte(  # noqa: PLR0917
+    bundle: Path,
+    doubler: Predictor,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    after: int,
 ) -> None:
+    monkeypatch.setattr(answering, "_BLOCK_BYTES", 1)
     run(doubler, data / "a.npz", output=tmp_path / "whole" / name, batch_size=8)
     line = [sys.executable, "-c", _KILLED, bundle, data / "a.npz", tmp_path / name, str(after)]
 
     assert subprocess.run(line, check=False).returncode == -9
     summary = run(doubler, data / "a.npz", output=tmp_path / name, batch_size=8, resume=True)
 
-    assert summary.resumed == after // 8 * 8
+    assert summary.resumed == -(-after // 8) * 8  # whole blocks, which are passed on once they are kept
     assert (tmp_path / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
@@ -195,6 +206,8 @@ def test_a_bad_file_is_one_row_and_the_others_are_answered(doubler: Predictor, d
 def test_what_does_not_go_with_rows_is_refused(doubler: Predictor, data: Path, tmp_path: Path) -> None:
     for job, said in (
         ({"report": tmp_path / "r.html"}, "--report is for images, and doubler takes rows"),
+        ({"limits": Limits(max_pixels=10)}, "--max-pixels is for images, and doubler takes rows"),
+        ({"thumbnails": 1}, "--thumbnails is for images"),
         ({"threshold": 0.5}, "--threshold is for scores"),
         ({"keep": ("y",)}, "--keep y: the model answers y"),
         ({"keep": ("model",)}, "every row has a column model"),
@@ -204,6 +217,14 @@ def test_what_does_not_go_with_rows_is_refused(doubler: Predictor, data: Path, t
     (tmp_path / "empty").mkdir()
     with pytest.raises(NotFoundError, match="no images below"):
         run(doubler, tmp_path / "empty")
+
+
+def test_an_output_that_the_next_run_would_read_is_refused(doubler: Predictor, data: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", **tensor_rows(2))
+
+    with pytest.raises(UsageError, match=r"--output .*out\.npz lies in .*, where the next run would read it as rows"):
+        run(doubler, tmp_path, output=tmp_path / "out.npz")
+    assert run(doubler, tmp_path, output=tmp_path / "out.jsonl").count == 2
 
 
 def test_too_many_bad_rows_end_the_run(doubler: Predictor, data: Path) -> None:

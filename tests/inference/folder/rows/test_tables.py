@@ -11,6 +11,7 @@ import pyarrow.parquet
 import pytest
 
 from lit_infer import load
+from lit_infer.errors import UsageError
 from lit_infer.folder import run_job
 from lit_infer.folder.arguments import parse
 from lit_infer.folder.job import Job
@@ -82,3 +83,46 @@ def test_a_file_of_arrays_is_not_a_table(ages: Predictor, tmp_path: Path) -> Non
     run_job(ages, parse([str(tmp_path / "a.npz")]), Job(), each=found.append)
 
     assert found[0]["error"] == "rows are read from .arrow .csv .feather .jsonl .parquet files"
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_a_table_may_come_from_standard_input(bundle: Path, tmp_path: Path, suffix: str) -> None:
+    data = written(tmp_path / f"a{suffix}").read_bytes()
+    line = [BIN / "lit-infer", "-", "--model", bundle, "--json", "--keep", "id", "-q"]
+
+    done = subprocess.run(line, input=data, cwd=tmp_path, capture_output=True, check=False)
+
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(row["path"], row["row"], row["id"], row["label"]) for row in rows] == [
+        ("-", index, f"r{index}", label) for index, label in enumerate(LABELS)
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_a_column_to_carry_over_that_no_file_has_is_a_slip_of_the_pen(
+    ages: Predictor, tmp_path: Path, suffix: str
+) -> None:
+    path = written(tmp_path / f"customers{suffix}")
+
+    with pytest.raises(UsageError, match="--keep idd: there is no such column, only id, age, job, smoker"):
+        run_job(ages, parse([str(path)]), Job(keep=("idd",)))
+
+
+def test_quiet_or_not_it_is_said_why_a_whole_file_failed(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("age,job\n1,cook\n")
+    line = [BIN / "lit-infer", "a.csv", "--model", bundle, "-q"]
+
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("a.csv: there is no smoker in it, only age, job")
+
+
+def test_json_and_a_file_are_not_both_written(bundle: Path, tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv")
+    line = [BIN / "lit-infer", path, "--model", bundle, "--json", "-o", "out.csv"]
+
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    assert "--json prints the rows and writes no file" in done.stderr

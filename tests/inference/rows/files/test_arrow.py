@@ -87,4 +87,4 @@ def test_a_column_that_packs_well_is_still_read_a_few_megabytes_at_a_time(tmp_pa
 
     counts = [block.count for block in PARQUET.blocks(tmp_path / "a.parquet", wanted(width), 8)]
 
-    assert (sum(counts), max(counts)) == (rows, 128)
+    assert (sum(counts), max(counts)) == (rows, 256)

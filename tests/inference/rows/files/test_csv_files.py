@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ from lit_infer.errors import InputError
 from lit_infer.rows.blocks import RowBlock, joined
 from lit_infer.rows.columns import ColumnFields
 from lit_infer.rows.facts import NumberColumn, RowFields, TableColumn
-from lit_infer.rows.files import Wanted
+from lit_infer.rows.files import Wanted, csv_files
 from lit_infer.rows.files.csv_files import READER
 
 FIELDS = ColumnFields(
@@ -72,7 +73,9 @@ def test_a_quote_that_is_never_closed_swallows_no_row_in_silence(tmp_path: Path,
     ("text", "said"),
     [
         ("", "it is empty: the first line has the names"),
-        ("\n", "it is empty"),
+        ("\nid,age,size\n", "its first line is blank, and should have the names of the columns"),
+        (",,\n1,2,3\n", "its first line has no names of columns, only separators"),
+        ('id,"age,size\n1,2,3\n', "its header cannot be read"),
         ("id,age,age\n", "two of its columns are called age"),
         ("id,size\n1,2\n", "there is no age in it, only id, size"),
     ],
@@ -86,3 +89,17 @@ def test_a_column_may_have_another_name(tmp_path: Path) -> None:
     wanted: Any = Wanted(FIELDS, {"age": "alter"})
 
     assert rows(tmp_path, "alter,size\n1,2\n", wanted).columns["age"] == ["1"]
+
+
+def test_a_header_may_have_separators_and_lines_in_its_quotes_and_columns_without_a_name(tmp_path: Path) -> None:
+    found = rows(tmp_path, '"id, own";"age\n(years)";size;;\na;1;2;;\n', Wanted(FIELDS, {"age": "age\n(years)"}))
+
+    assert found.columns == {"age": ["1"], "size": ["2"]}
+
+
+def test_a_row_in_quotes_may_go_on_in_the_next_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "id,size,age\n" + "".join(f'"a\nb",{row},{row + 1}\n' for row in range(50))
+    whole = rows(tmp_path, text)
+    monkeypatch.setattr(csv_files, "_PIECE", 7)
+
+    assert replace(rows(tmp_path, text), read_ms=0) == replace(whole, read_ms=0)

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from lit_infer.errors import InputError
+from lit_infer.errors import InputError, UsageError
 from lit_infer.rows.blocks import joined
 from lit_infer.rows.columns import ColumnFields
 from lit_infer.rows.facts import NumberColumn, RowFields, TableColumn
@@ -32,6 +32,7 @@ def test_a_line_that_is_too_long_fails_alone() -> None:
 
 
 def test_lines_have_no_other_columns() -> None:
-    for wanted in (Wanted(fields("a", "b"), {}), Wanted(fields("a"), {}, ("id",))):
-        with pytest.raises(InputError, match="a line has one text"):
-            list(blocks(io.BytesIO(b"x\n"), wanted, 2))
+    with pytest.raises(InputError, match="a line has one text"):
+        list(blocks(io.BytesIO(b"x\n"), Wanted(fields("a", "b"), {}), 2))
+    with pytest.raises(UsageError, match="--keep id: there is no such column"):
+        list(blocks(io.BytesIO(b"x\n"), Wanted(fields("a"), {}, ("id",)), 2))

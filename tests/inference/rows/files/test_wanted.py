@@ -13,8 +13,16 @@ FIELDS = ArrayFields(tuple(Tensor(name=name, dtype="float32", shape=("batch",)) 
 def test_a_column_that_is_missing_is_named_with_those_that_are_there() -> None:
     with pytest.raises(InputError, match=r"there is no years in it, only a, b \(--column INPUT=NAME says"):
         Wanted(FIELDS, {"a": "years"}).check_names(["a", "b"])
+
+
+def test_a_column_to_carry_over_is_a_mistake_only_if_no_file_had_it() -> None:
+    wanted = Wanted(FIELDS, {}, ("id",))
+
+    with pytest.raises(UsageError, match="--keep id: there is no such column, only a, b"):
+        wanted.check_names(["a", "b"])
+    wanted.check_names(["a", "b", "id"])
     with pytest.raises(InputError, match="there is no id in it"):
-        Wanted(FIELDS, {}, ("id",)).check_names(["a", "b"])
+        wanted.check_names(["a", "b"])
 
 
 def test_a_column_that_is_not_used_is_said() -> None:

@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 
 from tests.support.box_model import make_box_bundle
+from tests.support.dense_model import make_anomaly_bundle, make_picture_bundle
+from tests.support.instance_model import make_instance_bundle
 from tests.support.mask_model import make_mask_bundle
 from tests.support.point_model import make_point_bundle
 from tests.support.server.browser import Browser, chromium
@@ -45,6 +47,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         make_mask_bundle(folder / "masks"),
         make_box_bundle(folder / "boxes"),
         make_point_bundle(folder / "points"),
+        make_picture_bundle(folder / "negatives"),
+        make_anomaly_bundle(folder / "reddish"),
+        make_instance_bundle(folder / "instances"),
         make_proven(folder / "values", name="values", task="image-regression", answers={"units": ["cm", "", "kg"]}),
     ]
     for label in ("red", "green", "blue"):
@@ -140,6 +145,29 @@ def test_a_mask_is_drawn_over_its_picture_class_by_class(page: Browser, site: Si
     assert page.is_as_wide_as(320)
 
 
+def test_a_made_picture_and_heat_lie_over_the_picture_as_far_as_a_slider_says(page: Browser, site: Site) -> None:
+    Image.fromarray(np.full((60, 90, 3), (250, 0, 0), np.uint8)).save(site.images / "wide.png")
+    moved = (
+        "const it = document.querySelector('#results [type=range]'); it.value = 20; "
+        "it.dispatchEvent(new Event('input')); "
+        "const style = getComputedStyle(document.querySelector('.over')); return [style.clipPath, style.opacity]"
+    )
+
+    pick(page, "negatives")
+    choose(page, site.images / "wide.png")
+    page.until(lambda: page.all("#results .times"))
+    boxes = [page.one(f".masked img{which}").rect for which in (":not(.over)", ".over")]
+    assert boxes[0] == pytest.approx(boxes[1], abs=1)
+    assert page.run(moved) == ["inset(0px 0px 0px 20%)", "1"]
+    assert page.is_as_wide_as(320)
+
+    pick(page, "reddish")
+    page.one("#again").click()
+    page.until(lambda: "anomalous" in page.one("#status").text)
+    assert page.texts("#results .body > p")[0] == "anomalous: score 0.98, from 0.4 on it is anomalous"
+    assert page.run(moved) == ["none", "0.2"]
+
+
 def test_boxes_are_drawn_over_their_picture_where_they_are(page: Browser, site: Site) -> None:
     Image.fromarray(np.full((80, 160, 3), (250, 0, 0), np.uint8)).save(site.images / "large.png")
 
@@ -173,6 +201,25 @@ def test_points_are_drawn_over_their_picture_joined_and_can_be_hidden(page: Brow
     shown = [one.is_displayed() for name in ("circle", "line") for one in page.all(f".masked {name}")]
     assert shown == [True, False, True, False, False]
     assert page.is_as_wide_as(320)
+
+
+def test_masks_of_instances_are_drawn_under_their_boxes_and_hidden_with_them(page: Browser, site: Site) -> None:
+    Image.fromarray(np.full((80, 160, 3), (250, 0, 0), np.uint8)).save(site.images / "large.png")
+    opaque = (
+        "return arguments[0].map((x) => document.querySelector('.masked canvas').getContext('2d')"
+        ".getImageData(x, 40, 1, 1).data[3])"
+    )
+
+    pick(page, "instances")
+    choose(page, site.images / "large.png")
+    page.until(lambda: page.all("#results .times"))
+
+    assert page.run(opaque, [10, 40, 100]) == [0, 255, 0]  # the left half of the box, which is from 20 to 140
+    assert page.texts(".areas bdi") == ["green"]
+    page.run(
+        "const it = document.querySelector('.masked ~ p input'); it.value = 100; it.dispatchEvent(new Event('input'))"
+    )
+    assert page.run(opaque, [40]) == [0]
 
 
 def test_an_image_that_is_dropped_anywhere_shows_its_label(page: Browser, site: Site) -> None:

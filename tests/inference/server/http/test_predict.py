@@ -18,6 +18,7 @@ from lit_infer.server.models.sources import parse
 from lit_infer.tasks import TASKS
 from tests.inference.tiny import encoded
 from tests.support.box_model import make_box_bundle
+from tests.support.dense_model import make_anomaly_bundle, make_picture_bundle
 from tests.support.mask_model import make_mask_bundle
 from tests.support.point_model import make_point_bundle
 from tests.support.server.client import Client
@@ -68,6 +69,8 @@ _MADE: dict[str, Callable[..., Path]] = {
     "mask": make_mask_bundle,
     "boxes": make_box_bundle,
     "points": make_point_bundle,
+    "image": make_picture_bundle,
+    "anomaly": make_anomaly_bundle,
 }
 
 
@@ -114,6 +117,21 @@ def test_a_mask_has_the_size_of_its_image_whatever_the_model_s(of_each_task: Cli
         assert [area["label"] for area in one["areas"]] == ["red", "green"]
 
 
+def test_a_picture_comes_as_json_or_as_its_file(of_each_task: Client) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3)).astype(np.uint8)
+    data, path = encoded(Image.fromarray(pixels), "PNG"), "/predict?model=image-to-image"
+
+    found = of_each_task.post(path, content=data).json()
+    file = of_each_task.post(path, content=data, headers={"accept": "image/png"})
+    for_all = of_each_task.post(path, content=data, headers={"accept": "text/html,image/*,*/*"})
+
+    assert (found["media"], found["width"], found["height"], found["low"], found["high"]) == ("image/png", 8, 8, 0, 1)
+    assert file.headers["content-type"] == "image/png"
+    for png_file in (base64.b64decode(found["image"]), file.content):
+        assert np.array_equal(np.asarray(Image.open(io.BytesIO(png_file))), 255 - pixels)
+    assert for_all.headers["content-type"] == "application/json"
+
+
 @pytest.mark.parametrize("name", list(OF_IMAGES))
 def test_a_threshold_is_taken_where_there_are_labels_and_refused_elsewhere(of_each_task: Client, name: str) -> None:
     answer = of_each_task.post(f"/predict?model={name}&threshold=0.99", content=png())
@@ -134,6 +152,19 @@ def test_top_k_is_taken_where_there_are_scores_and_refused_elsewhere(of_each_tas
         assert len(answer.json()["top"]) == 2
     else:
         assert_refused(answer)
+
+
+def test_an_anomaly_s_threshold_is_any_number_and_its_map_is_a_picture(of_each_task: Client) -> None:
+    path, data = "/predict?model=anomaly-detection", png("red")
+
+    found = of_each_task.post(path, content=data).json()
+    strict = of_each_task.post(f"{path}&threshold=7.5", content=data).json()
+
+    assert (found["is_anomalous"], strict["is_anomalous"], strict["threshold"]) == (True, False, 7.5)
+    heat = Image.open(io.BytesIO(base64.b64decode(found["map"])))
+    assert (heat.mode, heat.size, np.asarray(heat).min()) == ("P", (8, 8), 255)
+    assert np.asarray(Image.open(io.BytesIO(base64.b64decode(strict["map"])))).max() < 20
+    assert_refused(of_each_task.post(f"{path}&threshold=inf", content=data))
 
 
 @pytest.mark.parametrize("text", ["-0.1", "1.1", "nan", "x", ""])

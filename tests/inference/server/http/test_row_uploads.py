@@ -1,12 +1,16 @@
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow.parquet
 import pytest
 
 from lit_infer.errors import UsageError
 from lit_infer.server.app import create_app
+from lit_infer.server.http import row_uploads
 from lit_infer.server.http.row_uploads import read
 from lit_infer.server.models.opening import Opening
 from lit_infer.server.models.repository import Repository
@@ -127,7 +131,7 @@ def test_a_bad_row_of_a_table_is_told_with_its_place(tables: Client) -> None:
         (b"age,job\n1,cook\n", "the CSV: there is no smoker in it"),
         (b"age,job,smoker\n", "the CSV has no rows below its header"),
         (b"", "the CSV: it is empty"),
-        (b"\xff\xfe", "the CSV is not UTF-8"),
+        (b"\xff\xfe", "the CSV: it is not UTF-8"),
     ],
 )
 def test_a_csv_that_is_no_table_is_refused(tables: Client, body: bytes, said: str) -> None:
@@ -135,6 +139,33 @@ def test_a_csv_that_is_no_table_is_refused(tables: Client, body: bytes, said: st
 
     assert_refused(answer)
     assert said in answer.json()["error"]
+
+
+PARQUET = {"content-type": "application/vnd.apache.parquet"}
+
+
+def parquet(rows: list[dict[str, Any]]) -> bytes:
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), file)
+    return file.getvalue()
+
+
+def test_rows_are_sent_as_parquet(tables: Client, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = tables.post("/predict?model=ages", content=parquet(ROWS[:3]), headers=PARQUET).json()["predictions"]
+
+    assert [one["label"] for one in found] == LABELS[:3]
+    arrays = tensor_rows(4)
+    table = pyarrow.table({"x": pyarrow.array(list(arrays["x"])), "number": arrays["number"]})
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(table, file)
+    rows = client.post("/predict?model=doubler", content=file.getvalue(), headers=PARQUET).json()["predictions"]
+    assert [row["outputs"]["total"] for row in rows] == answers(arrays)["total"].tolist()
+    bad = tables.post("/predict?model=ages", content=parquet(ROWS), headers=PARQUET)
+    assert (bad.status_code, bad.json()["error"]) == (400, "item 3: smoker is missing")
+    assert_refused(tables.post("/predict?model=ages", content=b"PAR1", headers=PARQUET))
+    monkeypatch.setattr(row_uploads, "MOST_ROWS", 2)
+    many = tables.post("/predict?model=ages", content=parquet(ROWS), headers=PARQUET)
+    assert many.json()["error"].startswith("the Parquet: it has 4 rows and ")
 
 
 def test_arrays_are_not_sent_as_csv(client: Client) -> None:
@@ -163,6 +194,23 @@ def test_texts_are_answered_alone_and_as_a_list(of_texts: Client) -> None:
     assert of_texts.post("/predict?model=reviews", json=SENTENCES[0]).json()["label"] == found[0]["label"]
     table = of_texts.post("/predict?model=reviews", content=b"text\nthe end\n", headers=CSV).json()
     assert len(table["predictions"]) == 1
+
+
+def test_texts_are_answered_by_the_open_inference_protocol(of_texts: Client) -> None:
+    tensor = {"name": "text", "datatype": "BYTES", "shape": [len(SENTENCES)], "data": SENTENCES}
+    url = "/v2/models/reviews/infer"
+
+    (found,) = of_texts.post(url, json={"inputs": [tensor]}).json()["outputs"]
+
+    wanted = [share for text in SENTENCES for share in eager(text)]
+    assert np.allclose(found["data"], wanted, atol=1e-6)
+    for changes in (
+        {"shape": [3]},
+        {"name": "words"},
+        {"data": [*SENTENCES[1:], "x" * 1_000_001]},
+        {"datatype": "INT64"},
+    ):
+        assert_refused(of_texts.post(url, json={"inputs": [{**tensor, **changes}]}))
 
 
 @pytest.mark.parametrize("body", [{"text": 3}, {"words": "a"}, [1], {"text": None}])

@@ -1,6 +1,8 @@
-// Boxes over their picture, in the colours of their classes; those of a low score can be hidden.
+// Boxes, and the masks of those that have one, over their picture, in the colours of their classes; those of a low score
+// can be hidden.
 
 import { draw, make, percent } from "./dom.js";
+import { paintRuns } from "./runs.js";
 
 const GOLDEN = 222.49224; // degrees: neighbours get colours that are far apart
 
@@ -14,6 +16,10 @@ export function boxed(found, url) {
   const drawn = found.boxes.map((one) => ({ one, node: box(one, Math.max(found.width, found.height)) }));
   const picture = draw("svg", { viewBox: `0 0 ${found.width} ${found.height}`, "aria-hidden": "true" });
   picture.append(...drawn.map(({ node }) => node));
+  const canvas = make("canvas", { width: found.width, height: found.height, "aria-hidden": "true" });
+  const paint = (shown) => paintRuns(canvas, shown.map(({ one }) => ({ ...one, colour: colour(one.index) })));
+  const hasMasks = drawn.some(({ one }) => one.segmentation);
+  if (hasMasks) paint(drawn);
   const items = drawn.map(({ one }) => make("li", {}, make("bdi", {}, one.label), make("span", {}, percent(one.score))));
   const sure = make("input", { type: "range", min: 0, max: 100, value: 0, "aria-label": "Least score of a box" });
   sure.addEventListener("input", () => {
@@ -22,8 +28,9 @@ export function boxed(found, url) {
       node.style.display = shown ? "" : "none";
       items[at].hidden = !shown;
     });
+    if (hasMasks) paint(drawn.filter(({ node }) => node.style.display === ""));
   });
-  const frame = make("div", { className: "masked" }, image, picture);
+  const frame = make("div", { className: "masked" }, image, ...(hasMasks ? [canvas] : []), picture);
   if (!drawn.length) return [frame, make("p", {}, "Nothing was found.")];
   return [
     frame,
@@ -31,6 +38,8 @@ export function boxed(found, url) {
     make("p", { className: "soft" }, make("label", {}, "boxes from ", sure)),
   ];
 }
+
+const colour = (index) => `hsl(${(index * GOLDEN) % 360} 90% 55%)`;
 
 function box({ label, index, score, box: [left, top, right, bottom] }, longest) {
   const size = longest / 20;

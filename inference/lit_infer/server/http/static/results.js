@@ -3,6 +3,7 @@
 import { byId, count, make, milliseconds, percent, short, tell } from "./dom.js";
 import { chosen, predictPath } from "./choice.js";
 import { boxed } from "./boxes.js";
+import { heated, split } from "./layers.js";
 import { masked } from "./masks.js";
 import { pointed, said } from "./points.js";
 import { ask, Refused } from "./server.js";
@@ -138,6 +139,9 @@ const KINDS = {
   vector: { summarize: summarizeVector, drawn: drawVector },
   boxes: { summarize: summarizeBoxes, drawn: (found, { url }) => boxed(found, url) },
   points: { summarize: summarizePoints, drawn: (found, { url }) => pointed(found, url) },
+  image: { summarize: summarizeImage, drawn: (found, { url }) => split(found, url) },
+  anomaly: { summarize: summarizeAnomaly, drawn: (found, { url }) => [make("p", {}, summarizeAnomaly(found)), ...heated(found, url)] },
+  instances: { summarize: summarizeBoxes, drawn: (found, { url }) => boxed(found, url) },
   mask: { summarize: summarizeMask, drawn: (found, { url }) => masked(found, url) },
 };
 
@@ -166,6 +170,14 @@ function summarizePoints({ points }) {
 function summarizeMask({ areas, confidence }) {
   const shares = areas.slice(0, 3).map(({ label, share }) => `${label} ${percent(share)}`).join(", ");
   return confidence === null ? shares : `${shares}; mean score ${percent(confidence)}`;
+}
+
+function summarizeImage({ width, height, mean }) {
+  return `${width} x ${height}, mean ${short(mean)}`;
+}
+
+function summarizeAnomaly({ is_anomalous, score, threshold }) {
+  return `${is_anomalous ? "anomalous" : "normal"}: score ${short(score)}, from ${short(threshold)} on it is anomalous`;
 }
 
 function summarizeValues(found) {

@@ -1,4 +1,4 @@
-"""lit_infer.folder.mask_files: a PNG per image, whole or not there."""
+"""lit_infer.folder.answer_files: a file per image, whole or not there."""
 
 import itertools
 import json
@@ -13,12 +13,13 @@ from PIL import Image
 from lit_infer import load
 from lit_infer.errors import UsageError
 from lit_infer.folder import run_job
+from lit_infer.folder.answer_files import folder_beside
 from lit_infer.folder.arguments import parse
 from lit_infer.folder.job import Job
-from lit_infer.folder.mask_files import folder_beside
 from lit_infer.predictor import Predictor
 from tests.inference.tiny import save
 from tests.support.archives import zipped
+from tests.support.dense_model import make_picture_bundle
 from tests.support.mask_model import make_mask_bundle
 
 
@@ -65,7 +66,7 @@ def test_each_row_names_the_mask_of_its_image_at_the_image_s_size(model: Predict
     run_job(model, parse([str(images)]), Job(output=output))
 
     found = {row["path"].removeprefix(f"{images}/"): row for row in rows(output)}
-    folder = folder_beside(output)
+    folder = folder_beside(output, "masks")
     assert folder.name == "out-masks"
     for name, row in found.items():
         if name == "broken.png":
@@ -84,12 +85,12 @@ def test_each_row_names_the_mask_of_its_image_at_the_image_s_size(model: Predict
 def test_a_repeated_run_replaces_the_masks_and_nobody_else_s_files(model: Predictor, images: Path) -> None:
     job = Job(output=images.parent / "out.jsonl")
     run_job(model, parse([str(images)]), job)
-    before = {path: path.read_bytes() for path in folder_beside(images.parent / "out.jsonl").rglob("*.png")}
+    before = {path: path.read_bytes() for path in folder_beside(images.parent / "out.jsonl", "masks").rglob("*.png")}
     (images / "c.png").unlink()
 
     run_job(model, parse([str(images)]), job)
 
-    now = {path: path.read_bytes() for path in folder_beside(images.parent / "out.jsonl").rglob("*.png")}
+    now = {path: path.read_bytes() for path in folder_beside(images.parent / "out.jsonl", "masks").rglob("*.png")}
     assert len(now) == 3
     assert now.items() <= before.items()
 
@@ -104,14 +105,14 @@ def test_an_interrupted_run_leaves_no_masks_under_their_final_name_and_goes_on(m
     job, whole = Job(output=images.parent / "out.jsonl", batch_size=1), images.parent / "whole.jsonl"
     run_job(model, parse([str(images)]), Job(output=whole, batch_size=1))
     stopped(model, images, job, after=3)
-    assert not folder_beside(images.parent / "out.jsonl").exists()
+    assert not folder_beside(images.parent / "out.jsonl", "masks").exists()
 
     summary = run_job(model, parse([str(images)]), Job(output=job.output, batch_size=1, resume=True))
 
     assert summary.resumed > 0
     made, expected = (
         {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.png")}
-        for folder in (folder_beside(images.parent / "out.jsonl"), folder_beside(whole))
+        for folder in (folder_beside(images.parent / "out.jsonl", "masks"), folder_beside(whole, "masks"))
     )
     assert made == expected
     assert [row["mask"] and Path(row["mask"]).is_file() for row in rows(images.parent / "out.jsonl")] == [
@@ -182,3 +183,46 @@ def test_tables_have_the_areas(model: Predictor, images: Path, suffix: str) -> N
 
     (row,) = pyarrow.parquet.read_table(output).to_pylist()
     assert row["areas"][0] == {"label": "red", "index": 0, "pixels": 32, "share": 0.5}
+
+
+@pytest.fixture(scope="module")
+def negatives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Predictor]:
+    with load(make_picture_bundle(tmp_path_factory.mktemp("pictures") / "bundle"), device="cpu") as opened:
+        yield opened
+
+
+def test_a_model_that_makes_pictures_writes_one_for_each_image(negatives: Predictor, images: Path) -> None:
+    output, made = images.parent / "out.jsonl", images.parent / "made"
+
+    run_job(negatives, parse([str(images)]), Job(output=output, images=made))
+
+    for row in rows(output):
+        if row["error"] is not None:
+            assert row["image"] is None
+            continue
+        assert row["image"] == f"{made}/{row['path'].removeprefix(f'{images}/')}.png"
+        with Image.open(row["image"]) as picture, Image.open(row["path"]) as image:
+            assert picture.size == image.size == (row["width"], row["height"])
+            middle = np.asarray(picture).astype(int)[:, 0] + np.asarray(image)[:, 0]
+        assert np.abs(middle - 255).max() <= 1
+    assert not (images.parent / "out-images").exists()
+
+
+def test_pictures_of_an_interrupted_run_are_continued(negatives: Predictor, images: Path) -> None:
+    job = Job(output=images.parent / "out.jsonl", batch_size=1)
+    stopped(negatives, images, job, after=3)
+    assert not (images.parent / "out-images").exists()
+
+    summary = run_job(negatives, parse([str(images)]), Job(output=job.output, batch_size=1, resume=True))
+
+    assert summary.resumed > 0
+    assert sum(path.suffix == ".png" for path in (images.parent / "out-images").rglob("*")) == 4
+
+
+def test_a_folder_for_what_a_model_does_not_make_is_refused(
+    model: Predictor, negatives: Predictor, images: Path
+) -> None:
+    with pytest.raises(UsageError, match="--images is for pictures that a model makes, and masks"):
+        run_job(model, parse([str(images)]), Job(output=images.parent / "out.jsonl", images=images.parent / "made"))
+    with pytest.raises(UsageError, match="--masks is for classes of pixels, and negatives"):
+        run_job(negatives, parse([str(images)]), Job(output=images.parent / "out.jsonl", masks=images.parent / "made"))

@@ -1,0 +1,62 @@
+"""lit_export.proof.whole_numbers: an index that the module refuses is refused by the runtime, which a graph answers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import lit_infer
+from lit_export.options import Options
+from lit_export.pipeline import export
+from lit_infer import manifest
+from lit_infer.errors import UsageError
+
+
+class Words(nn.Module):
+    """Twelve words, and a number that may be anything."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(12, 4)
+        self.other = nn.Embedding(5, 4)
+
+    def forward(self, word: Tensor, shift: Tensor) -> Tensor:
+        return self.table(word).mean(1) + self.other.weight.sum() + shift[:, None].float()
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("words") / "bundle"
+    options = Options(inputs=("word=7:int64:0..11", "shift=:int64:-9..9"))
+    export(Words().eval(), out=folder, options=options)
+    return folder
+
+
+def test_the_range_that_the_module_takes_is_in_the_manifest(words: Path) -> None:
+    described = manifest.read(words)
+
+    assert {tensor.name: tensor.range for tensor in described.inputs} == {"word": (0, 11), "shift": None}
+
+
+@pytest.mark.parametrize("word", [-1, 12])
+def test_what_the_module_refuses_is_refused(words: Path, word: int) -> None:
+    wrong = np.full((2, 7), 3)
+    wrong[1, 6] = word
+    with lit_infer.load(words) as model:
+        good = model.run({"word": np.full((2, 7), 11), "shift": np.array([-4, 5])})
+        assert np.isfinite(next(iter(good.values()))).all()
+        with pytest.raises(UsageError, match=f"word holds {word}, and the model takes 0 to 11"):
+            model.run({"word": wrong, "shift": np.array([-4, 5])})
+
+
+def test_only_the_row_that_is_wrong_has_an_error(words: Path) -> None:
+    rows = [{"word": np.full(7, word), "shift": np.array(2)} for word in (3, -1, 4)]
+
+    with lit_infer.load(words) as model:
+        found = model.predict(rows)
+
+    assert [one.code for one in found] == [None, "refused", None]
+    assert found[1].error == "the graph refuses it: word holds -1, and the model takes 0 to 11"
