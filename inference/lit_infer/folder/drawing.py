@@ -1,6 +1,6 @@
 """What was found in an image, drawn over it in place: by the kind of the answer, in the colours of the report."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -120,26 +120,42 @@ def _mask(canvas: _Canvas, row: Row, mask: NDArray[Any] | None, _: Table) -> Non
     """The classes in the colours of their PNG, but for the background, and their names in the corner."""
     shown = [one for one in row["areas"] if not masks.is_background(one["label"])]
     if mask is not None:
-        _blend(canvas.image, mask, {one["index"] for one in shown})
+        _blend(canvas.image, mask, {one["index"]: _of_class(one["index"]) for one in shown})
     lower = 0.0
     for one in shown[:_LEGEND]:
-        colour = masks.colours()[html_masks.mask_index(one["index"])]
-        lower = canvas.text(0, lower, f"{one['label']} {one['share']:.1%}", tuple(colour.tolist()))
+        lower = canvas.text(0, lower, f"{one['label']} {one['share']:.1%}", _of_class(one["index"]))
 
 
-def _blend(image: Image.Image, mask: NDArray[Any], shown: set[int]) -> None:
-    """Colour the pixels of these classes, a strip after the other."""
-    table = np.zeros(int(mask.max(initial=0)) + 1, bool)
-    table[[index for index in shown if index < len(table)]] = True
-    colours, rows = masks.colours(), max(1, _STRIP // max(1, image.width))
+def _instances(canvas: _Canvas, row: Row, mask: NDArray[Any] | None, table: Table) -> None:
+    """The pixels of each in the colour of its class, and the boxes over them."""
+    if mask is not None:  # numbers of instances from 1, the best first
+        colours = {number: _colour(one["index"]) for number, one in enumerate(row["boxes"], 1)}
+        _blend(canvas.image, mask, colours)
+    _boxes(canvas, row, None, table)
+
+
+def _blend(image: Image.Image, mask: NDArray[Any], colours: Mapping[int, Colour]) -> None:
+    """Colour the pixels of these values, a strip after the other."""
+    size = int(mask.max(initial=0)) + 1
+    known = {value: colour for value, colour in colours.items() if value < size}
+    table, inks = np.zeros(size, bool), np.zeros((size, 3), np.uint8)
+    for value, colour in known.items():
+        table[value], inks[value] = True, colour
+    rows = max(1, _STRIP // max(1, image.width))
     for top in range(0, image.height, rows):
         part = mask[top : top + rows]
         there = table[part]
         box = (0, top, image.width, top + len(part))
         strip = np.array(image.crop(box))
-        over = colours[part[there] % masks.OUTSIDE["uint8"]]
+        over = inks[part[there]]
         strip[there] = (strip[there] * (1 - _OVER) + over * _OVER).astype(np.uint8)
         image.paste(Image.fromarray(strip), (0, top))
+
+
+def _of_class(index: int) -> Colour:
+    """As the palette of a mask's PNG has it."""
+    red, green, blue = html_masks.colour(index)
+    return red, green, blue
 
 
 def _colour(index: int) -> Colour:
@@ -153,6 +169,7 @@ KINDS: dict[str, Callable[[_Canvas, Row, NDArray[Any] | None, Table], None]] = {
     "values": _title,
     "mask": _mask,
     "boxes": _boxes,
+    "instances": _instances,
     "points": _points,
 }
 """By kind. Vectors and tensors are nothing to see."""

@@ -203,7 +203,7 @@ def opened(job: Job, inputs: Inputs, predictor: Predictor, table: Table) -> Iter
     for option, made_in in _made_in(job, table):
         _check_elsewhere(made_in, option, inputs)
         file_folder.check(made_in, option)
-    _check_apart({**dict(_made_in(job, table)), "--sort-into": job.sort_into})
+    _check_apart([*_made_in(job, table), *([("--sort-into", job.sort_into)] if job.sort_into else [])])
     with work_folder(job, inputs, predictor) as folder:
         outputs = RunOutputs(job, inputs, predictor, table, folder)
         try:
@@ -242,11 +242,11 @@ def _check_bundle(job: Job, predictor: Predictor) -> None:
             raise UsageError(f"{path} is a file of the model: name another one")
 
 
-def _check_apart(folders: Mapping[str, Path | None]) -> None:
+def _check_apart(folders: Iterable[tuple[str, Path]]) -> None:
     """Raise UsageError for two outputs in one folder: the later one would replace the other."""
     seen: dict[Path, str] = {}
-    for option, folder in folders.items():
-        if folder is not None and (other := seen.setdefault(folder.resolve(), option)) != option:
+    for option, folder in folders:
+        if (other := seen.setdefault(folder.resolve(), option)) != option:
             raise UsageError(f"{other} and {option} are both {folder}: name a folder for each")
 
 

@@ -91,6 +91,19 @@ def test_classes_of_pixels_are_blended_over_the_image_and_the_background_is_not(
     assert (found[:20, :40] == masks.colours()[1]).all(-1).any()  # the legend
 
 
+def test_instances_have_the_colours_of_their_classes_and_their_boxes() -> None:
+    mask = np.zeros((600, 600), np.uint8)
+    mask[100:300, 100:300], mask[400:500, 400:500] = 1, 2
+    boxes = [box(1, 100, 100, 300, 300), box(1, 400, 400, 500, 500)]
+
+    found = drawn(table("instances", ("cat", "dog")), {"boxes": boxes}, mask)
+
+    colour = html_boxes.colour(1)
+    assert found[200, 200].tolist() == found[450, 450].tolist() == [(90 + value) // 2 for value in colour]
+    assert found[200, 100].tolist() == colour
+    assert found[350, 350].tolist() == [90, 90, 90]
+
+
 def test_strips_of_a_tall_image_fit_together(monkeypatch: Any) -> None:
     mask = (np.indices((600, 600)).sum(0) % 3).astype(np.uint8)
     row = {"areas": [area(index, f"c{index}") for index in range(3)]}
