@@ -16,6 +16,7 @@ _PARTS = (
     "page.js",
     "plots.js",
     "results.js",
+    "runs.js",
     "server.js",
 )
 
