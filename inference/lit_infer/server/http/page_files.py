@@ -18,6 +18,7 @@ _PARTS = (
     "plots.js",
     "points.js",
     "results.js",
+    "runs.js",
     "server.js",
 )
 

@@ -2,7 +2,7 @@
 
 /** Draw instances of {segmentation, colour} into a canvas of the image's size, the first one on top. */
 export function paintRuns(canvas, instances) {
-  const context = canvas.getContext("2d");
+  const context = canvas.getContext("2d", { willReadFrequently: true }); // many small rectangles
   context.clearRect(0, 0, canvas.width, canvas.height);
   for (const { segmentation, colour } of [...instances].reverse()) {
     context.fillStyle = colour;
