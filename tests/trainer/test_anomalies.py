@@ -21,6 +21,7 @@ def test_nothing_but_normal_digits_is_trained_on_and_all_are_validated_on() -> N
     assert int(known.sum()) == 0
     truths = [data.val_set[index][1] for index in range(len(data.val_set))]  # type: ignore[arg-type]
     assert 0 < truths.count(0) < truths.count(1)
+    assert all(0 < int(known.sum()) < len(known) for _, known in data.val_dataloader())  # type: ignore[union-attr]
     assert data.deployment_facts.task == "anomaly-detection"
     with pytest.raises(UsageError, match="normal 10 is none of the digits"):
         DigitAnomaliesDataModule(normal=10)

@@ -125,10 +125,10 @@ def _write_cards(file: IO[str], rows: Iterable[Row], thumbnails: Thumbnails, tab
             break
         if number == wanted[0]:
             drawing = _KINDS[table.task.kind]
-            over = _layer(wanted[2], drawing)
+            over = html_layers.over(wanted[2], drawing.layer)
             if drawing.over is not None:
                 over += drawing.over(row, table.reading)
-            picture = _picture(wanted[1], over) + _beside(row.get("nearest", []), wanted[3])
+            picture = _picture(wanted[1], over) + html_layers.beside(row.get("nearest", []), wanted[3])
             file.write(_card(row["path"], picture, table.show(row), drawing))
             shown += 1
             wanted = next(small, None)
@@ -194,24 +194,6 @@ _KINDS = {
     "anomaly": _Drawing("{:.4g}", "state", has_score=False, controls=html_layers.HEAT, details="score", layer="heat"),
     "tensors": _Drawing("{:.6g}", "", has_score=False),
 }
-
-
-def _layer(over: str, drawing: _Drawing) -> str:
-    if over and drawing.layer:
-        return f'<img loading="lazy" alt="" class="{drawing.layer}" src="{escape(over)}">'
-    return f'<canvas data-mask="{escape(over)}"></canvas>' if over else ""
-
-
-def _beside(near: Sequence[Row], sources: Sequence[str]) -> str:
-    """The most similar images, the best first; what they are is in their titles."""
-    if not near:
-        return ""
-    images = (
-        f'<img loading="lazy" alt="" title="{escape(one["path"])} {one["similarity"]:.3f}" src="{escape(source)}">'
-        for one, source in zip(near, sources, strict=True)
-        if source
-    )
-    return f'<div class="beside">{"".join(images)}</div>'
 
 
 def _picture(source: str, over: str) -> str:

@@ -1,5 +1,6 @@
 """What the runtime knows about a task: one frozen `TaskSpec` each, and the few types that all tasks share."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
@@ -272,6 +273,8 @@ class TaskSpec:
             return
         if not self.reads_threshold(reading):
             raise UsageError(f"{name} ({self.name}) gives no scores that a threshold is for: leave it out")
+        if not math.isfinite(threshold):
+            raise UsageError(f"{name}: a threshold is a number, not {threshold}")
         if self.threshold_is_share and not 0 <= threshold <= 1:
             raise UsageError(f"{name}: a threshold of task {self.name} is from 0 to 1, not {threshold:g}")
 

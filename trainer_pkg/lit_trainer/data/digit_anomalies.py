@@ -52,13 +52,23 @@ class DigitAnomaliesDataModule(ImageDataModule):
         ]
         train, val, test = split(classes, seed=self.split_seed)
         self.train_set = Part(digits, [index for index in train if digits[index][1] == 0], self.train_transform)
-        self.val_set = Part(digits, val, self.eval_transform)
-        self.test_set = self.predict_set = Part(digits, test, self.eval_transform)
+        is_anomaly = [known for _, known in digits]
+        self.val_set = Part(digits, _mixed(val, is_anomaly), self.eval_transform)
+        self.test_set = self.predict_set = Part(digits, _mixed(test, is_anomaly), self.eval_transform)
 
     @property
     def _task(self) -> str:
         module = getattr(self.trainer, "lightning_module", None)
         return getattr(module, "deployment_task", anomaly_detection.TASK.name)
+
+
+def _mixed(indices: Sequence[int], is_anomaly: Sequence[int]) -> list[int]:
+    """Both kinds in every batch, as evenly as can be: of one kind alone no metric says anything."""
+    places = []
+    for kind in (0, 1):
+        of_kind = [index for index in indices if is_anomaly[index] == kind]
+        places += [((rank + 0.5) / len(of_kind), index) for rank, index in enumerate(of_kind)]
+    return [index for _, index in sorted(places)]
 
 
 def write_digit_anomalies(folder: Path, *, normal: int = NORMAL, split_seed: int = 0) -> list[Path]:
