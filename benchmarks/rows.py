@@ -11,6 +11,7 @@ The ways are run in turns, so that a noisy machine hurts all alike; ratios are o
 import argparse
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -123,6 +124,7 @@ def in_turns(legs: Mapping[str, Callable[[], object]], rows: int, rounds: int) -
             started = time.perf_counter()
             leg()
             rates[name].append(rows / (time.perf_counter() - started))
+            print(f"  {name}: {rates[name][-1]:,.0f} rows/s", file=sys.stderr, flush=True)
     return {name: statistics.median(found) for name, found in rates.items()}
 
 

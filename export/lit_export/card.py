@@ -205,7 +205,13 @@ def _other_notes(graphs: Iterable[Graph]) -> list[str]:
             )
         if graph.quantization is not None:
             kept = f"; left in float: {', '.join(graph.quantization.kept)}" if graph.quantization.kept else ""
-            notes.append(f"{graph.label}: calibrated on {graph.quantization.calibration_images:,} images{kept}")
+            count = graph.quantization.calibration_images
+            how = (
+                f"calibrated on {count:,} images"
+                if count
+                else "int8 weights, inputs scaled by batch: answers vary with it"
+            )
+            notes.append(f"{graph.label}: {how}{kept}")
         if graph.status == "failed":
             notes.append(f"{graph.label} was tried and is not here: {graph.reason}")
     return [literal(note) for note in notes]

@@ -83,17 +83,20 @@ class Judge:
     def tolerance(self, precision: Precision) -> Tolerance:
         """How far a graph may be from the eager module. Where nothing else judges int8, its difference does."""
         usual = parity.tolerance(precision, self.options)
-        if precision != "int8" or self.target.takes_images:
+        if precision != "int8" or self.target.takes_images or self.fields is not None:
             return usual
         asked = {name: getattr(self.options, name) for name in ("atol", "rtol") if getattr(self.options, name)}
         return replace(INT8_ALONE, **asked)
 
     def samples(self, precision: Precision, expected: Sequence[Sample]) -> Sequence[Sample]:
         """What a graph is compared on: the samples, and for int8 that nothing else judges all of its calibration."""
-        return expected if precision != "int8" or self.target.takes_images else (*expected, *self._real)
+        alone = precision == "int8" and not self.target.takes_images and self.fields is None
+        return (*expected, *self._real) if alone else expected
 
     def quantize(self, fp32: Path, out: Path, in_float: Sequence[str], expected: Sequence[Sample]) -> Quantization:
         """Write an int8 graph that is as accurate as was asked; layers are restored to float until it is."""
+        if self.fields is not None:  # its score is measured once it is written, as every graph's
+            return quantize.dynamic(fp32, out, in_float=in_float)
         truth = self._rows(fp32) if self.eager is None and self.target.takes_images else None
 
         def accept(path: Path) -> bool:
@@ -205,6 +208,9 @@ def _check(target: Target, options: Options) -> None:
         return
     if target.takes_images:
         _check_int8_of_images(target, options, name)
+    elif target.facts.fields is not None:
+        if TASKS[name].score is None or options.data is None:
+            raise UsageError(f"--precision int8 of {name} is judged by labelled rows: give --data FILE --target NAME")
     elif target.inputs_kind not in _REAL:
         raise UsageError(
             f"--precision int8 of task {name} is calibrated and compared on real inputs: give --inputs FILE.npz or "

@@ -126,9 +126,10 @@ class Options:
             raise UsageError(
                 f"--allow-pixel-difference {self.allow_pixel_difference}: expected a share of the range, as in 1/255"
             )
-        real = (self.calibration, self.input_file, self.data_module, self.config)
+        real = (self.calibration, self.input_file, self.data_module, self.config, self.target)
         if "int8" in self.precisions and not any(real):
             raise UsageError(
                 "--precision int8 needs --calibration FOLDER: at least 128 images like those of production; or, for a "
-                "bare tensor graph, real inputs: --inputs FILE.npz or --data-module PKG.MOD:DATA"
+                "bare tensor graph, real inputs: --inputs FILE.npz or --data-module PKG.MOD:DATA; or, for rows, "
+                "labelled ones: --data FILE --target NAME"
             )

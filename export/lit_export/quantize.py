@@ -20,6 +20,8 @@ from lit_infer.manifest import Quantization
 from lit_infer.tensors import NamedArrays
 
 ENOUGH = 128
+_DYNAMIC = ("MatMul", "LSTM", "Attention")
+"""Operators; a Gemm becomes a MatMul first."""
 SAMPLE = 16
 """Inputs on which layers are ranked by what quantizing them changes."""
 
@@ -69,6 +71,28 @@ def int8(
     return Quantization(
         calibration_images=rows, kept=tuple(sorted(float_graph.title(name) for name in {*asked, *restored}))
     )
+
+
+def dynamic(fp32: Path, out: Path, *, in_float: Sequence[str] = ()) -> Quantization:
+    """Write `out`, the int8 form of an ONNX file for rows: weights of matrix products, whose inputs are scaled as they
+    come. It needs no calibration; and because a scale is that of a whole batch, an answer varies with its batch by as
+    much as int8 rounds.
+    """
+    quantization = require("onnxruntime.quantization", extra="export", purpose="Exporting to int8")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with files.staging_folder(out.absolute().parent) as staged:
+        float_graph = FloatGraph.read(fp32, staged)
+        asked = float_graph.named(in_float)
+        del float_graph.model.graph.value_info[:]  # shapes of weights that are transposed now
+        quantization.quantize_dynamic(
+            float_graph.model,
+            staged / out.name,
+            op_types_to_quantize=list(_DYNAMIC),
+            weight_type=quantization.QuantType.QInt8,
+            nodes_to_exclude=list(asked),
+        )
+        os.replace(staged / out.name, out)
+    return Quantization(calibration_images=0, kept=tuple(sorted(map(float_graph.title, asked))))
 
 
 def _calibrate(

@@ -137,7 +137,7 @@ def test_each_graph_that_passed_has_a_row_and_columns_without_facts_are_left_out
     assert few[0] == ["graph", "precision", "file", "size", "max diff", "top-1 agreement"]
     assert few[2] == ["onnx (opset 20)", "fp32", "model.onnx", "45.68 MB", "1.2e-07", "100.0%"]
     assert [row[2] for row in many[2:]] == ["model.onnx", "model.int8.onnx", "model.xml, model.bin"]
-    assert many[3][-2:] == ["accuracy 0.9102 (module: 0.9200, 1,000 images)", "1.50"]
+    assert many[3][-2:] == ["accuracy 0.9102 (module: 0.9200, 1,000 labelled)", "1.50"]
     assert "- onnx int8: 1.50 ms per input in batches of 8, on 2 threads of Xeon" in text
     assert "- onnx int8: calibrated on 128 images; left in float: /head/Gemm" in text
     assert "- pt2 was tried and is not here: torch.export: no" in text

@@ -215,3 +215,40 @@ def test_the_fewest_layers_that_do_are_found(most: int) -> None:
     for least in range(1, 14):
         expected = least if least <= most else None
         assert quantize._fewest(most, from_on(least)) == expected
+
+
+def test_weights_of_rows_become_int8_without_calibration(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    weights = {"w": (4, 64), "v": (64, 2)}
+    nodes = [
+        helper.make_node("Gemm", ["rows", "w"], ["h"], name="first"),
+        helper.make_node("Relu", ["h"], ["r"]),
+        helper.make_node("Gemm", ["r", "v"], ["values"], name="second"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "rows",
+        [helper.make_tensor_value_info("rows", TensorProto.FLOAT, ["batch", 4])],
+        [helper.make_tensor_value_info("values", TensorProto.FLOAT, ["batch", 2])],
+        [
+            onnx.numpy_helper.from_array(generator.normal(size=shape).astype(np.float32), name)
+            for name, shape in weights.items()
+        ],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), tmp_path / "a.onnx")
+    rows = generator.normal(size=(32, 4)).astype(np.float32)
+
+    made = quantize.dynamic(tmp_path / "a.onnx", tmp_path / "b.onnx")
+
+    one, other = (_run(tmp_path / name, rows) for name in ("a.onnx", "b.onnx"))
+    assert np.abs(one - other).max() < 0.05 * np.abs(one).max()
+    assert made.calibration_images == 0
+    assert [node.op_type for node in onnx.load(tmp_path / "b.onnx").graph.node].count("MatMulInteger") == 2
+
+
+def _run(path: Path, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    found: NDArray[np.float32] = session.run(None, {"rows": rows})[0]
+    return found

@@ -64,10 +64,11 @@ def write_fp16(job: WriteJob, path: Path) -> Written:
 
 
 def write_int8(job: WriteJob, path: Path) -> Written:
-    """Quantized statically, from the proven float32 file."""
+    """Quantized from the proven float32 file: statically, or dynamically where nothing was calibrated."""
     fp32 = job.onnx("fp32")
     quantization = job.quantize(fp32.path, path)
-    written = _read_back(path, job, exporter=f"{fp32.exporter}, then onnxruntime static QDQ")
+    how = "static QDQ" if quantization.calibration_images else "dynamic quantization"
+    written = _read_back(path, job, exporter=f"{fp32.exporter}, then onnxruntime {how}")
     return replace(written, quantization=quantization)
 
 

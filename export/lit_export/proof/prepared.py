@@ -55,14 +55,13 @@ def check_options(options: Options, *, facts: DeploymentFacts) -> None:
     others = {
         "--images": options.images,
         "--data-module": options.data_module,
+        "--calibration": options.calibration,
         "--inputs": options.input_file,
         "--batch-to-inputs": options.batch_to_inputs,
         "--batch-axis": options.batch_axis,
     }
     if has_rows and (wrong := next((name for name, value in others.items() if value), None)):
         raise UsageError(f"{wrong} is not for task {task}, which is compared on rows: --rows FILE")
-    if has_rows and "int8" in options.precisions:
-        raise UsageError(f"--precision int8 is not made of task {task}: name another")
 
 
 def proven(target: Target, options: Options) -> RowProof | None:

@@ -129,7 +129,7 @@ def test_columns_that_nothing_was_compared_with_are_said_to_be_as_stated(spec: P
         (
             {"precisions": ("int8",), "calibration": Path("a")},
             True,
-            "--precision int8 is not made of task tabular-regression",
+            "--calibration is not for task tabular-regression",
         ),
     ],
 )
