@@ -104,6 +104,9 @@ def infer(
         Path | None,
         typer.Option(help="For boxes and points: what was found, as COCO's JSON: a .json file.", metavar="PATH"),
     ] = None,
+    explode: Annotated[
+        bool, typer.Option("--explode", help="For boxes and points: a row for each, not for each image.")
+    ] = False,
     report: Annotated[Path | None, typer.Option(help="A page to look through: an .html file.")] = None,
     thumbnails: Annotated[int, typer.Option(min=0, help="At most so many images in the page.")] = 2000,
     sort_into: Annotated[Path | None, typer.Option(help="Copy each image into DIR/label/.", metavar="DIR")] = None,
@@ -158,6 +161,7 @@ def infer(
         draw=draw,
         nearest=nearest,
         coco=coco,
+        explode=explode,
         report=report,
         thumbnails=thumbnails,
         sort_into=sort_into,
@@ -227,6 +231,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON."
 def _predict(predictor: "Predictor", inputs: "Inputs", job: "Job", *, as_json: bool, quiet: bool) -> "Summary":
     """Run the job; rows to stdout where they were asked for, progress to stderr."""
     from lit_infer import folder
+    from lit_infer.folder import exploding
     from lit_infer.folder.rows import writing
     from lit_infer.folder.rows.running import row_inputs
 
@@ -235,10 +240,12 @@ def _predict(predictor: "Predictor", inputs: "Inputs", job: "Job", *, as_json: b
     count = inputs.count if takes_images else row_inputs(predictor, inputs, job).count
     noun = "images" if takes_images else "rows"
     with console.says_when_interrupted(kept), console.image_progress(count, quiet=quiet, noun=noun) as advance:
+        columns = folder.Table.of(predictor.manifest).columns if job.explode else {}
 
         def each(row: dict[str, Any]) -> None:
             if as_json:
-                typer.echo(json.dumps(row, ensure_ascii=False))
+                for one in exploding.exploded([row], columns):
+                    typer.echo(json.dumps(one, ensure_ascii=False))
             advance(1, row["error"] is not None)
 
         def each_block(block: "AnsweredBlock", table: "Table", ask: "Ask") -> None:

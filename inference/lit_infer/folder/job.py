@@ -68,6 +68,8 @@ class Job:
     """For embeddings: a folder, or an .npy file, of which the `top_k` most similar are recorded for each image."""
     coco: Path | None = None
     """A .json file for the boxes of a task that has some, as COCO has them."""
+    explode: bool = False
+    """Whether each thing that was found has a row of its own."""
     report: Path | None = None
     thumbnails: int = 2000
     sort_into: Path | None = None
@@ -127,6 +129,7 @@ def identity(job: Job, inputs: Inputs, predictor: Predictor) -> dict[str, Any]:
         "--maps": _text(job.maps),
         "--nearest": None if job.nearest is None else [str(job.nearest), nearest.stamp(job.nearest, predictor)],
         "--coco": _text(job.coco),
+        "--explode": job.explode,
         "--report": _text(job.report),
         "--thumbnails": job.thumbnails,
         "--sort-into": _text(job.sort_into),

@@ -15,6 +15,7 @@ from lit_infer.folder import (
     coco,
     coco_points,
     drawing,
+    exploding,
     file_folder,
     html_report,
     loading,
@@ -186,7 +187,12 @@ class RunOutputs:
             grown.finish()
         if job.output is not None:
             made = rows.file.path
-            if job.output.suffix != ".jsonl":
+            if job.explode:
+                columns = self._table.columns
+                made = made.with_name(f"exploded{job.output.suffix}")
+                things = exploding.exploded(rows.read(), columns)
+                writers.writer(job.output)(things, made, exploding.columns_of(columns))
+            elif job.output.suffix != ".jsonl":
                 made = made.with_suffix(job.output.suffix)
                 writers.writer(job.output)(rows.read(), made, self._table.columns)
             before_rows(made)
@@ -285,6 +291,8 @@ def check_task(job: Job, table: Table, *, name: str) -> None:
     _check_files(job, table, name=name)
     if job.coco is not None and not _COCO.keys() & table.columns:
         raise UsageError(f"--coco is for boxes and points, and {name} ({task.name}) gives none: leave it out")
+    if job.explode and exploding.listed(table.columns) is None:
+        raise UsageError(f"--explode is for boxes and points, and {name} ({task.name}) gives none: leave it out")
     if job.sort_into is not None and task.sorts_by is None:
         raise UsageError(f"--sort-into needs exactly one label for each image; {name} is for {task.name}")
     _check_inputs_suit(job, table, name=name)

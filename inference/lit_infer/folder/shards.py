@@ -154,6 +154,7 @@ def part_of(job: "Job", text: str, command: Sequence[str]) -> "Job":
         "--maps": job.maps,
         "--draw": job.draw,
         "--nearest": job.nearest,
+        "--explode": job.explode or None,
     }
     if given := [option for option, path in whole.items() if path is not None]:
         raise UsageError(f"{' and '.join(given)}: for a run in one piece; leave out with --shard")
