@@ -90,7 +90,7 @@ def of_rows(
             arrays = prepared_together(fields.block([row for row, _ in some]), fields)
         except InputError as error:
             raise _unreadable("a row", str(error)) from None
-        outputs = batches.run(answer, arrays, count=len(some), size=batch)
+        outputs = batches.run(lambda some: answer(tuple(some)), arrays, count=len(some), size=batch)
         kept.append(score.condensed(outputs[0]))
         truths += [truth for _, truth in some]
     return _values(kept, truths, score, reading)

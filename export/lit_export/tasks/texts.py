@@ -54,7 +54,7 @@ class TextEmbedder(TextModule):
     """Vectors float32 [batch, size]; of a vector for each token their mean, or the first token's, if that is stated."""
 
     output = "embedding"
-    preferred = FEATURES
+    preferred: Sequence[str] = FEATURES
     sides = (2, 3)
 
     def __init__(self, module: nn.Module, facts: DeploymentFacts) -> None:

@@ -182,7 +182,7 @@ def _standard_input(file: BufferedReader, wanted: Wanted, size: int) -> Iterator
     if isinstance(wanted.fields, TextFields):
         return lines.blocks(file, wanted, size)
     is_json = file.peek(1).lstrip()[:1] == b"{"
-    return (json_lines if is_json else csv_files).blocks(file, wanted, size)
+    return json_lines.blocks(file, wanted, size) if is_json else csv_files.blocks(file, wanted, size)
 
 
 def _stamp(path: Path) -> bytes:
