@@ -86,7 +86,10 @@ def _csv_texts(values: Any) -> list[str]:
 
 
 def _repeated(values: DictionaryColumn, text: Callable[[Any], str]) -> list[str]:
-    return list(map([text(value) for value in values.values].__getitem__, values.indices.tolist()))
+    texts = [text(value) for value in values.values]
+    if len(texts) == 1:
+        return texts * len(values)
+    return list(map(texts.__getitem__, values.indices.tolist()))
 
 
 def _numbers(values: NDArray[Any]) -> list[str]:
