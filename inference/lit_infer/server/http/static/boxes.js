@@ -39,8 +39,6 @@ export function boxed(found, url) {
   ];
 }
 
-const colour = (index) => `hsl(${(index * GOLDEN) % 360} 90% 55%)`;
-
 function box({ label, index, score, box: [left, top, right, bottom] }, longest) {
   const size = longest / 20;
   const group = draw("g", { stroke: colour(index) });
