@@ -77,7 +77,7 @@ class TwoStage(nn.Module):
             boxes.append(corners)
             scores.append(torch.where(stays, share, _OUT))
         every, shares = torch.cat(boxes, dim=1), torch.cat(scores, dim=1)
-        best, rows = shares.topk(min(rpn.post_nms_top_n(), shares.shape[1]), dim=1)
+        best, rows = _best(shares, rpn.post_nms_top_n())
         there = best > _OUT / 2
         return _taken(every, rows) * there[..., None], there
 
@@ -103,7 +103,7 @@ class TwoStage(nn.Module):
             _OUT / 2,
         )
         shares = torch.where(stays.reshape(batch, classes, count), shares, _OUT).flatten(1)
-        best, rows = shares.topk(min(heads.detections_per_img, classes * count), dim=1)
+        best, rows = _best(shares, heads.detections_per_img)
         is_found = best > _OUT / 2
         labels = torch.div(rows, count, rounding_mode="floor") + 1
         return {
@@ -135,6 +135,14 @@ def _rows(values: Tensor, size: int) -> Tensor:
     """[batch, anchors * size, height, width] as [batch, height * width * anchors, size]."""
     batch, both, height, width = values.shape
     return values.reshape(batch, both // size, size, height, width).permute(0, 3, 4, 1, 2).reshape(batch, -1, size)
+
+
+def _best(scores: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """The best of [batch, n] and where they are; of equal ones the first, as suppression in torchvision sorts them."""
+    ordered, rows = torch.sort(
+        scores, dim=1, descending=True
+    )  # on a CPU it is stable; there is no ONNX if that is said
+    return ordered[:, :most], rows[:, :most]
 
 
 def _taken(values: Tensor, rows: Tensor) -> Tensor:
@@ -204,5 +212,6 @@ def check_same(found: TwoStage, images: Tensor) -> None:
         if not are_alike(theirs, best, labels, boxes):
             raise GateError(
                 f"{type(module).__name__} finds other boxes than its parts, put together as torchvision does: its own "
-                "forward, or that of a part, has been changed"
+                "forward, or that of a part, has been changed; or so much scores alike that either may be found, as in "
+                "a detector without training"
             )

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torchvision.models.detection import FasterRCNN, KeypointRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.keypoint_rcnn import KeypointRCNNHeads, KeypointRCNNPredictor
 from torchvision.ops import MultiScaleRoIAlign
 
 from lit_export import export
@@ -16,7 +17,7 @@ from lit_export.options import Options
 from lit_export.tasks.two_stage import TwoStage, check_same
 from lit_infer import load
 from lit_infer.errors import GateError, UsageError
-from tests.support.mask_rcnn import Backbone, mask_rcnn, unsure
+from tests.support.mask_rcnn import WIDE, Backbone, mask_rcnn, unsure
 
 SMALL: dict[str, Any] = {
     "min_size": 64,
@@ -47,8 +48,10 @@ def keypoint() -> KeypointRCNN:
     pools = {
         "box_roi_pool": MultiScaleRoIAlign(["0", "1"], 5, 2),
         "keypoint_roi_pool": MultiScaleRoIAlign(["0", "1"], 14, 2),
+        "keypoint_head": KeypointRCNNHeads(WIDE, (8,)),
+        "keypoint_predictor": KeypointRCNNPredictor(8, 5),
     }
-    return KeypointRCNN(Backbone(), 2, num_keypoints=5, rpn_anchor_generator=anchors(), **pools, **SMALL)
+    return KeypointRCNN(Backbone(), 2, rpn_anchor_generator=anchors(), **pools, **SMALL)
 
 
 def made(make: Any) -> Any:
@@ -137,15 +140,15 @@ def options(tmp_path: Path, *more: str) -> Options:
 
 @pytest.mark.slow
 def test_a_graph_of_it_takes_any_batch_and_says_what_it_leaves_out(tmp_path: Path) -> None:
-    bundle = export(made(keypoint), ("onnx", "pt2"), out=tmp_path / "bundle", options=options(tmp_path))
+    bundle = export(made(lambda: mask_rcnn(4)), ("onnx", "pt2"), out=tmp_path / "bundle", options=options(tmp_path))
 
     onnx, pt2 = bundle.manifest.graphs[0], bundle.failed[0]
     assert onnx.parity is not None
     assert onnx.parity.batches == (1, 2, 3, 8, 4)
-    assert [one.shape[1:] for one in bundle.manifest.outputs] == [(10,), (10, 4), (10,), ()]
+    assert [one.shape[1:] for one in bundle.manifest.outputs] == [(12,), (12, 4), (12,), ()]
     assert bundle.manifest.rows == "independent"
     assert bundle.manifest.proof is not None
-    assert "its keypoints are left out" in bundle.manifest.proof.assumed
+    assert "its masks are left out" in bundle.manifest.proof.assumed
     assert pt2.reason is not None
     assert "operators of torchvision" in pt2.reason
     with load(tmp_path / "bundle", device="cpu") as model:
