@@ -143,7 +143,7 @@ def infer(
     _check_output(context)
     # Imported here, so that --help answers without numpy.
     from lit_infer import bundle, images
-    from lit_infer.folder import arguments, outputs, shards
+    from lit_infer.folder import answer_files, arguments, output_checks, shards
     from lit_infer.folder.job import ErrorLimit, Job
     from lit_infer.predictor import load
 
@@ -174,7 +174,7 @@ def infer(
     if shard is not None:
         job = shards.part_of(job, shard, sys.argv[1:])
     inputs = arguments.parse(paths, every=every)
-    outputs.check(job, inputs)
+    output_checks.check(job, inputs)
     named = model or bundle.default_model()
     predictor = load(_verified(named, verify_key), device=device, engine=engine, precision=precision)
     if not quiet:
@@ -183,7 +183,7 @@ def infer(
         inputs = inputs.of(images.suffixes(predictor.manifest.preprocess))
     parts_cli.exit_if_finished(job, inputs, predictor, quiet=quiet)
     summary = _predict(predictor, inputs, job, as_json=as_json, quiet=quiet)
-    job = outputs.with_files(job, summary.table)
+    job = answer_files.with_files(job, summary.table)
     if not quiet:
         _show(summary, job, model=f" --model {named}" if model else "")
     for row in summary.first_failed if quiet and not summary.table.task.takes_images else ():

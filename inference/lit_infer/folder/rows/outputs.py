@@ -17,7 +17,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from lit_infer.errors import UsageError
-from lit_infer.folder import outputs, partial, resume, writers
+from lit_infer.folder import output_checks, outputs, partial, resume, writers
 from lit_infer.folder.job import Job
 from lit_infer.folder.partial import Growing
 from lit_infer.folder.rows import array_output, report, writing
@@ -145,10 +145,10 @@ class RowOutputs:
 @contextmanager
 def opened(job: Job, inputs: Inputs, predictor: Predictor, table: Table, ask: Ask) -> Iterator[RowOutputs]:
     """The outputs of a job. A run that ends early keeps its results beside the output."""
-    outputs.check(job, inputs)
+    output_checks.check(job, inputs)
     if job.output is not None and job.output.suffix in writers.ARRAYS:
         array_output.check(job.output, predictor.manifest)
-    outputs.check_task(job, table, name=predictor.manifest.name)
+    output_checks.check_task(job, table, name=predictor.manifest.name)
     with outputs.work_folder(job, inputs, predictor) as folder:
         made = RowOutputs(job, predictor, table, ask, folder)
         try:

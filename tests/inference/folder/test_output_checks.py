@@ -1,3 +1,5 @@
+"""lit_infer.folder.output_checks: what cannot be made is told before the work."""
+
 from pathlib import Path
 
 import pytest
@@ -5,7 +7,7 @@ import pytest
 from lit_infer.errors import UsageError
 from lit_infer.folder.arguments import parse
 from lit_infer.folder.job import Job
-from lit_infer.folder.outputs import check
+from lit_infer.folder.output_checks import check
 from tests.inference.tiny import colour, save
 
 
