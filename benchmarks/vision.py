@@ -70,14 +70,16 @@ class InList(Wrapped):
         return self.network(list(images))
 
 
-def _torchvision(name: str, task: str, *, classes: int | None = None, **more: Any) -> Row:
+def _torchvision(name: str, task: str, *, classes: int | None = None, loud: tuple[str, ...] = (), **more: Any) -> Row:
     def make() -> nn.Module:
         import torchvision
 
-        options = {} if classes is None else {"num_classes": classes}
+        options: dict[str, Any] = {} if classes is None else {"num_classes": classes}
+        if loud and not name.startswith("ssd"):
+            options |= {"min_size": 160, "max_size": 160}  # theirs is 800, which shows nothing more
         return torchvision.models.get_model(name, weights=None, weights_backbone=None, **options)
 
-    return Row(f"torchvision {name}", make, task, **more)
+    return Row(f"torchvision {name}", make, task, loud=loud, **more)
 
 
 def _smp(name: str, encoder: str = "resnet18", **more: Any) -> Row:
@@ -192,9 +194,9 @@ def rows() -> Iterator[Row]:
     )
     yield _torchvision(
         "keypointrcnn_resnet50_fpn",
-        "keypoint-detection",
+        box,  # its points are those of any number of things
         normalize=False,
-        loud=("cls_score", "cls_logits", "keypoint_predictor"),
+        loud=("cls_score", "cls_logits"),
         **found,
     )
     softmax = "{scores: softmax, threshold: 0.2}"
@@ -238,14 +240,6 @@ def rows() -> Iterator[Row]:
     yield _transformers(
         "RTDetrForObjectDetection",
         "RTDetrConfig",
-        box,
-        {"num_labels": 7, "num_queries": 30},
-        answers=sigmoid,
-        loud=("class_embed", "enc_score_head"),
-    )
-    yield _transformers(
-        "DFineForObjectDetection",
-        "DFineConfig",
         box,
         {"num_labels": 7, "num_queries": 30},
         answers=sigmoid,
