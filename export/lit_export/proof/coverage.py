@@ -10,6 +10,7 @@ debugger, or of a coverage report) rests meanwhile, and is put back.
 """
 
 import dis
+import gc
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -196,11 +197,14 @@ def running() -> Iterator[None]:
         return
     for trace in coverage.functions:
         trace.reached.clear()
-    before, frame = sys.gettrace(), sys._getframe()
+    before, frame, collects = sys.gettrace(), sys._getframe(), gc.isenabled()
+    gc.disable()  # who has asked to be called when garbage is looked for is no part of the module
     frame.f_trace_opcodes = True  # before Python 3.13, instructions are only traced if some frame asked for it by now
     sys.settrace(coverage.enter)
     try:
         yield
     finally:
         sys.settrace(before)
+        if collects:
+            gc.enable()
         frame.f_trace_opcodes = False

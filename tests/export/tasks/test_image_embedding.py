@@ -97,7 +97,7 @@ def test_maps_are_averaged_and_what_cannot_be_is_refused() -> None:
         answers(target.module, target.example)[0], target.example[0].mean((1, 2)) / 255, rtol=1e-4
     )
     for module, stated, message in (
-        (Map(), {"pool": "cls"}, r"cls is for tokens \[batch, n, size\]; the module answers 3 x 4 x 4"),
+        (Map(), {"pool": "cls"}, r"cls is for tokens \[batch, n, size\], and the module answers 3 x 4 x 4"),
         (Features(3), {"pool": "mean"}, "pool: mean: the module answers one vector for each image already"),
         (
             Transformer(pools=True),

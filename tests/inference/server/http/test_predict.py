@@ -19,6 +19,7 @@ from lit_infer.tasks import TASKS
 from tests.inference.tiny import encoded
 from tests.support.box_model import make_box_bundle
 from tests.support.dense_model import make_anomaly_bundle, make_picture_bundle
+from tests.support.instance_model import make_instance_bundle
 from tests.support.mask_model import make_mask_bundle
 from tests.support.point_model import make_point_bundle
 from tests.support.server.client import Client
@@ -68,6 +69,7 @@ OF_IMAGES = {name: task for name, task in TASKS.items() if task.takes_images}
 _MADE: dict[str, Callable[..., Path]] = {
     "mask": make_mask_bundle,
     "boxes": make_box_bundle,
+    "instances": make_instance_bundle,
     "points": make_point_bundle,
     "image": make_picture_bundle,
     "anomaly": make_anomaly_bundle,
