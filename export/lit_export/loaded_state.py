@@ -1,9 +1,11 @@
 """A module's attributes as they were when it was loaded.
 
 A call may leave something in them: a mask for the size of this batch, and the size that it is for. An exporter that
-comes afterwards would find it there and freeze it, where a module that was never called makes it anew.
+comes afterwards would find it there and freeze it, where a module that was never called makes it anew. Hooks that a
+call has left go too: a module that no longer knows of them would leave them a second time.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -69,7 +71,12 @@ class LoadedState:
             own = vars(part)
             for name in own.keys() - kept.keys() - set(_WEIGHTS):
                 del own[name]
-            own.update({name: _copied(value) for name, value in kept.items()})
+            for name, value in kept.items():
+                if isinstance(there := own.get(name), OrderedDict) and isinstance(value, OrderedDict):
+                    there.clear()  # hooks: who holds a handle of one holds this very dict
+                    there.update(value)
+                else:
+                    own[name] = _copied(value)
 
 
 def _same(one: Tensor, other: Tensor) -> bool:
@@ -82,7 +89,7 @@ def _attributes(part: nn.Module) -> dict[str, Any]:
 
 def _copied(value: Any) -> Any:
     """Containers are caches too: their own copy, of the same values."""
-    return type(value)(value) if type(value) in (dict, list, set) else value
+    return type(value)(value) if type(value) in (dict, OrderedDict, list, set) else value
 
 
 def _identities(attributes: dict[str, Any]) -> dict[str, Any]:
@@ -91,6 +98,6 @@ def _identities(attributes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _identity(value: Any) -> Any:
-    if type(value) is dict:
+    if type(value) in (dict, OrderedDict):
         return [(id(key), id(one)) for key, one in value.items()]
     return [id(one) for one in value] if type(value) in (list, set) else id(value)

@@ -45,6 +45,53 @@ def test_a_module_is_as_it_was_loaded_in_the_block_and_afterwards_as_it_was() ->
     assert module.mask is not None
 
 
+class Collects(nn.Module):
+    """As transformers does: the first call leaves hooks that collect, and remembers that it has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(2))
+        self.found: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not getattr(self, "has_hooks", False):
+            for layer in self.layers:
+                layer.register_forward_hook(lambda _, __, output: self.found.append(output))
+            self.has_hooks = True
+        self.found.clear()
+        for layer in self.layers:
+            x = layer(x)
+        first, second = self.found
+        return first + 2 * second
+
+
+def test_hooks_that_a_call_has_left_are_not_left_twice(tmp_path: Path) -> None:
+    module = Collects()
+    loaded = LoadedState.of(module)
+    answer = module(torch.ones(1, 4))
+
+    for _ in range(2):
+        with loaded.restored():
+            assert torch.equal(module(torch.ones(1, 4)), answer)
+    assert [len(layer._forward_hooks) for layer in module.layers] == [1, 1]
+
+    bundle = export(Collects(), ["onnx"], out=tmp_path / "bundle", options=Options(inputs=("4",), publish=False))
+    assert not bundle.failed, bundle.failed
+
+
+def test_a_hook_can_be_taken_away_after_the_module_was_restored() -> None:
+    module = nn.Linear(4, 4)
+    handle = module.register_forward_hook(lambda *_: None)
+    loaded = LoadedState.of(module)
+
+    with loaded.restored():
+        pass
+    handle.remove()
+
+    assert not module._forward_hooks
+
+
 def test_what_a_call_left_for_its_batch_is_not_frozen(tmp_path: Path) -> None:
     bundle = export(KeepsMask(), ["onnx"], out=tmp_path / "bundle", options=Options(inputs=("4",), publish=False))
 
