@@ -1,19 +1,23 @@
 """Task `instance-segmentation`: what is found in images, a mask for each, and mask mAP."""
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from lit_export import labelled
+from lit_export.options import Options
 from lit_export.tasks.found_things import InstanceModule
 from lit_export.tasks.images import image_target
+from lit_export.tasks.inner_detector import detector_of
 from lit_export.tasks.object_detection import LEAST, check_found
 from lit_export.tasks.spec import ExportTask, Scoring
+from lit_export.tasks.target import Target
 from lit_infer.errors import UsageError
 from lit_infer.images import rle
 from lit_infer.images.rle import Rle
+from lit_infer.manifest import DeploymentFacts
 from lit_infer.tasks import Reading, average_precision
 from lit_infer.tasks.instance_segmentation import TASK as RUNTIME
 from lit_infer.tasks.instance_segmentation import FoundInstances
@@ -32,9 +36,14 @@ def _matched(answer: FoundInstances, truth: tuple[Sequence[Rle], NDArray[np.int6
     return average_precision.matched(overlaps, labels, scores, np.asarray(true_labels, int))
 
 
+def target(module: nn.Module, facts: DeploymentFacts, options: Options) -> Target:
+    """Of a Mask R-CNN, alone or in a module that hands images on to it, or of a module that answers masks itself."""
+    return image_target(detector_of(module, facts), facts, options, wrapper=InstanceModule)
+
+
 TASK = ExportTask(
     name=RUNTIME.name,
-    target=partial(image_target, wrapper=InstanceModule),
+    target=target,
     score=Scoring(
         labelled=labelled.instances,
         condensed=lambda rows: rows,

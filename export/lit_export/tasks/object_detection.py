@@ -14,6 +14,7 @@ from lit_export.options import Options
 from lit_export.tasks.found_boxes import RawBoxes, raw_boxes
 from lit_export.tasks.found_things import FoundModule, answers_found
 from lit_export.tasks.images import ImageModule, image_target
+from lit_export.tasks.inner_detector import detector_of
 from lit_export.tasks.main_output import MainOutput
 from lit_export.tasks.spec import ExportTask, Scoring
 from lit_export.tasks.target import Target
@@ -163,6 +164,7 @@ def check_found(target: Target, expected: Sequence[Arrays]) -> None:
 
 def target(module: nn.Module, facts: DeploymentFacts, options: Options) -> Target:
     """Of a module whose post-processing is in the graph, or of one whose candidates the runtime post-processes."""
+    module = detector_of(module, facts)
     wrapper = FoundModule if isinstance(module, TWO_STAGE) or answers_found(module, facts) else BoxModule
     return image_target(module, facts, options, wrapper=wrapper)
 
