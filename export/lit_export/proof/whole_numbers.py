@@ -5,12 +5,14 @@ past the end. What the eager module refuses, found by trying, becomes the range 
 runtime refuses it too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from msgspec.structs import replace as changed
-from torch import nn
+from torch import Tensor, nn
 
 from lit_export.proof.samples import Sample
 from lit_export.tasks import Target, answers
@@ -37,12 +39,33 @@ def _range(target: Target, sample: Sample, number: int) -> tuple[int | None, int
         return None
     lengths = sorted({part.num_embeddings for part in target.module.modules() if isinstance(part, _TABLES)})
     for length in lengths[:_MOST_TRIED]:
-        if not _takes(target, sample, number, length):
+        with _asked_too_much(target.module) as tables:
+            is_taken = _takes(target, sample, number, length)
+        if not is_taken and tables:  # else it may be a length, and more than this sample's sequences have
             return 0, length - 1 if _takes(target, sample, number, length - 1) else None
     return 0, None
 
 
 _TABLES = (nn.Embedding, nn.EmbeddingBag)
+
+
+@contextmanager
+def _asked_too_much(module: nn.Module) -> Iterator[list[nn.Module]]:
+    """The tables that are asked within the block for what is past their end."""
+    found: list[nn.Module] = []
+
+    def note(table: Any, arguments: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
+        indices = arguments[0] if arguments else named["input"]
+        if indices.numel() and int(indices.max()) >= table.num_embeddings:
+            found.append(table)
+
+    tables = [part for part in module.modules() if isinstance(part, _TABLES)]
+    hooks = [table.register_forward_pre_hook(note, with_kwargs=True) for table in tables]
+    try:
+        yield found
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _takes(target: Target, sample: Sample, number: int, value: int) -> bool:

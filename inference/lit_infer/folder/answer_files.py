@@ -1,6 +1,5 @@
 """A file for each image, such as its mask: `predictions-masks/a/cat.jpg.png`, beside the rows that name it."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,6 @@ from lit_infer.tasks import AnswerFile
 def folder_beside(output: Path, option: str) -> Path:
     """Where the files of rows go, if nothing else is said. `option`: what they are called, such as `masks`."""
     return output.with_name(f"{output.stem}-{option}")
-
-
-def made_in(job: Job, table: Table) -> Iterator[tuple[str, Path]]:
-    """The folders that get a file for each image, with the options that name them."""
-    kind = table.task.file
-    if kind is not None and (beside := job.folder_of(kind)) is not None:
-        yield f"--{kind.option}", beside
-    if job.draw is not None:
-        yield "--draw", job.draw
 
 
 def with_files(job: Job, table: Table) -> Job:

@@ -88,6 +88,11 @@ class Job:
         folder: Path | None = getattr(self, kind.option)
         return folder
 
+    def picture_folders(self) -> dict[str, Path]:
+        """The folders that get a file for each image, by the options that name them."""
+        folders = {"--masks": self.masks, "--images": self.images, "--maps": self.maps, "--draw": self.draw}
+        return {option: folder for option, folder in folders.items() if folder is not None}
+
     def written(self) -> dict[str, Path | None]:
         """The outputs, by the words that introduce each path in the summary."""
         return {

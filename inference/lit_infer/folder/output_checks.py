@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lit_infer import files
 from lit_infer.errors import NotFoundError, UsageError
-from lit_infer.folder import answer_files, coco, coco_points, drawing, exploding, file_folder, resume, writers
+from lit_infer.folder import coco, coco_points, drawing, exploding, file_folder, resume, writers
 from lit_infer.folder.job import Job
 from lit_infer.folder.sorting import check_empty
 from lit_infer.folder.sources import Inputs
@@ -70,13 +70,13 @@ def _check_sort_into(folder: Path, job: Job, inputs: Inputs) -> None:
         check_empty(folder)
 
 
-def check_folders(job: Job, inputs: Inputs, table: Table) -> None:
+def check_folders(job: Job, inputs: Inputs) -> None:
     """Whether every folder of files is the run's own: not searched, not another's, not another output's."""
-    made_in = list(answer_files.made_in(job, table))
-    for option, folder in made_in:
+    folders = job.picture_folders()
+    for option, folder in folders.items():
         _check_elsewhere(folder, option, inputs)
         file_folder.check(folder, option)
-    _check_apart([*made_in, *([("--sort-into", job.sort_into)] if job.sort_into else [])])
+    _check_apart([*folders.items(), *([("--sort-into", job.sort_into)] if job.sort_into else [])])
 
 
 def _check_apart(folders: Iterable[tuple[str, Path]]) -> None:

@@ -146,7 +146,7 @@ def opened(job: Job, inputs: Inputs, predictor: Predictor, table: Table) -> Iter
     output_checks.check(job, inputs)
     output_checks.check_task(job, table, name=predictor.manifest.name)
     job = answer_files.with_files(job, table)
-    output_checks.check_folders(job, inputs, table)
+    output_checks.check_folders(job, inputs)
     with work_folder(job, inputs, predictor) as folder:
         outputs = RunOutputs(job, inputs, predictor, table, folder)
         try:
@@ -164,7 +164,7 @@ def work_folder(job: Job, inputs: Inputs, predictor: Predictor) -> Iterator[Path
         or job.embeddings
         or job.report
         or job.coco
-        or _rows_beside(job.masks or job.images or job.maps or job.draw)
+        or _rows_beside(next(iter(job.picture_folders().values()), None))
     )
     if beside is None:
         yield None

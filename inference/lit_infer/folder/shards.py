@@ -149,10 +149,7 @@ def part_of(job: "Job", text: str, command: Sequence[str]) -> "Job":
         "--report": job.report,
         "--sort-into": job.sort_into,
         "--coco": job.coco,
-        "--masks": job.masks,
-        "--images": job.images,
-        "--maps": job.maps,
-        "--draw": job.draw,
+        **job.picture_folders(),
         "--nearest": job.nearest,
         "--explode": job.explode or None,
     }

@@ -168,6 +168,8 @@ class AnomalyTally:
         (state,) = show(line).groups
         self._states[state] += 1
         self._least, self._most = min(self._least, line["score"]), max(self._most, line["score"])
+        if line["is_anomalous"] is None:
+            return
         is_bad = truths.get("folder") != GOOD
         self._known[is_bad] += 1
         self._right[is_bad] += line["is_anomalous"] == is_bad

@@ -68,17 +68,13 @@ def names_of(reading: Reading) -> Callable[[int], str]:
     return lambda index: labels[index] if 0 <= index < len(labels) else str(index)
 
 
-_FOUND = 4
-"""Outputs of the second form: scores, boxes, labels, count; masks may follow."""
-
-
 def in_order_of(found: Outputs, truth: Outputs) -> Outputs:
     """Outputs of the second form with the rows of each image in the order that another run has them in.
 
     Of two that score alike either may be the first, and another engine rounds in another way. Each row of `truth`
     takes of those of its label the one that is nearest to it; what nothing takes comes last. Others are as they are.
     """
-    is_second_form = len(found) == len(truth) >= _FOUND and found[0].ndim == 2
+    is_second_form = len(found) == len(truth) >= len(FOUND) and found[0].ndim == 2
     if not is_second_form or any(one.shape != other.shape for one, other in zip(found, truth, strict=True)):
         return found
     orders = [_order([one[i] for one in found], [one[i] for one in truth]) for i in range(len(found[0]))]

@@ -60,3 +60,25 @@ def test_only_the_row_that_is_wrong_has_an_error(words: Path) -> None:
 
     assert [one.code for one in found] == [None, "refused", None]
     assert found[1].error == "the graph refuses it: word holds -1, and the model takes 0 to 11"
+
+
+class Sums(nn.Module):
+    """The sum of the first words of each sequence: as many as `length` says, which is no index of the table."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(9, 4)
+
+    def forward(self, word: Tensor, length: Tensor) -> Tensor:
+        sums = nn.functional.pad(self.table(word).cumsum(1), (0, 0, 1, 0))
+        return sums.gather(1, length[:, None, None].expand(-1, 1, sums.shape[2])).squeeze(1)
+
+
+def test_a_number_that_is_no_index_of_a_table_has_no_end(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    options = Options(inputs=("word=4:int64:0..8", "length=:int64:0..4"), dynamic=("time=word.1",))
+    export(Sums().eval(), out=tmp_path / "bundle", options=options)
+
+    ranges = {tensor.name: tensor.range for tensor in manifest.read(tmp_path / "bundle").inputs}
+
+    assert ranges == {"word": (0, 8), "length": (0, None)}

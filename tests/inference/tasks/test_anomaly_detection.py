@@ -80,6 +80,16 @@ def test_the_verdict_knows_folders_of_good_images() -> None:
     assert other.verdict() == ""
 
 
+def test_without_a_threshold_there_is_no_verdict() -> None:
+    unknown = reading(threshold=None)
+    tally = TASK.tally(unknown)
+    (answer,) = read(np.array([0.9], np.float32), threshold=None)
+    tally.add(TASK.row(answer), {"folder": "good"})
+
+    assert (answer.is_anomalous, tally.verdict()) == (None, "")
+    assert tally.lines() == ["images: no threshold 1", "scores: 0.9 to 0.9"]
+
+
 def test_decisions_are_the_same_on_one_side_of_the_threshold() -> None:
     one, other = np.array([0.1, 0.51, 0.9]), np.array([0.2, 0.49, 0.8])
 

@@ -164,7 +164,7 @@ def test_a_made_picture_and_heat_lie_over_the_picture_as_far_as_a_slider_says(pa
     pick(page, "reddish")
     page.one("#again").click()
     page.until(lambda: "anomalous" in page.one("#status").text)
-    assert page.texts("#results .body > p")[0] == "anomalous: score 0.98, from 0.4 on it is anomalous"
+    assert page.texts("#results .body > p")[0] == "anomalous: score 0.98, threshold 0.4"
     assert page.run(moved) == ["none", "0.2"]
 
 

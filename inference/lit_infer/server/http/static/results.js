@@ -177,7 +177,8 @@ function summarizeImage({ width, height, mean }) {
 }
 
 function summarizeAnomaly({ is_anomalous, score, threshold }) {
-  return `${is_anomalous ? "anomalous" : "normal"}: score ${short(score)}, from ${short(threshold)} on it is anomalous`;
+  if (threshold === null) return `score ${short(score)}; no threshold is known`;
+  return `${is_anomalous ? "anomalous" : "normal"}: score ${short(score)}, threshold ${short(threshold)}`;
 }
 
 function summarizeValues(found) {
