@@ -17,7 +17,6 @@ ELSEWHERE = {
     "inference/lit_infer/bench/callers.py": "records",
     "inference/lit_infer/folder/listing.py": "which images a run finds: test_running",
     "inference/lit_infer/folder/outputs.py": "what a run leaves: test_running, test_resume",
-    "inference/lit_infer/engines/opened.py": "a record",
     "inference/lit_infer/server/grpc/inference_pb2.py": "made by protoc",
     "export/lit_export/cli_options.py": "the options' types: test_cli",
     "export/lit_export/tasks/spec.py": "records",

@@ -5,15 +5,18 @@ Every bucket is run before the first answer, so that no request pays for choosin
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lit_infer.engines.opened import Run
+
 BUCKETS = (1, 2, 4, 8, 16, 32)
 
+_BATCH = "batch"
 _WARM_UP_RUNS = 3  # choosing kernels, allocating, capturing
 _DTYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32, "tensor(float16)": np.float16,
            "tensor(int32)": np.int32, "tensor(int64)": np.int64}  # fmt: skip
@@ -29,12 +32,13 @@ class _Bucket:
     host_inputs: tuple[NDArray[Any], ...]
 
 
-def runner(ort: Any, session: Any, *, device_id: int) -> Callable[[Sequence[NDArray[Any]]], Sequence[NDArray[Any]]]:
+def runner(ort: Any, session: Any, *, device_id: int, is_joined: bool = False) -> Run:
     """A function that runs batches of any size on the device; callers take turns.
 
-    Graphs with more than a dynamic batch have no fixed buffers: they are run without capture.
+    Graphs with other dynamic sides than a batch have no fixed buffers: they are run without capture. So are those whose
+    rows depend on each other (`is_joined`): what fills a bucket would change their answers.
     """
-    if not all(_is_fixed_but_batch(entry.shape) for entry in session.get_inputs()):
+    if is_joined or not all(_has_buckets(entry) for entry in (*session.get_inputs(), *session.get_outputs())):
         return _uncaptured(ort, session, device_id)
     buckets = {size: _bucket(ort, session, size, device_id) for size in BUCKETS}
     turn = threading.Lock()
@@ -59,8 +63,10 @@ def bucket_for(count: int) -> int:
     return next((size for size in BUCKETS if size >= count), BUCKETS[-1])
 
 
-def _is_fixed_but_batch(shape: Sequence[Any]) -> bool:
-    return len(shape) > 0 and not isinstance(shape[0], int) and all(isinstance(side, int) for side in shape[1:])
+def _has_buckets(entry: Any) -> bool:
+    """Whether a tensor's sides are fixed but the batch: filled up, a first side of another name would be longer."""
+    first, *others = entry.shape or [None]
+    return first == _BATCH and all(isinstance(side, int) for side in others) and entry.type in _DTYPES
 
 
 def _bucket(ort: Any, session: Any, size: int, device_id: int) -> _Bucket:
@@ -95,7 +101,7 @@ def _run(session: Any, bucket: _Bucket) -> Sequence[NDArray[Any]]:
     return outputs
 
 
-def _uncaptured(ort: Any, session: Any, device_id: int) -> Callable[[Sequence[NDArray[Any]]], Sequence[NDArray[Any]]]:
+def _uncaptured(ort: Any, session: Any, device_id: int) -> Run:
     options = ort.RunOptions()
     options.add_run_config_entry("gpu_graph_id", "-1")  # shapes may change from run to run
 

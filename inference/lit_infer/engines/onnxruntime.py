@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lit_infer import graph_source
 from lit_infer.engines import onnx_files
-from lit_infer.engines.opened import MANIFEST_KEY, OpenGraph
+from lit_infer.engines.opened import MANIFEST_KEY, OpenGraph, Run, rows_are_joined
 from lit_infer.errors import ArtifactError, EngineError, MissingExtraError, UsageError, require
 from lit_infer.graph_source import GraphSource
 
@@ -106,11 +106,12 @@ def _open(source: GraphSource | bytes, ort: Any, provider: str, device: str, thr
             f"{name}: asked for {_NAMES[provider]}, onnxruntime obtained {obtained[0]}. "
             "Check its libraries (CUDA, cuDNN, TensorRT), or use --device cpu"
         )
+    embedded = session.get_modelmeta().custom_metadata_map.get(MANIFEST_KEY)
     opened = OpenGraph(
-        run=_on_cuda(ort, session, device) if device != "cpu" else _on_cpu(session),
+        run=_on_cuda(ort, session, device, embedded) if device != "cpu" else _on_cpu(session),
         engine=f"onnxruntime {obtained[0]}",
         device=device,
-        embedded=session.get_modelmeta().custom_metadata_map.get(MANIFEST_KEY),
+        embedded=embedded,
         providers=obtained,
         why=why,
         threads=threads,
@@ -147,7 +148,7 @@ def _stamp(source: GraphSource | bytes) -> tuple[int, ...]:
     return sum((file.stamp() for file in (source.file, *(source.listed or {}).values())), ())
 
 
-def _on_cpu(session: Any) -> Any:
+def _on_cpu(session: Any) -> Run:
     outputs = [output.name for output in session.get_outputs()]
     names = [entry.name for entry in session.get_inputs()]
 
@@ -158,10 +159,11 @@ def _on_cpu(session: Any) -> Any:
     return run
 
 
-def _on_cuda(ort: Any, session: Any, device: str) -> Any:
+def _on_cuda(ort: Any, session: Any, device: str, embedded: str | None) -> Run:
     from lit_infer.engines import cuda_buckets
 
-    return cuda_buckets.runner(ort, session, device_id=int(device.partition(":")[2]))
+    device_id = int(device.partition(":")[2])
+    return cuda_buckets.runner(ort, session, device_id=device_id, is_joined=rows_are_joined(embedded))
 
 
 def _providers(provider: str, device: str, threads: int) -> list[Any]:

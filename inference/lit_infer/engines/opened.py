@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from numpy.typing import NDArray
 
 Run = Callable[[Sequence[NDArray[Any]]], Sequence[NDArray[Any]]]
@@ -33,3 +34,15 @@ class OpenGraph:
 
 MANIFEST_KEY = "lit_deploy_manifest"
 """Where a graph file carries its manifest: ONNX `metadata_props`, TorchScript `_extra_files`."""
+
+
+class _Rows(msgspec.Struct):
+    rows: str = "independent"
+
+
+def rows_are_joined(embedded: str | None) -> bool:
+    """Whether the manifest that a file carries says that a row's answer depends on the others; None says nothing."""
+    try:
+        return embedded is not None and msgspec.json.decode(embedded, type=_Rows).rows == "joined"
+    except msgspec.DecodeError:
+        return False  # whoever reads the manifest refuses it

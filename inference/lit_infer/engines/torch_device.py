@@ -26,6 +26,10 @@ def obtain(torch: Any, device: str) -> Any:
 
 def runner(torch: Any, module: Any, device: Any) -> Run:
     """A function on arrays that runs a torch module on a device."""
+    if device.type == "cuda":
+        from lit_infer.engines import cuda_graphs
+
+        return cuda_graphs.runner(torch, module, device)
 
     def run(inputs: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
         with torch.inference_mode():

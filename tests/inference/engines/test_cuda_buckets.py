@@ -9,6 +9,7 @@ import pytest
 
 from lit_infer.engines.cuda_buckets import BUCKETS, bucket_for
 from lit_infer.engines.onnxruntime import open_graph
+from lit_infer.engines.opened import MANIFEST_KEY
 from lit_infer.errors import EngineError, MissingExtraError, UsageError
 from tests.inference.tiny import colour, described, graph_bytes
 
@@ -18,26 +19,28 @@ CUDA, CPU, TRT = "CUDAExecutionProvider", "CPUExecutionProvider", "TensorrtExecu
 class Session:
     """A device that gives the mean colour of each image of a bucket, and remembers the buckets' sizes."""
 
-    def __init__(self, obtained: list[str], asked: list[Any]) -> None:
+    def __init__(self, obtained: list[str], asked: list[Any], **facts: Any) -> None:
         self.obtained, self.asked, self.runs = obtained, asked, []
-        self.bound: dict[int, Any] = {}
+        self.first = facts.get("first", "batch")
+        self.embedded = facts.get("embedded", {})
 
     def get_providers(self) -> list[str]:
         return self.obtained
 
     def get_inputs(self) -> list[Any]:
-        return [SimpleNamespace(name="images", shape=["batch", 8, 8, 3], type="tensor(uint8)")]
+        return [SimpleNamespace(name="images", shape=[self.first, 8, 8, 3], type="tensor(uint8)")]
 
     def get_outputs(self) -> list[Any]:
-        return [SimpleNamespace(name="probabilities", shape=["batch", 3], type="tensor(float)")]
+        return [SimpleNamespace(name="probabilities", shape=[self.first, 3], type="tensor(float)")]
 
     def get_modelmeta(self) -> Any:
-        return SimpleNamespace(custom_metadata_map={})
+        return SimpleNamespace(custom_metadata_map=self.embedded)
 
     def io_binding(self) -> Any:
         binding = SimpleNamespace(given=None)
         binding.bind_ortvalue_input = lambda _, value: setattr(binding, "given", value)
         binding.bind_ortvalue_output = lambda _name, _value: None
+        binding.bind_output = lambda _name, _device, _id: None
         binding.copy_outputs_to_cpu = lambda: [binding.given.array.mean((1, 2), dtype=np.float32)]
         return binding
 
@@ -61,14 +64,14 @@ class RunOptions:
         self.graph = value
 
 
-def stand_in(available: list[str], obtained: list[str] | Exception) -> Any:
-    """A module like onnxruntime, for a machine that has these providers."""
+def stand_in(available: list[str], obtained: list[str] | Exception, **facts: Any) -> Any:
+    """A module like onnxruntime, for a machine that has these providers. `facts`: of the graph that it opens."""
     made = SimpleNamespace(session=None)
 
     def session(_: Any, *, providers: list[Any], **__: Any) -> Session:
         if isinstance(obtained, Exception) and providers != [CPU]:
             raise obtained
-        made.session = Session([CPU] if isinstance(obtained, Exception) else obtained, providers)
+        made.session = Session([CPU] if isinstance(obtained, Exception) else obtained, providers, **facts)
         return made.session
 
     value = SimpleNamespace(
@@ -102,6 +105,17 @@ def test_a_batch_of_any_size_is_answered_through_warm_buckets(count: int) -> Non
     assert found[:, 1].tolist() == list(range(count))
     assert {size for size, _ in ort.made.session.runs[:warm]} == set(BUCKETS)
     assert all(str(size) == graph for size, graph in ort.made.session.runs)
+
+
+@pytest.mark.parametrize("facts", [{"embedded": {MANIFEST_KEY: '{"rows": "joined"}'}}, {"first": "time"}])
+def test_nothing_is_filled_up_where_that_would_change_answers(facts: dict[str, Any]) -> None:
+    ort = stand_in([CUDA, CPU], [CUDA, CPU], **facts)
+    run = open_graph(b"graph", device="cuda", threads=1, ort=ort).run
+
+    (found,) = run([np.stack([colour("green", number) for number in range(5)])])
+
+    assert found[:, 1].tolist() == list(range(5))
+    assert ort.made.session.runs == [(5, "-1")]
 
 
 def test_auto_takes_cuda_and_says_why() -> None:

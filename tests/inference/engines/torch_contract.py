@@ -85,11 +85,12 @@ class TorchEngineContract:
 
         if not torch.cuda.is_available():
             pytest.skip("no CUDA device")
-        batch = np.stack([colour("red"), colour("green", 80)])
         opened = self.open_graph(graph, device="cuda", threads=1)
+        here = self.open_graph(graph, device="cpu", threads=1)
 
-        expected = self.open_graph(graph, device="cpu", threads=1).run([batch])[0]
-        np.testing.assert_allclose(opened.run([batch])[0], expected, rtol=1e-3)
+        for level in range(0, 200, 20):  # often enough to be captured, and replayed with other values
+            for batch in (np.stack([colour("red", level), colour("green", 80)]), np.stack([colour("blue", level)])):
+                np.testing.assert_allclose(opened.run([batch])[0], here.run([batch])[0], rtol=1e-3)
         assert opened.device == "cuda:0"
 
     @pytest.mark.parametrize("keep", [0, 10, 2000])
