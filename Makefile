@@ -33,11 +33,15 @@ check: install
 fuzz: install
 	FUZZ_S=$(or $(FUZZ_S),60) $(PY) -m tests.fuzz
 
+# Half an hour on an idle machine; at its end the figures with their aims, as in benchmarks/README.md.
+bench: export LIT_FIGURES = artifacts/figures.jsonl
 bench: install
+	@rm -f $(LIT_FIGURES)
 	$(PY) benchmarks/resizing.py --peers
 	$(PY) benchmarks/folder.py --peers
 	$(PY) benchmarks/training.py
 	$(PY) benchmarks/serving.py --peers
+	@$(PY) benchmarks/figures.py $(LIT_FIGURES)
 
 # On a machine with an NVIDIA GPU, which needs no network; without one: LIT_GPU_DEVICE=cpu sh benchmarks/gpu.sh --quick
 gpu:

@@ -38,7 +38,11 @@ from lit_infer.hardware import cpu_model, usable_cpus
 from lit_infer.predictor import BatchPolicy, Prediction, Predictor
 from lit_trainer.modules import DigitsCNN
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks import figures
+
 ROOT = Path(__file__).parents[1]
+WITH_PILLOW, LOOP = "the same with Pillow's resize", "onnxruntime"
 IMAGES, CALLERS, IN_FLIGHT, TINY_COUNT = 256, 32, 8, 32_000
 
 IMAGENET = """\
@@ -108,6 +112,7 @@ def report(case: Case, model: Predictor, images: list[Path], asked: argparse.Nam
         "model.stream": lambda: sum(1 for _ in model.stream(images)),
         f"{CALLERS} x model.submit": lambda: submit_all(model, images),
         "lit-infer folder": lambda: folder.run(model, images, output=output),
+        WITH_PILLOW: lambda: run_with_pillow(model, images, output),
     }
     rounds = [in_turns(legs, len(images)) for _ in range(asked.rounds // 2)]
     peers = run_peers(case.architecture, images) if asked.peers else {}
@@ -117,11 +122,27 @@ def report(case: Case, model: Predictor, images: list[Path], asked: argparse.Nam
     limit = 1 / (1 / prepare + 1 / max(models))
     print(f"\n{case.architecture} {case.precision}, {len(images)} JPEGs of 500x375")
     for leg, rate in found.items():
-        of_limit = f"   {rate / limit:.2f} of the limit" if leg in list(found)[3:] else ""
+        of_limit = f"   {rate / limit:.2f} of the limit" if leg in list(found)[3:6] else ""
         print(f"{leg:34}{rate:8.0f} images/s{of_limit}")
     print(f"{'limit':34}{limit:8.0f} images/s")
+    ours = found["lit-infer folder"]
     for peer, rate in peers.items():
-        print(f"{peer:34}{rate:8.0f} images/s   lit-infer folder {found['lit-infer folder'] / rate:.2f} x")
+        print(f"{peer:34}{rate:8.0f} images/s   lit-infer folder {ours / rate:.2f} x")
+    if case.name == "mobilenet":
+        figures.note("folder", ours / found[WITH_PILLOW])
+        figures.note("stream-limit", found["model.stream"] / limit)
+        figures.note("folder-limit", ours / limit)
+    if case.name == "resnet" and LOOP in peers:
+        figures.note("resnet-loop", ours / peers[LOOP])
+
+
+def run_with_pillow(model: Predictor, images: list[Path], output: Path) -> None:
+    """As before there was a kernel."""
+    os.environ["LIT_PIXELS"] = "pillow"
+    try:
+        folder.run(model, images, output=output)
+    finally:
+        del os.environ["LIT_PIXELS"]
 
 
 def report_tiny(model: Predictor, *, rounds: int) -> None:
@@ -140,6 +161,8 @@ def report_tiny(model: Predictor, *, rounds: int) -> None:
     for kind in (streamed, bare):
         best = max((leg for leg in found if leg.startswith(kind)), key=lambda leg: found[leg])
         us, share = processor_us(legs[best]), found[submitted] / found[best]
+        if kind == streamed:
+            figures.note("submit", share)
         print(f"{best:34}{found[best]:8.0f} images/s   {us:4.0f} us   submit is {share:.2f}, of time {us / own_us:.2f}")
     # Here, because a longer call varies by more than what is looked for.
     print(f"{'overhead of model.run':34}{overhead_us(model):8.1f} us over the engine's own call")

@@ -33,6 +33,7 @@ from lit_export import Options, export
 from lit_infer.hardware import cpu_model, usable_cpus
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks import figures
 from benchmarks.folder import make_images
 from benchmarks.peers import serving as peers
 
@@ -123,6 +124,7 @@ def report_overhead(here: Path, rounds: int) -> None:
         print(row(what, load))
     ratio = loads["gRPC, raw tensor (h2load)"].rate / loads["REST, binary tensor (h2load)"].rate
     print(f"gRPC over REST, both by h2load: {ratio:.2f} (aim 0.8); REST aim: 2,500 requests/s")
+    figures.note("grpc", ratio)
 
 
 def report_jpegs(here: Path, rounds: int, *, with_peers: bool) -> None:
@@ -156,8 +158,16 @@ def report_jpegs(here: Path, rounds: int, *, with_peers: bool) -> None:
     )
     for what, load in loads.items():
         name, connections = what.split(", ")
-        ratios = [f"{loads[f'{ours}, {connections}'].rate / load.rate:.2f}" for ours in list(targets)[:2]]
-        print(row(what, load) + ("" if name.startswith("lit-serve") else f"   {' and '.join(ratios)} x"))
+        if name.startswith("lit-serve"):
+            print(row(what, load))
+            continue
+        ours = [loads[f"{one}, {connections}"] for one in list(targets)[:2]]
+        ratios = [one.rate / load.rate for one in ours]
+        print(row(what, load) + f"   {' and '.join(f'{ratio:.2f}' for ratio in ratios)} x")
+        figure = f"{name}-{connections.split()[0]}"
+        figures.note(figure, *ratios)
+        if name == "mosec":
+            figures.note(f"{figure}-p99", *(one.p99_ms / load.p99_ms for one in ours))
 
 
 def row(what: str, load: Load) -> str:

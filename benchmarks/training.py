@@ -4,8 +4,10 @@ Same module, same loader, same optimizer and schedule. The aim: at most 1.05 tim
 """
 
 import statistics
+import sys
 import time
 import warnings
+from pathlib import Path
 
 import lightning.pytorch as pl
 import torch
@@ -14,6 +16,9 @@ from torch.nn import functional
 from lit_trainer.callbacks import ResumeAfterInterrupt
 from lit_trainer.data import DigitsDataModule
 from lit_trainer.modules import DigitsCNN
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks import figures
 
 EPOCHS, ROUNDS = 5, 5
 
@@ -30,6 +35,7 @@ def main() -> None:
         print(f"{name:12} {seconds:.3f} s an epoch")
     ratios = [fit / bare for bare, fit in zip(times["bare loop"], times["Trainer.fit"], strict=True)]
     print(f"ratio        {statistics.median(ratios):.3f}   (aim: at most 1.05)")
+    figures.note("trainer", statistics.median(ratios))
 
 
 def bare_loop() -> float:
