@@ -98,7 +98,7 @@ def infer(
         Path | None, typer.Option(metavar="FOLDER|FILE.npy", help="For embeddings: the most similar images of these.")
     ] = None,
     draw: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Copies of the images with what was found drawn over them.")
+        Path | None, typer.Option(metavar="DIR", help="Copies of the images with what was found drawn in.")
     ] = None,
     coco: Annotated[
         Path | None,

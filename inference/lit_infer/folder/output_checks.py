@@ -114,7 +114,7 @@ def check_task(job: Job, table: Table, *, name: str) -> None:
     if job.sort_into is not None and task.sorts_by is None:
         raise UsageError(f"--sort-into needs exactly one label for each image; {name} is for {task.name}")
     _check_inputs_suit(job, table, name=name)
-    if job.draw is not None and task.kind not in drawing.KINDS:
+    if job.draw is not None and not (task.kind in drawing.KINDS and task.has_drawn(table.reading)):
         raise UsageError(f"--draw: {name} ({task.name}) gives nothing that could be drawn over an image: leave it out")
 
 

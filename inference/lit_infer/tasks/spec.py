@@ -232,6 +232,8 @@ class TaskSpec:
     """Whether an answer has a `mask`, the class or the instance of each pixel."""
     drawn: Callable[[Any], Image.Image | None] | None = None
     """An answer as a picture that lies over its image, in 8 bits of grey or colours, with alpha or without."""
+    has_drawn: Callable[[Reading], bool] = lambda _: True
+    """Of a task with `drawn`: whether this model's answers are pictures."""
     file: AnswerFile | None = None
     """What a run writes to a file of its own for each image."""
     rows_have_masks: bool = False
