@@ -101,7 +101,8 @@ def run_job(
                 facts = identity(job, inputs, predictor)
                 shards.write_record(rows, job, items, tally, facts=facts, batch=facts["--batch-size"])
 
-        outputs.finish(remarks=remarks.lines(skipped, tally.notes), before_rows=record)
+        said = [tally.verdict(), *remarks.lines(skipped, tally.notes)]
+        outputs.finish(remarks=list(filter(None, said)), before_rows=record)
     return tally.summary(seconds=time.perf_counter() - started, skipped=skipped)
 
 

@@ -97,10 +97,14 @@ class Shown(msgspec.Struct, frozen=True):
     """What a report can be filtered by."""
 
 
+Sources = Mapping[str, str | None]
+"""What is said of what an image shows: by a file beside it, `.cls`, and by its folder's name; None: nothing."""
+
+
 class AnswerTally(Protocol):
     """Counts the answers of a run while it runs: its memory does not grow with the images."""
 
-    def add(self, row: Row, truths: Mapping[str, str | None]) -> None:
+    def add(self, row: Row, truths: Sources) -> None:
         """Count the row of one image that could be read; `truths` has what its sources say it shows."""
 
     def lines(self) -> list[str]:
@@ -123,7 +127,7 @@ class NoTally:
     def __init__(self, reading: Reading) -> None:
         del reading
 
-    def add(self, row: Row, truths: Mapping[str, str | None]) -> None:
+    def add(self, row: Row, truths: Sources) -> None:
         """Nothing to count."""
 
     def add_columns(self, columns: Mapping[str, ColumnValues], answered: NDArray[np.bool_]) -> None:
@@ -148,6 +152,18 @@ class Agreement:
     """From two arrays of rows [batch, …]: for each row, whether the answers are the same, or the share that is."""
     margin: Callable[[NDArray[Any], NDArray[Any], Reading], float | None] | None = None
     """Of answers that are not the same: how much better the second array's own are by its own scores, at most."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """How it is known what an image should have been answered with, among the `Shown.groups` of rows."""
+
+    truths: Callable[[Row, Sources, Reading], Sources]
+    """The right answer by each of the sources that may know it, the most reliable first; None where it does not."""
+    names: Callable[[Reading], Sequence[str]]
+    """All answers, in their order."""
+    needed: str | None = None
+    """An answer that must be right for some image, or the sources know nothing."""
 
 
 @dataclass(frozen=True)
@@ -219,6 +235,8 @@ class TaskSpec:
     headings: tuple[str, str, str] = ("answer", "score", "next")
     """Headings of a table with the title, the score and the runners-up."""
     tally: Callable[[Reading], AnswerTally] = NoTally
+    known: Known | None = None
+    """Of a task with one answer among some: where the right one is known."""
     agreement: Agreement | None = None
     metric: Metric | None = None
     in_order_of: Callable[[Outputs, Outputs], Outputs] = lambda found, _: found
