@@ -33,6 +33,7 @@ Column = Literal[
     "boolean",
     "choices",
     "areas",
+    "regions",
     "boxes",
     "points",
     "instances",
@@ -43,10 +44,10 @@ Column = Literal[
     "booleans",
 ]
 """The type of a column in a table of rows; `choices` is a list of label, index and score, `areas` of label, index,
-pixels and share, `boxes` of label, index, score and box, `instances` of these, area and segmentation, `points` of
-label, index, x, y, score, visibility and outside, `neighbours` of path and similarity. The plural ones of numbers are
-lists: `numbers` of float32, `doubles` of float64."""
-LISTS = frozenset({"choices", "areas", "boxes", "instances", "points"})
+pixels and share, `regions` of these and segmentation, `boxes` of label, index, score and box, `instances` of these,
+area and segmentation, `points` of label, index, x, y, score, visibility and outside, `neighbours` of path and
+similarity. The plural ones of numbers are lists: `numbers` of float32, `doubles` of float64."""
+LISTS = frozenset({"choices", "areas", "regions", "boxes", "instances", "points"})
 """Those of lists, which are empty for an image that could not be read."""
 
 
@@ -228,6 +229,8 @@ class TaskSpec:
     row: Callable[[Any], Row]
     """An answer as those columns."""
     show: Callable[[Row], Shown]
+    row_with_runs: Callable[[Any], Row] | None = None
+    """As `row`, where each of the `areas` has its pixels as well, so that these are `regions`."""
     kept: Callable[[Outputs, Ask, Reading], dict[str, NDArray[Any]]] = _only_one_by_one
     """For a task on rows: what is kept of a batch of outputs, arrays [batch, …] that `values` makes columns of."""
     values: Callable[[Mapping[str, Any], Ask, Reading], dict[str, ColumnValues]] = _only_one_by_one
