@@ -14,13 +14,12 @@ from typing import Any
 
 from lit_export import data
 from lit_infer.errors import NotFoundError, UsageError
-from lit_infer.folder import box_truths, list_images, metadata, point_truths
+from lit_infer.folder import anomaly_folder, box_truths, list_images, metadata, point_truths
 from lit_infer.folder.coco import BoxTruth
 from lit_infer.folder.mask_folder import MaskFolder
 from lit_infer.folder.picture_folder import PictureFolder
 from lit_infer.images import SUFFIXES, ImageInput
 from lit_infer.rows.fields import Fields
-from lit_infer.tasks.anomaly_detection import GOOD
 
 Labelled = Iterable[tuple[ImageInput, Any]]
 """Images and their truths, as the task defines them; can be iterated several times."""
@@ -104,16 +103,13 @@ def pictures(question: Question) -> Labelled:
 
 
 def anomalies(question: Question) -> Labelled:
-    """Images and 0 for those in `good/`, 1 for those in the folders beside it, as MVTec's data sets have them."""
+    """Images and what is anomalous in each, `AnomalyTruth`, from MVTec's layout; from a configuration 0 or 1."""
     if data.is_configuration(question.source):
         return _of_configuration(question)
-    root = question.source / "test" if (question.source / "test" / GOOD).is_dir() else question.source
-    if not (root / GOOD).is_dir():
-        raise NotFoundError(
-            f"{question}: expected {GOOD}/ with images, and a folder beside it for each kind of anomaly"
-        )
-    folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-    return [(path, int(folder.name != GOOD)) for folder in folders for path in list_images([folder], question.suffixes)]
+    try:
+        return anomaly_folder.of(question.source, question.suffixes)
+    except (NotFoundError, UsageError) as error:
+        raise type(error)(f"{question}: {error}") from None
 
 
 def boxes(question: Question) -> Labelled:
