@@ -79,6 +79,8 @@ def _described(config: Path) -> dict[str, Any]:
         raise UsageError(f"{config} cannot be read: {' '.join(str(error).split())}") from None
     data = found.get("data") if isinstance(found, dict) else None
     if not (isinstance(data, dict) and isinstance(data.get("class_path"), str)):
+        if isinstance(found, dict) and "names" in found:
+            raise UsageError(f"{config} is of a YOLO data set: name its folder, {config.parent}")
         raise UsageError(f"{config} names no data module: expected data: {{class_path: ..., init_args: ...}}")
     return data
 

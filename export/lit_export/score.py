@@ -28,6 +28,8 @@ from lit_infer.tensors import Arrays
 
 MAX_DROP = 0.005
 _ROWS = 64
+_APART = 16
+"""Answers whose rows are kept before they are added up."""
 
 
 def of_graph(
@@ -51,6 +53,7 @@ def of_graph(
         truth = waiting.popleft()
         if score.counted is not None:
             kept.append(score.counted(prediction.answer, truth, predictor.manifest.reading))
+            _merge(kept, score)
             continue
         truths.append(truth)
         kept.append(score.condensed(prediction.output[None]))
@@ -112,6 +115,7 @@ def of_positions(
             if isinstance(one, InputError):
                 raise _unreadable(str(image), str(one))
             kept.append(score.counted(one, truth, target.reading))
+            _merge(kept, score)
     return _values(kept, [], score, target.reading)
 
 
@@ -164,6 +168,12 @@ def check_drop(metric: Metric, *, graph: float, eager: float, max_drop: float = 
         scores = f"rose from {eager:.6g} (eager) to {graph:.6g}"
     if not is_right:
         raise GateError(f"{metric.name} {scores}, {by}; {max_drop * 100:g} are allowed (--max-drop)")
+
+
+def _merge(kept: list[NDArray[Any]], score: Scoring) -> None:
+    """So that it stays small."""
+    if score.merged is not None and len(kept) >= _APART:
+        kept[:] = [score.merged(np.concatenate(kept))]
 
 
 def _values(kept: list[NDArray[Any]], truths: list[Any], score: Scoring, reading: Reading) -> dict[str, float]:

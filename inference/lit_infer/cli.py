@@ -98,12 +98,15 @@ def infer(
         Path | None, typer.Option(metavar="FOLDER|FILE.npy", help="For embeddings: the most similar images of these.")
     ] = None,
     draw: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Copies of the images with what was found drawn over them.")
+        Path | None, typer.Option(metavar="DIR", help="Copies of the images with what was found drawn in.")
     ] = None,
     coco: Annotated[
         Path | None,
-        typer.Option(help="For boxes and points: what was found, as COCO's JSON: a .json file.", metavar="PATH"),
+        typer.Option(help="For boxes, points, pixels: what was found, as COCO's JSON: a .json file.", metavar="PATH"),
     ] = None,
+    rle: Annotated[
+        bool, typer.Option("--rle", help="For classes of pixels: those of each in the row, as runs.")
+    ] = False,
     explode: Annotated[
         bool, typer.Option("--explode", help="For boxes and points: a row for each, not for each image.")
     ] = False,
@@ -161,6 +164,7 @@ def infer(
         draw=draw,
         nearest=nearest,
         coco=coco,
+        rle=rle,
         explode=explode,
         report=report,
         thumbnails=thumbnails,

@@ -146,3 +146,22 @@ def test_a_line_that_is_not_a_row_is_one_message(line: str, tmp_path: Path) -> N
 def test_a_spreadsheets_mark_before_the_first_name_is_not_part_of_it(tmp_path: Path) -> None:
     (tmp_path / "metadata.csv").write_bytes("\ufefffile_name,night\na.png,1\n".encode())
     assert list(labelled.values(Question(tmp_path, ["night"], 1))) == [(tmp_path / "a.png", (1.0,))]
+
+
+def test_boxes_and_masks_of_yolo_s_text_files(tmp_path: Path) -> None:
+    save(tmp_path / "images" / "a.png", colour("red"))
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "a.txt").write_text("1 0.25 0.25 0.75 0.25 0.75 0.75 0.25 0.75\n")
+    (tmp_path / "data.yaml").write_text("names: [red, green]\n")
+    question = Question(tmp_path, LABELS, len(LABELS))
+
+    (image, (found, classes)), *_ = labelled.boxes(question)
+    (_, (masks, _)), *_ = labelled.instances(question)
+
+    height, width = colour("red").shape[:2]
+    assert image == tmp_path / "images" / "a.png"
+    assert found.tolist() == [[width / 4, height / 4, 3 * width / 4, 3 * height / 4]]
+    assert classes.tolist() == [1]
+    assert masks[0].area == height * width / 4
+    with pytest.raises(UsageError, match=r"data\.yaml is of a YOLO data set: name its folder"):
+        list(labelled.boxes(Question(tmp_path / "data.yaml", LABELS, len(LABELS))))

@@ -1,5 +1,6 @@
 """Pictures with boxes: made of digits, and what is learnt of them."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,43 @@ def test_splits_with_boxes_that_are_there_are_used(tmp_path: Path) -> None:
     data.setup("test")
 
     assert len(data.train_set) == len(data.val_set) == len(data.test_set) == 2  # type: ignore[arg-type]
+
+
+def as_yolo(root: Path, split: str, *, count: int) -> list[coco.BoxTruth]:
+    """Scenes of a split as YOLO has them, whose true boxes come back."""
+    write_test_scenes(root / "scenes", count=count, size=40)
+    _, truths = coco.read(coco.find(root / "scenes"), labels=None)
+    for kind in ("images", "labels"):
+        (root / kind / split).mkdir(parents=True)
+    for one in truths:
+        one.path.rename(root / "images" / split / one.path.name)
+        lines = [
+            f"{label} {(left + right) / 80} {(top + bottom) / 80} {(right - left) / 40} {(bottom - top) / 40}"
+            for label, (left, top, right, bottom) in zip(one.labels, one.boxes.tolist(), strict=True)
+        ]
+        (root / "labels" / split / one.path.name).with_suffix(".txt").write_text("\n".join(lines))
+    shutil.rmtree(root / "scenes")
+    return truths
+
+
+def test_splits_of_a_yolo_data_set_are_used(tmp_path: Path) -> None:
+    as_yolo(tmp_path, "train", count=4)
+    expected = as_yolo(tmp_path, "val", count=2)
+    (tmp_path / "data.yaml").write_text(
+        f"train: images/train\nval: images/val\nnames: [{', '.join(repr(name) for name in '0123456789')}]\n"
+    )
+    data = coco_module(tmp_path)
+
+    data.setup("fit")
+
+    assert len(data.train_set) == 4  # type: ignore[arg-type]
+    assert len(data.val_set) == 2  # type: ignore[arg-type]
+    for found, one in zip(data.val_set.items.truths, expected, strict=True):  # type: ignore[attr-defined]
+        assert found.path.parent == tmp_path / "images" / "val"
+        np.testing.assert_allclose(found.boxes, one.boxes, atol=1e-4)
+        assert found.labels.tolist() == one.labels.tolist()
+    with pytest.raises(NotFoundError, match=r"no .*test/ with images"):
+        data.setup("test")
 
 
 def test_a_detector_learns_from_such_a_folder(tmp_path: Path) -> None:

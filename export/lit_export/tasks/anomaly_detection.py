@@ -1,7 +1,7 @@
 """Task `anomaly-detection`: a score for each image, and a map where the module has one; AUROC, and the best F1."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,15 +18,24 @@ from lit_export.tasks.spec import ExportTask, Scoring, TunedFacts
 from lit_export.tasks.target import Target
 from lit_infer import manifest
 from lit_infer.errors import GateError, UsageError
+from lit_infer.folder.anomaly_folder import MASKS, AnomalyTruth
 from lit_infer.manifest import DeploymentFacts
 from lit_infer.tasks import Reading
 from lit_infer.tasks.anomaly_detection import TASK as RUNTIME
+from lit_infer.tasks.anomaly_detection import Anomaly
 from lit_infer.tensors import Arrays
 
 SCORES = ("pred_score", "anomaly_score", "score", "scores")
 MAPS = ("anomaly_map", "map", "maps", "heatmap", "error_map")
 _THRESHOLDS = ("image_threshold", "anomaly_threshold", "threshold")
 """Attributes of modules that know from which score on an image is anomalous."""
+
+
+_IMAGE, _PIXELS = 0, 1
+"""What a row that is kept for the score is of: an image, with its score, or the pixels in a bin of values."""
+_BINS = 2**17
+_FAR = 1e6
+"""Of the distance from `low` to the threshold: all values beyond are in one bin."""
 
 
 class AnomalyModule(ImageModule):
@@ -202,33 +211,80 @@ def _tuned(rows: NDArray[Any], truths: Sequence[Any], _: Reading) -> TunedFacts:
     return TunedFacts({"threshold": rounded}, (f"above {rounded:.6g} an image is anomalous: the best F1, {f1:.4f}",))
 
 
-def _known(truths: Sequence[Any]) -> NDArray[np.int64]:
-    known = np.asarray(truths, np.int64)
+def _known(truths: Iterable[Any]) -> NDArray[np.int64]:
+    """1 for each that is anomalous."""
+    known = np.array([_is_anomalous(truth) for truth in truths], np.int64)
     if known.min() == known.max():
         what = "good" if known[0] == 0 else "anomalous"
         raise UsageError(f"all images are {what}: images of both kinds are needed")
     return known
 
 
-def _values(rows: NDArray[Any], truths: Sequence[Any], reading: Reading) -> dict[str, float]:
-    """The area under the ROC curve, the F1 at the threshold and the best one."""
-    scores, known = rows.reshape(-1).astype(np.float64), _known(truths)
-    _, ranks = np.unique(scores, return_inverse=True)
-    counts = np.bincount(ranks)
-    middle = (np.cumsum(counts) - (counts - 1) / 2)[ranks]  # equal scores share their ranks
+def _is_anomalous(truth: Any) -> int:
+    return int(truth.is_anomalous if isinstance(truth, AnomalyTruth) else truth)
+
+
+def _counted(answer: Anomaly, truth: Any, reading: Reading) -> NDArray[np.float64]:
+    """Of an image its score, and of its pixels how many lie in each bin, where it is known which are anomalous."""
+    is_bad = _is_anomalous(truth)
+    image = np.array([[_IMAGE, answer.score, 1 - is_bad, is_bad]], np.float64)
+    if answer.map is None or not isinstance(truth, AnomalyTruth) or not truth.has_pixels:
+        return image
+    marked = truth.pixels((answer.map.shape[0], answer.map.shape[1]))
+    bins = _bins(answer.map, reading)
+    counts = [np.bincount(bins[which], minlength=_BINS) for which in (~marked, marked)]
+    there = np.flatnonzero(counts[0] + counts[1])
+    return np.concatenate((image, np.stack((np.full(len(there), _PIXELS), there, *(one[there] for one in counts)), 1)))
+
+
+def _bins(plane: NDArray[np.float32], reading: Reading) -> NDArray[np.int64]:
+    """Which bin each value is in: they are the finer the nearer it is to those between `low` and the threshold."""
+    facts = reading.facts
+    room = 1.0 if facts.threshold is None else facts.threshold - facts.low
+    values = np.clip((plane - np.float64(facts.low)) / room, -_FAR, _FAR)
+    bins: NDArray[np.int64] = ((values / (1 + np.abs(values)) + 1) * (_BINS / 2)).astype(np.int64)
+    return bins
+
+
+def _merged(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The pixels of a bin together; images stay as they are."""
+    images, pixels = (rows[rows[:, 0] == kind] for kind in (_IMAGE, _PIXELS))
+    bins, places = np.unique(pixels[:, 1], return_inverse=True)
+    good, bad = (np.bincount(places, pixels[:, column], minlength=len(bins)) for column in (2, 3))
+    return np.concatenate((images, np.stack((np.full(len(bins), _PIXELS), bins, good, bad), 1)))
+
+
+def _values(rows: NDArray[np.float64], _: Sequence[Any], reading: Reading) -> dict[str, float]:
+    """The area under the ROC curve, the F1 at the threshold and the best one; and the area of the pixels."""
+    images, pixels = (rows[rows[:, 0] == kind, 1:] for kind in (_IMAGE, _PIXELS))
+    scores, known = images[:, 0], _known(images[:, 2])
     bad = int(known.sum())
-    area = (middle[known == 1].sum() - bad * (bad + 1) / 2) / (bad * (len(known) - bad))
-    found = {"AUROC": float(area)}
+    found = {"AUROC": _area(images)}
     if reading.facts.threshold is not None:
         above = scores > reading.facts.threshold
         found["F1"] = float(2 * (above & (known == 1)).sum() / max(1, above.sum() + bad))
-    return {**found, "best F1": best_threshold(scores, known)[1]}
+    found["best F1"] = best_threshold(scores, known)[1]
+    if not len(pixels):
+        return found
+    if not pixels[:, 2].any():
+        raise UsageError(f"the masks in {MASKS}/ mark no pixel: what is anomalous in them is not 0")
+    return {**found, "pixel AUROC": _area(pixels)}
+
+
+def _area(counts: NDArray[np.float64]) -> float:
+    """Under the ROC curve, of [n, 3]: a value, how many good ones and how many anomalous ones have it."""
+    _, places = np.unique(counts[:, 0], return_inverse=True)
+    good, bad = (np.bincount(places, counts[:, column]) for column in (1, 2))
+    below = np.cumsum(good) - good / 2  # of equal values half count
+    return float((bad * below).sum() / (bad.sum() * good.sum()))
 
 
 TASK = ExportTask(
     name=RUNTIME.name,
     target=partial(image_target, wrapper=AnomalyModule),
-    score=Scoring(labelled=labelled.anomalies, condensed=lambda rows: rows, values=_values),
+    score=Scoring(
+        labelled=labelled.anomalies, condensed=lambda rows: rows, values=_values, counted=_counted, merged=_merged
+    ),
     check_answers=_check_threshold,
     tuned=_tuned,
 )

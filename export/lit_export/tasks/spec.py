@@ -29,6 +29,8 @@ class Scoring:
     counted: Callable[[Any, Any, Reading], NDArray[Any]] | None = None
     """From one answer, in positions of the image as it was, and its truth: what is kept of it, instead of `condensed`
     of the bare rows, one or several rows; `values` then gets no truths."""
+    merged: Callable[[NDArray[Any]], NDArray[Any]] | None = None
+    """Of a task whose rows add up: what was kept so far, in fewer rows."""
     threshold: float | None = None
     """What is asked for when answers are scored; None: as in deployment."""
 

@@ -1,6 +1,6 @@
-"""What was found in an image, drawn over it in place: by the kind of the answer, in the colours of the report."""
+"""What was found in an image, drawn over it, or beside it: by the kind of the answer, in the colours of the report."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,18 +15,28 @@ from lit_infer.tasks import Row
 Colour = tuple[int, int, int]
 Ground = tuple[float, float, float, float]
 """left, top, right, bottom."""
+Layer = NDArray[Any] | Image.Image | None
+"""What a row has no room for: a mask [height, width], or the answer as a picture."""
 _OVER = 0.5
 """How opaque masks are."""
+_HEAT = 0.6
+"""And heat, as in the report; where there is little of it, less."""
 _STRIP = 2**22
 """Pixels that are blended at once."""
 _LEGEND = 8
 """Classes that a legend names."""
 _BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
+_UNDER_ALPHA = (128, 128, 128)
+"""What a picture lies on where it is transparent."""
 
 
-def annotate(image: Image.Image, row: Row, mask: NDArray[Any] | None, table: Table) -> None:
-    """Draw a row, and the mask if there is one, over an RGB image of the size that they are for."""
-    KINDS[table.task.kind](_Canvas(image), row, mask, table)
+def annotate(image: Image.Image, row: Row, layer: Layer, table: Table) -> Image.Image:
+    """An RGB image of the size that a row, and the layer if there is one, are for, with them drawn over it in place;
+    with a picture that was made of it beside it, a new one.
+    """
+    canvas = _Canvas(image)
+    KINDS[table.task.kind](canvas, row, layer, table)
+    return canvas.image
 
 
 class _Canvas:
@@ -76,14 +86,14 @@ def _overlap(one: Ground, other: Ground) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-def _title(canvas: _Canvas, row: Row, _: NDArray[Any] | None, table: Table) -> None:
+def _title(canvas: _Canvas, row: Row, _: Any, table: Table) -> None:
     """Of an image as a whole: what it is, in its corner."""
     shown = table.show(row)
     score = "" if shown.score is None else f" {shown.score:.0%}"
     canvas.text(0, 0, (shown.title or "no label") + score, _BLACK)
 
 
-def _boxes(canvas: _Canvas, row: Row, _: NDArray[Any] | None, __: Table) -> None:
+def _boxes(canvas: _Canvas, row: Row, _: Any, __: Table) -> None:
     """The best ones last, over all others."""
     for one in reversed(row["boxes"]):
         colour = _colour(one["index"])
@@ -94,7 +104,7 @@ def _boxes(canvas: _Canvas, row: Row, _: NDArray[Any] | None, __: Table) -> None
         canvas.text(left, top, f"{one['label']} {one['score']:.0%}", colour, above=True)
 
 
-def _points(canvas: _Canvas, row: Row, _: NDArray[Any] | None, table: Table) -> None:
+def _points(canvas: _Canvas, row: Row, _: Any, table: Table) -> None:
     """The lines first; a point outside of what the model saw is a ring."""
     points = {one["index"]: one for one in row["points"]}
     for first, second in table.reading.facts.edges(table.reading.labels):
@@ -134,6 +144,35 @@ def _instances(canvas: _Canvas, row: Row, mask: NDArray[Any] | None, table: Tabl
     _boxes(canvas, row, None, table)
 
 
+def _heat(canvas: _Canvas, row: Row, heat: Image.Image | None, table: Table) -> None:
+    """The map in the colours of heat, if there is one, and in the corner what it comes to."""
+    if heat is not None:
+        opacity = [round(level * _HEAT) for level in range(256)]
+        for box in _strips(canvas.image):
+            strip = heat.crop(box)
+            canvas.image.paste(strip.convert("RGB"), box, strip.getchannel("A").point(opacity))
+    _title(canvas, row, None, table)
+
+
+def _beside(canvas: _Canvas, _: Row, made: Image.Image | None, __: Table) -> None:
+    """The image, and to its right what was made of it, both of the larger one's size."""
+    if made is None:
+        return
+    size = max(canvas.image.size, made.size, key=lambda sides: sides[0] * sides[1])
+    pair = Image.new("RGB", (2 * size[0], size[1]), _UNDER_ALPHA)
+    for left, one in ((0, canvas.image), (size[0], made)):
+        whole = one if one.size == size else one.resize(size, Image.Resampling.BICUBIC)
+        pair.paste(whole.convert("RGB"), (left, 0), whole.getchannel("A") if "A" in whole.getbands() else None)
+    canvas.image = pair
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
+    """Its boxes of few pixels, from top to bottom."""
+    rows = max(1, _STRIP // max(1, image.width))
+    for top in range(0, image.height, rows):
+        yield (0, top, image.width, min(image.height, top + rows))
+
+
 def _blend(image: Image.Image, mask: NDArray[Any], colours: Mapping[int, Colour]) -> None:
     """Colour the pixels of these values, a strip after the other."""
     size = int(mask.max(initial=0)) + 1
@@ -141,15 +180,13 @@ def _blend(image: Image.Image, mask: NDArray[Any], colours: Mapping[int, Colour]
     table, inks = np.zeros(size, bool), np.zeros((size, 3), np.uint8)
     for value, colour in known.items():
         table[value], inks[value] = True, colour
-    rows = max(1, _STRIP // max(1, image.width))
-    for top in range(0, image.height, rows):
-        part = mask[top : top + rows]
+    for box in _strips(image):
+        part = mask[box[1] : box[3]]
         there = table[part]
-        box = (0, top, image.width, top + len(part))
         strip = np.array(image.crop(box))
         over = inks[part[there]]
         strip[there] = (strip[there] * (1 - _OVER) + over * _OVER).astype(np.uint8)
-        image.paste(Image.fromarray(strip), (0, top))
+        image.paste(Image.fromarray(strip), box)
 
 
 def _of_class(index: int) -> Colour:
@@ -163,7 +200,7 @@ def _colour(index: int) -> Colour:
     return red, green, blue
 
 
-KINDS: dict[str, Callable[[_Canvas, Row, NDArray[Any] | None, Table], None]] = {
+KINDS: dict[str, Callable[[_Canvas, Row, Any, Table], None]] = {
     "classes": _title,
     "labels": _title,
     "values": _title,
@@ -171,5 +208,7 @@ KINDS: dict[str, Callable[[_Canvas, Row, NDArray[Any] | None, Table], None]] = {
     "boxes": _boxes,
     "instances": _instances,
     "points": _points,
+    "image": _beside,
+    "anomaly": _heat,
 }
 """By kind. Vectors and tensors are nothing to see."""

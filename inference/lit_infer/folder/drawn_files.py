@@ -1,6 +1,7 @@
 """`--draw DIR`: a copy of each image with what was found in it drawn over it: `DIR/a/cat.jpg.jpg`.
 
-JPEGs stay JPEGs, all others become PNGs. What the model was not given, the EXIF orientation of most, turns no copy.
+A picture that was made of an image is beside it. JPEGs stay JPEGs, all others become PNGs. What the model was not
+given, the EXIF orientation of most, turns no copy.
 """
 
 import io
@@ -15,8 +16,11 @@ from lit_infer.folder.file_folder import FileFolder
 from lit_infer.folder.partial import Entry
 from lit_infer.folder.table import Table
 from lit_infer.images import FORMATS
+from lit_infer.predictions import Prediction
 
 _QUALITY = 92
+_LONGEST = 65_500
+"""Pixels of a side that a JPEG can have, for libjpeg."""
 _FAST = 3
 """Of a PNG's nine levels of compression."""
 
@@ -44,13 +48,17 @@ class DrawnFiles(FileFolder):
             if self._left_out == 1:
                 progress.note(f"warning: {path} is not drawn: Pillow cannot read it ({type(error).__name__})")
             return
-        drawing.annotate(image, entry.row, entry.prediction.mask, self._table)
-        file = io.BytesIO()
+        drawn, file = drawing.annotate(image, entry.row, self._layer(entry.prediction), self._table), io.BytesIO()
+        is_jpeg = is_jpeg and max(drawn.size) <= _LONGEST
         if is_jpeg:
-            image.save(file, "JPEG", quality=_QUALITY, subsampling=0)
+            drawn.save(file, "JPEG", quality=_QUALITY, subsampling=0)
         else:
-            image.save(file, "PNG", compress_level=_FAST)
+            drawn.save(file, "PNG", compress_level=_FAST)
         self.written_as(path, file.getvalue(), ".jpg" if is_jpeg else ".png")
+
+    def _layer(self, found: Prediction) -> drawing.Layer:
+        picture = self._table.task.drawn
+        return found.mask if picture is None else picture(found.answer)
 
     def finish(self) -> None:
         """Say how many are missing, and give the folder its name."""

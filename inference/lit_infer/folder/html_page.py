@@ -50,6 +50,27 @@ fieldset { display: flex; flex-wrap: wrap; gap: .1rem .8rem; align-items: center
 fieldset label { display: inline-flex; gap: .3rem; align-items: center; min-height: 1.9rem; }
 fieldset input { min-height: 0; } fieldset i { width: .9rem; height: .9rem; border-radius: 3px; }
 fieldset [type=range] { width: 8rem; }
+.confusion { max-width: 1400px; margin: 0 auto; padding: 0 1rem .8rem; font-size: 1em; color: inherit; }
+.confusion > summary { min-height: 2.4rem; align-content: center; font-weight: 600; cursor: pointer; }
+.parts { display: flex; flex-wrap: wrap; gap: 1rem 2.5rem; align-items: start; }
+.parts > * { max-width: 100%; min-width: 0; } .parts table { width: auto; font-variant-numeric: tabular-nums; }
+caption { text-align: left; color: var(--soft); font-size: .8rem; padding-bottom: .3rem; }
+.confusion button { min-height: 1.6rem; min-width: 2.2rem; padding: 0 .3rem; border: 0; cursor: pointer; }
+figcaption .bad { display: block; }
+.matrix td { min-width: 2.2rem; padding: 1px; border: 0; text-align: center; white-space: nowrap; }
+.matrix td button { width: 100%; background: none; }
+.matrix th { border: 0; padding: 0 .4rem; font-weight: 400; white-space: nowrap; }
+.matrix th[scope=row] { position: sticky; left: 0; background: var(--paper); text-align: right; }
+.matrix th span, .matrix th[scope=row] { max-width: 12rem; overflow: hidden; text-overflow: ellipsis; }
+.matrix thead th { vertical-align: bottom; padding: 0 0 .3rem; text-align: center; }
+.matrix .long span { display: inline-block; writing-mode: vertical-rl; max-height: 9rem; }
+.matrix .share { padding-left: .8rem; color: var(--soft); text-align: right; }
+.matrix .right { --shade: var(--mark); } .matrix .wrong { --shade: var(--bad); }
+.level1 { background: color-mix(in srgb, var(--shade) 12%, transparent); }
+.level2 { background: color-mix(in srgb, var(--shade) 24%, transparent); }
+.level3 { background: color-mix(in srgb, var(--shade) 36%, transparent); }
+.level4 { background: color-mix(in srgb, var(--shade) 48%, transparent); }
+.level5 { background: color-mix(in srgb, var(--shade) 60%, transparent); }
 .bad { color: var(--bad); } [hidden] { display: none; }
 @media (max-width: 480px) { #cards { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   figure img, .picture :is(canvas, svg) { height: 120px; } }
@@ -58,17 +79,19 @@ fieldset [type=range] { width: 8rem; }
 SCRIPT = """
 const form = document.querySelector("form");
 const cards = Array.from(document.querySelectorAll("figure"));
-const failures = Array.from(document.querySelectorAll("tbody tr"));
+const failures = Array.from(document.querySelectorAll("#errors + .scroll tbody tr"));
 function show() {
   const chosen = (name) => form.elements[name]?.value ?? "";
   const share = (name, otherwise) => chosen(name) === "" ? otherwise : chosen(name) / 100;
   const wanted = chosen("text").toLowerCase(), group = chosen("group");
+  const right = chosen("right"), truth = chosen("truth");
   const low = share("least", 0), high = share("most", 1);
   let shown = 0;
   for (const card of cards) {
     const score = Number(card.dataset.score);
     const groups = JSON.parse(card.dataset.groups);
-    const fits = (group === "" || groups.includes(group.slice(1))) && score >= low && score <= high
+    const fits = (group === "" || groups.includes(group.slice(1))) && (right === "" || card.dataset.right === right)
+      && (truth === "" || card.dataset.truth === truth) && score >= low && score <= high
       && (wanted === "" || card.querySelector(".path").textContent.toLowerCase().includes(wanted));
     card.hidden = !fits;
     shown += fits;
@@ -95,6 +118,14 @@ form.addEventListener("input", show);
 form.addEventListener("reset", () => setTimeout(show));
 form.addEventListener("submit", (event) => event.preventDefault());
 document.addEventListener("keydown", move);
+for (const button of document.querySelectorAll(".confusion button")) {
+  button.addEventListener("click", () => {
+    form.reset();
+    form.elements.truth.value = button.dataset.truth;
+    form.elements.group.value = button.dataset.answer;
+    setTimeout(() => form.scrollIntoView());
+  });
+}
 form.hidden = cards.length === 0;
 show();
 

@@ -8,6 +8,7 @@ import base64
 import io
 import json
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,28 +16,30 @@ from html import escape
 from pathlib import Path
 from typing import IO
 
+import msgspec
 from PIL import Image, ImageOps
 
 from lit_infer import files
-from lit_infer.folder import html_boxes, html_layers, html_masks, html_page, html_points
+from lit_infer.folder import confusion, html_boxes, html_confusion, html_layers, html_masks, html_page, html_points
+from lit_infer.folder.confusion import Confused
 from lit_infer.folder.partial import Entry, Growing
 from lit_infer.folder.table import Table
 from lit_infer.images import FORMATS
-from lit_infer.tasks import Kind, Reading, Row, Shown
+from lit_infer.tasks import Reading, Row, Shown
 
 _SIDE, _SIDE_BESIDE = 200, 80
 _ERRORS = 1000
 
 
 class Thumbnails:
-    """`thumbnails.jsonl`: small copies of the first images that could be read."""
+    """`thumbnails.jsonl`: small copies of the first images that could be read, and of as many that seem wrong."""
 
-    def __init__(self, folder: Path, *, most: int, kind: Kind, turns: bool = False) -> None:
+    def __init__(self, folder: Path, table: Table, *, most: int, turns: bool = False) -> None:
         """`turns`: whether the model sees images turned upright, so that its masks lie over such ones."""
-        self._kind, self._turns = kind, turns
+        self._table, self._turns = table, turns
         self._file = Growing(folder / "thumbnails.jsonl")
-        self._most = most
-        self._made = 0
+        self.most = most
+        self._made = self._later = 0
 
     def count(self) -> int:
         """It never has less than the rows: it reaches the disk before them."""
@@ -44,23 +47,32 @@ class Thumbnails:
 
     def keep(self, rows: int) -> None:
         """Cut the file behind that many rows."""
-        size = self._made = 0
+        size = self._made = self._later = 0
         with self._file.path.open("rb") as file:
             for line in file:
-                if not line.endswith(b"\n") or json.loads(line)["row"] >= rows:
+                if not line.endswith(b"\n") or (found := json.loads(line))["row"] >= rows:
                     break
                 size += len(line)
-                self._made += 1
+                self._later += found.get("later", False)
+                self._made += not found.get("later", False)
         self._file.cut(size)
 
     def add(self, entry: Entry) -> None:
         """Make a small copy, while there is room for more."""
-        if entry.prediction.error is not None or self._made >= self._most:
+        if entry.prediction.error is not None:
             return
-        self._made += 1
+        truth = entry.loaded.item.truth
+        is_later = self._made >= self.most
+        if is_later and not (self._later < self.most and confusion.seems_wrong(self._table, entry.row, truth)):
+            return
+        self._later += is_later
+        self._made += not is_later
         source, size = _thumbnail(entry.loaded.image, turns=self._turns)
         line = {"row": entry.number, "source": source}
-        if size is not None and (over := html_layers.small(self._kind, entry.prediction.answer, size)) is not None:
+        line |= {"later": True} if is_later else {}
+        line |= {"truth": truth} if truth is not None else {}
+        kind = self._table.task.kind
+        if size is not None and (over := html_layers.small(kind, entry.prediction.answer, size)) is not None:
             line["over"] = over
         if near := entry.row.get("nearest"):
             line["beside"] = [_thumbnail(Path(one["path"]), turns=self._turns, side=_SIDE_BESIDE)[0] for one in near]
@@ -74,11 +86,24 @@ class Thumbnails:
         """Let the file go."""
         self._file.close()
 
-    def read(self) -> Iterator[tuple[int, str, str, list[str]]]:
-        """Row numbers, and as data URLs images, what lies over each, and similar ones; empty where there are none."""
+    def read(self, *, later: bool) -> Iterator["_Thumbnail"]:
+        """In the order of the rows. `later`: also those that are there because they seemed wrong."""
         with self._file.path.open("rb") as file:
             for line in map(json.loads, file):
-                yield line["row"], line["source"], line.get("over", ""), line.get("beside", [])
+                if later or not line.pop("later", False):
+                    yield msgspec.convert(line, _Thumbnail)
+
+
+class _Thumbnail(msgspec.Struct, frozen=True):
+    """Of an image; data URLs, which are empty where there is nothing."""
+
+    row: int
+    source: str
+    over: str = ""
+    beside: tuple[str, ...] = ()
+    """Similar images."""
+    truth: str | None = None
+    """What the file beside it says it shows."""
 
 
 def write(
@@ -87,9 +112,10 @@ def write(
     report: Path,
     *,
     table: Table,
+    confused: Confused | None = None,
     remarks: Sequence[str] = (),
 ) -> None:
-    """Write the page; it appears when it is whole."""
+    """Write the page; it appears when it is whole. What is known to be wrong comes first."""
     groups: Counter[str] = Counter()
     legend: dict[int, str] = {}
     drawing = _KINDS[table.task.kind]
@@ -103,36 +129,66 @@ def write(
                 legend.update((one["index"], one["label"]) for one in row[drawing.drawn])
     with files.atomic_text(report) as file:
         file.write(_head(table.model, count, failed, remarks, drawing.details))
-        file.write(_form(groups, drawing, html_masks.legend(legend, drawing.colour_of)))
+        known = "" if confused is None else html_confusion.controls(confused)
+        file.write("" if confused is None else html_confusion.section(confused))
+        file.write(_form(groups, drawing, html_masks.legend(legend, drawing.colour_of), known))
         file.write('<main><div id="cards">\n')
-        shown = _write_cards(file, read_rows(), thumbnails, table)
+        source = None if confused is None else confused.source
+        cards = _cards(read_rows(), thumbnails.read(later=confused is not None), table, source)
+        shown = _write_cards(file, cards, report.parent, thumbnails.most, is_sorted=confused is not None)
         file.write("</div>\n")
         if shown < count - failed:
+            first = "" if confused is None else ", beginning with those that are wrong"
             file.write(
-                f"<p>This page holds the first {shown:,} of {count - failed:,} images; the output has all.</p>\n"
+                f"<p>This page holds the first {shown:,} of {count - failed:,} images{first}; the output has all.</p>\n"
             )
         if failed:
             _write_errors(file, read_rows(), failed)
         file.write(f"</main>\n<script>{html_page.SCRIPT}</script>\n</html>\n")
 
 
-def _write_cards(file: IO[str], rows: Iterable[Row], thumbnails: Thumbnails, table: Table) -> int:
-    shown = 0
-    small = thumbnails.read()
+def _cards(
+    rows: Iterable[Row], small: Iterator[_Thumbnail], table: Table, source: str | None
+) -> Iterator[tuple[tuple[bool, float], str]]:
+    """Cards with what they are sorted by: the wrong ones first, and of them those that the model was surest of."""
     wanted = next(small, None)
+    drawing = _KINDS[table.task.kind]
     for number, row in enumerate(rows):
         if wanted is None:
             break
-        if number == wanted[0]:
-            drawing = _KINDS[table.task.kind]
-            over = html_layers.over(wanted[2], drawing.layer)
+        if number == wanted.row:
+            over = html_layers.over(wanted.over, drawing.layer)
             if drawing.over is not None:
                 over += drawing.over(row, table.reading)
-            picture = _picture(wanted[1], over) + html_layers.beside(row.get("nearest", []), wanted[3])
-            file.write(_card(row["path"], picture, table.show(row), drawing))
-            shown += 1
+            picture = _picture(wanted.source, over) + html_layers.beside(row.get("nearest", []), wanted.beside)
+            shown = table.show(row)
+            truth = None if source is None else confusion.truths(table, row, wanted.truth)[source]
+            is_wrong = truth is not None and truth != confusion.answered(table, row)
+            place = (not is_wrong, -(shown.score or 0) if is_wrong else 0)
+            yield place, _card(row["path"], picture, shown, drawing, truth=truth, is_wrong=is_wrong)
             wanted = next(small, None)
-    return shown
+
+
+def _write_cards(
+    file: IO[str], cards: Iterator[tuple[tuple[bool, float], str]], folder: Path, most: int, *, is_sorted: bool
+) -> int:
+    """How many there are; they are sorted on disk, in `folder`."""
+    if not is_sorted:
+        shown = 0
+        for _, card in cards:
+            file.write(card)
+            shown += 1
+        return shown
+    with tempfile.TemporaryFile(dir=folder) as held:
+        places = []
+        for place, card in cards:
+            start = held.tell()
+            places.append((place, start, held.write(card.encode())))
+        kept = sorted(places)[:most]
+        for _, start, size in kept:
+            held.seek(start)
+            file.write(held.read(size).decode())
+    return len(kept)
 
 
 @dataclass(frozen=True)
@@ -201,7 +257,7 @@ def _picture(source: str, over: str) -> str:
     return f'<div class="picture">{image}{over}</div>' if over else image
 
 
-def _card(path: str, picture: str, shown: Shown, drawing: _Drawing) -> str:
+def _card(path: str, picture: str, shown: Shown, drawing: _Drawing, *, truth: str | None, is_wrong: bool) -> str:
     others = "".join(f"<li>{escape(name)} {drawing.number.format(value)}</li>" for name, value in shown.details)
     title = escape(shown.title) if shown.title else "<i>no label</i>"
     groups = escape(json.dumps(shown.groups, ensure_ascii=False))
@@ -211,9 +267,11 @@ def _card(path: str, picture: str, shown: Shown, drawing: _Drawing) -> str:
     meter = f'<meter value="{score:.4f}" aria-label="confidence"></meter>' if is_scored else ""
     summary = f'<summary tabindex="-1">{drawing.details}</summary>'
     details = f"<details>{summary}<ol>{others}</ol></details>" if others else ""
+    known = "" if truth is None else f' data-truth="={escape(truth)}" data-right="{"wrong" if is_wrong else "right"}"'
+    truly = f' <span class="bad">is {escape(truth or "")}</span>' if is_wrong else ""
     return (
-        f'<figure tabindex="0" data-groups="{groups}" data-score="{score:.6f}">'
-        f"{picture}<figcaption>{share}<b>{title}</b>{meter}"
+        f'<figure tabindex="0" data-groups="{groups}" data-score="{score:.6f}"{known}>'
+        f"{picture}<figcaption>{share}<b>{title}</b>{truly}{meter}"
         f'<span class="path">{escape(path)}</span>{details}</figcaption></figure>\n'
     )
 
@@ -231,7 +289,7 @@ def _head(model: str, count: int, failed: int, remarks: Sequence[str], details: 
     )
 
 
-def _form(groups: Counter[str], drawing: _Drawing, classes: str) -> str:
+def _form(groups: Counter[str], drawing: _Drawing, classes: str, known: str) -> str:
     def option(group: str, count: int) -> str:
         # The first character distinguishes the empty label from no choice.
         return f'<option value="={escape(group)}">{escape(group) or "(no label)"} ({count:,})</option>'
@@ -243,7 +301,9 @@ def _form(groups: Counter[str], drawing: _Drawing, classes: str) -> str:
         else ""
     )
     legend = f' data-classes="{escape(classes)}"' if drawing.drawn else ""
-    return f"<form{legend}>{by_group}{_BY_SCORE if drawing.has_score else ''}{_BY_PATH}{drawing.controls}</form>\n"
+    return (
+        f"<form{legend}>{known}{by_group}{_BY_SCORE if drawing.has_score else ''}{_BY_PATH}{drawing.controls}</form>\n"
+    )
 
 
 _BY_SCORE = (

@@ -68,6 +68,8 @@ class Job:
     """For embeddings: a folder, or an .npy file, of which the `top_k` most similar are recorded for each image."""
     coco: Path | None = None
     """A .json file for the boxes of a task that has some, as COCO has them."""
+    rle: bool = False
+    """Whether the pixels of each class are in the rows, as runs."""
     explode: bool = False
     """Whether each thing that was found has a row of its own."""
     report: Path | None = None
@@ -82,6 +84,11 @@ class Job:
     resume: bool = False
     shard: Shard | None = None
     """The part of the run that this is; None: all of it."""
+
+    @property
+    def wants_runs(self) -> bool:
+        """COCO's JSON is written from the rows."""
+        return self.rle or self.coco is not None
 
     def folder_of(self, kind: AnswerFile) -> Path | None:
         """Where files of this kind go."""
@@ -134,6 +141,7 @@ def identity(job: Job, inputs: Inputs, predictor: Predictor) -> dict[str, Any]:
         "--maps": _text(job.maps),
         "--nearest": None if job.nearest is None else [str(job.nearest), nearest.stamp(job.nearest, predictor)],
         "--coco": _text(job.coco),
+        "--rle": job.rle,
         "--explode": job.explode,
         "--report": _text(job.report),
         "--thumbnails": job.thumbnails,

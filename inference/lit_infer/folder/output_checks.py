@@ -6,19 +6,20 @@ from pathlib import Path
 
 from lit_infer import files
 from lit_infer.errors import NotFoundError, UsageError
-from lit_infer.folder import coco, coco_points, drawing, exploding, file_folder, resume, writers
+from lit_infer.folder import coco, coco_areas, coco_points, drawing, exploding, file_folder, resume, writers
 from lit_infer.folder.job import Job
 from lit_infer.folder.sorting import check_empty
 from lit_infer.folder.sources import Inputs
 from lit_infer.folder.table import Table
 from lit_infer.predictor import Predictor
-from lit_infer.tasks import Reading, Row
+from lit_infer.tasks import Reading, Row, TaskSpec
 
 _FILES = {"masks": "classes of pixels", "images": "pictures that a model makes", "maps": "maps of anomalies"}
 """Options that name a folder for a file of each image, and what they are for."""
 _OF_BUNDLES = (".json", ".npz", ".npy")
 COCO: dict[str, Callable[[Iterable[Row], Path, Reading], None]] = {
     "points": coco_points.write,
+    "areas": lambda rows, path, reading: coco_areas.write(rows, path, labels=reading.labels),
     "boxes": lambda rows, path, reading: coco.write(rows, path, labels=reading.labels),
 }
 """By column: what writes it as COCO has it."""
@@ -108,14 +109,22 @@ def check_task(job: Job, table: Table, *, name: str) -> None:
         raise UsageError(f"--top-k is for scores of classes, and {name} ({task.name}) gives none: leave it out")
     _check_files(job, table, name=name)
     if job.coco is not None and not COCO.keys() & table.columns:
-        raise UsageError(f"--coco is for boxes and points, and {name} ({task.name}) gives none: leave it out")
+        raise UsageError(
+            f"--coco is for boxes, points and classes of pixels, and {name} ({task.name}) gives none: leave it out"
+        )
+    if job.rle and task.row_with_runs is None:
+        raise UsageError(f"--rle is for classes of pixels, and {name} ({task.name}) {_runs(task)}: leave it out")
     if job.explode and exploding.listed(table.columns) is None:
         raise UsageError(f"--explode is for boxes and points, and {name} ({task.name}) gives none: leave it out")
     if job.sort_into is not None and task.sorts_by is None:
         raise UsageError(f"--sort-into needs exactly one label for each image; {name} is for {task.name}")
     _check_inputs_suit(job, table, name=name)
-    if job.draw is not None and task.kind not in drawing.KINDS:
+    if job.draw is not None and not (task.kind in drawing.KINDS and task.has_drawn(table.reading)):
         raise UsageError(f"--draw: {name} ({task.name}) gives nothing that could be drawn over an image: leave it out")
+
+
+def _runs(task: TaskSpec) -> str:
+    return "has the runs of its masks in the rows anyway" if task.rows_have_masks else "gives none"
 
 
 def _check_inputs_suit(job: Job, table: Table, *, name: str) -> None:

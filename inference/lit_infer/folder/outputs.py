@@ -18,6 +18,7 @@ from lit_infer.folder import (
     writers,
 )
 from lit_infer.folder.answer_files import AnswerFiles
+from lit_infer.folder.confusion import Confusion
 from lit_infer.folder.drawn_files import DrawnFiles
 from lit_infer.folder.file_folder import FileFolder
 from lit_infer.folder.job import Job, identity
@@ -44,6 +45,7 @@ class RunOutputs:
         self._table = table
         self._batch_size = job.batch_size or predictor.batch_size
         self._finished = False
+        self._confusion = Confusion(table)
         self._sorter = None
         if job.sort_into is not None:
             by = table.task.sorts_by or ""  # _check_task refused a task without one
@@ -65,7 +67,7 @@ class RunOutputs:
                 parts.append(self._vectors)
             if job.report is not None:
                 self._thumbnails = html_report.Thumbnails(
-                    folder, kind=table.task.kind, most=job.thumbnails, turns=images.turns(predictor.manifest.preprocess)
+                    folder, table, most=job.thumbnails, turns=images.turns(predictor.manifest.preprocess)
                 )
                 parts.append(self._thumbnails)
             self._partial = Partial(folder, parts)
@@ -77,14 +79,21 @@ class RunOutputs:
         self._partial.keep_batches(self._batch_size)
         partial = self._partial
         for row, stamp, notes in zip(partial.rows.read(), partial.stamps.read(), partial.notes.read(), strict=True):
-            yield _unchanged(row, stamp, next(items, None)), row, notes
+            item = _unchanged(row, stamp, next(items, None))
+            self._compare(row, item.truth)
+            yield item, row, notes
 
     def add(self, entry: Entry) -> None:
         """Take one result."""
+        self._compare(entry.row, entry.loaded.item.truth)
         if self._sorter is not None:
             self._sorter.add(entry)
         if self._partial is not None:
             self._partial.add(entry)
+
+    def _compare(self, row: Row, truth: str | None) -> None:
+        if self._thumbnails is not None:
+            self._confusion.add(row, truth)
 
     def close(self) -> None:
         """Flush what there is to disk; if there is nothing, or all is finished, leave nothing behind."""
@@ -116,7 +125,8 @@ class RunOutputs:
         if job.report is not None and self._thumbnails is not None:
             # Not beside the final path, where a kill would leave half of it.
             page = self._partial.folder / "report.html"
-            html_report.write(rows.read, self._thumbnails, page, table=self._table, remarks=remarks)
+            confused = self._confusion.result()
+            html_report.write(rows.read, self._thumbnails, page, table=self._table, confused=confused, remarks=remarks)
             writers.publish(page, job.report)
         if job.embeddings is not None and self._vectors is not None:
             writers.publish(self._vectors.finish(), job.embeddings)

@@ -1,5 +1,6 @@
 """The story of a run: take the images as they are found, predict, pass the rows on."""
 
+import dataclasses
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -74,6 +75,7 @@ def run_job(
         have_times=inputs.have_times,
         has_nearest=job.nearest is not None,
     )
+    table = dataclasses.replace(table, has_runs=job.wants_runs)
     tally, items = Tally(table), _items(inputs, job, size=job.batch_size or predictor.batch_size)
     top_k = job.top_k or DEFAULT_TOP_K
     with (
@@ -101,7 +103,8 @@ def run_job(
                 facts = identity(job, inputs, predictor)
                 shards.write_record(rows, job, items, tally, facts=facts, batch=facts["--batch-size"])
 
-        outputs.finish(remarks=remarks.lines(skipped, tally.notes), before_rows=record)
+        said = [tally.verdict(), *remarks.lines(skipped, tally.notes)]
+        outputs.finish(remarks=list(filter(None, said)), before_rows=record)
     return tally.summary(seconds=time.perf_counter() - started, skipped=skipped)
 
 

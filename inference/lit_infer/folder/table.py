@@ -35,6 +35,9 @@ class Table:
     has_nearest: bool = False
     """Whether rows have the most similar of other images."""
 
+    has_runs: bool = False
+    """Whether areas have their pixels, as runs."""
+
     @classmethod
     def of(
         cls,
@@ -100,7 +103,8 @@ class Table:
     @cached_property
     def own(self) -> dict[str, Column]:
         """The columns of the model's task."""
-        return self.task.columns(self.reading) if self.has_answers else {}
+        found = self.task.columns(self.reading) if self.has_answers else {}
+        return {name: "regions" if self.has_runs and kind == "areas" else kind for name, kind in found.items()}
 
     def show(self, row: Row) -> Shown:
         """A row as it is displayed."""
@@ -137,7 +141,8 @@ class Table:
         """
         own = self.empty_row
         if prediction.answer is not None and self.has_answers:
-            own = self.task.row(prediction.answer)
+            made = self.task.row_with_runs if self.has_runs else None
+            own = (made or self.task.row)(prediction.answer)
         row: Row = {
             "path": prediction.path,
             **({} if self.task.takes_images else {"row": number}),

@@ -12,7 +12,7 @@ import numpy as np
 from lit_infer.folder.rows.answered import AnsweredBlock
 from lit_infer.folder.table import STAGES, Table
 from lit_infer.predictions import Timings
-from lit_infer.tasks import AnswerTally, Ask, Row, RowTally, Shown
+from lit_infer.tasks import AnswerTally, Ask, Row, RowTally, Shown, Sources
 
 SHOWN = 10  # rows of the table; the file has all
 
@@ -72,7 +72,7 @@ class Tally:
             self.failed += 1
             self.codes[row["code"]] += 1
             return
-        self._answers.add(row, {"cls": truth, "folder": _name(row["path"].rpartition("/")[0])})
+        self._answers.add(row, sources(row, truth))
 
     def add_block(self, block: AnsweredBlock, ask: Ask) -> None:
         """Count the rows of a block."""
@@ -96,6 +96,10 @@ class Tally:
     def lines(self) -> list[str]:
         """A summary of the answers so far."""
         return self._answers.lines()
+
+    def verdict(self) -> str:
+        """How many answers are right, if that is known; else empty."""
+        return self._answers.verdict()
 
     def add_writing(self, seconds: float) -> None:
         """Add the time in which the outputs are made at the end."""
@@ -125,6 +129,11 @@ class Tally:
             first=self._first,
             first_failed=self._first_failed,
         )
+
+
+def sources(row: Row, truth: str | None) -> Sources:
+    """All that is said of what a row's image shows; `truth`: by a file beside it."""
+    return {"cls": truth, "folder": _name(row["path"].rpartition("/")[0])}
 
 
 @lru_cache(maxsize=64)  # neighbours have the same, and splitting a path costs more than everything else here

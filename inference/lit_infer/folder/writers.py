@@ -134,6 +134,7 @@ def schema(pyarrow: Any, columns: Columns) -> Any:
     """The columns as Arrow's."""
     text, number, real = pyarrow.string(), pyarrow.int64(), pyarrow.float64()
     box = [("label", text), ("index", number), ("score", real), ("box", pyarrow.list_(real))]
+    area = [("label", text), ("index", number), ("pixels", number), ("share", real)]
     runs = pyarrow.struct([("size", pyarrow.list_(number)), ("counts", text)])
     types = {
         "text": text,
@@ -145,9 +146,8 @@ def schema(pyarrow: Any, columns: Columns) -> Any:
         "doubles": pyarrow.list_(real),
         "booleans": pyarrow.list_(pyarrow.bool_()),
         "choices": pyarrow.list_(pyarrow.struct([("label", text), ("index", number), ("score", real)])),
-        "areas": pyarrow.list_(
-            pyarrow.struct([("label", text), ("index", number), ("pixels", number), ("share", real)])
-        ),
+        "areas": pyarrow.list_(pyarrow.struct(area)),
+        "regions": pyarrow.list_(pyarrow.struct([*area, ("segmentation", runs)])),
         "boxes": pyarrow.list_(pyarrow.struct(box)),
         "instances": pyarrow.list_(pyarrow.struct([*box, ("area", number), ("segmentation", runs)])),
         "points": pyarrow.list_(

@@ -3,6 +3,8 @@
 `counts` is COCO's compressed text, which pycocotools reads as it is.
 """
 
+from typing import Any
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +41,7 @@ class Rle(msgspec.Struct, frozen=True, gc=False):
 
 def of_part(part: NDArray[np.bool_], corner: tuple[int, int], size: tuple[int, int]) -> Rle:
     """A mask of an image of `size` (height, width), of which only a part [h, w] is inside; its `corner` (top, left)."""
-    (top, left), (height, width) = corner, size
+    (top, left), height = corner, size[0]
     rows, columns = part.shape
     bounds = np.zeros(0, np.int64)
     if part.size:
@@ -47,7 +49,12 @@ def of_part(part: NDArray[np.bool_], corner: tuple[int, int], size: tuple[int, i
         strip[:, top : top + rows] = part.T
         flat = np.concatenate(([False], strip.ravel(), [False]))
         bounds = np.flatnonzero(flat[1:] != flat[:-1]) + left * height
-    whole = height * width
+    return _of_bounds(bounds, size)
+
+
+def _of_bounds(bounds: NDArray[np.int64], size: tuple[int, int]) -> Rle:
+    """Where runs inside begin and end, one after the other."""
+    whole = size[0] * size[1]
     ends = bounds if len(bounds) and bounds[-1] == whole else np.append(bounds, whole)
     return Rle(size, packed(np.diff(ends, prepend=0)))
 
@@ -55,6 +62,36 @@ def of_part(part: NDArray[np.bool_], corner: tuple[int, int], size: tuple[int, i
 def of_mask(mask: NDArray[np.bool_]) -> Rle:
     """Of a whole mask [height, width]."""
     return of_part(mask, (0, 0), (mask.shape[0], mask.shape[1]))
+
+
+def of_classes(mask: NDArray[Any]) -> dict[int, Rle]:
+    """Of a mask [height, width] of indices, which has pixels: those of each one that is there."""
+    height, width = mask.shape
+    flat = np.ascontiguousarray(mask.T).ravel()
+    starts = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1))
+    bounds = np.stack((starts, np.append(starts[1:], flat.size)), axis=1)
+    values = flat[starts]
+    order = np.argsort(values, kind="stable")
+    found, first = np.unique(values[order], return_index=True)
+    return {
+        int(index): _of_bounds(bounds[of].ravel(), (height, width))
+        for index, of in zip(found, np.split(order, first[1:]), strict=True)
+    }
+
+
+def box(found: Rle) -> tuple[int, int, int, int]:
+    """Left, top, width and height of what is inside; all 0 where nothing is."""
+    height = found.size[0]
+    ends = np.cumsum(found.runs)
+    starts, lasts = ends[:-1:2], ends[1::2] - 1
+    is_there = lasts >= starts
+    starts, lasts = starts[is_there], lasts[is_there]
+    if not len(starts):
+        return 0, 0, 0, 0
+    left, right = int(starts[0] // height), int(lasts[-1] // height)
+    is_whole = (starts // height != lasts // height).any()  # from the end of a column to the next one's start
+    top, bottom = (0, height - 1) if is_whole else (int((starts % height).min()), int((lasts % height).max()))
+    return left, top, right - left + 1, bottom - top + 1
 
 
 def of_runs(runs: NDArray[np.int64], size: tuple[int, int]) -> Rle:

@@ -37,6 +37,7 @@ from lit_infer.tasks.spec import (
     Row,
     RowTally,
     Shown,
+    Sources,
     TaskSpec,
 )
 
@@ -55,6 +56,7 @@ __all__ = [
     "Row",
     "RowTally",
     "Shown",
+    "Sources",
     "TaskSpec",
     "answer_schemas",
     "find",

@@ -2,7 +2,7 @@
 
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -11,7 +11,20 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lit_infer.images.png import base64_text
-from lit_infer.tasks.spec import Agreement, AnswerFile, Ask, Column, Metric, Outputs, Reading, Row, Shown, TaskSpec
+from lit_infer.tasks.spec import (
+    Agreement,
+    AnswerFile,
+    Ask,
+    Column,
+    Known,
+    Metric,
+    Outputs,
+    Reading,
+    Row,
+    Shown,
+    Sources,
+    TaskSpec,
+)
 
 NORMAL, ANOMALOUS = "normal", "anomalous"
 GOOD = "good"
@@ -163,14 +176,14 @@ class AnomalyTally:
         self._known: Counter[bool] = Counter()
         self._least, self._most = np.inf, -np.inf
 
-    def add(self, line: Row, truths: Mapping[str, str | None]) -> None:
+    def add(self, line: Row, truths: Sources) -> None:
         """Count a row."""
         (state,) = show(line).groups
         self._states[state] += 1
         self._least, self._most = min(self._least, line["score"]), max(self._most, line["score"])
-        if line["is_anomalous"] is None:
+        if (truth := _truth(line, truths)) is None:
             return
-        is_bad = truths.get("folder") != GOOD
+        is_bad = truth == ANOMALOUS
         self._known[is_bad] += 1
         self._right[is_bad] += line["is_anomalous"] == is_bad
 
@@ -188,6 +201,13 @@ class AnomalyTally:
         found = f"of {self._known[False]} images in {GOOD}/ {self._right[False]} are called {NORMAL}"
         bad = f"; of {self._known[True]} in other folders {self._right[True]} {ANOMALOUS}" if self._known[True] else ""
         return found + bad
+
+
+def _truth(line: Row, truths: Sources) -> str | None:
+    """What an image is by its folder, if that was asked: where no threshold is known, no answer is right or wrong."""
+    if line["is_anomalous"] is None:
+        return None
+    return NORMAL if truths.get("folder") == GOOD else ANOMALOUS
 
 
 def same_decisions(one: NDArray[Any], other: NDArray[Any], reading: Reading) -> NDArray[np.bool_]:
@@ -217,6 +237,11 @@ TASK = TaskSpec(
     show=show,
     headings=("state and score", "", ""),
     tally=AnomalyTally,
+    known=Known(
+        truths=lambda line, truths, _: {"folder": _truth(line, truths)},
+        names=lambda _: (NORMAL, ANOMALOUS),
+        needed=NORMAL,
+    ),
     agreement=Agreement("same decisions", same_decisions),
     metric=Metric("AUROC", better="max"),
     size_of=lambda _: None,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lit_infer.column_values import ChoicesColumn, ColumnValues, DictionaryColumn
 from lit_infer.tasks.choices import Choice, batch_choices, best, most_common, pairs, plain
-from lit_infer.tasks.spec import Agreement, Ask, Metric, Outputs, Reading, Row, Shown, TaskSpec
+from lit_infer.tasks.spec import Agreement, Ask, Known, Metric, Outputs, Reading, Row, Shown, Sources, TaskSpec
 
 # Sources of an image's true class, the most reliable first.
 TRUTHS = {"cls": "the .cls members have the labels", "folder": "the folders' names are the labels"}
@@ -95,16 +95,15 @@ class ClassTally:
         known = [(source, right) for source, right in self._right.items() if self._count and right is not None]
         return (known[0][1], self._count, TRUTHS[known[0][0]]) if known else None
 
-    def add(self, line: Row, truths: Mapping[str, str | None]) -> None:
+    def add(self, line: Row, truths: Sources) -> None:
         """Count a row; `truths` are a class's index or label, or the name of the image's folder."""
         self._count += 1
         if line["label"] is None:
             self.unlabelled += 1
         else:
             self.labels[line["label"]] += 1
-        folder = truths.get("folder")
-        self._compare(line, "cls", meant(truths.get("cls"), self._classes))
-        self._compare(line, "folder", folder if folder in self._classes else None)
+        for source, truth in true_classes(truths, self._classes).items():
+            self._compare(line, source, truth)
 
     def add_columns(self, columns: Mapping[str, ColumnValues], answered: NDArray[np.bool_]) -> None:
         """Count rows, whose true classes nobody knows."""
@@ -138,6 +137,12 @@ class ClassTally:
         return f"accuracy {right / total:.4f} ({right} of {total}; {source})"
 
 
+def true_classes(truths: Sources, labels: Sequence[str]) -> Sources:
+    """The classes that the sources mean, the most reliable first."""
+    folder = truths.get("folder")
+    return {"cls": meant(truths.get("cls"), labels), "folder": folder if folder in labels else None}
+
+
 def meant(truth: str | None, labels: Sequence[str]) -> str | None:
     """The label that a `.cls` means: a label itself or its index; None for neither, or if it could be either."""
     if truth is None:
@@ -166,6 +171,10 @@ TASK = TaskSpec(
     show=show,
     headings=("label", "score", "next"),
     tally=ClassTally,
+    known=Known(
+        truths=lambda _, truths, reading: true_classes(truths, reading.labels or ()),
+        names=lambda reading: reading.labels or (),
+    ),
     agreement=Agreement("top-1 agreement", same_class),
     metric=Metric("accuracy", better="max"),
     takes_top_k=True,

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_infer.images import masks
+from lit_infer.images import masks, rle
 from lit_infer.images.mapping import WayBack
 from lit_infer.tasks.choices import most_common
 from lit_infer.tasks.spec import Agreement, AnswerFile, Ask, Metric, Outputs, Reading, Row, Shown, TaskSpec
@@ -154,6 +154,15 @@ def row(answer: Segmentation) -> Row:
     }
 
 
+def row_with_runs(answer: Segmentation) -> Row:
+    """The same, with the pixels of each class as COCO has them."""
+    found, line = rle.of_classes(answer.mask), row(answer)
+    for area in line["areas"]:
+        runs = found[area["index"]]
+        area["segmentation"] = {"size": list(runs.size), "counts": runs.counts}
+    return line
+
+
 def show(line: Row) -> Shown:
     """A row as it is displayed."""
     shares = tuple((area["label"], area["share"]) for area in line["areas"])
@@ -228,6 +237,7 @@ TASK = TaskSpec(
         "mask": "text",
     },
     row=row,
+    row_with_runs=row_with_runs,
     show=show,
     headings=("classes", "confidence", "shares"),
     tally=AreaTally,

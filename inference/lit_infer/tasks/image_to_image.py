@@ -232,6 +232,7 @@ TASK = TaskSpec(
     size_of=lambda _: None,
     maps_back=True,
     drawn=drawn,
+    has_drawn=lambda reading: not reading.outputs or is_picture(reading.outputs[0].shape[1]),
     file=AnswerFile("images", "image", _encoded),
     pipeline_tag="image-to-image",
     cautions=("It makes pixels up: what it shows need not have been there.",),

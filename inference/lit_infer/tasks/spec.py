@@ -33,6 +33,7 @@ Column = Literal[
     "boolean",
     "choices",
     "areas",
+    "regions",
     "boxes",
     "points",
     "instances",
@@ -43,10 +44,10 @@ Column = Literal[
     "booleans",
 ]
 """The type of a column in a table of rows; `choices` is a list of label, index and score, `areas` of label, index,
-pixels and share, `boxes` of label, index, score and box, `instances` of these, area and segmentation, `points` of
-label, index, x, y, score, visibility and outside, `neighbours` of path and similarity. The plural ones of numbers are
-lists: `numbers` of float32, `doubles` of float64."""
-LISTS = frozenset({"choices", "areas", "boxes", "instances", "points"})
+pixels and share, `regions` of these and segmentation, `boxes` of label, index, score and box, `instances` of these,
+area and segmentation, `points` of label, index, x, y, score, visibility and outside, `neighbours` of path and
+similarity. The plural ones of numbers are lists: `numbers` of float32, `doubles` of float64."""
+LISTS = frozenset({"choices", "areas", "regions", "boxes", "instances", "points"})
 """Those of lists, which are empty for an image that could not be read."""
 
 
@@ -97,10 +98,14 @@ class Shown(msgspec.Struct, frozen=True):
     """What a report can be filtered by."""
 
 
+Sources = Mapping[str, str | None]
+"""What is said of what an image shows: by a file beside it, `.cls`, and by its folder's name; None: nothing."""
+
+
 class AnswerTally(Protocol):
     """Counts the answers of a run while it runs: its memory does not grow with the images."""
 
-    def add(self, row: Row, truths: Mapping[str, str | None]) -> None:
+    def add(self, row: Row, truths: Sources) -> None:
         """Count the row of one image that could be read; `truths` has what its sources say it shows."""
 
     def lines(self) -> list[str]:
@@ -123,7 +128,7 @@ class NoTally:
     def __init__(self, reading: Reading) -> None:
         del reading
 
-    def add(self, row: Row, truths: Mapping[str, str | None]) -> None:
+    def add(self, row: Row, truths: Sources) -> None:
         """Nothing to count."""
 
     def add_columns(self, columns: Mapping[str, ColumnValues], answered: NDArray[np.bool_]) -> None:
@@ -148,6 +153,18 @@ class Agreement:
     """From two arrays of rows [batch, …]: for each row, whether the answers are the same, or the share that is."""
     margin: Callable[[NDArray[Any], NDArray[Any], Reading], float | None] | None = None
     """Of answers that are not the same: how much better the second array's own are by its own scores, at most."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """How it is known what an image should have been answered with, among the `Shown.groups` of rows."""
+
+    truths: Callable[[Row, Sources, Reading], Sources]
+    """The right answer by each of the sources that may know it, the most reliable first; None where it does not."""
+    names: Callable[[Reading], Sequence[str]]
+    """All answers, in their order."""
+    needed: str | None = None
+    """An answer that must be right for some image, or the sources know nothing."""
 
 
 @dataclass(frozen=True)
@@ -212,6 +229,8 @@ class TaskSpec:
     row: Callable[[Any], Row]
     """An answer as those columns."""
     show: Callable[[Row], Shown]
+    row_with_runs: Callable[[Any], Row] | None = None
+    """As `row`, where each of the `areas` has its pixels as well, so that these are `regions`."""
     kept: Callable[[Outputs, Ask, Reading], dict[str, NDArray[Any]]] = _only_one_by_one
     """For a task on rows: what is kept of a batch of outputs, arrays [batch, …] that `values` makes columns of."""
     values: Callable[[Mapping[str, Any], Ask, Reading], dict[str, ColumnValues]] = _only_one_by_one
@@ -219,6 +238,8 @@ class TaskSpec:
     headings: tuple[str, str, str] = ("answer", "score", "next")
     """Headings of a table with the title, the score and the runners-up."""
     tally: Callable[[Reading], AnswerTally] = NoTally
+    known: Known | None = None
+    """Of a task with one answer among some: where the right one is known."""
     agreement: Agreement | None = None
     metric: Metric | None = None
     in_order_of: Callable[[Outputs, Outputs], Outputs] = lambda found, _: found
@@ -232,6 +253,8 @@ class TaskSpec:
     """Whether an answer has a `mask`, the class or the instance of each pixel."""
     drawn: Callable[[Any], Image.Image | None] | None = None
     """An answer as a picture that lies over its image, in 8 bits of grey or colours, with alpha or without."""
+    has_drawn: Callable[[Reading], bool] = lambda _: True
+    """Of a task with `drawn`: whether this model's answers are pictures."""
     file: AnswerFile | None = None
     """What a run writes to a file of its own for each image."""
     rows_have_masks: bool = False

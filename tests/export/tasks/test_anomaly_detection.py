@@ -1,6 +1,7 @@
 """lit_export.tasks.anomaly_detection: what modules answer for anomalies, their thresholds, and AUROC."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -18,8 +19,10 @@ from lit_export.tasks import TASKS, answers
 from lit_export.tasks.anomaly_detection import best_threshold, threshold_of
 from lit_infer import load
 from lit_infer.errors import GateError, NotFoundError, UsageError
+from lit_infer.folder.anomaly_folder import AnomalyTruth
 from lit_infer.manifest import DeploymentFacts, Resize, Step
 from lit_infer.tasks import TASKS as RUNTIME
+from lit_infer.tasks.anomaly_detection import Anomaly
 from tests.support.targets import target_for
 
 TASK = TASKS["anomaly-detection"]
@@ -164,7 +167,7 @@ def test_auroc_and_f1_are_those_of_torchmetrics_and_the_best_threshold_has_the_b
     reading = RUNTIME["anomaly-detection"].reading(labels=None, answers={"threshold": 0.45}, size=None)
     assert TASK.score is not None
 
-    values = TASK.score.values(scores, truths.tolist(), reading)
+    values = scored(scores, truths, reading)
 
     made, known = torch.from_numpy(scores), torch.from_numpy(truths)
     assert values["AUROC"] == pytest.approx(float(binary_auroc(made, known)), abs=1e-6)
@@ -174,7 +177,61 @@ def test_auroc_and_f1_are_those_of_torchmetrics_and_the_best_threshold_has_the_b
     assert values["best F1"] == f1 == pytest.approx(max(every), abs=1e-6)
     assert float(binary_f1_score(made, known, threshold=threshold)) == pytest.approx(f1, abs=1e-6)
     with pytest.raises(UsageError, match="all images are good"):
-        TASK.score.values(scores, [0] * 60, reading)
+        scored(scores, np.zeros(60, int), reading)
+
+
+def scored(scores: Any, truths: Any, reading: Any) -> dict[str, float]:
+    """Of images of which nothing else is known."""
+    assert TASK.score is not None
+    assert TASK.score.counted is not None
+    rows = [
+        TASK.score.counted(Anomaly(float(score), None, None, None, None, None), int(truth), reading)
+        for score, truth in zip(scores, truths, strict=True)
+    ]
+    return TASK.score.values(np.concatenate(rows), [], reading)
+
+
+@pytest.mark.parametrize("facts", [{"threshold": 0.45}, {"threshold": 0.01}, {"threshold": 30.0, "low": -3.0}])
+def test_pixel_auroc_is_that_of_torchmetrics_also_where_pixels_were_added_up(facts: Any) -> None:
+    from torchmetrics.functional.classification import binary_auroc
+
+    generator = np.random.default_rng(0)
+    reading = RUNTIME["anomaly-detection"].reading(labels=None, answers=facts, size=None)
+    masks = generator.random((6, 40, 50)) < 0.1
+    maps = (generator.normal(0.5, 0.2, masks.shape) + 0.2 * masks).astype(np.float32)
+    maps[:, :10] = 0.25  # many are equal
+    score = TASK.score
+    assert score is not None
+    assert score.counted is not None
+    assert score.merged is not None
+
+    rows = []
+    for number, (plane, mask) in enumerate(zip(maps, masks, strict=True)):
+        answer = Anomaly(float(plane.max()), None, None, plane, 50, 40)
+        rows.append(score.counted(answer, Known(number % 2 == 0, has_pixels=True, marked=mask), reading))
+    apart = score.values(np.concatenate(rows), [], reading)
+    merged = score.values(np.concatenate([score.merged(np.concatenate(rows[:4])), *rows[4:]]), [], reading)
+
+    known = torch.from_numpy(masks.ravel().astype(int))
+    expected = float(binary_auroc(torch.from_numpy(maps.ravel()), known))
+    assert apart["pixel AUROC"] == pytest.approx(expected, abs=1e-4)
+    assert merged == apart
+    assert list(apart) == ["AUROC", "F1", "best F1", "pixel AUROC"]
+    nothing = Known(is_anomalous=True, has_pixels=True, marked=np.zeros((40, 50), bool))
+    good = score.counted(Anomaly(0.5, None, None, None, None, None), 0, reading)
+    with pytest.raises(UsageError, match="the masks in ground_truth/ mark no pixel"):
+        score.values(np.concatenate((good, score.counted(answer, nothing, reading))), [], reading)
+
+
+@dataclass(frozen=True)
+class Known(AnomalyTruth):
+    """What is known of an image, without a file."""
+
+    marked: Any = None
+
+    def pixels(self, size: tuple[int, int]) -> Any:
+        assert self.marked.shape == size
+        return self.marked
 
 
 @pytest.fixture
@@ -195,7 +252,8 @@ def test_folders_beside_the_good_ones_are_anomalies(folders: Path, below: str) -
 
     items = list(TASK.score.labelled(Question(folders / below, None, 0)))
 
-    assert [truth for _, truth in items] == [1, 1, 1, 0, 0, 0, 1, 1, 1]
+    assert [truth.is_anomalous for _, truth in items] == [True] * 3 + [False] * 3 + [True] * 3
+    assert not any(truth.has_pixels for _, truth in items)
     with pytest.raises(NotFoundError, match="expected good/ with images, and a folder beside it"):
         TASK.score.labelled(Question(folders / "test" / "good", None, 0))
 
@@ -204,16 +262,25 @@ def test_folders_beside_the_good_ones_are_anomalies(folders: Path, below: str) -
 def test_a_bundle_has_the_threshold_with_the_best_f1_and_calls_images_by_it(folders: Path, tmp_path: Path) -> None:
     spec = tmp_path / "spec.yaml"
     spec.write_text("task: anomaly-detection\npreprocess: [letterbox: {size: [16, 16]}]\n")
+    for path in sorted((folders / "test").glob("*/*.png")):
+        if path.parent.name != "good":
+            with Image.open(path) as image:
+                marked = np.asarray(image)[:, :, 0] > 100
+            mask = folders / "ground_truth" / path.parent.name / f"{path.stem}_mask.png"
+            mask.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.uint8(marked) * 255).save(mask)
     options = Options(spec=spec, data=folders, thresholds_from=folders / "test", images=folders / "test" / "good")
 
     bundle = export(Net(as_anomalib).eval(), out=tmp_path / "bundle", options=options)
 
     (graph,) = bundle.manifest.graphs
     assert graph.score is not None
-    assert (graph.score.metric, graph.score.value, graph.score.also) == ("AUROC", 1.0, {"F1": 1.0, "best F1": 1.0})
+    assert (graph.score.metric, graph.score.value) == ("AUROC", 1.0)
+    assert {name: graph.score.also[name] for name in ("F1", "best F1")} == {"F1": 1.0, "best F1": 1.0}
+    assert 0.98 < graph.score.also["pixel AUROC"] <= 1  # at the edges of what is smaller in the model's images
     assert 0.2 < bundle.manifest.answers["threshold"] < 0.6
     with load(tmp_path / "bundle", device="cpu") as model:
-        for prediction in model.predict(sorted(folders.rglob("*.png"))):
+        for prediction in model.predict(sorted((folders / "test").rglob("*.png"))):
             path = Path(str(prediction.path))
             with Image.open(path) as image:
                 assert prediction.answer.map.shape == (image.height, image.width)

@@ -17,10 +17,9 @@ def table(kind: str, labels: tuple[str, ...], **answers: Any) -> Table:
     return Table(task, task.reading(labels=labels, answers=answers, size=len(labels)), "model")
 
 
-def drawn(of: Table, row: dict[str, Any], mask: NDArray[Any] | None = None, size: int = 600) -> NDArray[Any]:
+def drawn(of: Table, row: dict[str, Any], layer: drawing.Layer = None, size: int = 600) -> NDArray[Any]:
     image = Image.new("RGB", (size, size), (90, 90, 90))
-    drawing.annotate(image, row, mask, of)
-    return np.asarray(image)
+    return np.asarray(drawing.annotate(image, row, layer, of))
 
 
 def box(index: int, *corners: float, score: float = 0.5) -> dict[str, Any]:
@@ -121,3 +120,44 @@ def test_what_an_image_is_stands_in_its_corner_whatever_its_size() -> None:
         found = drawn(table("classes", ("cat", "dog")), row, size=size)
         assert found[0, 0].tolist() == [0, 0, 0]
     assert found[-1, -1].tolist() == [90, 90, 90]
+
+
+ANOMALOUS = {"score": 3.5, "is_anomalous": True}
+
+
+def test_heat_lies_over_the_image_as_far_as_it_is_hot(monkeypatch: Any) -> None:
+    heat = Image.new("RGBA", (600, 600), (255, 0, 0, 0))
+    heat.paste((255, 0, 0, 255), (300, 0, 600, 600))
+    of = table("anomaly", ())
+
+    found = drawn(of, ANOMALOUS, heat)
+
+    assert found[0, 0].tolist() == [0, 0, 0]  # what it comes to
+    assert found[300, 100].tolist() == [90, 90, 90]
+    assert found[300, 400].tolist() == [189, 36, 36]
+    monkeypatch.setattr(drawing, "_STRIP", 7 * 600)
+    assert np.array_equal(drawn(of, ANOMALOUS, heat), found)
+
+
+def test_without_a_map_the_score_is_there_all_the_same() -> None:
+    found = drawn(table("anomaly", ()), ANOMALOUS)
+
+    assert found[0, 0].tolist() == [0, 0, 0]
+    assert found[300, 400].tolist() == [90, 90, 90]
+
+
+def test_a_picture_stands_beside_the_image_both_as_large_as_the_larger_one() -> None:
+    of = table("image", ())
+
+    for size, expected in ((40, (40, 80)), (80, (80, 160)), (10, (40, 80))):
+        found = drawn(of, {}, Image.new("RGB", (size, size), (200, 10, 10)), size=40)
+        assert found.shape[:2] == expected
+        assert (found[:, : expected[0]] == (90, 90, 90)).all()
+        assert (found[:, expected[0] :] == (200, 10, 10)).all()
+
+
+def test_a_grey_picture_and_one_that_is_seen_through_are_shown() -> None:
+    of = table("image", ())
+
+    assert (drawn(of, {}, Image.new("L", (40, 40), 70), size=40)[:, 40:] == 70).all()
+    assert (drawn(of, {}, Image.new("RGBA", (40, 40), (255, 255, 255, 0)), size=40)[:, 40:] == 128).all()

@@ -15,6 +15,7 @@ from lit_infer.folder.arguments import parse
 from lit_infer.folder.job import Job
 from lit_infer.predictor import Predictor
 from tests.inference.tiny import save
+from tests.support.dense_model import make_anomaly_bundle, make_picture_bundle
 from tests.support.point_model import make_point_bundle
 
 
@@ -107,3 +108,26 @@ def test_a_model_whose_answers_cannot_be_drawn_is_refused(images: Path, tmp_path
         job = Job(draw=tmp_path / "drawn", embeddings=tmp_path / "e.npy")
         with pytest.raises(UsageError, match=r"--draw: v .* gives nothing that could be drawn"):
             run_job(vectors, parse([str(images)]), job)
+
+
+def test_pictures_stand_beside_their_images_and_heat_lies_over_them(images: Path, tmp_path: Path) -> None:
+    source = images / "a"
+    for name, make, wider in (("pictures", make_picture_bundle, 2), ("heat", make_anomaly_bundle, 1)):
+        folder = tmp_path / name
+        with load(make(tmp_path / f"{name}-model"), device="cpu") as model:
+            run_job(model, parse([str(source)]), Job(draw=folder))
+        for file, size in (("1.png.png", (61, 43)), ("1.jpg.jpg", (83, 90))):
+            with Image.open(folder / file) as copy:
+                assert copy.size == (wider * size[0], size[1])
+                assert copy.format == file[-3:].replace("jpg", "jpeg").upper()
+
+
+def test_what_is_too_wide_for_a_jpeg_is_a_png(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lit_infer.folder import drawn_files
+
+    save(tmp_path / "in" / "1.jpg", np.full((90, 83, 3), 60, np.uint8))
+    monkeypatch.setattr(drawn_files, "_LONGEST", 100)
+    with load(make_picture_bundle(tmp_path / "model"), device="cpu") as model:
+        run_job(model, parse([str(tmp_path / "in")]), Job(draw=tmp_path / "drawn"))
+
+    assert [path.name for path in (tmp_path / "drawn").glob("*.*g")] == ["1.jpg.png"]

@@ -1,11 +1,13 @@
 import base64
 import io
+import itertools
 import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import Image
 
 from lit_infer.folder import html_page, run_job
@@ -13,6 +15,7 @@ from lit_infer.folder.arguments import parse
 from lit_infer.folder.job import Job
 from lit_infer.predictor import Predictor
 from tests.inference.tiny import colour, noise, save
+from tests.support.archives import tar
 
 
 class Page(HTMLParser):
@@ -52,7 +55,8 @@ def test_each_image_has_a_thumbnail_a_label_and_a_confidence(
     ]
     assert all(0 < float(card["data-score"] or 0) <= 1 for card in page.all("figure"))
     assert all((image["src"] or "").startswith("data:image/jpeg;base64,") for image in page.all("img"))
-    assert [option["value"] for option in page.all("option")] == ["", "=blue", "=green", "=red"]
+    colours_of = ["", "=blue", "=green", "=red"]
+    assert [option["value"] for option in page.all("option")] == ["", "wrong", "right", *colours_of, *colours_of]
     assert str(colours / "red/100.png") in page.text
     assert "12 images" in page.text
 
@@ -100,7 +104,7 @@ def test_the_page_holds_the_first_images_and_says_so(predictor: Predictor, colou
     page = report(predictor, tmp_path, colours, thumbnails=5)
 
     assert len(page.all("figure")) == 5
-    assert "the first 5 of 12 images" in page.text
+    assert "the first 5 of 12 images, beginning with those that are wrong" in page.text
     assert "red (4)" in page.text  # the counts are those of the run
 
 
@@ -125,3 +129,67 @@ def test_thumbnails_are_small_whatever_the_image_is(predictor: Predictor, tmp_pa
     for image in page.all("img"):
         data = base64.b64decode((image["src"] or "").partition(",")[2])
         assert max(Image.open(io.BytesIO(data)).size) == 200
+
+
+def wrong_last(folder: Path) -> Path:
+    """Four images of blue things, of which the last two are no such."""
+    for name, label in (("1", "blue"), ("2", "blue"), ("3", "red"), ("4", "green")):
+        save(folder / "blue" / f"{name}.png", colour(label))
+    return folder
+
+
+def names(page: Page) -> list[str]:
+    return re.findall(r"blue/(\d)\.png", page.text)
+
+
+def test_what_is_wrong_comes_first_though_it_came_last(predictor: Predictor, tmp_path: Path) -> None:
+    page = report(predictor, tmp_path, wrong_last(tmp_path / "in"), thumbnails=3)
+
+    assert sorted(names(page)[:2]) == ["3", "4"]
+    assert names(page)[2:] == ["1"]
+    assert [card["data-right"] for card in page.all("figure")] == ["wrong", "wrong", "right"]
+    scores = [float(card["data-score"] or 0) for card in page.all("figure")]
+    assert scores[0] >= scores[1]
+    assert page.text.count("is blue") == 2
+    assert "accuracy 0.5000 (2 of 4; the folders' names are the labels)" in page.text
+
+
+def test_where_nobody_knows_the_first_images_are_shown_in_their_order(predictor: Predictor, tmp_path: Path) -> None:
+    (wrong_last(tmp_path / "in") / "photos").mkdir()
+    save(tmp_path / "in" / "photos" / "5.png", colour("red"))
+
+    page = report(predictor, tmp_path, tmp_path / "in", thumbnails=3)
+
+    assert names(page) == ["1", "2", "3"]
+    assert not any("data-right" in card for card in page.all("figure"))
+    assert "the first 3 of 5 images; the output" in page.text
+
+
+def test_a_run_that_was_interrupted_knows_what_is_wrong(predictor: Predictor, tmp_path: Path) -> None:
+    source = tar_of(tmp_path / "s.tar", {"a": ("blue", "2"), "b": ("red", "1"), "c": ("red", "0"), "d": ("green", "2")})
+    counted = itertools.count(1)
+    wanted = {"output": tmp_path / "o.jsonl", "report": tmp_path / "p.html", "batch_size": 1, "thumbnails": 2}
+
+    def each(_: object) -> None:
+        if next(counted) >= 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_job(predictor, parse([str(source)]), Job(**wanted), each=each)
+    run_job(predictor, parse([str(source)]), Job(**wanted, resume=True))
+
+    page = Page(tmp_path / "p.html")
+    assert sorted(re.findall(r"s\.tar/(\w)\.png", page.text)) == ["b", "d"]
+    assert "2 of 4 wrong" in page.text
+    assert [card["data-truth"] for card in page.all("figure")] in (["=green", "=blue"], ["=blue", "=green"])
+
+
+def tar_of(path: Path, images: dict[str, tuple[str, str]]) -> Path:
+    """By name a colour, and what is said of it."""
+    entries = []
+    for name, (shown, said) in images.items():
+        file = io.BytesIO()
+        Image.fromarray(colour(shown)).save(file, "PNG")
+        entries += [(f"{name}.cls", said.encode()), (f"{name}.png", file.getvalue())]
+    path.write_bytes(tar(*entries))
+    return path

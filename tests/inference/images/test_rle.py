@@ -79,3 +79,18 @@ def test_runs_of_another_size_are_refused() -> None:
 @pytest.mark.parametrize(("mask", "counts"), KNOWN)
 def test_counts_are_those_of_pycocotools(mask: NDArray[Any], counts: str) -> None:
     assert rle.of_mask(mask).counts == counts
+
+
+def test_the_classes_of_a_mask_are_those_of_each_alone() -> None:
+    generator = np.random.default_rng(2)
+    for shape in [(1, 1), (1, 9), (7, 1), (37, 53), (40, 31)]:
+        small = generator.choice([0, 3, 200, 255], shape).astype(np.uint8)
+        for mask in (small, np.kron(small, np.ones((3, 4), np.uint8)), np.full(shape, 700, np.uint16)):
+            assert rle.of_classes(mask) == {int(index): rle.of_mask(mask == index) for index in np.unique(mask)}
+
+
+def test_the_box_is_around_all_that_is_inside() -> None:
+    for mask in masks():
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        expected = (columns[0], rows[0], np.ptp(columns) + 1, np.ptp(rows) + 1) if mask.any() else (0, 0, 0, 0)
+        assert rle.box(rle.of_mask(mask)) == expected

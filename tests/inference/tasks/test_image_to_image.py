@@ -12,7 +12,7 @@ from lit_infer.errors import InputError
 from lit_infer.images.limits import Limits
 from lit_infer.images.mapping import to_original
 from lit_infer.images.resizing import Letterbox, Resize
-from lit_infer.manifest import CenterCrop
+from lit_infer.manifest import CenterCrop, Tensor
 from lit_infer.tasks import TASKS, Ask, Reading
 from lit_infer.tasks.image_to_image import equal_pixels
 
@@ -140,3 +140,11 @@ def test_the_tally_says_the_range_and_what_was_not_seen() -> None:
 
     assert tally.lines()[0] == "values: 0 to 1, mean 0.5 (0 is black, 1 white; what lies beyond is cut off)"
     assert tally.lines()[1].endswith("cuts them off: 104 pixels")
+
+
+@pytest.mark.parametrize(("channels", "is_picture"), [(1, True), (2, False), (3, True), (4, True), (5, False)])
+def test_only_grey_and_colours_can_be_drawn(channels: int, is_picture: bool) -> None:
+    output = Tensor(name="image", dtype="float32", shape=("batch", channels, 8, 8))
+    of = TASKS["image-to-image"].reading(labels=None, answers={}, size=None, outputs=(output,))
+
+    assert TASKS["image-to-image"].has_drawn(of) is is_picture

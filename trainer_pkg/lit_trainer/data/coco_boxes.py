@@ -1,10 +1,10 @@
-"""Your own images with boxes, as COCO's JSON has them.
+"""Your own images with boxes, as COCO's JSON or YOLO's text files have them.
 
-    root/train/annotations.json   root/annotations.json
-    root/train/a.jpg              root/images/a.jpg
-    root/val/annotations.json     …                      of which a part is held out
+    root/train/annotations.json   root/annotations.json  root/data.yaml (train:, val:, names:)
+    root/train/a.jpg              root/images/a.jpg      root/images/train/a.jpg
+    root/val/annotations.json     …                      root/labels/train/a.txt …
 
-Boxes of `iscrowd` are left out.
+Without a split for it, a part is held out. Boxes of `iscrowd` are left out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from torchvision.transforms import v2
 
 from lit_infer import images
 from lit_infer.errors import InputError, NotFoundError, UsageError
-from lit_infer.folder import coco
+from lit_infer.folder import box_truths, coco, yolo
 from lit_infer.tasks import object_detection
 from lit_trainer.data.base import HeldOut, ImageDataModule, hold_out, to_tensor
 from lit_trainer.data.boxed import BoxedPart
@@ -71,18 +71,29 @@ class CocoBoxesDataModule(ImageDataModule):
         if self.needs("train", stage) or self.needs("val", stage):
             self.train_set, self.val_set = self._train_and_val()
         if self.needs("test", stage) or self.needs("predict", stage):
-            if not (self.root / "test").is_dir():
+            if not ((self.root / "test").is_dir() or "test" in self._splits):
                 raise NotFoundError(
                     f"no {self.root / 'test'}/ with images and {coco.NAMES[0]}. Make it, or test on what validates: "
                     "--data.test_on '[val]'"
                 )
-            self.test_set = self.predict_set = self._all(self.root / "test", self.eval_transform)
+            self.test_set = self.predict_set = self._split("test", self.eval_transform)
+
+    @property
+    def _splits(self) -> tuple[str, ...]:
+        """Those that YOLO's table names."""
+        return yolo.splits(self.root)
+
+    def _split(self, split: yolo.YoloSplit, transform: v2.Compose) -> BoxedPart:
+        """All of one: a folder, or what the table says it is."""
+        return self._all(self.root if split in self._splits else self.root / split, transform, split)
 
     def _train_and_val(self) -> tuple[BoxedPart, BoxedPart]:
+        if {"train", "val"} <= set(self._splits):
+            return self._split("train", self.train_transform), self._split("val", self.eval_transform)
         train = self.root / "train" if (self.root / "train").is_dir() else self.root
         if train != self.root and (self.root / "val").is_dir():
-            return self._all(train, self.train_transform), self._all(self.root / "val", self.eval_transform)
-        boxed = self._boxed(train)
+            return self._split("train", self.train_transform), self._split("val", self.eval_transform)
+        boxed = self._boxed(train, "train")
         held = round(self.val_fraction * len(boxed))
         if not 0 < held < len(boxed):
             raise UsageError(
@@ -91,11 +102,11 @@ class CocoBoxesDataModule(ImageDataModule):
         rest, out = hold_out(len(boxed), held, seed=self.split_seed)
         return self._part(boxed, rest, self.train_transform), self._part(boxed, out, self.eval_transform)
 
-    def _boxed(self, folder: Path) -> "_Listed":
-        return _Listed(coco.read(coco.find(folder), labels=self._labels)[1])
+    def _boxed(self, folder: Path, split: yolo.YoloSplit) -> "_Listed":
+        return _Listed(box_truths.read(folder, labels=self._labels, split=split)[1])
 
-    def _all(self, folder: Path, transform: v2.Compose) -> BoxedPart:
-        boxed = self._boxed(folder)
+    def _all(self, folder: Path, transform: v2.Compose, split: yolo.YoloSplit) -> BoxedPart:
+        boxed = self._boxed(folder, split)
         return self._part(boxed, range(len(boxed)), transform)
 
     def _part(self, boxed: "_Listed", indices: Sequence[int], transform: v2.Compose) -> BoxedPart:
