@@ -92,6 +92,9 @@ def _interface(manifest: Manifest) -> str:
         parts.append(_columns(manifest.fields, manifest.proof))
     if manifest.labels:
         parts.append(_labels(manifest.labels, manifest.spec.nouns[1]))
+    if manifest.taken:
+        which = ", ".join(f"{role} {one}" for role, one in manifest.taken.items())
+        parts.append(f"Of the module's outputs were taken: {literal(which)}")
     if manifest.answers:
         facts = ", ".join(f"{name} {_listed(value)}" for name, value in manifest.answers.items())
         parts.append(f"How answers are read: {literal(facts)}")

@@ -74,6 +74,7 @@ def _command(to: "list[FormatName]") -> Callable[..., None]:
         spec: given.Spec = None,
         columns: given.Columns = None,
         tokenizer: given.TokenizerPath = None,
+        outputs: given.Outputs = None,
         input: given.Input = None,  # noqa: A002 - the option's name
         out: given.Out = None,
         precision: given.Precision_ = "fp32",
@@ -127,6 +128,7 @@ def _command(to: "list[FormatName]") -> Callable[..., None]:
             spec=spec,
             columns=columns,
             tokenizer=tokenizer,
+            outputs=outputs,
             precisions=tuple(_one_of("--precision", one, _PRECISIONS) for one in precision.split(",")),
             inputs=tuple(input or ()),
             static_batch=static_batch,

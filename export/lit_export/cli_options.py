@@ -109,6 +109,15 @@ TokenizerPath = Annotated[
         "--tokenizer", metavar="FOLDER|FILE", help="The tokenizer.json of a model of texts; it goes into the bundle."
     ),
 ]
+Outputs = Annotated[
+    str | None,
+    typer.Option(
+        "--outputs",
+        metavar="NAME=OUTPUT",
+        help="Which of the module's outputs is which, and its form: scores=species, embedding=0.pooler_output, "
+        "boxes=pred_boxes:cxcywh:relative,scores=logits:sigmoid. Else found by name and shape, and said.",
+    ),
+]
 Precision_ = Annotated[
     str,
     typer.Option(

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from lit_export import chosen
 from lit_export.formats.unopened import NamedLines, titled
 from lit_export.front import advice, container, file_kind, outline, recorded
 from lit_export.front.plain_values import EnumMember, Foreign, TensorOutline, TorchValue
@@ -116,6 +117,7 @@ def _facts(record: CheckpointRecord | None, problem: str | None) -> NamedLines:
     facts = record.deployment
     yield "task", facts.task
     yield from preprocessing(facts.preprocess, facts.normalize, facts.labels)
+    yield from outputs(facts.outputs)
     yield from answers(facts.answers)
     yield from titled("batch", [_seen(tensor) for tensor in record.batch or ()])
     yield from titled("forward", [_seen(tensor) for tensor in record.inputs or ()])
@@ -140,6 +142,12 @@ def _advice(
 
 def _seen(tensor: manifest.BatchTensor) -> str:
     return f"{tensor.name}: {tensor.dtype} {list(tensor.shape)}"
+
+
+def outputs(found: dict[str, str]) -> NamedLines:
+    """Which of the module's outputs is which, as `--outputs` takes it."""
+    if found:
+        yield "outputs", chosen.line(found)
 
 
 def answers(found: dict[str, Any]) -> NamedLines:

@@ -13,7 +13,7 @@ from lit_export import inspected_checkpoint
 from lit_export.formats import FORMATS
 from lit_export.formats.unopened import NamedLines, titled
 from lit_export.front import artifact_file, container, download, file_kind
-from lit_export.inspected_checkpoint import answers, preprocessing, size_text
+from lit_export.inspected_checkpoint import answers, outputs, preprocessing, size_text
 from lit_infer import artifacts, files, manifest
 from lit_infer.engines import HEAD_BYTES, Engine, engine_for_content, engine_for_suffix
 from lit_infer.errors import LitError, NotFoundError, UsageError
@@ -123,6 +123,7 @@ def _described(found: Manifest) -> NamedLines:
     for name, tensors in (("takes", found.inputs), ("gives", found.outputs)):
         yield from titled(name, [f"{t.name} {t.dtype} [{', '.join(map(str, t.shape))}]" for t in tensors])
     yield from preprocessing(found.preprocess, found.normalize, found.labels)
+    yield from outputs(found.taken)
     yield from answers(found.answers)
     yield "made with", ", ".join(f"{name} {version}" for name, version in found.made_with.versions.items())
 

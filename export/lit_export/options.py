@@ -50,6 +50,9 @@ class Options:
     tokenizer: Path | None = None
     """A `tokenizer.json`, or a folder of Hugging Face's with one; it goes into the bundle."""
 
+    outputs: str | None = None
+    """Which of the module's outputs is which: `boxes=pred_boxes:cxcywh:relative,scores=logits`; over the facts' own."""
+
     # The graph
     precisions: tuple[Precision, ...] = ("fp32",)
     inputs: tuple[str, ...] = ()

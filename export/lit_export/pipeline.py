@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from lit_export import bundle_folder, spec
+from lit_export import bundle_folder, chosen, spec
 from lit_export.bundle_folder import Bundle, Key
 from lit_export.formats import FORMATS, STANDARD, writing_packages
 from lit_export.front.loaded import Exportable, LoadedModule, load
@@ -123,6 +123,7 @@ def _training_transform(facts: DeploymentFacts, options: Options) -> TrainingTra
 def _target(loaded: LoadedModule, facts: DeploymentFacts, options: Options) -> Target:
     """The module ready for an exporter, with all that should be known of how it was taken."""
     module, task = loaded.module, TASKS[facts.task]
+    facts = chosen.stated(facts, task.roles, options.outputs)
     require_input(module)
     make: Callable[..., Target] = task.target
     if task.target_on is None:
@@ -133,6 +134,8 @@ def _target(loaded: LoadedModule, facts: DeploymentFacts, options: Options) -> T
         make = partial(task.target_on, real=calls)
     with user_code(f"{type(module).__qualname__}.forward"):  # what else it raises, when it is first called
         target = make(module, facts, options)
+    if target.facts.outputs:
+        progress.note(f"outputs taken: --outputs {chosen.line(target.facts.outputs)}")
     for warning in (*target.warnings, *doubts(module, facts.task)):
         progress.note(f"warning: {warning}")
     return target
@@ -196,6 +199,7 @@ def _describe(loaded: LoadedModule, target: Target, options: Options) -> Manifes
         outputs=target.outputs,
         labels=facts.labels,
         answers=facts.answers,
+        taken=facts.outputs,
         license=options.license or facts.license,
         fields=facts.fields,
         made_with=MadeWith(

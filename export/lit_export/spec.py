@@ -108,6 +108,8 @@ def read_spec(
         data["labels"] = _labels(path.parent / data["labels"])
     elif isinstance(data.get("labels"), list):
         data["labels"] = [str(label) for label in data["labels"]]  # YAML reads 0, 1, 2 as numbers
+    if isinstance(data.get("outputs"), dict):
+        data["outputs"] = {name: str(one) if isinstance(one, int) else one for name, one in data["outputs"].items()}
     _add_fields(data, fields, text, where=f"--spec {path}")
     return manifest.convert(data, DeploymentFacts, where=f"--spec {path}")
 

@@ -130,6 +130,9 @@ class DeploymentFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Dotted path of the LightningModule. Data, never a reason to import anything."""
     answers: dict[str, Any] = {}
     """How answers are read: the fields of the task's own facts, such as `thresholds` or `units`."""
+    outputs: dict[str, str] = {}
+    """Which of the module's outputs is which, and in what form: `{boxes: "pred_boxes:cxcywh:relative"}`. What is not
+    said here export finds out by name and shape."""
     license: str | None = None
     """The license of the weights, as an SPDX identifier or in words."""
     fields: RowFields | None = None
@@ -402,6 +405,9 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     labels: tuple[str, ...] | None
     answers: dict[str, Any] = {}
     """How answers are read, beyond their labels: the task's own facts."""
+    taken: dict[str, str] = {}
+    """Which of the module's outputs was taken for what, and in what form; empty for a module that answers one tensor,
+    and in bundles of before."""
     rows: Literal["independent", "joined"] = "independent"
     """`joined`: the answer for a row depends on its batch, so that requests must not share one, nor be split."""
     proof: Proof | None = None

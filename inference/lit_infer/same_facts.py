@@ -12,6 +12,7 @@ _FACTS = (
     "outputs",
     "labels",
     "answers",
+    "taken",
     "rows",
     "license",
 )

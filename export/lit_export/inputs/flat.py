@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from lit_export.inputs import tree
 from lit_export.inputs.call import OpenCall, TensorSlot, asked
+from lit_export.output_paths import tensor_at
 from lit_infer.errors import UsageError
 
 _KEPT = (
@@ -27,9 +28,15 @@ class Flat(nn.Module):
         """What each tensor is cast to inside; None: it stays."""
         self.asked = asked(module)
         """What is called, for messages."""
+        self.chosen: dict[str, str] = {}
+        """Names and paths of the outputs that a person chose; empty: all."""
 
     def answer(self, *tensors: Tensor) -> Any:
-        """The module's answer, unchanged."""
+        """The module's answer, unchanged, or what was chosen of it."""
+        answer = self._called(*tensors)
+        return {name: tensor_at(answer, path) for name, path in self.chosen.items()} if self.chosen else answer
+
+    def _called(self, *tensors: Tensor) -> Any:
         cast = [
             tensor if dtype is None else tensor.to(dtype) for tensor, dtype in zip(tensors, self.dtypes, strict=True)
         ]

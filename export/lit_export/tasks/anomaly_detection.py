@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lit_export import labelled
+from lit_export.chosen import Role
+from lit_export.output_paths import listed, tensor_at
 from lit_export.tasks.images import ImageModule, image_target
 from lit_export.tasks.main_output import MainOutput, parts_of
 from lit_export.tasks.spec import ExportTask, Scoring, TunedFacts
@@ -50,7 +52,8 @@ class AnomalyModule(ImageModule):
     def __init__(self, module: nn.Module, facts: DeploymentFacts) -> None:
         super().__init__(module, facts)
         self.is_mean = facts.answers.get("score") == "mean"
-        self.is_reconstruction = bool(facts.answers.get("reconstruction"))
+        self.is_reconstruction = bool(facts.answers.get("reconstruction")) or "reconstruction" in self.chosen
+        self.paths: dict[str, str] = {}
 
     def parts(self, images: Tensor) -> tuple[Tensor | None, Tensor | None, MainOutput]:
         """The module's score [batch] and map [batch, 1, h, w], of which one may be missing; and what was taken."""
@@ -61,9 +64,17 @@ class AnomalyModule(ImageModule):
         shapes = {name: _meaning(tensor, len(images)) for name, tensor in tensors.items()}
         score = _named(SCORES, [name for name, meaning in shapes.items() if meaning == "score"])
         plane = _named(MAPS, [name for name, meaning in shapes.items() if meaning == "map"])
+        if self.chosen:
+            chosen = {role: listed(output, path) for role, path in self.chosen.items()}
+            tensors |= {path: tensor_at(output, path) for path in chosen.values()}
+            for role, path in chosen.items():
+                self._check_chosen(role, path, tensors[path], pixels)
+            score, plane = chosen.get("score"), chosen.get("map")
         shown: Tensor | None
         if self.is_reconstruction:
             same = [name for name, tensor in tensors.items() if tensor.shape == pixels.shape]
+            if "reconstruction" in self.chosen:
+                same = [listed(output, self.chosen["reconstruction"])]
             if not same:
                 raise UsageError("answers: reconstruction: the module answers nothing of the shape of its input")
             plane, shown = same[0], ((tensors[same[0]] - pixels) ** 2).mean(1, keepdim=True)
@@ -78,7 +89,29 @@ class AnomalyModule(ImageModule):
         others = tuple(name for name in tensors if name not in (score, plane))
         main = tensors[score].reshape(len(images)) if score is not None else shown
         assert main is not None  # noqa: S101 - one of them is there
+        paths = {} if isinstance(output, Tensor) and not self.chosen else self._paths(score, plane)
+        if paths != self.paths:  # not while it is traced
+            self.paths = paths
         return None if score is None else main, shown, MainOutput(main, taken, others)
+
+    def _check_chosen(self, role: str, path: str, tensor: Tensor, pixels: Tensor) -> None:
+        """Raise UsageError for an output that is not what a person said."""
+        if role == "reconstruction":
+            if tensor.shape != pixels.shape:
+                raise UsageError(f"outputs: reconstruction={path} is {list(tensor.shape)}, and its input not")
+        elif _meaning(tensor, len(pixels)) != role:
+            shape = "[batch]" if role == "score" else "[batch, 1, height, width]"
+            raise UsageError(f"outputs: {role}={path} is {list(tensor.shape)}, and a {role} is {shape}")
+
+    def _paths(self, score: str | None, plane: str | None) -> dict[str, str]:
+        """By role the output that is it."""
+        found = {"score": score, "reconstruction" if self.is_reconstruction else "map": plane}
+        return {role: path for role, path in found.items() if path is not None}
+
+    def taken(self, *inputs: Tensor) -> dict[str, tuple[str | None, Sequence[str]]]:
+        """The score, the map, or what that is made of."""
+        self.parts(*inputs)
+        return {role: (path, ()) for role, path in self.paths.items()}
 
     def answer(self, images: Tensor) -> MainOutput:
         """The score, or the map where there is none; without a warning of its own, since all is said in one."""
@@ -281,6 +314,7 @@ def _area(counts: NDArray[np.float64]) -> float:
 
 TASK = ExportTask(
     name=RUNTIME.name,
+    roles=(Role("score", also={"scores": None}), Role("map", also={"maps": None}), Role("reconstruction")),
     target=partial(image_target, wrapper=AnomalyModule),
     score=Scoring(
         labelled=labelled.anomalies, condensed=lambda rows: rows, values=_values, counted=_counted, merged=_merged

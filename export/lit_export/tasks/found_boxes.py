@@ -1,14 +1,18 @@
 """Which of a module's outputs are boxes and which their scores: chosen by name and shape, and said."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, get_args
 
+import torch
 from torch import Tensor
 
+from lit_export.chosen import Role
+from lit_export.output_paths import tensor_at, told
 from lit_export.tasks.main_output import parts_of
 from lit_infer.errors import GateError, UsageError
-from lit_infer.tasks.object_detection import BoxFormat
+from lit_infer.tasks.object_detection import BoxFormat, BoxScores
 
 BOXES = ("pred_boxes", "boxes", "bboxes")
 SCORES = ("logits", "pred_logits", "scores", "class_logits")
@@ -34,13 +38,34 @@ class RawBoxes:
     """What was taken for what, in words."""
     others: tuple[str, ...] = ()
     """Outputs that are left out."""
+    paths: Mapping[str, str | None] = field(default_factory=dict)
+    """By role the output that is it; None: the only one, without a name."""
 
 
-def raw_boxes(output: Any, classes: int | None) -> RawBoxes:
-    """The candidates in a module's output. `classes`: how many labels there are; None: not known.
+BOXES_ROLE = Role(
+    "boxes",
+    {
+        **{form: {"boxes": form} for form in get_args(BoxFormat)},
+        "relative": {"relative": True},
+        "pixels": {"relative": False},
+    },
+)
+SCORES_ROLE = Role(
+    "scores",
+    {form: {"scores": form} for form in get_args(BoxScores)},
+    {"logits": None, "probabilities": "probabilities"},
+)
+ROLES = (BOXES_ROLE, SCORES_ROLE, Role("candidates", {**BOXES_ROLE.forms, **SCORES_ROLE.forms}))
+
+
+def raw_boxes(output: Any, classes: int | None, chosen: Mapping[str, str] = MappingProxyType({})) -> RawBoxes:
+    """The candidates in a module's output. `classes`: how many labels there are; None: not known. `chosen`: by role
+    the outputs that a person chose.
 
     Raises UsageError where more than one reading is possible, GateError where none is.
     """
+    if chosen:
+        return _chosen(output, classes, chosen)
     if isinstance(output, Sequence) and output and isinstance(output[0], Mapping):
         raise UsageError(
             "the module answers a list with a dict for each image, as torchvision's detectors do: their own "
@@ -57,13 +82,47 @@ def raw_boxes(output: Any, classes: int | None) -> RawBoxes:
         boxes, scores = pair
     if boxes is not None and scores is not None:
         return _named(tensors, boxes, scores, tuple(name for name in parts if name not in (boxes, scores)))
+    fit = {name: one for name, one in tensors.items() if classes is not None and 4 + classes in one.shape[1:]}
+    if len(tensors) > 1 and len(fit) != 1:
+        raise UsageError(
+            f"the module answers {told(output)}: which are boxes [batch, n, 4] and which their scores [batch, n, "
+            "classes] is not certain. Say it: --outputs boxes=…,scores=…; or candidates=… for one tensor of both"
+        )
     if not tensors:
         raise GateError(
             f"the module answers {type(output).__name__} without boxes [batch, n, 4] and scores [batch, n, classes], "
             "nor a tensor [batch, 4 + classes, n]"
         )
-    name, tensor = next(iter(tensors.items()))
-    return _one_stage(tensor, name, classes, tuple(other for other in parts if other != name))
+    name, tensor = next(iter((fit or tensors).items()))
+    found = _one_stage(tensor, name, classes, tuple(other for other in parts if other != name))
+    return replace(found, paths={"candidates": None if isinstance(output, Tensor) else name})
+
+
+def _chosen(output: Any, classes: int | None, chosen: Mapping[str, str]) -> RawBoxes:
+    """As a person said; of boxes and scores one may be found by its name."""
+    tensors = {role: tensor_at(output, path) for role, path in chosen.items()}
+    if "candidates" in chosen:
+        if len(chosen) > 1:
+            raise UsageError("outputs: candidates are boxes and scores in one tensor: nothing else is said with them")
+        path = chosen["candidates"]
+        return replace(_one_stage(tensors["candidates"], path or "the output", classes, ()), paths=chosen)
+    if others := [f"{role}={chosen[role]}" for role in chosen if role not in ("boxes", "scores")]:
+        raise UsageError(
+            f"outputs: {' and '.join(others)} is for what a module has found itself: boxes [batch, n, 4], scores "
+            f"[batch, n] and labels [batch, n]. This one answers {told(output)}"
+        )
+    parts = {} if isinstance(output, Tensor) else parts_of(output)
+    usual = {
+        role: next((name for name in names if isinstance(parts.get(name), Tensor)), None)
+        for role, names in (("boxes", BOXES), ("scores", SCORES))
+    }
+    both = {role: chosen.get(role, usual[role]) for role in usual}
+    if missing := [role for role, path in both.items() if path is None]:
+        raise UsageError(f"outputs: which output has the {missing[0]} is not said. The module answers {told(output)}")
+    names = {role: str(path) for role, path in both.items()}
+    boxes, scores = (tensor_at(output, name) for name in names.values())
+    scores = scores[..., None] if scores.ndim == 2 else scores
+    return _named({names["boxes"]: boxes, names["scores"]: scores}, names["boxes"], names["scores"], ())
 
 
 def _pair(tensors: Mapping[str, Tensor]) -> tuple[str, str] | None:
@@ -77,12 +136,13 @@ def _pair(tensors: Mapping[str, Tensor]) -> tuple[str, str] | None:
 
 
 def _named(tensors: Mapping[str, Tensor], boxes: str, scores: str, others: tuple[str, ...]) -> RawBoxes:
-    if tensors[boxes].shape[2] != 4 or tensors[boxes].shape[:2] != tensors[scores].shape[:2]:
+    shapes = tensors[boxes].shape, tensors[scores].shape
+    if [len(shape) for shape in shapes] != [3, 3] or shapes[0][2] != 4 or shapes[0][:2] != shapes[1][:2]:
         raise GateError(
             f"{boxes} is {list(tensors[boxes].shape)} and {scores} {list(tensors[scores].shape)}: expected "
             "[batch, n, 4] and [batch, n, classes]"
         )
-    is_set = boxes == BOXES[0]  # DETR's name for shares of the sides
+    is_set = boxes.rpartition(".")[2] == BOXES[0]  # DETR's name for shares of the sides
     return RawBoxes(
         tensors[scores],
         tensors[boxes],
@@ -92,6 +152,7 @@ def _named(tensors: Mapping[str, Tensor], boxes: str, scores: str, others: tuple
         are_usually_probabilities=False,
         taken=f"{boxes} are the boxes and {scores} their scores",
         others=others,
+        paths={"boxes": boxes, "scores": scores},
     )
 
 
@@ -118,3 +179,15 @@ def _one_stage(tensor: Tensor, name: str, classes: int | None, others: tuple[str
         taken=f"the first four numbers of each candidate of {name} are its box, the others its scores",
         others=others,
     )
+
+
+def corners(boxes: Tensor, form: str, *, within: tuple[int, int] | None = None) -> Tensor:
+    """Left, top, right and bottom, of boxes in another form; `within`: the height and width that they are shares of."""
+    if form != "xyxy":
+        first, size = boxes[..., :2], boxes[..., 2:]
+        corner = first - size / 2 if form == "cxcywh" else first
+        boxes = torch.cat((corner, corner + size), dim=-1)
+    if within is None:
+        return boxes
+    height, width = within
+    return boxes * torch.tensor([width, height, width, height], dtype=torch.float32)

@@ -1,12 +1,15 @@
 """Which of a module's outputs are points, their scores, or heatmaps: chosen by name and shape, and said."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from lit_export.chosen import Role
+from lit_export.output_paths import listed, tensor_at
 from lit_export.tasks.main_output import parts_of
 from lit_infer.errors import GateError, UsageError
 from lit_infer.tasks.keypoint_detection import PointFacts, PointNumber
@@ -33,6 +36,8 @@ class RawPoints:
     """What was taken for what, in words."""
     others: tuple[str, ...] = ()
     """Outputs that are left out."""
+    paths: Mapping[str, str | None] = field(default_factory=dict)
+    """By role the output that is it; None: the only one, without a name."""
 
     @property
     def are_maps(self) -> bool:
@@ -40,8 +45,21 @@ class RawPoints:
         return self.tensor.ndim == 4
 
 
-def raw_points(output: Any, facts: PointFacts) -> RawPoints:
-    """The points in a module's output. Raises UsageError where that has to be said, GateError where there are none."""
+ROLES = (
+    Role("points", {one: {"positions": one} for one in ("pixels", "relative", "signed")}, {"keypoints": None}),
+    Role("heatmaps", {one: {"scores": one} for one in ("as_given", "sigmoid", "softmax")}, {"maps": None}),
+    Role("scores", {"probabilities": {"scores": "as_given"}, "sigmoid": {"scores": "sigmoid"}}, {"score": None}),
+    Role("visibility"),
+)
+_NUMBERS: dict[str, PointNumber] = {"scores": "score", "visibility": "visibility"}
+"""By role what else there may be of a point."""
+
+
+def raw_points(output: Any, facts: PointFacts, chosen: Mapping[str, str] = MappingProxyType({})) -> RawPoints:
+    """The points in a module's output. `chosen`: by role the outputs that a person chose.
+
+    Raises UsageError where it has to be said which they are, GateError where there are none.
+    """
     if isinstance(output, Sequence) and output and isinstance(output[0], Mapping):
         raise UsageError(
             "the module answers a list with a dict for each image, of any number of things with points, and this task "
@@ -52,23 +70,53 @@ def raw_points(output: Any, facts: PointFacts) -> RawPoints:
     if not parts and hasattr(output, MAPS[0]):
         parts = {MAPS[0]: getattr(output, MAPS[0])}
     tensors = {name: part for name, part in parts.items() if isinstance(part, Tensor)}
-    name = next((one for one in (*POINTS, *MAPS) if one in tensors), next(iter(tensors), None))
+    chosen = {role: listed(output, path) for role, path in chosen.items()}
+    tensors |= {path: tensor_at(output, path) for path in chosen.values()}
+    wanted = chosen.get("points", chosen.get("heatmaps"))
+    usual = next((one for one in (*POINTS, *MAPS) if one in tensors), next(iter(tensors), None))
+    name = usual if wanted is None else wanted
     if name is None:
         raise GateError(f"the module answers {type(output).__name__}, not points or heatmaps")
     found, more = tensors[name], dict[PointNumber, str]()
     if found.ndim == 3:
         more = _named(tensors) or _second(tensors, name)
+        more |= {_NUMBERS[role]: path for role, path in chosen.items() if role in _NUMBERS}
+    _check_chosen(found, name, chosen)
     others = tuple(one for one in parts if one not in (name, *more.values()))
+    path = None if isinstance(output, Tensor) and wanted is None else name
     if found.ndim == 4:
-        return RawPoints(found, (), f"{name} {list(found.shape[1:])} is taken for a heatmap of each point", others)
+        said = f"{name} {list(found.shape[1:])} is taken for a heatmap of each point"
+        return RawPoints(found, (), said, others, {"heatmaps": path})
     if found.ndim == 2:
-        return _unfolded(found, name, facts, others)
+        return replace(_unfolded(found, name, facts, others), paths={"points": path})
     if found.ndim != 3:
         raise GateError(
             f"{name} is {list(found.shape)}: expected points [batch, points, 2 or 3], heatmaps [batch, points, height, "
             "width], or a row of numbers [batch, 2 x points] where that is said (answers: numbers)"
         )
-    return _joined(tensors, name, more, facts, others)
+    by_role = {role: more[number] for role, number in _NUMBERS.items() if number in more}
+    joined = _joined(tensors, name, more, facts, others)
+    _check_own(joined, found.shape[2], name, chosen)
+    return replace(joined, paths={"points": path, **by_role})
+
+
+def _check_own(joined: RawPoints, each: int, name: str, chosen: Mapping[str, str]) -> None:
+    """Raise UsageError where points have a number themselves that a person chose another output for."""
+    for role, number in _NUMBERS.items():
+        if role in chosen and number in joined.numbers[:each]:
+            raise UsageError(f"outputs: {role}={chosen[role]}: {name} has a {number} of its own (answers: numbers)")
+
+
+def _check_chosen(found: Tensor, name: str, chosen: Mapping[str, str]) -> None:
+    """Raise UsageError where what a person said of outputs is not what they are."""
+    if {"points", "heatmaps"} <= set(chosen):
+        raise UsageError("outputs: points and heatmaps: one of them is what positions are read off")
+    if "points" in chosen and found.ndim == 4:
+        raise UsageError(f"outputs: {name} is {list(found.shape)}: heatmaps and no points: heatmaps={name}")
+    if "heatmaps" in chosen and found.ndim != 4:
+        raise UsageError(f"outputs: {name} is {list(found.shape)}, and heatmaps are [batch, points, height, width]")
+    if found.ndim != 3 and (more := [role for role in chosen if role in _NUMBERS]):
+        raise UsageError(f"outputs: {' and '.join(more)}: only points [batch, points, 2 or 3] have some of their own")
 
 
 def _named(tensors: Mapping[str, Tensor]) -> dict[PointNumber, str]:

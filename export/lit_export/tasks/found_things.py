@@ -7,6 +7,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from lit_export import chosen
+from lit_export.chosen import Role
+from lit_export.output_paths import tensor_at
+from lit_export.tasks.found_boxes import corners
 from lit_export.tasks.images import ImageModule
 from lit_export.tasks.main_output import MainOutput
 from lit_export.tasks.two_stage import KNOWN, TwoStage, check_same
@@ -33,11 +37,14 @@ class FoundModule(ImageModule):
 
     def __init__(self, module: nn.Module, facts: DeploymentFacts) -> None:
         is_known = isinstance(module, KNOWN)
+        if is_known:
+            refuse_chosen(module, facts)
+        self.stated = facts.answers
         super().__init__(TwoStage(module, with_masks=self.has_masks) if is_known else module, facts)
 
     def found(self, images: Tensor) -> dict[str, Tensor]:
         """By name, in the order of the graph's outputs."""
-        output = self.module(self.pixels(images))
+        output = chosen_of(self.module(self.pixels(images)), self.chosen)
         if not is_found(output) or (self.has_masks and MASKS not in output):
             raise GateError(
                 f"the module answers {_told(output)}: expected a dict of boxes [batch, n, 4] in pixels, scores "
@@ -45,12 +52,15 @@ class FoundModule(ImageModule):
                 "--adapter PKG.MOD:WRAP"
             )
         scores = output["scores"].to(torch.float32)
+        if self.stated.get("scores") == "sigmoid":
+            scores = torch.sigmoid(scores)
+        within = (images.shape[1], images.shape[2]) if self.stated.get("relative") else None
         count = output.get("count")
         if count is None:
             count = torch.full_like(output["labels"][:, 0], scores.shape[1])
         made = {
             "scores": scores,
-            "boxes": output["boxes"].to(torch.float32),
+            "boxes": corners(output["boxes"].to(torch.float32), self.stated.get("boxes") or "xyxy", within=within),
             "labels": output["labels"].to(torch.int32),
             "count": count.to(torch.int32),
         }
@@ -64,15 +74,29 @@ class FoundModule(ImageModule):
         """In the order of the outputs."""
         return tuple(self.found(images).values())
 
+    def taken(self, *inputs: Tensor) -> dict[str, tuple[str | None, Sequence[str]]]:
+        """What was chosen, and in what form; nothing of a detector of torchvision, whose parts are known."""
+        del inputs
+        if isinstance(self.module, TwoStage):
+            return {}
+        form = (self.stated.get("boxes") or "xyxy", "relative" if self.stated.get("relative") else "pixels")
+        forms = {"boxes": form, "scores": ("sigmoid" if self.stated.get("scores") == "sigmoid" else "probabilities",)}
+        names = ("boxes", "scores", "labels", *(["count"] if "count" in self.chosen else []))
+        taken = (*names, MASKS) if self.has_masks else names
+        return {role: (self.chosen.get(role, role), forms.get(role, ())) for role in taken}
+
     def find_out(self, scores: Tensor, facts: DeploymentFacts) -> Sequence[str]:
         """Whose boxes these are; and whether there are as many labels."""
+        if self.stated.get("scores") == "softmax":
+            raise UsageError("answers: scores: softmax is of candidates, and each box that was found has one score")
         if bool((scores < 0).any()) or bool((scores > 1).any()):
             raise UsageError(
                 f"the module's scores are from {float(scores.min()):.3g} to {float(scores.max()):.3g}, and those of "
                 "what was found are expected from 0 to 1"
             )
         if not isinstance(self.module, TwoStage):
-            return (f"at most {scores.shape[1]} boxes of an image, in pixels, as the module has chosen them itself",)
+            where = "as shares of the sides" if self.stated.get("relative") else "in pixels"
+            return (f"at most {scores.shape[1]} boxes of an image, {where}, as the module has chosen them itself",)
         detector, classes = self.module.detector, self.module.classes
         if facts.labels is not None and len(facts.labels) != classes:
             raise UsageError(
@@ -113,12 +137,32 @@ class InstanceModule(FoundModule):
     has_masks = True
 
 
+FOUND_ROLES = (Role("labels", also={"classes": None}), Role("count"))
+
+
+def refuse_chosen(module: nn.Module, facts: DeploymentFacts) -> None:
+    """Raise UsageError where a person chose among the outputs of a detector whose parts are taken."""
+    if facts.outputs:
+        raise UsageError(
+            f"outputs: {type(module).__name__} of torchvision is taken apart, and what its parts answer is known: "
+            f"leave {chosen.line(facts.outputs)} out"
+        )
+
+
+def chosen_of(output: Any, paths: Mapping[str, str]) -> Any:
+    """A module's output with what a person chose in it, by role."""
+    if not paths:
+        return output
+    named = dict(output) if isinstance(output, Mapping) else {}
+    return {**named, **{role: tensor_at(output, path) for role, path in paths.items()}}
+
+
 def answers_found(module: nn.Module, facts: DeploymentFacts) -> bool:
     """Whether a module itself answers what it found, padded. One that raises is looked at later."""
     probe, (height, width) = FoundModule(module, facts).eval(), facts.height_width
     images = torch.zeros((2, height, width, facts.channels), dtype=getattr(torch, facts.pixel_dtype))
     with suppress(Exception), torch.no_grad():
-        return is_found(probe.module(probe.pixels(images)))
+        return is_found(chosen_of(probe.module(probe.pixels(images)), probe.chosen))
     return False
 
 

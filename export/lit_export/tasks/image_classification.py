@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lit_export import labelled
+from lit_export.chosen import Role
 from lit_export.tasks.images import ImageModule, image_target
 from lit_export.tasks.spec import ExportTask, Scoring
 from lit_infer.errors import UsageError
@@ -29,12 +30,23 @@ class Classifier(ImageModule):
         scores = self.scores(images)
         return scores if self.answers_probabilities else torch.softmax(scores, dim=-1)
 
+    @property
+    def form(self) -> Sequence[str]:
+        """What made them probabilities."""
+        return ("probabilities" if self.answers_probabilities else "softmax",)
+
     def find_out(self, scores: Tensor, facts: DeploymentFacts) -> Sequence[str]:
         """Whether the scores are probabilities already."""
-        del facts
+        stated = facts.answers.get("scores")
         are_shares = scores.ndim == 2 and bool(((scores >= 0) & (scores <= 1 + 1e-5)).all())
-        self.answers_probabilities = are_shares and bool(((scores.sum(-1) - 1).abs() < 1e-5).all())
-        if not are_shares or self.answers_probabilities:
+        sum_to_one = are_shares and bool(((scores.sum(-1) - 1).abs() < 1e-5).all())
+        if stated == "probabilities" and not sum_to_one:
+            raise UsageError(
+                f"answers: scores are declared probabilities, but the module answers from {float(scores.min()):.3g} "
+                f"to {float(scores.max()):.3g}, which do not sum to 1"
+            )
+        self.answers_probabilities = sum_to_one and stated != "logits"
+        if not are_shares or sum_to_one or stated is not None:
             return ()
         return (
             "the module answers values from 0 to 1 that do not sum to 1, and a softmax is applied to them. If each is "
@@ -61,8 +73,15 @@ def _accuracy(found: NDArray[Any], truths: Sequence[Any], _: Reading) -> dict[st
     return {"accuracy": float((found == np.asarray(truths)).mean())}
 
 
+SCORES = Role(
+    "scores",
+    {"logits": {"scores": "logits"}, "softmax": {"scores": "logits"}, "probabilities": {"scores": "probabilities"}},
+    {"logits": "logits", "probabilities": "probabilities"},
+)
+
 TASK = ExportTask(
     name=RUNTIME.name,
+    roles=(SCORES,),
     target=partial(image_target, wrapper=Classifier),
     score=Scoring(labelled=labelled.classes, condensed=best, values=_accuracy),
     marks=("CrossEntropyLoss", "NLLLoss", "Multiclass", "MultiClass"),

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from msgspec.structs import replace
 from torch import Tensor, nn
 
+from lit_export.chosen import Role
 from lit_export.tasks.images import ImageModule, image_target
 from lit_export.tasks.main_output import FEATURES, MainOutput, main_output
 from lit_export.tasks.spec import ExportTask
@@ -26,15 +28,21 @@ class Embedder(ImageModule):
 
     output = "embedding"
     preferred = FEATURES
+    role = "embedding"
 
     def __init__(self, module: nn.Module, facts: DeploymentFacts) -> None:
         super().__init__(module, facts)
-        self.wanted: str | None = facts.answers.get("output")
         self.pool: str | None = facts.answers.get("pool")
 
-    def answer(self, images: Tensor) -> MainOutput:
+    def main(self, output: Any) -> MainOutput:
         """The output that has the pooled features, else the first."""
-        return main_output(self.module(self.pixels(images)), self.preferred, wanted=self.wanted, fits=_is_any)
+        wanted = self.chosen.get(self.role)
+        return main_output(output, self.preferred, role=self.role, wanted=wanted, fits=_is_any)
+
+    @property
+    def form(self) -> Sequence[str]:
+        """What became of tokens and places."""
+        return () if self.pool is None else (self.pool,)
 
     def find_out(self, scores: Tensor, facts: DeploymentFacts) -> Sequence[str]:
         """Of which of many tokens or places the embedding is made."""
@@ -84,4 +92,11 @@ def _shape(scores: Tensor) -> str:
     return " x ".join(map(str, scores.shape[1:]))
 
 
-TASK = ExportTask(name=RUNTIME.name, target=partial(image_target, wrapper=Embedder))
+ROLE = Role(
+    "embedding",
+    {pool: {"pool": pool} for pool in ("mean", "cls", "all")},
+    {"features": None, "embeddings": None},
+    fact="output",
+)
+
+TASK = ExportTask(name=RUNTIME.name, roles=(ROLE,), target=partial(image_target, wrapper=Embedder))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lit_export import labelled
+from lit_export.chosen import Role
 from lit_export.tasks.images import ImageModule, image_target
 from lit_export.tasks.spec import ExportTask, Scoring, TunedFacts
 from lit_infer.errors import UsageError
@@ -29,6 +30,11 @@ class Multilabel(ImageModule):
         """A sigmoid for each label, unless the module ends in one of its own."""
         scores = self.scores(images)
         return scores if self.answers_probabilities else torch.sigmoid(scores)
+
+    @property
+    def form(self) -> Sequence[str]:
+        """What made them probabilities."""
+        return ("probabilities" if self.answers_probabilities else "sigmoid",)
 
     def find_out(self, scores: Tensor, facts: DeploymentFacts) -> Sequence[str]:
         """Whether the scores are probabilities already: values within 0 and 1 that come from a sigmoid are."""
@@ -109,8 +115,15 @@ def _best_threshold(scores: NDArray[np.float32], truth: NDArray[np.bool_]) -> fl
     return float(best)
 
 
+SCORES = Role(
+    "scores",
+    {"logits": {"scores": "logits"}, "sigmoid": {"scores": "logits"}, "probabilities": {"scores": "probabilities"}},
+    {"logits": "logits", "probabilities": "probabilities"},
+)
+
 TASK = ExportTask(
     name=RUNTIME.name,
+    roles=(SCORES,),
     target=partial(image_target, wrapper=Multilabel),
     score=Scoring(labelled=labelled.values, condensed=lambda rows: rows, values=_values),
     marks=("BCEWithLogitsLoss", "BCELoss", "MultiLabel", "Multilabel"),

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lit_export import labelled
+from lit_export.chosen import Role
 from lit_export.tasks.images import ImageModule, image_target
 from lit_export.tasks.spec import ExportTask, Scoring
 from lit_infer.tasks import Reading
@@ -19,6 +20,7 @@ class Regressor(ImageModule):
     """Numbers float32 [batch, values]; a module that answers [batch] has one value."""
 
     output = "values"
+    role = "values"
 
     def forward(self, images: Tensor) -> Tensor:
         """The numbers, unchanged."""
@@ -38,8 +40,11 @@ def errors(rows: NDArray[Any], truths: Sequence[Any], _: Reading) -> dict[str, f
     return found
 
 
+VALUES = Role("values", also={"value": None})
+
 TASK = ExportTask(
     name=RUNTIME.name,
+    roles=(VALUES,),
     target=partial(image_target, wrapper=Regressor),
     score=Scoring(labelled=labelled.values, condensed=lambda rows: rows, values=errors),
     marks=("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss", "MeanSquaredError", "MeanAbsoluteError", "R2Score"),

@@ -1,6 +1,7 @@
 """Task `image-segmentation`: a score for each class of each pixel, at the size of the model's images; and mIoU."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lit_export import labelled
+from lit_export.chosen import Role
+from lit_export.output_paths import tensor_at
 from lit_export.tasks import query_masks
 from lit_export.tasks.images import ImageModule, image_target
 from lit_export.tasks.main_output import MainOutput, main_output, parts_of
@@ -25,6 +28,7 @@ from lit_infer.tasks.image_segmentation import TASK as RUNTIME
 from lit_infer.tasks.image_segmentation import Segmentation
 from lit_infer.tensors import Arrays
 
+_QUERY_CLASSES, _QUERY_MASKS = "query_classes", "query_masks"
 _ENLARGED = {"bilinear": {"align_corners": False}, "bicubic": {"align_corners": False}, "nearest": {}}
 
 
@@ -43,26 +47,58 @@ class Segmenter(ImageModule):
     adds_queries = False
     """Whether the scores are put together from the classes and masks of queries."""
     enlarge = "bilinear"
+    are_apart = False
+    """Whether each class has a probability of its own."""
 
     def __init__(self, module: nn.Module, facts: DeploymentFacts) -> None:
         super().__init__(module, facts)
         self.enlarge = facts.answers.get("enlarge") or self.enlarge
+        if {"scores", "classes"} <= set(self.chosen):
+            raise UsageError("outputs: scores and classes: one of them is what classes are read off")
+        if len(queries := {_QUERY_CLASSES, _QUERY_MASKS} & set(self.chosen)) == 1 or (queries and len(self.chosen) > 2):
+            raise UsageError(f"outputs: {_QUERY_CLASSES} and {_QUERY_MASKS} are said together, and nothing else")
 
     def answer(self, images: Tensor) -> MainOutput:
         """Scores have a side for the classes, even for one; indices have none."""
         output = self.module(self.pixels(images))
         parts = {} if isinstance(output, Tensor) else parts_of(output)
-        if query_masks.are_in(parts):
+        if _QUERY_MASKS in self.chosen:
+            parts = {
+                query_masks.CLASSES: tensor_at(output, self.chosen[_QUERY_CLASSES]),
+                query_masks.MASKS: tensor_at(output, self.chosen[_QUERY_MASKS]),
+            }
+        if query_masks.are_in(parts) and not {"scores", "classes"} & set(self.chosen):
             self.adds_queries = True
             size = (images.shape[1], images.shape[2])
             return MainOutput(query_masks.combined(parts, size, enlarge=self.enlarge), query_masks.MASKS)
-        found = main_output(output, self.preferred)
+        found = self.main(output)
         tensor = found.tensor
         if tensor.is_floating_point():
             tensor = tensor[:, None] if tensor.ndim == 3 else tensor
         elif tensor.ndim == 4 and tensor.shape[1] == 1:
             tensor = tensor[:, 0]
-        return MainOutput(tensor, found.name, found.others)
+        return replace(found, tensor=tensor)
+
+    def main(self, output: Any) -> MainOutput:
+        """Scores, or classes."""
+        role = "classes" if "classes" in self.chosen else self.role
+        return main_output(output, self.preferred, role=role, wanted=self.chosen.get(role))
+
+    def taken(self, *inputs: Tensor) -> dict[str, tuple[str | None, Sequence[str]]]:
+        """Scores, or classes, or both parts of queries."""
+        name = self.answer(*inputs).name
+        if self.adds_queries:
+            return {
+                _QUERY_CLASSES: (self.chosen.get(_QUERY_CLASSES, query_masks.CLASSES), ()),
+                _QUERY_MASKS: (self.chosen.get(_QUERY_MASKS, query_masks.MASKS), ()),
+            }
+        return {"classes": (name, ())} if self.are_indices else {"scores": (name, self.form)}
+
+    @property
+    def form(self) -> Sequence[str]:
+        """What made them probabilities."""
+        usual = "sigmoid" if self.are_apart else "softmax"
+        return ("probabilities" if self.answers_probabilities else usual,)
 
     def scores(self, images: Tensor) -> Tensor:
         """The module's main answer: float32, or as it is for indices."""
@@ -77,14 +113,18 @@ class Segmenter(ImageModule):
         height, width = images.shape[1], images.shape[2]
         if scores.shape[2:] != (height, width):
             scores = functional.interpolate(scores, (height, width), mode=self.enlarge, **_ENLARGED[self.enlarge])
-        if scores.shape[1] == 1:
-            share = scores if self.answers_probabilities else torch.sigmoid(scores)
-            return torch.cat((1 - share, share), dim=1)
-        return scores if self.answers_probabilities else torch.softmax(scores, dim=1)
+        if not self.answers_probabilities:
+            scores = torch.sigmoid(scores) if self.are_apart else torch.softmax(scores, dim=1)
+        return torch.cat((1 - scores, scores), dim=1) if scores.shape[1] == 1 else scores
 
     def find_out(self, scores: Tensor, facts: DeploymentFacts) -> Sequence[str]:
         """Indices or scores, of which size, and whether they are probabilities."""
         self.are_indices = not scores.is_floating_point()
+        if ("classes" in self.chosen) != self.are_indices and {"classes", "scores"} & set(self.chosen):
+            is_ = "whole numbers, which are classes" if self.are_indices else "no whole numbers, but scores"
+            other = "classes" if self.are_indices else "scores"
+            ((_, path),) = self.chosen.items()
+            raise UsageError(f"outputs: {path} has {is_}: {other}={path}")
         _check_sides(scores)
         said = [] if self.are_indices else self._find_out_scores(scores, facts)
         if self.adds_queries:
@@ -121,7 +161,11 @@ class Segmenter(ImageModule):
                 "answers: {scores: logits}"
             )
         self.answers_probabilities = stated == "probabilities" or (stated is None and within)
-        if self.answers_probabilities and scores.shape[1] > 1 and not are_shares:
+        self.are_apart = stated == "sigmoid" or scores.shape[1] == 1
+        if stated == "softmax" and scores.shape[1] == 1:
+            raise UsageError("answers: scores: softmax: the module answers one score for each pixel: sigmoid")
+        apart = self.are_apart if not self.answers_probabilities else not are_shares
+        if scores.shape[1] > 1 and apart:
             return [
                 "the module answers a probability of its own for each class, so that classes may overlap: each pixel "
                 "gets the most probable one"
@@ -187,8 +231,20 @@ def _values(counts: NDArray[Any], _: Sequence[Any], __: Reading) -> dict[str, fl
     }
 
 
+ROLES = (
+    Role(
+        "scores",
+        {form: {"scores": form} for form in ("logits", "softmax", "sigmoid", "probabilities")},
+        {"logits": "logits", "probabilities": "probabilities", "masks": None},
+    ),
+    Role("classes", also={"indices": None}),
+    Role(_QUERY_CLASSES),
+    Role(_QUERY_MASKS),
+)
+
 TASK = ExportTask(
     name=RUNTIME.name,
+    roles=ROLES,
     target=partial(image_target, wrapper=Segmenter),
     score=Scoring(labelled=labelled.masks, condensed=lambda rows: rows, values=_values, counted=_confusion),
 )

@@ -1,6 +1,7 @@
 """Task `image-to-image`: the picture that a module makes of an image, from 0 to 1, or its map of values; and PSNR."""
 
 from collections.abc import Sequence
+from dataclasses import replace as replaced
 from functools import partial
 from typing import Any, get_args
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lit_export import labelled
+from lit_export.chosen import Role
 from lit_export.tasks.images import MOST, ImageModule, image_target
 from lit_export.tasks.main_output import MainOutput, main_output
 from lit_export.tasks.spec import ExportTask, Scoring
@@ -52,20 +54,26 @@ class PictureModule(ImageModule):
 
     output = "image"
     preferred = PICTURES
+    role = "image"
     range: Range = "values"
 
     def __init__(self, module: nn.Module, facts: DeploymentFacts) -> None:
         super().__init__(module, facts)
-        self.wanted: str | None = facts.answers.get("output")
         self.most = MOST[facts.pixel_dtype]
         self.size = facts.answers.get("size")
 
     def answer(self, images: Tensor) -> MainOutput:
         """The output that is a picture for each image; one without a side for channels gets it."""
         output = self.module(self.pixels(images))
-        found = main_output(output, self.preferred, wanted=self.wanted, fits=partial(is_map, batch=len(images)))
+        fits, wanted = partial(is_map, batch=len(images)), self.chosen.get(self.role)
+        found = main_output(output, self.preferred, role=self.role, wanted=wanted, fits=fits)
         tensor = found.tensor
-        return MainOutput(tensor[:, None] if tensor.ndim == 3 else tensor, found.name, found.others, found.has_fact)
+        return replaced(found, tensor=tensor[:, None] if tensor.ndim == 3 else tensor)
+
+    @property
+    def form(self) -> Sequence[str]:
+        """What its numbers were taken for."""
+        return (self.range,)
 
     def forward(self, images: Tensor) -> Tensor:
         """The picture, in whatever range the module has it, made 0 to 1."""
@@ -214,8 +222,16 @@ def _values(kept: NDArray[Any], _: Sequence[Any], __: Reading) -> dict[str, floa
     return {**found, "SSIM": float(kept[large, 1].mean())} if large.any() else found
 
 
+ROLE = Role(
+    "image",
+    {one: {"range": one} for one in get_args(Range)},
+    {"picture": None, "reconstruction": None},
+    fact="output",
+)
+
 TASK = ExportTask(
     name=RUNTIME.name,
+    roles=(ROLE,),
     target=partial(image_target, wrapper=PictureModule),
     score=Scoring(labelled=labelled.pictures, condensed=lambda rows: rows, values=_values, counted=_compared),
 )

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from lit_export import chosen
 from lit_export.options import Options
 from lit_export.tasks.main_output import LOGITS, MainOutput, main_output
 from lit_export.tasks.target import Target, answers, dtype_of
@@ -34,12 +36,16 @@ class ImageModule(nn.Module):
     """The name of what it answers, float32 [batch, size]."""
     preferred: Sequence[str] = LOGITS
     """Names of outputs of the module that are its answer, if it has several."""
+    role: str = "scores"
+    """What its answer is called where a person says which output it is."""
     mean: Tensor
     std: Tensor
 
     def __init__(self, module: nn.Module, facts: DeploymentFacts) -> None:
         super().__init__()
         self.module = module
+        self.chosen = chosen.paths(facts)
+        """By role the outputs of the module that a person chose."""
         self.dtype = dtype_of(module)
         self.memory_format = torch.contiguous_format
         self.ends_in_sigmoid = False
@@ -71,7 +77,26 @@ class ImageModule(nn.Module):
 
     def answer(self, images: Tensor) -> MainOutput:
         """The module's main answer as it gives it, and the others' names."""
-        return main_output(self.module(self.pixels(images)), self.preferred)
+        return self.main(self.module(self.pixels(images)))
+
+    def main(self, output: Any) -> MainOutput:
+        """What of the module's output is its answer."""
+        return main_output(output, self.preferred, role=self.role, wanted=self.chosen.get(self.role))
+
+    def taken(self, *inputs: Tensor) -> dict[str, tuple[str | None, Sequence[str]]]:
+        """By role the path of the output that is it, None for a lone tensor, and in what form it was taken."""
+        return {self.role: (self.answer(*inputs).name, self.form)}
+
+    @property
+    def form(self) -> Sequence[str]:
+        """What the main answer was taken for."""
+        return ()
+
+    def with_taken(self, facts: DeploymentFacts, example: Arrays) -> DeploymentFacts:
+        """The facts, with what was taken of the module's outputs."""
+        with torch.no_grad():
+            taken = self.taken(*map(torch.from_numpy, example))
+        return replace(facts, outputs=chosen.recorded(taken))
 
     def find_out(self, scores: Tensor, facts: DeploymentFacts) -> Sequence[str]:
         """Find out from noise what the module's scores are. Returns warnings."""
@@ -132,7 +157,7 @@ def image_target(module: nn.Module, facts: DeploymentFacts, options: Options, wr
     if facts.labels is not None and size is not None and len(facts.labels) != size:
         nouns = TASKS[facts.task].nouns[1]
         raise UsageError(f"{len(facts.labels)} labels are given and the model has {size} {nouns}")
-    facts = wrapped.facts_found(facts, example)
+    facts = wrapped.with_taken(wrapped.facts_found(facts, example), example)
     _check_facts(facts, size)
     return Target(
         module=wrapped,

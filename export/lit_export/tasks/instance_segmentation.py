@@ -7,8 +7,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from lit_export import labelled
+from lit_export.chosen import Role
 from lit_export.options import Options
-from lit_export.tasks.found_things import InstanceModule
+from lit_export.tasks.found_boxes import BOXES_ROLE, SCORES_ROLE
+from lit_export.tasks.found_things import FOUND_ROLES, InstanceModule
 from lit_export.tasks.images import image_target
 from lit_export.tasks.inner_detector import detector_of
 from lit_export.tasks.object_detection import LEAST, check_found
@@ -44,6 +46,7 @@ def target(module: nn.Module, facts: DeploymentFacts, options: Options) -> Targe
 TASK = ExportTask(
     name=RUNTIME.name,
     target=target,
+    roles=(BOXES_ROLE, SCORES_ROLE, *FOUND_ROLES, Role("masks")),
     score=Scoring(
         labelled=labelled.instances,
         condensed=lambda rows: rows,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lit_export import labelled
 from lit_export.labelled import Labelled, Question
-from lit_export.tasks.found_points import RawPoints, raw_points
+from lit_export.tasks.found_points import ROLES, RawPoints, raw_points
 from lit_export.tasks.images import ImageModule, image_target
 from lit_export.tasks.main_output import MainOutput
 from lit_export.tasks.spec import ExportTask, Scoring
@@ -46,7 +46,13 @@ class PointModule(ImageModule):
 
     def raw(self, images: Tensor) -> RawPoints:
         """The module's points."""
-        return raw_points(self.module(self.pixels(images)), self.stated)
+        return raw_points(self.module(self.pixels(images)), self.stated, self.chosen)
+
+    def taken(self, *inputs: Tensor) -> dict[str, tuple[str | None, Sequence[str]]]:
+        """Points and what belongs to them, or heatmaps."""
+        scores = {"as_given": "probabilities"}.get(self.scores_are, self.scores_are)
+        forms = {"points": self.positions, "heatmaps": self.scores_are, "scores": scores}
+        return {role: (path, (forms[role],) if role in forms else ()) for role, path in self.raw(*inputs).paths.items()}
 
     def answer(self, images: Tensor) -> MainOutput:
         """The same, and the outputs that are left out."""
@@ -200,6 +206,7 @@ def _off(answer: FoundPoints, truth: tuple[NDArray[Any], float], reading: Readin
 
 TASK = ExportTask(
     name=RUNTIME.name,
+    roles=ROLES,
     target=partial(image_target, wrapper=PointModule),
     score=Scoring(
         labelled=_labelled,

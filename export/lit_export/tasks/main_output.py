@@ -6,7 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
-from lit_infer.errors import GateError, UsageError
+from lit_export.output_paths import at, tensor_at
+from lit_infer.errors import GateError
 
 LOGITS = ("logits",)
 FEATURES = ("pooler_output", "image_embeds", "embedding", "embeddings", "features")
@@ -18,25 +19,20 @@ class MainOutput:
 
     tensor: Tensor
     name: str | None
-    """None for a module that answers a tensor."""
+    """Its path; None for a module that answers a tensor."""
     others: tuple[str, ...] = ()
-    """What it answers as well, which is left out."""
-    has_fact: bool = False
-    """Whether the task has a fact that says which output is taken."""
+    """What it answers as well, which is left out though nobody chose."""
+    role: str = "scores"
+    """What it is taken for, as `--outputs` names it."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What was taken, if there was a choice."""
         if not self.others:
             return ()
-        another = (
-            f"answers: {{output: {self.others[0]}}} in --spec"
-            if self.has_fact
-            else "put a module around it that answers that one alone: --adapter PKG.MOD:WRAP"
-        )
         return (
-            f"of the module's outputs {self.name} is taken, and {', '.join(self.others)} left out. To take another, "
-            f"{another}",
+            f"of the module's outputs {self.name} is taken, and {', '.join(self.others)} left out. To take another: "
+            f"--outputs {self.role}={self.others[0]}",
         )
 
 
@@ -44,39 +40,59 @@ def main_output(
     output: Any,
     preferred: Sequence[str] = LOGITS,
     *,
+    role: str = "scores",
     wanted: str | None = None,
     fits: Callable[[Tensor], int] | None = None,
 ) -> MainOutput:
-    """The first of the preferred names that there is, else the first tensor.
+    """What is at the path `wanted`; else the first of the preferred names that there is, else the first tensor.
 
-    `fits` says how well a tensor may be the answer, 0 not at all: the best ones are chosen from, for a task that has a
-    fact for another, `wanted`.
+    `fits` says how well a tensor may be the answer, 0 not at all: the best ones are chosen from. Without it scalars,
+    such as a loss, come last. Raises UsageError where nothing is at that path, GateError where nothing fits.
     """
+    if wanted is not None:
+        found = at(output, wanted)
+        if isinstance(found, Tensor) or not wanted:
+            return MainOutput(tensor_at(output, wanted), wanted, role=role)
+        inner = main_output(found, preferred, role=role, fits=fits)
+        return _within(wanted, inner)
     if isinstance(output, Tensor):
-        if wanted is not None:
-            raise UsageError(f"answers: output: {wanted}: the module answers one tensor, without names")
-        return MainOutput(output, None)
+        return MainOutput(output, None, role=role)
     parts = parts_of(output)
     tensors = {name: part for name, part in parts.items() if isinstance(part, Tensor)}
-    if wanted is not None:
-        if wanted not in tensors:
-            raise UsageError(f"answers: output: {wanted}: the module answers {', '.join(tensors) or 'no tensors'}")
-        return MainOutput(tensors[wanted], wanted)
     if not tensors and parts:  # outputs by task, say, each with several
-        name, inner = next(iter(parts.items()))
-        found = main_output(inner, preferred, fits=fits)
-        return dataclasses.replace(found, name=name, others=(*found.others, *list(parts)[1:]))
+        name, inner_output = next(iter(parts.items()))
+        inner = _within(name, main_output(inner_output, preferred, role=role, fits=fits))
+        return dataclasses.replace(inner, others=(*inner.others, *_first_of_each(list(parts.items())[1:], preferred)))
     if not tensors:
         raise GateError(f"the module answers {type(output).__name__}, not a tensor of scores")
-    likely = tensors if fits is None else _fitting(tensors, fits)
+    likely = _fitting(tensors, fits)
     name = next((one for one in preferred if one in likely), next(iter(likely)))
-    return MainOutput(tensors[name], name, tuple(other for other in tensors if other != name), fits is not None)
+    heads = [(one, part) for one, part in parts.items() if isinstance(part, Mapping)]
+    others = (*(other for other in tensors if other != name), *_first_of_each(heads, preferred))
+    return MainOutput(tensors[name], name, others, role)
 
 
-def _fitting(tensors: Mapping[str, Tensor], fits: Callable[[Tensor], int]) -> dict[str, Tensor]:
+def _within(name: str, inner: MainOutput) -> MainOutput:
+    """Of what has several outputs itself, with its name before theirs."""
+    whole = name if inner.name is None else f"{name}.{inner.name}"
+    return dataclasses.replace(inner, name=whole, others=tuple(f"{name}.{other}" for other in inner.others))
+
+
+def _first_of_each(parts: Sequence[tuple[str, Any]], preferred: Sequence[str]) -> list[str]:
+    """What would be taken of the other parts, by their paths; plain code, as exporters follow it."""
+    found = []
+    for name, part in parts:
+        inner = {} if isinstance(part, Tensor) else parts_of(part)
+        tensors = [one for one, tensor in inner.items() if isinstance(tensor, Tensor)]
+        likely = next((one for one in preferred if one in tensors), next(iter(tensors), None))
+        found.append(name if likely is None else f"{name}.{likely}")
+    return found
+
+
+def _fitting(tensors: Mapping[str, Tensor], fits: Callable[[Tensor], int] | None) -> dict[str, Tensor]:
     """Those that fit best."""
-    found = {name: fits(tensor) for name, tensor in tensors.items()}
-    if not any(found.values()):
+    found = {name: tensor.ndim > 0 if fits is None else fits(tensor) for name, tensor in tensors.items()}
+    if fits is not None and not any(found.values()):
         shapes = ", ".join(f"{name} {list(tensor.shape)}" for name, tensor in tensors.items())
         raise GateError(f"none of the module's outputs is what this task needs: {shapes}")
     return {name: tensor for name, tensor in tensors.items() if found[name] == max(found.values())}

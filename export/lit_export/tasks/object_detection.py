@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from lit_export import labelled
 from lit_export.options import Options
-from lit_export.tasks.found_boxes import RawBoxes, raw_boxes
-from lit_export.tasks.found_things import FoundModule, answers_found
+from lit_export.tasks.found_boxes import ROLES, RawBoxes, corners, raw_boxes
+from lit_export.tasks.found_things import FOUND_ROLES, FoundModule, answers_found, refuse_chosen
 from lit_export.tasks.images import ImageModule, image_target
 from lit_export.tasks.inner_detector import detector_of
 from lit_export.tasks.main_output import MainOutput
@@ -45,12 +45,14 @@ class BoxModule(ImageModule):
 
     def __init__(self, module: nn.Module, facts: DeploymentFacts) -> None:
         super().__init__(OneStage(module) if isinstance(module, KNOWN) else module, facts)
+        if isinstance(module, KNOWN):
+            refuse_chosen(module, facts)
         self.stated = facts.answers
         self.classes = None if facts.labels is None else len(facts.labels)
 
     def raw(self, images: Tensor) -> RawBoxes:
         """The module's candidates."""
-        return raw_boxes(self.module(self.pixels(images)), self.classes)
+        return raw_boxes(self.module(self.pixels(images)), self.classes, self.chosen)
 
     def answer(self, images: Tensor) -> MainOutput:
         """The module's scores as it gives them."""
@@ -65,11 +67,17 @@ class BoxModule(ImageModule):
             scores = torch.softmax(scores, dim=-1)[..., :-1]
         elif self.kind == "sigmoid":
             scores = torch.sigmoid(scores)
-        corners = _corners(boxes, self.stated.get("boxes") or found.usual)
-        if self._is_relative(found):
-            height, width = images.shape[1], images.shape[2]
-            corners = corners * torch.tensor([width, height, width, height], dtype=torch.float32)
-        return scores, corners
+        within = (images.shape[1], images.shape[2]) if self._is_relative(found) else None
+        return scores, corners(boxes, self.stated.get("boxes") or found.usual, within=within)
+
+    def taken(self, *inputs: Tensor) -> dict[str, tuple[str | None, Sequence[str]]]:
+        """Boxes and scores, or both in one; nothing of a detector of torchvision, whose parts are known."""
+        found = self.raw(*inputs)
+        if isinstance(self.module, OneStage):
+            return {}
+        form = (self.stated.get("boxes") or found.usual, "relative" if self._is_relative(found) else "pixels")
+        forms = {"boxes": form, "scores": (self.kind,), "candidates": (*form, self.kind)}
+        return {role: (path, forms[role]) for role, path in found.paths.items()}
 
     def _is_relative(self, found: RawBoxes) -> bool:
         stated = self.stated.get("relative")
@@ -143,14 +151,6 @@ class BoxModule(ImageModule):
         )
 
 
-def _corners(boxes: Tensor, usual: str) -> Tensor:
-    if usual == "xyxy":
-        return boxes
-    first, size = boxes[..., :2], boxes[..., 2:]
-    corner = first - size / 2 if usual == "cxcywh" else first
-    return torch.cat((corner, corner + size), dim=-1)
-
-
 def check_found(target: Target, expected: Sequence[Arrays]) -> None:
     """Raise UsageError where nothing is found on any input: then little is shown of what matters."""
     for answers in expected:
@@ -165,7 +165,8 @@ def check_found(target: Target, expected: Sequence[Arrays]) -> None:
 def target(module: nn.Module, facts: DeploymentFacts, options: Options) -> Target:
     """Of a module whose post-processing is in the graph, or of one whose candidates the runtime post-processes."""
     module = detector_of(module, facts)
-    wrapper = FoundModule if isinstance(module, TWO_STAGE) or answers_found(module, facts) else BoxModule
+    is_found = isinstance(module, TWO_STAGE) or answers_found(module, facts)
+    wrapper = FoundModule if is_found else BoxModule
     return image_target(module, facts, options, wrapper=wrapper)
 
 
@@ -180,6 +181,7 @@ def _matched(answer: Detections, truth: tuple[NDArray[Any], NDArray[Any]], _: Re
 TASK = ExportTask(
     name=RUNTIME.name,
     target=target,
+    roles=(*ROLES, *FOUND_ROLES),
     score=Scoring(
         labelled=labelled.boxes,
         condensed=lambda rows: rows,

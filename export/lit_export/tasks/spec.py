@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from lit_export.chosen import Role
 from lit_export.labelled import Labelled, Question
 from lit_export.options import Options
 from lit_export.tasks.target import Target
@@ -53,6 +54,8 @@ class ExportTask:
     """The wrapper module, and its sides."""
     target_on: Callable[..., Target] | None = None
     """The same, also with `real`: calls on the user's data. None: its real inputs are image files."""
+    roles: tuple[Role, ...] | None = ()
+    """What it takes from a module's outputs, where a person may say which is which; None: outputs of any names."""
     score: Scoring | None = None
     """None: its answers cannot be right or wrong."""
     check_answers: Callable[[Target, Sequence[Arrays]], None] | None = None

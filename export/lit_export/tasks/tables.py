@@ -5,6 +5,7 @@ their order.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace as replaced
 from functools import partial
 from typing import Any
 
@@ -22,7 +23,7 @@ from lit_export.tasks.image_classification import Classifier
 from lit_export.tasks.image_regression import TASK as IMAGE_REGRESSION
 from lit_export.tasks.image_regression import Regressor
 from lit_export.tasks.images import SIGMOIDS, ImageModule, ends_in
-from lit_export.tasks.main_output import MainOutput, main_output
+from lit_export.tasks.main_output import MainOutput
 from lit_export.tasks.spec import ExportTask, Scoring
 from lit_export.tasks.target import Target, answers
 from lit_export.user_code import user_code
@@ -47,7 +48,7 @@ class TableModule(ImageModule):
     def answer(self, *inputs: Tensor) -> MainOutput:
         """The module's main answer as it gives it."""
         cast = [one.to(self.dtype) if one.is_floating_point() else one for one in inputs]
-        return main_output(self.module(*cast), self.preferred)
+        return self.main(self.module(*cast))
 
     def scores(self, *inputs: Tensor) -> Tensor:
         """The module's main answer, in float32."""
@@ -66,6 +67,12 @@ class TableClassifier(TableModule, Classifier):
             share = scores.reshape(-1, 1) if self.answers_probabilities else torch.sigmoid(scores.reshape(-1, 1))
             return torch.cat([1 - share, share], dim=-1)
         return scores if self.answers_probabilities else torch.softmax(scores, dim=-1)
+
+    @property
+    def form(self) -> Sequence[str]:
+        """What made them probabilities."""
+        usual = "sigmoid" if self.is_one_score else "softmax"
+        return ("probabilities" if self.answers_probabilities else usual,)
 
     def find_out(self, scores: Tensor, facts: DeploymentFacts) -> Sequence[str]:
         """Whether there is one score or one for each class, and whether they are probabilities already."""
@@ -160,7 +167,7 @@ def table_target(
         example=example,
         noise=noise,
         sized=sized,
-        facts=facts,
+        facts=wrapped.with_taken(facts, example),
         batch=options.static_batch,
         warnings=warnings,
         assumed=warnings,
@@ -181,8 +188,13 @@ def _scores(found: NDArray[Any], truths: Sequence[Any], reading: Reading) -> dic
 
 CLASS_SCORING = Scoring(labelled=labelled_rows.classes, condensed=image_classification.best, values=_scores)
 
+ROLES = (
+    replaced(image_classification.SCORES, forms={**image_classification.SCORES.forms, "sigmoid": {"scores": "logits"}}),
+)
+
 CLASSIFICATION = ExportTask(
     name=tabular.CLASSIFICATION.name,
+    roles=ROLES,
     target=partial(table_target, wrapper=TableClassifier),
     score=CLASS_SCORING,
     marks=IMAGE_CLASSIFICATION.marks,
@@ -190,6 +202,7 @@ CLASSIFICATION = ExportTask(
 
 REGRESSION = ExportTask(
     name=tabular.REGRESSION.name,
+    roles=(image_regression.VALUES,),
     target=partial(table_target, wrapper=TableRegressor),
     score=Scoring(labelled=labelled_rows.values, condensed=lambda rows: rows, values=image_regression.errors),
     marks=IMAGE_REGRESSION.marks,

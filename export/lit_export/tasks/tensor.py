@@ -36,6 +36,9 @@ def tensor_target(
     texts = [parsed(text) for text in options.inputs]
     what = real or _given(called, texts, options)
     took = _taken(called, what, texts, options)
+    if names := [name for name in facts.outputs if name in took.names]:
+        raise UsageError(f"outputs: {names[0]} is an input's name: call the output otherwise")
+    took.flat.chosen = dict(facts.outputs)
     typed = given.named(called, texts)
     supply = supplied(took, what, options, typed)
     base = _base(supply)
@@ -137,4 +140,4 @@ def _axes_note(supply: Supply) -> list[str]:
     return [f"the batch is {where}, as trying showed; --batch-axis INPUT=AXIS says otherwise"]
 
 
-TASK = ExportTask(name=RUNTIME.name, target=tensor_target, target_on=tensor_target)
+TASK = ExportTask(name=RUNTIME.name, roles=None, target=tensor_target, target_on=tensor_target)

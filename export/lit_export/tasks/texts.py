@@ -11,13 +11,14 @@ import torch
 from msgspec.structs import replace
 from torch import Tensor, nn
 
+from lit_export.chosen import Role
 from lit_export.front.tokenizer import tokenizer_file
 from lit_export.options import Options
 from lit_export.proof import text_rows
 from lit_export.tasks.image_classification import TASK as IMAGE_CLASSIFICATION
-from lit_export.tasks.main_output import FEATURES, MainOutput, main_output
+from lit_export.tasks.main_output import FEATURES, MainOutput
 from lit_export.tasks.spec import ExportTask
-from lit_export.tasks.tables import CLASS_SCORING, TableClassifier, TableModule, looked_at
+from lit_export.tasks.tables import CLASS_SCORING, ROLES, TableClassifier, TableModule, looked_at
 from lit_export.tasks.target import Target
 from lit_infer import manifest
 from lit_infer.batching.sizes import BATCH
@@ -43,7 +44,7 @@ class TextModule(TableModule):
 
     def answer(self, *inputs: Tensor) -> MainOutput:
         """The module's main answer as it gives it."""
-        return main_output(self.module(**dict(zip(self.parts, inputs, strict=True))), self.preferred)
+        return self.main(self.module(**dict(zip(self.parts, inputs, strict=True))))
 
 
 class TextClassifier(TextModule, TableClassifier):
@@ -55,6 +56,7 @@ class TextEmbedder(TextModule):
 
     output = "embedding"
     preferred: Sequence[str] = FEATURES
+    role = "embedding"
     sides = (2, 3)
 
     def __init__(self, module: nn.Module, facts: DeploymentFacts) -> None:
@@ -62,6 +64,11 @@ class TextEmbedder(TextModule):
         self.stated: PoolingFacts = msgspec.convert(dict(facts.answers), PoolingFacts)
         if self.stated.pooling is not None:
             self.preferred = _TOKENS
+
+    @property
+    def form(self) -> Sequence[str]:
+        """What became of the tokens."""
+        return () if self.stated.pooling is None else (self.stated.pooling,)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """The vectors, pooled."""
@@ -124,7 +131,9 @@ def text_target(module: nn.Module, facts: DeploymentFacts, options: Options, wra
         example=example,
         noise=noise,
         sized=sized,
-        facts=replace(facts, fields=replace(facts.fields, text=fields.facts)) if facts.fields else facts,
+        facts=wrapped.with_taken(
+            replace(facts, fields=replace(facts.fields, text=fields.facts)) if facts.fields else facts, example
+        ),
         batch=options.static_batch,
         warnings=warnings,
         assumed=warnings,
@@ -166,9 +175,12 @@ def _inputs(module: nn.Module) -> dict[str, TokenPart]:
 
 CLASSIFICATION = ExportTask(
     name=runtime.CLASSIFICATION.name,
+    roles=ROLES,
     target=partial(text_target, wrapper=TextClassifier),
     score=CLASS_SCORING,
     marks=IMAGE_CLASSIFICATION.marks,
 )
 
-EMBEDDING = ExportTask(name=runtime.EMBEDDING.name, target=partial(text_target, wrapper=TextEmbedder))
+ROLE = Role("embedding", {one: {"pooling": one} for one in ("mean", "first")}, {"features": None, "embeddings": None})
+
+EMBEDDING = ExportTask(name=runtime.EMBEDDING.name, roles=(ROLE,), target=partial(text_target, wrapper=TextEmbedder))

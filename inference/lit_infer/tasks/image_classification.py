@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import msgspec
 import numpy as np
@@ -15,6 +15,16 @@ from lit_infer.tasks.spec import Agreement, Ask, Known, Metric, Outputs, Reading
 
 # Sources of an image's true class, the most reliable first.
 TRUTHS = {"cls": "the .cls members have the labels", "folder": "the folders' names are the labels"}
+
+
+class ClassFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the module's scores are."""
+
+    scores: Literal["logits", "probabilities"] | None = None
+    """None: what export finds out."""
+
+    def check(self, labels: tuple[str, ...] | None, size: int | None) -> None:
+        """Nothing can be wrong beyond the types."""
 
 
 class Classes(msgspec.Struct, frozen=True, gc=False):
@@ -162,6 +172,7 @@ TASK = TaskSpec(
     name="image-classification",
     does="classifies images",
     kind="classes",
+    facts=ClassFacts,
     answer=Classes,
     read=read,
     columns=lambda _: {"label": "text", "index": "integer", "score": "number", "top": "choices"},

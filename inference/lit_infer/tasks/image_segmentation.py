@@ -23,8 +23,9 @@ class SegmentationFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
     threshold: float | None = None
     """Of two classes: the second one has the pixels whose score for it is at least this. None: the better class."""
-    scores: Literal["logits", "probabilities"] | None = None
-    """What the module answers; None: found out at export."""
+    scores: Literal["logits", "softmax", "sigmoid", "probabilities"] | None = None
+    """What the module answers, or what makes probabilities of it: `softmax` over the classes, `sigmoid` of each by
+    itself; `logits`: the one of them that is usual. None: found out at export."""
     enlarge: Enlarging | None = None
     """How scores of a whole fraction of the size are enlarged inside the graph; None: bilinear."""
 

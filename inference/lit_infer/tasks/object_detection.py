@@ -15,6 +15,7 @@ from lit_infer.tasks.spec import Ask, Metric, Outputs, Reading, Row, Shown, Task
 _TITLE = 3
 """Classes that a title names."""
 BoxFormat = Literal["xyxy", "xywh", "cxcywh"]
+BoxScores = Literal["softmax", "sigmoid", "probabilities"]
 
 
 class DetectionFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,7 +34,7 @@ class DetectionFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """The module's: corners; corner and size; centre and size. None: as usual for what the module answers."""
     relative: bool | None = None
     """Whether the module's boxes are shares of the image's sides. None: as usual."""
-    scores: Literal["softmax", "sigmoid", "probabilities"] | None = None
+    scores: BoxScores | None = None
     """What makes probabilities of the module's scores; `softmax` drops the last class, which is "no object"."""
 
     def check(self, labels: tuple[str, ...] | None, size: int | None) -> None:

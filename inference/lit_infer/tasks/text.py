@@ -11,7 +11,6 @@ from lit_infer.column_values import ColumnValues
 from lit_infer.tasks import image_classification, image_embedding
 from lit_infer.tasks.image_embedding import Embedding
 from lit_infer.tasks.spec import Ask, Outputs, Reading, Row
-from lit_infer.tasks.tabular import OneScoreFacts
 
 
 class PoolingFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,7 +48,6 @@ CLASSIFICATION = replace(
     does="classifies texts",
     takes_images=False,
     has_text=True,
-    facts=OneScoreFacts,
     sorts_by=None,
     pipeline_tag="text-classification",
     cautions=("It answers with one of its classes for every text, also for one unlike those it was trained on.",),

@@ -102,7 +102,7 @@ def test_maps_are_averaged_and_what_cannot_be_is_refused() -> None:
         (
             Transformer(pools=True),
             {"output": "cls_token"},
-            "output: cls_token: the module answers last_hidden",
+            r"nothing called cls_token; it answers last_hidden_state \[2, 16, 3\], pooler",
         ),
     ):
         with pytest.raises(UsageError, match=message):

@@ -114,11 +114,11 @@ def test_another_output_can_be_named() -> None:
 
     first = target_for(net, facts())
     assert any(
-        "clean is taken, and noise left out. To take another, answers: {output: noise}" in w for w in first.warnings
+        "clean is taken, and noise left out. To take another: --outputs image=noise" in w for w in first.warnings
     )
     found = target_for(net, facts(answers={"output": "noise"}))
     np.testing.assert_allclose(answers(found.module, found.example)[0], 1 - shares(found), atol=1e-6)
-    with pytest.raises(UsageError, match="output: other: the module answers clean, noise"):
+    with pytest.raises(UsageError, match=r"nothing called other; it answers clean \[2, 3, 8, 12\], noise"):
         target_for(net, facts(answers={"output": "other"}))
 
 

@@ -46,7 +46,7 @@ class Plain:
         ((ONE, TWO), "output_0", ONE, ("output_1",)),
         ([None, TWO], "output_1", TWO, ()),
         (Plain(), "logits", TWO, ()),
-        ({"faces": {"logits": TWO}, "bodies": {"logits": ONE}}, "faces", TWO, ("bodies",)),
+        ({"faces": {"logits": TWO}, "bodies": {"logits": ONE}}, "faces.logits", TWO, ("bodies.logits",)),
     ],
 )
 def test_logits_are_taken_else_the_first_and_the_others_are_named(
