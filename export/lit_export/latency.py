@@ -31,7 +31,7 @@ def compare(
     rows = measure(subjects, [batch_size], seconds=seconds, rounds=rounds)
     cpu = cpu_model()
     return {
-        name: Latency(ms=row.p50_ms / batch_size, batch_size=batch_size, threads=predictor.threads, cpu=cpu)
+        name: Latency(ms=(row.p50_ms or 0.0) / batch_size, batch_size=batch_size, threads=predictor.threads, cpu=cpu)
         for (name, predictor), row in zip(predictors.items(), rows, strict=True)
     }
 

@@ -5,6 +5,7 @@ import time
 from typing import Protocol
 
 from lit_infer.bench.callers import Caller, Callers
+from lit_infer.bench.row_file import RowStream
 from lit_infer.bench.rows import BenchRow, CallTimes, Described
 from lit_infer.errors import OverloadedError
 
@@ -47,6 +48,52 @@ def calls(subject: Measurable, batch_size: int) -> Cell:
 def shared_by(subject: Measurable, callers: int, *, max_batch: int | None = None) -> Cell:
     """Many callers, an image each."""
     return CallingCell(subject, subject.many(callers, max_batch=max_batch))
+
+
+class FileCell:
+    """A cell of a file of rows: each turn reads and answers its rows from the start, as `lit-infer` does."""
+
+    def __init__(self, subject: Described, stream: RowStream, seconds: float) -> None:
+        self._subject, self._stream, self._seconds = subject, stream, seconds
+        self._answered = 0
+        self.times: list[float] = []
+
+    def warm_up(self) -> None:
+        """Two turns, which also show how many rows make one."""
+        self._stream.grow(self._seconds / ROUNDS)
+
+    def work_for(self, seconds: float) -> None:
+        """One turn; how long it takes was settled by warming up."""
+        del seconds
+        answered, taken = self._stream.turn()
+        self._answered += answered
+        self.times.append(taken)
+
+    def row(self) -> BenchRow:
+        """Rows over time; there are no calls that could have a latency."""
+        subject = self._subject
+        return BenchRow(
+            format=subject.name,
+            engine=subject.engine,
+            device=subject.device,
+            threads=subject.threads,
+            batch_size=self._stream.size,
+            via="file",
+            callers=1,
+            decoded=True,
+            calls=len(self.times),
+            p50_ms=None,
+            p90_ms=None,
+            p95_ms=None,
+            p99_ms=None,
+            p999_ms=None,
+            mean_ms=None,
+            images_per_s=self._answered / sum(self.times),
+            unit="rows",
+        )
+
+    def close(self) -> None:
+        """The model's threads are its predictor's."""
 
 
 class CallingCell:

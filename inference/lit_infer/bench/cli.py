@@ -28,6 +28,7 @@ _EXAMPLES = """Examples:
   lit-bench
   lit-bench artifacts/bundles/digits-cnn-v0 --batch-sizes 1,8,32
   lit-bench --from photos/ --engine onnx --threads 1,2 --callers 1,8,32
+  lit-bench my-texts --data reviews.csv --column text=review
   lit-bench --scenario all --latency-bound 50
   lit-bench --url http://localhost:8000 --callers 1,16
   lit-bench my-bundle --url http://localhost:8000 --url grpc://localhost:8001
@@ -57,6 +58,8 @@ def bench(
     ] = None,
     callers: Annotated[str | None, typer.Option(help=_CALLERS)] = None,
     images: options.From = None,
+    data: options.Data = None,
+    column: options.Columns = None,
     inputs: Annotated[Path | None, typer.Option(metavar="FILE.npz", help="Arrays by input name.")] = None,
     max_bytes: limit_options.MaxBytes = None,
     max_pixels: limit_options.MaxPixels = None,
@@ -87,11 +90,12 @@ def bench(
     quiet: options.Quiet = False,
     _: options.Version = False,
 ) -> None:
-    """Measure latency and images/s of every graph of a model, and of servers.
+    """Measure latency and images/s, or rows/s, of every graph of a model, and of servers.
 
     They take turns, so that a noisy machine affects all alike. The input is already prepared, unless --from gives
-    images: then decoding and resizing are part of the figures. Without --url and MODEL, the model is $LIT_MODEL or
-    the newest bundle in artifacts/. With --url, MODEL is measured beside the servers, and must give the same answers.
+    images, or --data rows: then decoding and resizing, or preparing, are part of the figures. Without --url and MODEL,
+    the model is $LIT_MODEL or the newest bundle in artifacts/. With --url, MODEL is measured beside the servers, and
+    must give the same answers.
     """
     # Imported here, so that --help answers without numpy.
     from lit_infer.bench import compare as comparing
@@ -106,6 +110,8 @@ def bench(
         servers={"--api-key-file": api_key_file, "--ca": ca},
         quiet=quiet,
     )
+    rows = options.rows(data, column)
+    _check_one_input(url, images=images, data=data, inputs=inputs)
     asked = jobs.Benchmark(
         bundle=named,
         servers=servers,
@@ -116,6 +122,7 @@ def bench(
         device=device or "auto",
         images=options.images(images),
         limits=limit_options.limits(max_bytes=max_bytes, max_pixels=max_pixels, max_side=max_side, max_scans=max_scans),
+        data=rows,
         inputs=own_inputs(inputs) if inputs else None,
         scenarios=_scenarios(scenario),
         seconds=seconds,
@@ -164,6 +171,16 @@ def _servers(
         if not quiet:
             console.note(f"{', '.join(given)}: for {bundle} in this process; the servers have their own")
     return Servers(tuple(urls), model, servers["--api-key-file"], servers["--ca"]), bundle
+
+
+def _check_one_input(url: list[str] | None, *, images: Path | None, data: Path | None, inputs: Path | None) -> None:
+    if data is None:
+        return
+    if url:
+        raise UsageError("--data is for a model in this process: send a server arrays, --inputs FILE.npz")
+    for option, given in (("--from", images), ("--inputs", inputs)):
+        if given is not None:
+            raise UsageError(f"--data and {option} both say what is measured: give only one")
 
 
 def _scenarios(scenario: str | None) -> "list[Scenario]":

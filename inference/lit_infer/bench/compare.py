@@ -18,7 +18,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "cold": ("format",),
 }
 """What makes two rows the same measurement."""
-_FIGURES = ("p50_ms", "p99_ms", "latency_ms", "rate", "images_per_s", "total_ms", "peak_rss_mb")
+_FIGURES = ("p50_ms", "p99_ms", "latency_ms", "rate", "images_per_s", "rows_per_s", "total_ms", "peak_rss_mb")
 _MACHINE = ("cpu", "cores", "gpus")
 _VERSIONS = ("lit-deploy", *engines.packages(), "python")
 

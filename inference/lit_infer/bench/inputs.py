@@ -21,23 +21,32 @@ MakeInputs = Callable[[int], NamedArrays]
 """Batch size to arrays by input name."""
 Sides = tuple[int | None, ...]
 """A shape; None: the batch."""
+WholeRange = tuple[int | None, int | None]
+"""The least and the largest of whole numbers; None: not known."""
 
 
 def noise(manifest: Manifest) -> MakeInputs:
-    """Random input in a manifest's shapes. Sides that it leaves open must be fixed by the preprocessing."""
-    return noise_of({tensor.name: (tensor.dtype, _sides(manifest, tensor)) for tensor in manifest.inputs})
+    """Random input in a manifest's shapes and ranges. Sides that it leaves open must be fixed by the preprocessing."""
+    tensors = {tensor.name: (tensor.dtype, _sides(manifest, tensor)) for tensor in manifest.inputs}
+    return noise_of(tensors, {tensor.name: tensor.range for tensor in manifest.inputs if tensor.range is not None})
 
 
-def noise_of(tensors: Mapping[str, tuple[str, Sides]]) -> MakeInputs:
+def noise_of(tensors: Mapping[str, tuple[str, Sides]], ranges: Mapping[str, WholeRange] | None = None) -> MakeInputs:
     """Random input by name, of each dtype and shape. It is always the same.
 
-    Images are bytes; other integers are 0 or 1, which every table has, and numbers lie between 0 and 1.
+    Images are bytes; other integers are 0 or 1, which every table has, or from the least to the largest of their range,
+    and numbers lie between 0 and 1.
     """
 
     def make(batch_size: int) -> NamedArrays:
         generator = np.random.default_rng(0)
         return {
-            name: random_array(generator, dtype, tuple(batch_size if side is None else side for side in sides))
+            name: random_array(
+                generator,
+                dtype,
+                tuple(batch_size if side is None else side for side in sides),
+                within=(ranges or {}).get(name, (None, None)),
+            )
             for name, (dtype, sides) in tensors.items()
         }
 
@@ -47,11 +56,15 @@ def noise_of(tensors: Mapping[str, tuple[str, Sides]]) -> MakeInputs:
 _BELOW = {"uint8": 256, "uint16": 65536}
 
 
-def random_array(generator: np.random.Generator, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
+def random_array(
+    generator: np.random.Generator, dtype: str, shape: tuple[int, ...], *, within: WholeRange = (None, None)
+) -> NDArray[Any]:
     """Numbers of images or of tensors, as `noise` has them."""
     if np.dtype(dtype).kind == "f":
         return generator.random(shape).astype(dtype)
-    return generator.integers(0, _BELOW.get(dtype, 2), shape).astype(dtype)
+    least = within[0] or 0
+    below = within[1] + 1 if within[1] is not None else least + _BELOW.get(dtype, 2)
+    return generator.integers(least, max(below, least + 1), shape).astype(dtype)
 
 
 @dataclass(frozen=True)
@@ -105,5 +118,7 @@ def _sides(manifest: Manifest, tensor: Tensor) -> Sides:
         return (None, *manifest.image_shape)
     if any(isinstance(side, str) and side != BATCH for side in tensor.shape):
         sides = list(tensor.shape)
-        raise UsageError(f"input {tensor.name} has dynamic sides {sides}. Give arrays for it: --inputs batch.npz")
+        raise UsageError(
+            f"input {tensor.name} has dynamic sides {sides}. Give rows, --data FILE, or arrays: --inputs batch.npz"
+        )
     return tuple(side if isinstance(side, int) else None for side in tensor.shape)

@@ -9,23 +9,23 @@ from dataclasses import dataclass, field
 
 from lit_infer import progress
 from lit_infer.bench import loadgen, scenarios
-from lit_infer.bench.cells import ROUNDS, Cell, Measurable, calls, shared_by
+from lit_infer.bench.cells import ROUNDS, Cell, FileCell, Measurable, calls, shared_by
 from lit_infer.bench.cold_start import RUNS, measure_cold
 from lit_infer.bench.environment import environment
 from lit_infer.bench.inputs import MakeInputs
 from lit_infer.bench.measure import take_turns
 from lit_infer.bench.result import BenchResult
+from lit_infer.bench.row_file import RowFile, RowStream, can_stream
 from lit_infer.bench.scenarios import Scenario
 from lit_infer.bench.served.agreement import check_same
 from lit_infer.bench.served.model import ServedModel
 from lit_infer.bench.served.opening import Servers
 from lit_infer.bench.served.record import ServedRecord, record
-from lit_infer.bench.subjects import Subject, open_subjects, sizes_for
+from lit_infer.bench.subjects import SWEEP, Subject, measured_on, open_subjects, sizes_for, sweep_of
 from lit_infer.errors import LitError, UsageError
 from lit_infer.images import ImageInput
 from lit_infer.images.limits import DEFAULT_LIMITS, Limits
 
-SWEEP = (1, 2, 4, 8, 16, 32)
 _FLOOR_S = 0.5
 _SCENARIO_CALLERS = 16
 """How many callers the floor is measured with for scenarios: about as many queries as Server and Offline have open."""
@@ -48,6 +48,8 @@ class Benchmark:
     images: Sequence[ImageInput] = ()
     limits: Limits = DEFAULT_LIMITS
     """Of the images."""
+    data: RowFile | None = None
+    """Rows to read and prepare; None measures the graph alone of a model that takes rows."""
     inputs: MakeInputs | None = None
     scenarios: Sequence[Scenario] = ()
     """Run instead of the sweep."""
@@ -79,7 +81,8 @@ def run(job: Benchmark) -> BenchResult:
     opened = _open(job)
     name = job.bundle or ", ".join(dict.fromkeys(model.info.name for model in opened.served))
     manifest = opened.own[0].predictor.manifest if opened.own else None
-    result = BenchResult(name, manifest, environment(), served=opened.records)
+    rows = measured_on(opened.own[0]) if opened.own else None
+    result = BenchResult(name, manifest, environment(), served=opened.records, measured_on=rows)
     if job.scenarios:
         _run_scenarios(job, opened, result)
     else:
@@ -106,11 +109,21 @@ def _open_own(job: Benchmark, bundle: str) -> list[Subject]:
         images=job.images,
         limits=job.limits,
         inputs=job.inputs,
+        data=job.data,
     )
     progress.note(f"model {bundle} ({own[0].predictor.manifest.identity()})")
     for reason in left_out:
         progress.warn(reason)
+    tell_rows(own[0])
     return own
+
+
+def tell_rows(subject: Subject, *, command: str = "lit-bench") -> None:
+    """Say on which rows a model is measured, where it takes rows."""
+    if (what := measured_on(subject)) is not None:
+        progress.note(f"measured on {what}")
+        if subject.rows is None:
+            progress.note(f"reading and preparing rows are in no figure; {command} --data FILE measures your own rows")
 
 
 def _recorded(job: Benchmark, model: ServedModel, own: Sequence[Subject]) -> ServedRecord:
@@ -132,12 +145,21 @@ def _sweep(job: Benchmark, opened: Measured, result: BenchResult) -> None:
 
 def _cells(job: Benchmark, opened: Measured) -> list[Cell]:
     sizes: list[tuple[Measurable, Sequence[int]]] = [
-        (one, job.batch_sizes or sizes_for(opened.own[0], SWEEP)) for one in opened.own
+        (one, job.batch_sizes or sizes_for(opened.own[0], sweep_of(opened.own[0]))) for one in opened.own
     ]
     sizes += [(model, _served_sizes(job, model)) for model in opened.served]
     every = sorted({size for _, own in sizes for size in own})
     found = [calls(subject, size) for size in every for subject, own in sizes if size in own]
-    return found + [shared_by(subject, number) for number in job.callers for subject, _ in sizes]
+    found += [shared_by(subject, number) for number in job.callers for subject, _ in sizes]
+    return found + [cell for subject in opened.own for cell in _of_file(job, subject)]
+
+
+def _of_file(job: Benchmark, subject: Subject) -> list[Cell]:
+    """A whole file from reading to answers, in the model's own batches."""
+    predictor, rows = subject.predictor, subject.rows
+    if rows is None or not can_stream(predictor):
+        return []
+    return [FileCell(subject, RowStream(predictor, rows, predictor.batch_size), job.seconds or _FLOOR_S)]
 
 
 def _served_sizes(job: Benchmark, model: ServedModel) -> list[int]:

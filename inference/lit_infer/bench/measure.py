@@ -65,7 +65,7 @@ def take_turns(
 
 
 def best(rows: Sequence[BenchRow]) -> dict[str, BenchRow]:
-    """For each graph, the single-caller row with the most images per second."""
+    """For each graph, the single-caller row with the most images, or rows, per second."""
     found: dict[str, BenchRow] = {}
     for row in rows:
         if row.via == "call" and (row.format not in found or row.images_per_s > found[row.format].images_per_s):

@@ -9,10 +9,19 @@ from lit_infer import console
 from lit_infer.errors import UsageError
 
 if TYPE_CHECKING:
+    from lit_infer.bench.row_file import RowFile
     from lit_infer.images import ImageInput
 
 From = Annotated[
     Path | None, typer.Option("--from", metavar="PATH", help="Images to read, decode and resize as part of each call.")
+]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="FILE", help="Rows, for models of texts, tables and arrays: prepared in each call."),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--column", metavar="INPUT=NAME", help="What --data calls an input of the model. May be repeated."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print everything that was measured, and the environment, as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
@@ -26,6 +35,16 @@ def images(path: Path | None) -> "list[ImageInput]":
     from lit_infer.folder import list_images
 
     return list(list_images([path])) if path is not None else []
+
+
+def rows(path: Path | None, columns: list[str] | None) -> "RowFile | None":
+    """The file of --data. Raises UsageError for columns without it."""
+    from lit_infer.bench.row_file import RowFile
+
+    named = console.pairs(columns, option="--column")
+    if path is None and named:
+        raise UsageError("--column says what --data calls an input: give --data FILE too")
+    return RowFile(path, named) if path is not None else None
 
 
 def numbers(option: str, text: str | None) -> list[int]:

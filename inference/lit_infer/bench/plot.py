@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lit_infer import files
-from lit_infer.bench.rows import SERVER, BenchRow
+from lit_infer.bench.rows import SERVER, BenchRow, unit_of
 from lit_infer.errors import NotFoundError, UsageError, require
 
 _SUFFIXES = (".png", ".svg", ".pdf")
@@ -24,13 +24,14 @@ def check(path: Path) -> None:
 
 
 def save(path: Path, rows: Sequence[BenchRow], *, title: str) -> None:
-    """Draw the rows into a file, which appears only when it is complete."""
+    """Draw the rows into a file, which appears only when it is complete. Those of `file` have no latencies."""
     require("matplotlib", extra="bench", purpose="--plot")
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 5), layout="constrained")
     figure.suptitle(title)
     left, right = figure.subplots(1, 2)
+    rows = [row for row in rows if row.via != "file"]
     _distribution(left, _shown(rows))
     if calls := [row for row in rows if row.via == "call"]:
         _throughput(right, calls)
@@ -47,7 +48,7 @@ def _shown(rows: Sequence[BenchRow]) -> list[BenchRow]:
 
 
 def _distribution(axes: Any, rows: Sequence[BenchRow]) -> None:
-    longest = shortest = rows[0].p50_ms
+    longest = shortest = rows[0].times_ms[0]
     for row in rows:
         times = np.sort(row.times_ms)
         axes.plot(times, np.arange(1, len(times) + 1) / len(times) * 100, label=_label(row), drawstyle="steps-post")
@@ -72,7 +73,7 @@ def _throughput(axes: Any, rows: Sequence[BenchRow]) -> None:
     axes.set_xscale("log", base=2)
     axes.set_xticks(sizes, [str(size) for size in sizes])
     axes.minorticks_off()
-    axes.set(title="Throughput, one caller", xlabel="batch size", ylabel="images/s")
+    axes.set(title="Throughput, one caller", xlabel="batch size", ylabel=f"{unit_of(rows)}/s")
     axes.set_ylim(bottom=0)
     _legend(axes)
 

@@ -9,7 +9,7 @@ from lit_infer.bench.compare import Ratio
 from lit_infer.bench.latencies import calls_needed
 from lit_infer.bench.measure import best
 from lit_infer.bench.result import BenchResult
-from lit_infer.bench.rows import SERVER, STAGES, BenchRow
+from lit_infer.bench.rows import ROW_STAGES, SERVER, STAGES, BenchRow, unit_of
 from lit_infer.bench.scenarios import SCENARIOS, ScenarioRow
 from lit_infer.bench.served.record import ServedRecord
 from lit_infer.bench.tuning.aims import Tuned
@@ -25,7 +25,7 @@ _TRIED = 8
 def table(rows: Sequence[BenchRow], *, everything: bool) -> Table:
     """Batch 1 and the best batch of each graph, or every row; the best one has a star."""
     fastest = best(rows)
-    shown = [row for row in rows if everything or row.via == "submit" or row.batch_size == 1 or row in fastest.values()]
+    shown = [row for row in rows if everything or row.via != "call" or row.batch_size == 1 or row in fastest.values()]
     # A column whose values are all the same is left out: there is little room in 80 characters.
     columns = {
         "threads": len({row.threads for row in rows if row.threads}) > 1,
@@ -33,7 +33,7 @@ def table(rows: Sequence[BenchRow], *, everything: bool) -> Table:
     }
     found = Table("format", box=None, pad_edge=False, padding=(0, 1, 0, 0))
     names = [name for name, is_shown in columns.items() if is_shown]
-    for name in ("batch", *names, "p50 ms", "p90", "p95", "p99", "p99.9", "mean", "images/s"):
+    for name in ("batch", *names, "p50 ms", "p90", "p95", "p99", "p99.9", "mean", f"{unit_of(rows)}/s"):
         found.add_column(name, justify="right", no_wrap=True)
     found.add_column("", no_wrap=True)
     for row in sorted(shown, key=_order):
@@ -42,7 +42,8 @@ def table(rows: Sequence[BenchRow], *, everything: bool) -> Table:
         mark = "*" if row is fastest.get(row.format) else ""
         is_bound = row.via == "submit" and row.device != SERVER
         batch = f"≤{row.batch_size}" if is_bound else str(row.batch_size)
-        found.add_row(row.format, batch, *sweep, *map(_ms, times), f"{row.images_per_s:,.0f}", mark)
+        name = f"{row.format}, file" if row.via == "file" else row.format
+        found.add_row(name, batch, *sweep, *map(_ms, times), f"{row.images_per_s:,.0f}", mark)
     return found
 
 
@@ -60,9 +61,11 @@ def notes(result: BenchResult) -> list[str]:
     rows, machine = result.rows, result.environment
     found = [f"{row.scenario} on {row.format} is not valid: {row.why}" for row in result.scenarios if row.why]
     if len({row.batch_size for row in rows if row.via == "call"}) > 1:
-        found.append("* the most images/s of its format")
+        found.append(f"* the most {unit_of(rows)}/s of its format")
     found += [_failures(row) for row in rows if row.failed]
-    if any(row.p999_ms is None for row in rows):
+    if any(row.via == "file" for row in rows):
+        found.append("file: the rows of --data from reading to answers, in blocks on all threads, as lit-infer")
+    if any(row.p999_ms is None for row in rows if row.via != "file"):
         needed = ", ".join(f"p{name:g} needs {calls_needed(name):,}" for name in (90, 99, 99.9))
         found.append(f"{_NONE} too few calls to tell ({needed}): raise --seconds")
     found += [_floor(one) for one in result.served]
@@ -78,13 +81,15 @@ def stages(rows: Sequence[BenchRow]) -> Table | None:
     known = [row for row in rows if row.stages_ms is not None]
     if not known:
         return None
-    found = Table("an image's", box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ("threads", "batch", "callers", *(f"{name} ms" for name in STAGES)):
+    unit = unit_of(known)
+    names = list(ROW_STAGES if unit == "rows" else STAGES)
+    found = Table("a row's" if unit == "rows" else "an image's", box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("threads", "batch", "callers", *(f"{name} ms" for name in names)):
         found.add_column(name, justify="right")
     for row in sorted(known, key=_order):
         parts = row.stages_ms or {}
         whole = sum(parts.values()) or 1.0
-        cells = [f"{_ms(parts[name])} {parts[name] / whole:4.0%}" for name in STAGES]
+        cells = [f"{_ms(parts[name])} {parts[name] / whole:4.0%}" for name in names]
         found.add_row(row.format, str(row.threads), str(row.batch_size), str(row.callers), *cells)
     return found
 
@@ -126,7 +131,7 @@ def tried(found: Tuned) -> Table:
     """The best settings that were tried, the default, and their figures."""
     table = Table("engine", box=None, pad_edge=False)
     has_latency = found.chosen.latency_ms is not None
-    for name in ("threads", "batch", *[found.aim.latency_name] * has_latency, "images/s"):
+    for name in ("threads", "batch", *[found.aim.latency_name] * has_latency, f"{found.unit}/s"):
         table.add_column(name, justify="right")
     table.add_column("")
     for one in dict.fromkeys([found.chosen, *found.tried[:_TRIED], found.default]):
@@ -190,7 +195,7 @@ def _result(row: ScenarioRow) -> str:
     )
     if row.rate is not None:
         return f"{_number(row.rate)} queries/s, p99 {_ms(row.latency_ms)} of {row.bound_ms:g} ms"
-    return latency or f"{_number(row.images_per_s)} images/s"
+    return latency or f"{_number(row.images_per_s)} {row.unit}/s"
 
 
 def _ms(value: float | None) -> str:

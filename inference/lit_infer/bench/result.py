@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lit_infer.bench.cold_start import ColdRow
-from lit_infer.bench.rows import BenchRow
+from lit_infer.bench.rows import BenchRow, plain
 from lit_infer.bench.scenarios import ScenarioRow
 from lit_infer.bench.served.record import ServedRecord
 from lit_infer.errors import LitError
@@ -24,6 +24,8 @@ class BenchResult:
     scenarios: list[ScenarioRow] = field(default_factory=list)
     cold: Sequence[ColdRow] = ()
     served: Sequence[ServedRecord] = ()
+    measured_on: str | None = None
+    """The rows that were measured, in words; None for images and servers."""
     interrupted: bool = False
     error: LitError | None = None
     """What ended the run early."""
@@ -57,8 +59,9 @@ class BenchResult:
             "environment": self.environment,
             "interrupted": self.interrupted,
             "error": None if self.error is None else str(self.error),
-            "rows": [{name: value for name, value in asdict(row).items() if name != "times_ms"} for row in self.rows],
-            "scenarios": [asdict(row) for row in self.scenarios],
+            "measured_on": self.measured_on,
+            "rows": [plain(row) for row in self.rows],
+            "scenarios": [plain(row) for row in self.scenarios],
             "cold": [asdict(row) for row in self.cold],
             "served": [asdict(one) for one in self.served],
         }

@@ -1,8 +1,8 @@
 """One line of a measurement, and how it is computed from the times of single calls."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -11,15 +11,20 @@ from lit_infer.errors import EngineError
 from lit_infer.predictions import Timings
 
 STAGES = ("read", "decode", "resize", "infer")
+"""Of an image."""
+ROW_STAGES = {"read": "read", "prepare": "decode", "infer": "infer"}
+"""Of a row: by its name, which of an image's stages takes its place in `Timings`."""
 SERVER = "server"
 """The device of a row whose model is served: the client cannot see which one it is."""
 
-Via = Literal["call", "submit"]
+Via = Literal["call", "submit", "file"]
+Unit = Literal["images", "rows"]
+"""What a model answers about."""
 
 
 @dataclass(frozen=True)
 class BenchRow:
-    """Latency of one call, and how many images all callers together get through per second."""
+    """Latency of one call, and how many images, or rows, all callers together get through per second."""
 
     format: str
     """Its format, and its precision if that is not fp32. For a served model: the protocol."""
@@ -31,26 +36,31 @@ class BenchRow:
     batch_size: int
     """Images per call; the most that `submit` puts in a batch."""
     via: Via
-    """call: one caller, a batch at a time, with all threads. submit: each caller submits one image and waits."""
+    """call: one caller, a batch at a time, with all threads. submit: each caller submits one image and waits. file: a
+    file of rows is read and answered in blocks, on all threads."""
     callers: int
     decoded: bool
-    """Whether reading, decoding and resizing are part of the call."""
+    """Whether reading, decoding and resizing, or the preparing of rows, are part of the call."""
     calls: int
     """How many calls were answered; the figures are about these."""
-    p50_ms: float
+    p50_ms: float | None
+    """None, as the other latencies, of a file."""
     p90_ms: float | None
     """None, here and below: too few calls to tell."""
     p95_ms: float | None
     p99_ms: float | None
     p999_ms: float | None
-    mean_ms: float
+    mean_ms: float | None
     images_per_s: float
-    """All images over the whole time, not over the median, so that slow calls count."""
+    """All images, or rows, over the whole time, not over the median, so that slow calls count."""
     stages_ms: dict[str, float] | None = None
-    """Mean work on one image: read, decode, resize, infer. None if only the graph is measured, or if it is served."""
+    """Mean work on one image: read, decode, resize, infer; on a row: read, prepare, infer. None if only the graph is
+    measured, or if it is served."""
     failed: int = 0
     """Calls that the server refused because its queue was full. They are not in any figure."""
     why_failed: str = ""
+    unit: Unit = "images"
+    """What `images_per_s` counts."""
     times_ms: tuple[float, ...] = field(default=(), repr=False, compare=False)
 
 
@@ -75,7 +85,11 @@ class Described(Protocol):
 
     @property
     def decoded(self) -> bool:
-        """Whether a call begins with image files."""
+        """Whether a call begins with image files, or with rows as they are."""
+
+    @property
+    def unit(self) -> Unit:
+        """What it answers about."""
 
 
 @dataclass
@@ -121,14 +135,29 @@ class CallTimes:
             p999_ms=p999,
             mean_ms=float(milliseconds.mean()),
             images_per_s=images / self.elapsed,
-            stages_ms=_stages(self.timings) if subject.decoded else None,
+            stages_ms=_stages(self.timings, subject.unit) if subject.decoded else None,
             failed=len(self.refused),
             why_failed=self.refused[0] if self.refused else "",
+            unit=subject.unit,
             times_ms=tuple(milliseconds.tolist()),
         )
 
 
-def _stages(timings: Sequence[Timings]) -> dict[str, float] | None:
+def unit_of(rows: Sequence[BenchRow]) -> str:
+    """What the figures count: images or rows; items, where servers have both."""
+    units = {row.unit for row in rows}
+    return units.pop() if len(units) == 1 else "items"
+
+
+def plain(row: Any) -> dict[str, Any]:
+    """A row's fields as `--json` has them: of rows, `rows_per_s`. The times of single calls would take megabytes."""
+    unit = row.unit
+    found = {name: value for name, value in asdict(row).items() if name != "times_ms"}
+    return {name.replace("images_per", f"{unit}_per"): value for name, value in found.items()}
+
+
+def _stages(timings: Sequence[Timings], unit: Unit) -> dict[str, float] | None:
     if not timings:
         return None
-    return {name: float(np.mean([getattr(one, f"{name}_ms") for one in timings])) for name in STAGES}
+    named = ROW_STAGES if unit == "rows" else {name: name for name in STAGES}
+    return {name: float(np.mean([getattr(one, f"{taken}_ms") for one in timings])) for name, taken in named.items()}

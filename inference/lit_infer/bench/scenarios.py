@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from lit_infer.bench.rows import Described
+from lit_infer.bench.rows import Described, Unit
 from lit_infer.bench.target import LoadTarget
 from lit_infer.errors import OverloadedError
 
@@ -118,6 +118,8 @@ class ScenarioRow:
     why: str
     failed: int = 0
     """Queries that the server refused because its queue was full; there is no latency then."""
+    unit: Unit = "images"
+    """What a query is about."""
 
 
 def run(
@@ -206,4 +208,5 @@ def _row(subject: Driveable, load: Load, driven: Driven, driver: str) -> Scenari
         valid=driven.valid and enough and not driven.failed,
         why=why,
         failed=driven.failed,
+        unit=subject.unit,
     )

@@ -14,6 +14,8 @@ from lit_infer import bundle
 from lit_infer.batching.sizes import images_per_run, is_joined, static_batch
 from lit_infer.bench.callers import Caller, Callers
 from lit_infer.bench.inputs import MakeInputs, Repeated, golden, noise, random_array
+from lit_infer.bench.row_file import MeasuredRows, RowFile
+from lit_infer.bench.rows import Unit
 from lit_infer.bench.target import LoadTarget, PredictorTarget, check
 from lit_infer.bundle import GraphFile
 from lit_infer.engines import split
@@ -22,7 +24,7 @@ from lit_infer.images import ImageInput
 from lit_infer.images.limits import DEFAULT_LIMITS, Limits
 from lit_infer.manifest import Tensor
 from lit_infer.predictions import Prediction, Timings
-from lit_infer.predictor import BatchPolicy, Predictor, open_predictor
+from lit_infer.predictor import BatchPolicy, Predictor, PredictorInput, open_predictor
 from lit_infer.tensors import NamedArrays
 
 
@@ -39,6 +41,8 @@ class Subject:
     """Images to decode and resize as part of each call; () measures the graph alone."""
     file: GraphFile | None = None
     """Where it was opened from, so that it can be opened again."""
+    rows: MeasuredRows | None = None
+    """Rows to prepare as part of each call; None measures the graph alone."""
 
     @property
     def engine(self) -> str:
@@ -57,8 +61,18 @@ class Subject:
 
     @property
     def decoded(self) -> bool:
-        """Whether a call begins with image files."""
-        return bool(self.images)
+        """Whether a call begins with image files, or with rows as they are."""
+        return bool(self.items)
+
+    @property
+    def unit(self) -> Unit:
+        """What it answers about."""
+        return "images" if self.predictor.manifest.spec.takes_images else "rows"
+
+    @property
+    def items(self) -> Sequence[PredictorInput]:
+        """What `predict` is called with; () where the graph alone is measured."""
+        return self.images if self.rows is None else self.rows.items
 
     def arrays(self, batch_size: int) -> NamedArrays:
         """Prepared input of a batch."""
@@ -68,8 +82,8 @@ class Subject:
         return {tensor.name: made[tensor.name] for tensor in described.inputs if tensor.name in made}
 
     def one(self, batch_size: int) -> Callers:
-        """One caller: of `predict` if there are images to decode, otherwise of `run`."""
-        caller = _predicting(self, batch_size) if self.images else _running(self, batch_size)
+        """One caller: of `predict` if there are images to decode or rows to prepare, otherwise of `run`."""
+        caller = _predicting(self, batch_size) if self.items else _running(self, batch_size)
         return Callers([caller], batch_size, "call")
 
     def many(self, count: int, *, max_batch: int | None = None) -> Callers:
@@ -95,6 +109,7 @@ def open_subjects(  # noqa: PLR0913 - each is a choice of its own
     images: Sequence[ImageInput] = (),
     limits: Limits = DEFAULT_LIMITS,
     inputs: MakeInputs | None = None,
+    data: RowFile | None = None,
 ) -> tuple[list[Subject], list[str]]:
     """Every graph of a model that an engine here can run, and a line for each that cannot be run.
 
@@ -107,6 +122,7 @@ def open_subjects(  # noqa: PLR0913 - each is a choice of its own
     wanted = [graph for engine in engines or ("auto",) for graph in _of(graphs, engine)]
     subjects: list[Subject] = []
     left_out: list[str] = []
+    rows: MeasuredRows | None = None
     for graph in wanted:
         try:
             opened = [open_predictor(graph, device=device, threads=number, limits=limits) for number in threads]
@@ -115,11 +131,36 @@ def open_subjects(  # noqa: PLR0913 - each is a choice of its own
                 raise
             left_out.append(_left_out(graph, error))
             continue
+        if data is not None and rows is None:
+            rows = data.read(opened[0])
+        check_images_taken(opened[0], images)
         fed = inputs or golden(graph)
-        subjects += [Subject(label(graph), predictor, fed, images, graph) for predictor in opened]
+        subjects += [Subject(label(graph), predictor, fed, images, graph, rows) for predictor in opened]
     if not subjects:
         raise EngineError("; ".join(left_out))
     return subjects, left_out
+
+
+def check_images_taken(predictor: Predictor, images: Sequence[ImageInput]) -> None:
+    """Raise UsageError for images of a model that takes rows."""
+    if images and not predictor.manifest.spec.takes_images:
+        raise UsageError(f"--from: {predictor.manifest.name} takes rows, not images: --data FILE")
+
+
+def measured_on(subject: Subject) -> str | None:
+    """The rows that a model is measured on, in words; None for images."""
+    described = subject.predictor.manifest
+    if described.spec.takes_images:
+        return None
+    if subject.rows is not None:
+        return str(subject.rows)
+    if isinstance(subject.inputs, Repeated) and subject.inputs.manifest is None:
+        return "arrays of --inputs, the graph alone"
+    if subject.inputs is None:
+        return "random numbers in the manifest's shapes and ranges, the graph alone"
+    proof = described.proof
+    made = "made up by its export" if proof is None or proof.source is None else f"of {proof.source}"
+    return f"the bundle's example rows, {made} and prepared there, the graph alone"
 
 
 def label(graph: GraphFile) -> str:
@@ -135,17 +176,31 @@ def sizes_for(subject: Subject, wanted: Sequence[int]) -> list[int]:
     return list(wanted) if only is None else [only]
 
 
-def for_callers(subject: Subject, *, max_batch: int | None = None) -> tuple[Predictor, Sequence[ImageInput]]:
-    """A predictor for the same open graph, and the images to submit one by one.
+SWEEP = (1, 2, 4, 8, 16, 32)
+"""Of images, and of rows whose size nobody knows."""
+_TABLE_SWEEP = (1, 16, 64, 256, 1024)
+_TEXT_SWEEP = (1, 8, 16, 32, 64, 128)
+
+
+def sweep_of(subject: Subject) -> tuple[int, ...]:
+    """The batch sizes to try: rows are smaller than images, and the default of each kind is among them."""
+    task = subject.predictor.manifest.spec
+    if task.has_text:
+        return _TEXT_SWEEP
+    return _TABLE_SWEEP if task.has_columns else SWEEP
+
+
+def for_callers(subject: Subject, *, max_batch: int | None = None) -> tuple[Predictor, Sequence[PredictorInput]]:
+    """A predictor for the same open graph, and the images or rows to submit one by one.
 
     If the user gives no images they are noise, already prepared, and the predictor prepares nothing. Its queue has
     practically no limit, because the wait in it is what is measured.
     """
     predictor = subject.predictor
     described = predictor.manifest
-    if not described.spec.takes_images:
-        raise UsageError(f"{described.name} is for task tensor: callers and scenarios are measured on image models")
-    images = subject.images
+    if not described.spec.takes_images and subject.rows is None:
+        raise UsageError(f"callers and scenarios hand over whole rows, which {described.name} needs: --data FILE")
+    images = subject.items
     if not images:
         taken, shape = described.inputs[0], described.image_shape
         images = list(random_array(np.random.default_rng(0), taken.dtype, (64, *shape)))
@@ -155,7 +210,9 @@ def for_callers(subject: Subject, *, max_batch: int | None = None) -> tuple[Pred
     policy = BatchPolicy(max_batch=size, max_items=2**40, max_bytes=2**60)
     (graph, *_) = predictor.sessions.opened()
     threads, limits = predictor.threads, predictor.limits
-    return Predictor(described, graph, threads=threads, batch_size=size, limits=limits, policy=policy), images
+    own = Predictor(described, graph, threads=threads, batch_size=size, limits=limits, policy=policy)
+    own.path = predictor.path  # beside which its tokenizer lies
+    return own, images
 
 
 def _running(subject: Subject, batch_size: int) -> Caller:
@@ -163,11 +220,11 @@ def _running(subject: Subject, batch_size: int) -> Caller:
 
 
 def _predicting(subject: Subject, batch_size: int) -> Caller:
-    endless, predict = cycle(subject.images), subject.predictor.predict
+    endless, predict = cycle(subject.items), subject.predictor.predict
     return Caller(lambda: predict(list(islice(endless, batch_size)), batch_size=batch_size, timings=True), _checked)
 
 
-def _submitting(predictor: Predictor, images: Sequence[ImageInput], first: int) -> Caller:
+def _submitting(predictor: Predictor, images: Sequence[PredictorInput], first: int) -> Caller:
     indices = count(first)
 
     def call() -> list[Prediction]:

@@ -8,9 +8,8 @@ from typing import Protocol
 
 from lit_infer.batching.sizes import is_joined
 from lit_infer.errors import EngineError, OverloadedError, UsageError
-from lit_infer.images import ImageInput
 from lit_infer.predictions import Prediction
-from lit_infer.predictor import Predictor
+from lit_infer.predictor import Predictor, PredictorInput
 
 Done = Callable[[BaseException | None], None]
 """Called once when a query is over, from any thread, with the error if there was one."""
@@ -41,10 +40,10 @@ class LoadTarget(Protocol):
 
 @dataclass(frozen=True)
 class PredictorTarget:
-    """A predictor in this process, and its images."""
+    """A predictor in this process, and its images or rows."""
 
     predictor: Predictor
-    images: Sequence[ImageInput]
+    images: Sequence[PredictorInput]
 
     @property
     def count(self) -> int:
@@ -93,7 +92,7 @@ def rate_of(
 def check(prediction: Prediction) -> None:
     """Raise UsageError for an image that cannot be read: it would be answered faster than any other."""
     if prediction.error is not None:
-        raise UsageError(f"cannot measure with {prediction.path or 'an image'}: {prediction.error}")
+        raise UsageError(f"cannot measure with {prediction.path or 'one of the rows'}: {prediction.error}")
 
 
 def _failure(future: Future[Prediction]) -> BaseException | None:

@@ -9,6 +9,7 @@ import pytest
 from lit_infer import Timings
 from lit_infer.bench.callers import Caller, Callers
 from lit_infer.bench.cells import CallingCell, calls, shared_by
+from lit_infer.bench.rows import Unit
 from lit_infer.bench.subjects import Subject
 from lit_infer.errors import EngineError, OverloadedError
 from lit_infer.predictor import Predictor
@@ -20,6 +21,7 @@ class Described:
     """What is called, as a row tells it."""
 
     name, engine, device, threads, decoded = "made up", "python", "cpu", 1, True
+    unit: Unit = "images"
 
 
 def cell(*each: Callable[[], Any], check: Callable[[Any], Sequence[Timings]] = lambda _: [ONE]) -> CallingCell:

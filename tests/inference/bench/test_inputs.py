@@ -48,6 +48,21 @@ def test_noise_is_what_most_modules_take() -> None:
     assert found["image"].max() > 200
 
 
+def test_noise_stays_within_the_range_that_is_proven() -> None:
+    taken = (
+        Tensor(name="token", dtype="int64", shape=("batch", 9), range=(3, 7)),
+        Tensor(name="least", dtype="int64", shape=("batch", 9), range=(-2, None)),
+        Tensor(name="most", dtype="int64", shape=("batch", 9), range=(None, 0)),
+    )
+    found = noise(described(task="tensor", preprocess=(), labels=None, inputs=taken))(50)
+
+    assert {name: set(np.unique(array)) for name, array in found.items()} == {
+        "token": {3, 4, 5, 6, 7},
+        "least": {-2, -1},
+        "most": {0},
+    }
+
+
 PROTOTYPES = described(
     task="tensor",
     preprocess=(),

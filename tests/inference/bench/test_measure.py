@@ -180,7 +180,7 @@ def test_a_tensor_of_open_size_needs_arrays(tmp_path: Path) -> None:
     ]
     with pytest.raises(UsageError, match="the graph takes images"):
         measure(opened(folder, inputs=own_inputs(tmp_path / "not.npz")), [1], seconds=0.01)
-    with pytest.raises(UsageError, match="task tensor"):
+    with pytest.raises(UsageError, match="whole rows, which colours needs: --data FILE"):
         measure(opened(folder, inputs=own_inputs(tmp_path / "own.npz")), [], callers=[1], seconds=0.01)
 
 

@@ -88,7 +88,7 @@ def test_a_tensor_model_has_no_scenarios(predictor: Predictor) -> None:
     described = msgspec.structs.replace(predictor.manifest, task="tensor")
     tensors = Predictor(described, graph, threads=1)
 
-    with pytest.raises(UsageError, match="for task tensor"):
+    with pytest.raises(UsageError, match="whole rows, which colours needs: --data FILE"):
         next(rows(tensors, OwnDriver(), "offline"))
 
 

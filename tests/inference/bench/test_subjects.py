@@ -121,7 +121,7 @@ def test_a_graph_exported_for_one_batch_is_measured_at_no_other(predictor: Predi
 def test_a_tensor_model_has_no_callers(predictor: Predictor) -> None:
     described = msgspec.structs.replace(predictor.manifest, task="tensor")
 
-    with pytest.raises(UsageError, match="for task tensor: callers and scenarios are measured on image models"):
+    with pytest.raises(UsageError, match="hand over whole rows, which colours needs: --data FILE"):
         Subject("onnx", Predictor(described, predictor.sessions.opened()[0], threads=1)).many(2)
 
 

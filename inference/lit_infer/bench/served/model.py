@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from lit_infer.bench.callers import Caller, Callers
-from lit_infer.bench.rows import SERVER
+from lit_infer.bench.rows import SERVER, Unit
 from lit_infer.bench.served.client import Client, Connection, ModelInfo, RequestInputs, ServerInfo, ServerReply
 from lit_infer.bench.served.samples import Samples
 from lit_infer.bench.served.target import ServedTarget
 from lit_infer.bench.target import LoadTarget
 from lit_infer.errors import EngineError, UsageError
+
+_STORED = ("UINT8", "UINT16")
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,13 @@ class ServedModel:
     def decoded(self) -> bool:
         """Whether image files are sent."""
         return not self.samples.is_kept
+
+    @property
+    def unit(self) -> Unit:
+        """Images where it takes pixels as they are stored, or files; what else is a row."""
+        (first, *others) = self.info.inputs
+        is_pixels = first.datatype in _STORED and len(first.shape) == 4 and not others
+        return "images" if is_pixels or not self.samples.is_kept else "rows"
 
     @property
     def fixed_batch(self) -> int | None:

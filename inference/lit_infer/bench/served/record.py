@@ -70,7 +70,7 @@ def record(
         model_version=model.info.version,
         platform=model.info.platform,
         sends="images" if model.decoded else "tensors",
-        floor=tuple(Floor(row.callers, row.p50_ms, row.images_per_s) for row in rows),
+        floor=tuple(Floor(row.callers, row.p50_ms or 0.0, row.images_per_s) for row in rows),
         answers_as=agreement.name if agreement else None,
         difference=agreement.difference if agreement else None,
     )

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lit_infer.bench.latencies import PERCENTILES
+from lit_infer.bench.rows import Unit
 from lit_infer.errors import UsageError
 
 
@@ -57,6 +58,8 @@ class Tuned:
     chosen: Tried
     default: Tried
     tried: tuple[Tried, ...]
+    unit: Unit = "images"
+    """What `images_per_s` counts."""
 
     @property
     def is_default(self) -> bool:
@@ -76,9 +79,9 @@ class Tuned:
         if self.aim.is_latency:
             return f"{self.chosen.latency_ms:.3g} ms a call, {self.gain:.2f} times as quick"
         if self.aim.percentile is None:
-            return f"{self.chosen.images_per_s:,.0f} images/s, {self.gain:.2f} times as many"
+            return f"{self.chosen.images_per_s:,.0f} {self.unit}/s, {self.gain:.2f} times as many"
         within = f"{self.aim.latency_name.removesuffix(' ms')} {self.chosen.latency_ms:.3g} ms"
-        return f"{within} and {self.chosen.images_per_s:,.0f} images/s, {self.gain:.2f} times as many"
+        return f"{within} and {self.chosen.images_per_s:,.0f} {self.unit}/s, {self.gain:.2f} times as many"
 
     @property
     def why_not(self) -> str:
@@ -89,7 +92,15 @@ class Tuned:
 
     def as_data(self) -> dict[str, Any]:
         """Plain data."""
-        return {**asdict(self), "aim": self.aim.text, "gain": self.gain}
+        data = {**asdict(self), "aim": self.aim.text, "gain": self.gain}
+        return data if self.unit == "images" else _of_rows(data)
+
+
+def _of_rows(data: Any) -> Any:
+    """The same with `rows_per_s`, at whatever depth."""
+    if isinstance(data, dict):
+        return {"rows_per_s" if name == "images_per_s" else name: _of_rows(value) for name, value in data.items()}
+    return [_of_rows(one) for one in data] if isinstance(data, list | tuple) else data
 
 
 def parse_aim(text: str) -> Aim:

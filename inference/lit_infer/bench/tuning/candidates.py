@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from lit_infer import bundle
 from lit_infer.bench.inputs import golden
-from lit_infer.bench.subjects import Subject, label
+from lit_infer.bench.row_file import MeasuredRows, RowFile
+from lit_infer.bench.subjects import Subject, check_images_taken, label
 from lit_infer.bench.tuning.aims import Tried
 from lit_infer.errors import LitError, UsageError
 from lit_infer.hardware import usable_cpus
@@ -36,7 +37,9 @@ class Candidates:
         return TunedSettings(batch_size=best.batch_size, threads=best.threads, engine=engine, precision=precision)
 
 
-def open_candidates(model: str, *, images: Sequence[ImageInput] = (), precision: str = "auto") -> Candidates:
+def open_candidates(
+    model: str, *, images: Sequence[ImageInput] = (), data: RowFile | None = None, precision: str = "auto"
+) -> Candidates:
     """Open what could be chosen: of the default's precision, and of the one that `auto:int8` knowingly allows.
 
     Another precision gives other answers, which no speed excuses by itself.
@@ -51,11 +54,15 @@ def open_candidates(model: str, *, images: Sequence[ImageInput] = (), precision:
     offered = [default, *(graph for graph in graphs if _precision(graph) in allowed and graph.path != default.path)]
     subjects: list[Subject] = []
     left_out: list[str] = []
+    rows: MeasuredRows | None = None
     for graph in offered:
         try:
             for threads in _thread_counts():
                 predictor = open_predictor(graph, device="auto", threads=threads)
-                subjects.append(Subject(label(graph), predictor, golden(graph), images))
+                if data is not None and rows is None:
+                    rows = data.read(predictor)
+                check_images_taken(predictor, images)
+                subjects.append(Subject(label(graph), predictor, golden(graph), images, rows=rows))
         except LitError as error:
             if graph is default:
                 raise

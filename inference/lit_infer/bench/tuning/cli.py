@@ -28,6 +28,7 @@ _EXAMPLES = """Examples:
   lit-bench tune --aim "p99<20ms" --dry-run
   lit-bench tune --precision auto:int8
   lit-bench tune --serve --from photos/
+  lit-bench tune --model my-texts --data reviews.csv --column text=review
 """
 
 
@@ -36,7 +37,8 @@ def tune(
     model: Annotated[str | None, typer.Option("--model", "-m", help=console.MODEL_HELP)] = None,
     aim: Annotated[str, typer.Option(help='latency, throughput, or a bound on latency: "p99<20ms".')] = "throughput",
     batch_sizes: Annotated[
-        str | None, typer.Option("--batch-sizes", help="Sizes to try, separated by commas; 8 is always tried.")
+        str | None,
+        typer.Option("--batch-sizes", help="Sizes to try, separated by commas; the default is always tried."),
     ] = None,
     precision: Annotated[
         str,
@@ -46,6 +48,8 @@ def tune(
         ),
     ] = "auto",
     images: options.From = None,
+    data: options.Data = None,
+    column: options.Columns = None,
     serve: Annotated[
         bool,
         typer.Option("--serve", help="Also how lit-serve answers most requests: in threads, or in --processes N."),
@@ -57,8 +61,8 @@ def tune(
 ) -> None:
     """Find the engine, precision, threads and batch size that meet an aim best here, and keep them for this model.
 
-    latency: the least time of one call. throughput: the most images/s over a folder. p99<20ms: the most
-    images/s with p99 below 20 ms. On this machine, lit_infer.load, lit-infer and lit-serve then use what was kept.
+    latency: the least time of one call. throughput: the most images/s over a folder, or rows/s of --data. p99<20ms: the
+    most with p99 below 20 ms. On this machine, lit_infer.load, lit-infer and lit-serve then use what was kept.
     """
     from msgspec.structs import replace
 
@@ -69,20 +73,21 @@ def tune(
     wanted = aims.parse_aim(aim)
     if serve:
         require("uvicorn", extra="serve", purpose="tune --serve")
-    sizes = options.numbers("--batch-sizes", batch_sizes) or list(tuning.BATCH_SIZES)
+    sizes = options.numbers("--batch-sizes", batch_sizes)
     named = model or bundle.default_model()
-    offered = candidates.open_candidates(named, images=options.images(images), precision=precision)
-    _say_candidates(named, offered, quiet=quiet)
-    total = tuning.steps(offered.subjects, wanted, batch_sizes=sizes)
-    with console.says_when_interrupted("nothing was written"):
+    rows, files = options.rows(data, column), options.images(images)
+    with console.says_when_interrupted("nothing was written"), console.listening(quiet=quiet):
+        offered = candidates.open_candidates(named, images=files, data=rows, precision=precision)
+        _say_candidates(named, offered)
+        total = tuning.steps(offered.subjects, wanted, batch_sizes=sizes)
         with console.step_progress("tune", total=total, quiet=quiet) as advance:
             found = tuning.tune(offered.subjects, wanted, batch_sizes=sizes, seconds=seconds, advance=advance)
         best = replace(offered.settings(found.chosen), processes=settings.read(offered.manifest).processes)
         served = []
         if serve:
-            ways, given = serving.ways(), offered.subjects[0].images
+            ways = serving.ways()
             with console.step_progress("serve", total=serving.steps(ways), quiet=quiet) as advance:
-                served = serving.measured(named, best, ways, images=given, seconds=seconds, advance=advance)
+                served = serving.measured(named, best, ways, like=offered.subjects[0], seconds=seconds, advance=advance)
             best = replace(best, processes=serving.best(served).processes)
     kept = None if dry_run else settings.write(offered.manifest, best)
     if as_json:
@@ -91,21 +96,25 @@ def tune(
         _show(found, served, kept, quiet=quiet)
 
 
-def _say_candidates(named: str, offered: "Candidates", *, quiet: bool) -> None:
-    if not quiet:
-        console.note(f"model {named} ({offered.manifest.identity()})")
+def _say_candidates(named: str, offered: "Candidates") -> None:
+    from lit_infer import progress
+    from lit_infer.bench.job import tell_rows
+
+    progress.note(f"model {named} ({offered.manifest.identity()})")
+    tell_rows(offered.subjects[0], command="lit-bench tune")
     for reason in offered.left_out:
-        console.note(reason)
+        progress.warn(reason)
 
 
 def _show_json(
     named: str, offered: "Candidates", found: "Tuned", served: "Sequence[ServingWay]", kept: "Path | None"
 ) -> None:
     from lit_infer.bench.environment import environment
+    from lit_infer.bench.subjects import measured_on
 
     kind = offered.settings(found.chosen).precision
     data: dict[str, Any] = {"model": named, "identity": offered.manifest.identity(), "precision": kind}
-    data |= {"environment": environment(), **found.as_data()}
+    data |= {"measured_on": measured_on(offered.subjects[0]), "environment": environment(), **found.as_data()}
     if served:
         data["served"] = [asdict(one) for one in served]
     typer.echo(json.dumps({**data, "written": kept and str(kept)}, indent=2))

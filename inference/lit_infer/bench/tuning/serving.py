@@ -16,9 +16,9 @@ from lit_infer.bench.cells import ROUNDS, shared_by
 from lit_infer.bench.measure import take_turns
 from lit_infer.bench.served.model import ServedModel
 from lit_infer.bench.served.opening import Servers
+from lit_infer.bench.subjects import Subject
 from lit_infer.errors import EngineError
 from lit_infer.hardware import usable_cpus
-from lit_infer.images import ImageInput
 from lit_infer.settings import TunedSettings
 
 CALLERS = 16
@@ -59,13 +59,16 @@ def measured(
     settings: TunedSettings,
     processes: Sequence[int],
     *,
-    images: Sequence[ImageInput] = (),
+    like: Subject | None = None,
     seconds: float,
     advance: Callable[[], None] = lambda: None,
 ) -> list[ServingWay]:
-    """Requests/s of `lit-serve` in each of these ways, measured in turns. Raises EngineError if one does not start."""
+    """Requests/s of `lit-serve` in each of these ways, measured in turns. Raises EngineError if one does not start.
+
+    `like`: what was measured in this process; its images are sent, or prepared rows. None: noise.
+    """
     with ExitStack() as stack:
-        models = [stack.enter_context(_serving(model, settings, number, images)) for number in processes]
+        models = [stack.enter_context(_serving(model, settings, number, like)) for number in processes]
         rows = take_turns([shared_by(one, CALLERS) for one in models], seconds=seconds, advance=advance)
     return [ServingWay(number, row.images_per_s, row.p99_ms) for number, row in zip(processes, rows, strict=True)]
 
@@ -78,9 +81,7 @@ def best(found: Sequence[ServingWay]) -> ServingWay:
 
 
 @contextmanager
-def _serving(
-    model: str, settings: TunedSettings, processes: int, images: Sequence[ImageInput]
-) -> Iterator[ServedModel]:
+def _serving(model: str, settings: TunedSettings, processes: int, like: Subject | None) -> Iterator[ServedModel]:
     line = [sys.executable, "-c", _SERVE, model, "--port", "0", "--no-grpc", "--quiet", "--processes", str(processes)]
     named = {
         "--engine": settings.engine,
@@ -91,7 +92,9 @@ def _serving(
     line += [part for option, value in named.items() if value is not None for part in (option, str(value))]
     with subprocess.Popen(line, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as server:  # noqa: S603 - ours
         try:
-            (found,) = Servers([_address(server.stderr)]).open(images=images)
+            inputs = like.arrays if like is not None and like.unit == "rows" else None
+            images = () if like is None else like.images
+            (found,) = Servers([_address(server.stderr)]).open(images=images, inputs=inputs)
             yield found
         finally:
             server.terminate()

@@ -1,8 +1,8 @@
 """Find the engine, the precision, the threads and the batch size that meet an aim best on this machine.
 
-    latency      the least median time of one call with one image
-    throughput   the most images/s through `stream`, which is how `lit-infer` runs a folder
-    p99<20ms     the most images/s through `submit` with p99 below 20 ms, under callers that fill every batch
+    latency      the least median time of one call with one image, or row
+    throughput   the most images/s through `stream`, which is how `lit-infer` runs a folder; rows/s of a file
+    p99<20ms     the most of either through `submit` with p99 below 20 ms, under callers that fill every batch
 
 What is found must beat the default by more than two measurements of one setting differ; otherwise the default stays.
 """
@@ -12,13 +12,12 @@ from dataclasses import replace
 
 from lit_infer.bench.latencies import calls_needed
 from lit_infer.bench.measure import ROUNDS, measure
-from lit_infer.bench.subjects import Subject, sizes_for
+from lit_infer.bench.subjects import Subject, sizes_for, sweep_of
 from lit_infer.bench.tuning import trials
 from lit_infer.bench.tuning.aims import Aim, Tried, Tuned
 from lit_infer.errors import EngineError, GateError
 from lit_infer.hardware import usable_cpus
 
-BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 MARGIN = 1.03
 _AT_ONCE = 4
 
@@ -27,15 +26,22 @@ def tune(
     subjects: Sequence[Subject],
     aim: Aim,
     *,
-    batch_sizes: Sequence[int] = BATCH_SIZES,
+    batch_sizes: Sequence[int] = (),
     seconds: float,
     advance: Callable[[], None] = lambda: None,
 ) -> Tuned:
     """Try every setting for about `seconds` and choose. Raises GateError if none is within the aim's bound.
 
+    Without `batch_sizes` those are tried that suit the model's images or rows.
+
     The first subject's engine, on all cores, with the default batch size is the default.
     """
-    sizes = _sizes(subjects, batch_sizes)
+    return replace(_found(subjects, aim, _sizes(subjects, batch_sizes), seconds, advance), unit=subjects[0].unit)
+
+
+def _found(
+    subjects: Sequence[Subject], aim: Aim, sizes: Sequence[int], seconds: float, advance: Callable[[], None]
+) -> Tuned:
     if aim.is_latency:
         return _by_latency(subjects, aim, sizes, seconds, advance)
     if aim.percentile is not None:
@@ -44,7 +50,7 @@ def tune(
     return _tuned(aim, tried, subjects[0], lambda one: one.images_per_s)
 
 
-def steps(subjects: Sequence[Subject], aim: Aim, *, batch_sizes: Sequence[int] = BATCH_SIZES) -> int:
+def steps(subjects: Sequence[Subject], aim: Aim, *, batch_sizes: Sequence[int] = ()) -> int:
     """How often `tune` calls `advance`, except in the repetitions that a bound on a percentile needs."""
     sizes = len(_sizes(subjects, batch_sizes))
     if aim.is_latency:
@@ -103,7 +109,7 @@ def _tuned(aim: Aim, tried: Sequence[Tried], first: Subject, worth: Callable[[Tr
 
 def _sizes(subjects: Sequence[Subject], wanted: Sequence[int]) -> list[int]:
     """The sizes that are wanted, and the default."""
-    return sizes_for(subjects[0], sorted({*wanted, subjects[0].predictor.batch_size}))
+    return sizes_for(subjects[0], sorted({*(wanted or sweep_of(subjects[0])), subjects[0].predictor.batch_size}))
 
 
 def _default(tried: Sequence[Tried], first: Subject) -> Tried:
