@@ -73,7 +73,7 @@ def lively(network: nn.Module, row: Row) -> nn.Module:
                 if parameter.ndim > 1:
                     parameter.normal_(std=4 / parameter[0].numel() ** 0.5, generator=generator)
                 else:
-                    parameter.zero_()
+                    parameter.fill_(row.bias)
                 if parameter.ndim == 1 and row.background and len(parameter) % row.background == 0:
                     parameter.view(-1, row.background)[:, 0] = 8
         for part in network.modules():

@@ -25,6 +25,8 @@ class Row:
     """Of images, as torchvision's detectors do."""
     loud: tuple[str, ...] = ()
     """Parts whose weights are scaled up: a detector with random ones is sure of nothing."""
+    bias: float = 0.0
+    """Of the parts that are loud: how sure they are of nothing."""
     background: int | None = None
     """Of so many classes the first is likely where a part is loud, as after training: else all candidates are found."""
 
@@ -89,7 +91,7 @@ def _torchvision_detectors() -> Iterator[Row]:
         ("fasterrcnn_resnet50_fpn_v2", ("cls_score", "cls_logits")),
         ("fasterrcnn_mobilenet_v3_large_320_fpn", ("cls_score", "cls_logits")),
     ):
-        yield _torchvision(name, _DETECTION, **_found(loud))
+        yield _torchvision(name, _DETECTION, **_found(loud, bias=-6.0 if name.startswith("retinanet") else 0.0))
     for name in ("ssd300_vgg16", "ssdlite320_mobilenet_v3_large"):
         yield _torchvision(name, _DETECTION, **_found(("classification_head",), sides={}, background=7))
     loud = ("cls_score", "cls_logits", "mask_predictor")
