@@ -198,6 +198,7 @@ def _describe(loaded: LoadedModule, target: Target, options: Options) -> Manifes
         answers=facts.answers,
         license=options.license or facts.license,
         fields=facts.fields,
+        tiles=facts.tiles,
         made_with=MadeWith(
             versions={"python": platform.python_version(), **_versions()},
             command=options.command,
