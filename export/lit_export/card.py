@@ -123,9 +123,11 @@ def _preprocessing(manifest: Manifest) -> str:
         )
         inside += f", normalization (mean {mean}; std {std})"
     compared = pixels_compared(manifest.proof)
+    on = "the image as it is read" if manifest.tiles is None else "each tile of the image as it is read"
     return "\n".join(
         [
-            "Before the graph, on the image as it is read:",
+            *_tiles(manifest),
+            f"Before the graph, on {on}:",
             "",
             *lines,
             "",
@@ -134,6 +136,15 @@ def _preprocessing(manifest: Manifest) -> str:
             f"{compared[0].upper()}{compared[1:]}.",
         ]
     )
+
+
+def _tiles(manifest: Manifest) -> list[str]:
+    """How images are cut; what was measured was not cut."""
+    if manifest.tiles is None:
+        return []
+    merge = manifest.spec.check_tiles(manifest.tiles, manifest.reading)
+    words = f"Images are cut into tiles of {manifest.tiles.describe()}; their answers are merged ({merge})."
+    return [f"{words} Comparisons with the module, and scores on data, are of whole images.", ""]
 
 
 def _count(number: int, one: str, several: str) -> str:

@@ -202,6 +202,7 @@ def _describe(loaded: LoadedModule, target: Target, options: Options) -> Manifes
         taken=facts.outputs,
         license=options.license or facts.license,
         fields=facts.fields,
+        tiles=facts.tiles,
         made_with=MadeWith(
             versions={"python": platform.python_version(), **_versions()},
             command=options.command,

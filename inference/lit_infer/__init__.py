@@ -31,7 +31,17 @@ from lit_infer.errors import (
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
-    from lit_infer.predictor import BatchPolicy, Choice, Limits, Prediction, Predictor, Timings, from_onnx_bytes, load
+    from lit_infer.predictor import (
+        BatchPolicy,
+        Choice,
+        Limits,
+        Prediction,
+        Predictor,
+        Tiles,
+        Timings,
+        from_onnx_bytes,
+        load,
+    )
 
     __version__: str
 
@@ -50,6 +60,7 @@ __all__ = [
     "OverloadedError",
     "Prediction",
     "Predictor",
+    "Tiles",
     "Timings",
     "UsageError",
     "__version__",

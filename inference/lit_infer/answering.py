@@ -118,7 +118,7 @@ def answer(
 ) -> list[Prediction]:
     """The predictions of a batch, in its order."""
     started = time.perf_counter()
-    outputs = _run(prepared, to, run)
+    outputs = run_prepared(prepared, to, run)
     infer_ms = (time.perf_counter() - started) * 1e3 / max(1, len(items))
     answers: Sequence[msgspec.Struct | InputError | None] = [None] * len(items)
     if outputs:
@@ -141,7 +141,7 @@ def _size(one: PreparedImage | InputError) -> tuple[int, int] | None:
     return one.size if isinstance(one, PreparedImage) else None
 
 
-def _run(prepared: Sequence[PreparedImage | InputError], to: Recipe, run: Run) -> Outputs:
+def run_prepared(prepared: Sequence[PreparedImage | InputError], to: Recipe, run: Run) -> Outputs:
     """The graph's outputs, a row for each item; none where no item could be prepared."""
     if all(isinstance(one, InputError) for one in prepared):
         return ()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lit_infer import console, limit_options, parts_cli
+from lit_infer import console, limit_options, parts_cli, tile_options
 
 if TYPE_CHECKING:
     from lit_infer.folder.job import Job
@@ -37,6 +37,7 @@ _EXAMPLES = """Examples:
   lit-infer customers.csv --model my-table --column age=alter --keep id,name -o out.csv
   cat lines.txt | lit-infer - --model my-texts --json
   lit-infer clip.mp4 --every 0.5s -o frames.csv
+  lit-infer scans/ --tiles 512 --max-pixels 400000000 --max-bytes 2000000000
   lit-infer images/ --report out.html --sort-into sorted/ --threshold 0.8
   lit-infer --self-test artifacts/bundles/digits-cnn-v0 --verify-key public.pem
   lit-infer explain artifacts/bundles/digits-cnn-v0
@@ -120,6 +121,8 @@ def infer(
     max_errors: Annotated[
         str | None, typer.Option(metavar="N|P%", help="Stop when more images than this have failed.")
     ] = None,
+    tiles: tile_options.TileSize = None,
+    tile_overlap: tile_options.TileOverlap = None,
     max_bytes: limit_options.MaxBytes = None,
     max_pixels: limit_options.MaxPixels = None,
     max_side: limit_options.MaxSide = None,
@@ -180,9 +183,16 @@ def infer(
     inputs = arguments.parse(paths, every=every)
     output_checks.check(job, inputs)
     named = model or bundle.default_model()
-    predictor = load(_verified(named, verify_key), device=device, engine=engine, precision=precision)
+    predictor = load(
+        _verified(named, verify_key),
+        device=device,
+        engine=engine,
+        precision=precision,
+        tiles=tile_options.tiles(tiles, tile_overlap),
+    )
     if not quiet:
-        console.note(f"model {named} ({predictor.manifest.identity()}) on {predictor.device}, {predictor.engine}")
+        cut = f", tiles of {predictor.tiles_words()}" if predictor.tiles is not None else ""
+        console.note(f"model {named} ({predictor.manifest.identity()}) on {predictor.device}, {predictor.engine}{cut}")
     if predictor.manifest.spec.takes_images:
         inputs = inputs.of(images.suffixes(predictor.manifest.preprocess))
     parts_cli.exit_if_finished(job, inputs, predictor, quiet=quiet)

@@ -41,6 +41,7 @@ def _facts(predictor: Predictor, *, opened_mb: float) -> dict[str, Any]:
         "batch": f"{predictor.batch_size}, {_batch_reason(predictor, tuned)}",
         "checked": _checked(manifest, listed),
         **(_images(manifest) if manifest.spec.takes_images else {}),
+        **({"tiles": predictor.tiles_words()} if manifest.spec.merges(manifest.reading) else {}),
         **({"rows": rows_compared(manifest.proof).removeprefix("rows ")} if manifest.fields is not None else {}),
         "inputs": ", ".join(_layout(tensor) for tensor in manifest.inputs),
         "outputs": ", ".join(_layout(tensor) for tensor in manifest.outputs),

@@ -26,6 +26,7 @@ from lit_infer.held_file import HeldFile
 from lit_infer.images.framing import CenterCrop
 from lit_infer.images.preprocess import Step, channels, check_steps, dtype, height_width, reading
 from lit_infer.images.resizing import Resize
+from lit_infer.images.tiles import Tiles, check_view
 from lit_infer.images.values import Depth, ExifTranspose, Normalize, ReadImage, Scale
 from lit_infer.rows.facts import RowFields
 
@@ -63,6 +64,7 @@ __all__ = [
     "Step",
     "Task",
     "Tensor",
+    "Tiles",
     "Unexercised",
     "convert",
     "decode",
@@ -115,6 +117,15 @@ def _check_fields(task: str, fields: RowFields | None) -> None:
         raise ValueError(f"task {task} takes {'a text' if found.has_text else 'columns'}, and fields have the other")
 
 
+def _check_tiles(tiles: Tiles | None, preprocess: tuple[Step, ...], task: str, reading: "Reading") -> None:
+    """Raise ValueError for tiles that the task cannot merge, or whose pixels would not all be seen."""
+    if tiles is not None:
+        from lit_infer import tasks
+
+        tasks.find(task).check_tiles(tiles, reading)
+        check_view(tiles, preprocess)
+
+
 class DeploymentFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a checkpoint wants to be deployed: what training stores in it, or what `--spec` gives instead."""
 
@@ -137,10 +148,13 @@ class DeploymentFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The license of the weights, as an SPDX identifier or in words."""
     fields: RowFields | None = None
     """What a row holds, for tasks on tables."""
+    tiles: Tiles | None = None
+    """How large images are cut; None: each is prepared as a whole."""
 
     def __post_init__(self) -> None:
-        _reading(self.task, labels=self.labels, answers=self.answers, size=None)
+        reading = _reading(self.task, labels=self.labels, answers=self.answers, size=None)
         check_steps(self.preprocess)
+        _check_tiles(self.tiles, self.preprocess, self.task, reading)
         _check_fields(self.task, self.fields)
 
     @property
@@ -415,6 +429,8 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     license: str | None = None
     fields: RowFields | None = None
     """What a row holds, and how it becomes the inputs; None: a model of images, or of bare tensors."""
+    tiles: Tiles | None = None
+    """How large images are cut; None: each is prepared as a whole."""
     made_with: MadeWith
     graphs: tuple[Graph, ...] = ()
     golden: str | None = None
@@ -431,7 +447,8 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         check_steps(self.preprocess)
         _check_fields(self.task, self.fields)
         self._check_inputs()
-        _reading(self.task, labels=self.labels, answers=self.answers, size=size)
+        reading = _reading(self.task, labels=self.labels, answers=self.answers, size=size, outputs=self.outputs)
+        _check_tiles(self.tiles, self.preprocess, self.task, reading)
 
     def _check_inputs(self) -> None:
         """Raise ValueError for fields that make other inputs than the graph has."""

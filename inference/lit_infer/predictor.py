@@ -14,9 +14,10 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NoReturn, Self, TypeVar
 
+import msgspec
 from numpy.typing import NDArray
 
-from lit_infer import bundle, opening
+from lit_infer import bundle, opening, tiling
 from lit_infer.answering import PreparedImage, Recipe, answer, held_bytes, many, prepare, recipe
 from lit_infer.batching import streaming
 from lit_infer.batching.batcher import Batcher, BatchPolicy
@@ -27,6 +28,7 @@ from lit_infer.errors import EngineError, InputError, UsageError
 from lit_infer.hardware import DEFAULT_BATCH_SIZE
 from lit_infer.images import ImageInput, Pixels
 from lit_infer.images.limits import DEFAULT_LIMITS, Limits
+from lit_infer.images.tiles import Tiles, check_view
 from lit_infer.manifest import Manifest
 from lit_infer.predictions import Prediction, Timings
 from lit_infer.rows.answering import AnsweredRows, RowRecipe, answer_block, answer_rows, row_recipe
@@ -41,6 +43,7 @@ __all__ = [
     "Limits",
     "Prediction",
     "Predictor",
+    "Tiles",
     "Timings",
     "from_onnx_bytes",
     "load",
@@ -61,7 +64,7 @@ class Predictor:
     `close` it, or use it in a `with` statement, to release its threads and memory when you choose.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - as load
         self,
         manifest: Manifest,
         graph: OpenGraph,
@@ -70,8 +73,11 @@ class Predictor:
         batch_size: int = DEFAULT_BATCH_SIZE,
         limits: Limits = DEFAULT_LIMITS,
         policy: BatchPolicy | None = None,
+        tiles: Tiles | bool = True,
     ) -> None:
         self.manifest = manifest
+        self.tiles = _tiles(manifest, tiles)
+        """How images are cut; None: each is prepared as a whole."""
         self.device = graph.device
         self.engine = graph.engine
         self.threads = threads
@@ -117,6 +123,8 @@ class Predictor:
         size = self._checked_size(batch_size, top_k, threshold)
         source: Iterator[Any] = iter(many(items))
         ask = Ask(top_k, timings, limits or self.limits, threshold, output)
+        if self._in_tiles is not None:
+            return list(self._stream(source, size, ask))
         window = self._window(size)
         first = list(islice(source, window + 1))
         if len(first) > window:
@@ -231,6 +239,13 @@ class Predictor:
             raise prepared
         return prepared
 
+    def tiles_words(self) -> str:
+        """How images are cut, and answers merged, in words."""
+        if self.tiles is None:
+            return "none: each image is prepared as a whole"
+        merge = self.manifest.spec.check_tiles(self.tiles, self.manifest.reading)
+        return f"{self.tiles.describe()}, merged by {merge}"
+
     def close(self) -> None:
         """Answer what was submitted, then release threads and memory. A second call does nothing."""
         with self._lock:
@@ -257,6 +272,10 @@ class Predictor:
 
     def _stream(self, source: Iterator[PredictorInput], size: int, ask: Ask) -> Iterator[Prediction]:
         run = self.sessions.for_many()
+        if (cutting := self._in_tiles) is not None:
+            tiling.check_ask(ask, self.manifest.name)
+            asked = ((item, ask) for item in source)
+            return tiling.predictions(asked, cutting, run=run, size=size, pool=self._threads(), ahead=self.threads)
 
         def start(batch: Sequence[PredictorInput]) -> Future[list[Prediction]]:
             return self._threads().submit(self._answer, batch, [ask] * len(batch), run, size)
@@ -271,6 +290,9 @@ class Predictor:
         to = self._recipe
         if isinstance(to, RowRecipe):
             return answer_rows(to.fields.block(items), asks, to=to, run=run, size=size)
+        if (cutting := self._in_tiles) is not None:
+            asked = zip(items, asks, strict=True)
+            return list(tiling.predictions(asked, cutting, run=run, size=size or self.batch_size))
         prepared = [prepare(item, to, ask.limits) for item, ask in zip(items, asks, strict=True)]
         return answer(items, prepared, asks, to=to, run=run)
 
@@ -283,6 +305,13 @@ class Predictor:
         if self.manifest.spec.takes_images:
             return recipe(self.manifest)
         return row_recipe(self.manifest, self.folder)
+
+    @cached_property
+    def _in_tiles(self) -> tiling.TileRecipe | None:
+        to = self._recipe
+        if self.tiles is None or isinstance(to, RowRecipe):
+            return None
+        return tiling.tile_recipe(to, self.tiles)
 
     def _checked_size(self, batch_size: int | None, top_k: int, threshold: float | None = None) -> int:
         self._check_open()
@@ -327,6 +356,7 @@ def load(  # noqa: PLR0913 - each is a choice of its own
     threads: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
     policy: BatchPolicy | None = None,
+    tiles: Tiles | bool = True,
 ) -> Predictor:
     """Open a model: a bundle folder, a lone graph file, or a reference.
 
@@ -335,7 +365,8 @@ def load(  # noqa: PLR0913 - each is a choice of its own
     providers: "onnx:cpu", "onnx:cuda", "onnx:tensorrt", "onnx:openvino". `precision`: auto, which prefers fp32, fp32,
     fp16, bf16 or int8; auto:int8 is int8 where the bundle has it, else fp32. `threads`: cores to use, None for all that
     this process may use. `limits`: how large an image may be. `policy`: how `submit` batches. What is not named is what
-    `lit-bench tune` found for this model on this machine, if it was run.
+    `lit-bench tune` found for this model on this machine, if it was run. `tiles`: how images are cut; True: as the
+    model's deployment facts say, if they do; False: each is prepared as a whole.
 
     A bundle's graph file must have the sha256 of its manifest. Raises NotFoundError, ArtifactError, EngineError,
     MissingExtraError, UsageError.
@@ -348,10 +379,11 @@ def load(  # noqa: PLR0913 - each is a choice of its own
         batch_size=tuned.batch_size,
         limits=limits,
         policy=policy,
+        tiles=tiles,
     )
 
 
-def open_predictor(
+def open_predictor(  # noqa: PLR0913 - as load
     graph_file: bundle.GraphFile,
     *,
     device: str,
@@ -359,13 +391,14 @@ def open_predictor(
     batch_size: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
     policy: BatchPolicy | None = None,
+    tiles: Tiles | bool = True,
 ) -> Predictor:
     """Open one particular graph file of a model, as `load` does."""
     opened = opening.open_file(graph_file, device=device, threads=threads, batch_size=batch_size)
-    return _predictor(opened, limits, policy)
+    return _predictor(opened, limits, policy, tiles)
 
 
-def from_onnx_bytes(
+def from_onnx_bytes(  # noqa: PLR0913 - as load
     data: bytes,
     *,
     device: str = "auto",
@@ -373,12 +406,28 @@ def from_onnx_bytes(
     batch_size: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
     policy: BatchPolicy | None = None,
+    tiles: Tiles | bool = True,
 ) -> Predictor:
     """Open an ONNX graph made by lit-export from its bytes, for programs that carry the model inside them."""
-    return _predictor(opening.open_bytes(data, device=device, threads=threads, batch_size=batch_size), limits, policy)
+    opened = opening.open_bytes(data, device=device, threads=threads, batch_size=batch_size)
+    return _predictor(opened, limits, policy, tiles)
 
 
-def _predictor(opened: opening.Opened, limits: Limits, policy: BatchPolicy | None) -> Predictor:
+def _tiles(manifest: Manifest, wanted: Tiles | bool) -> Tiles | None:
+    """As the facts say, none, or those; refused at once for a model that takes none."""
+    if isinstance(wanted, bool):
+        return manifest.tiles if wanted else None
+    if wanted.merge is None and manifest.tiles is not None:
+        wanted = msgspec.structs.replace(wanted, merge=manifest.tiles.merge)
+    try:
+        manifest.spec.check_tiles(wanted, manifest.reading)
+        check_view(wanted, manifest.preprocess)
+    except ValueError as error:
+        raise UsageError(f"{manifest.name}: {error}") from None
+    return wanted
+
+
+def _predictor(opened: opening.Opened, limits: Limits, policy: BatchPolicy | None, tiles: Tiles | bool) -> Predictor:
     predictor = Predictor(
         opened.manifest,
         opened.graph,
@@ -386,6 +435,7 @@ def _predictor(opened: opening.Opened, limits: Limits, policy: BatchPolicy | Non
         batch_size=opened.batch_size,
         limits=limits,
         policy=policy,
+        tiles=tiles,
     )
     predictor.path = opened.path
     return predictor

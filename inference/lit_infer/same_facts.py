@@ -9,6 +9,7 @@ _FACTS = (
     "scale",
     "normalize",
     "fields",
+    "tiles",
     "outputs",
     "labels",
     "answers",

@@ -22,6 +22,7 @@ from lit_infer.manifest import (
     Source,
     Step,
     Tensor,
+    Tiles,
 )
 from tests.inference.tiny import described
 
@@ -219,3 +220,14 @@ def test_an_agreement_that_says_nothing_has_no_column() -> None:
     graph = Graph(**{**_fields(ONNX), "parity": replace(PARITY, agreement=None)})
 
     assert "agreement" not in section(card(with_graphs(graph)), "Graphs")
+
+
+def test_tiles_are_told_before_what_is_done_to_each() -> None:
+    scores = (Tensor(name="scores", dtype="float32", shape=("batch", 3, 8, 8)),)
+    cut = {"task": "image-segmentation", "outputs": scores, "tiles": Tiles(size=512, overlap=64)}
+
+    text = card(with_graphs(ONNX, **cut))
+
+    assert "Images are cut into tiles of 512 x 512 pixels that overlap by 64 or more" in text
+    assert "their answers are merged (mean)" in text
+    assert "Before the graph, on each tile of the image as it is read:" in text

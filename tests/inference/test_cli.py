@@ -22,6 +22,7 @@ from tests.inference.tiny import LABELS, colour, encoded, make_bundle, noise, sa
 from tests.keys import key_pair
 from tests.support.archives import tar
 from tests.support.golden import PARITY, golden, with_graphs
+from tests.support.mask_model import make_mask_bundle
 from tests.support.signing import sign
 
 HEAVY = ("torch", "torchvision", "lightning", "wandb", "onnx")
@@ -580,3 +581,23 @@ def test_a_precision_is_obtained_or_refused(tmp_path: Path, colours: Path, prove
     assert_refused(infer(tmp_path, *line, "--precision", "int8"), "has no int8 graph")
     assert_refused(infer(tmp_path, *line, "--precision", "fp3"), "precision 'fp3' is not known")
     assert_refused(infer(tmp_path, "explain", proven, "--precision", "int8"), "has no int8 graph")
+
+
+def test_images_are_cut_where_that_is_asked_for(tmp_path: Path) -> None:
+    model = make_mask_bundle(tmp_path / "masks")
+    pixels = noise(40, 30)
+    path = save(tmp_path / "in" / "a.tif", pixels)
+    options = ("in", "-m", model, "--tiles", "8", "--tile-overlap", "2")
+
+    done = infer(tmp_path, *options, "--draw", "drawn", "--report", "report.html")
+
+    assert done.returncode == 0, done.stderr
+    assert "tiles of 8 x 8 pixels that overlap by 2 or more, merged by mean" in " ".join(done.stderr.split())
+    with Image.open(tmp_path / "predictions-masks/a.tif.png") as mask:
+        assert np.array_equal(np.asarray(mask), pixels.argmax(-1))
+    assert (tmp_path / "drawn/a.tif.png").is_file()
+    assert "data:image" in (tmp_path / "report.html").read_text()
+    large = infer(tmp_path, *options, "--json", "--max-pixels", 1199)
+    assert large.returncode == 1
+    assert "40 x 30 pixels; the limit is 1,199: raise --max-pixels" in json.loads(large.stdout)["error"]
+    assert_refused(infer(tmp_path, path, "-m", model, "--tiles", "5k"), "--tiles 5k: a number of pixels")

@@ -6,10 +6,11 @@ import pytest
 from lit_infer import manifest, settings
 from lit_infer.errors import UsageError
 from lit_infer.explain import explain
-from lit_infer.manifest import PixelProof, Proof
+from lit_infer.manifest import PixelProof, Proof, Tiles
 from lit_infer.proof_words import AS_STATED
 from lit_infer.settings import TunedSettings
 from tests.inference.tiny import make_bundle
+from tests.support.mask_model import make_mask_bundle
 from tests.support.server.proven import make_proven
 
 
@@ -75,3 +76,12 @@ def test_how_the_graph_was_checked_is_said(bundle_folder: Path, tmp_path: Path) 
     assert checked == (
         "compared on 3 rows of seeded noise (batches 1, 2); its outputs hardly vary, max difference 1.0e-07"
     )
+
+
+def test_tiles_are_said_where_a_model_may_have_some(bundle_folder: Path, tmp_path: Path) -> None:
+    whole = make_mask_bundle(tmp_path / "whole")
+    cut = make_mask_bundle(tmp_path / "cut", tiles=Tiles(size=64, overlap=8))
+
+    assert "tiles" not in explain(bundle_folder, device="cpu")
+    assert explain(whole, device="cpu")["tiles"] == "none: each image is prepared as a whole"
+    assert explain(cut, device="cpu")["tiles"] == "64 x 64 pixels that overlap by 8 or more, merged by mean"

@@ -29,6 +29,7 @@ from lit_infer.manifest import (
     Source,
     Step,
     Tensor,
+    Tiles,
 )
 from tests.inference.tiny import described
 
@@ -455,3 +456,23 @@ def test_the_published_schema_is_that_of_the_code() -> None:
     )
 
     assert SCHEMA_FILE.read_text() == json.dumps(manifest.json_schema(), indent=2) + "\n", regenerate
+
+
+def test_tiles_are_facts_that_the_task_and_the_steps_must_allow() -> None:
+    scores = (Tensor(name="scores", dtype="float32", shape=("batch", 3, 8, 8)),)
+    indices = (Tensor(name="classes", dtype="uint8", shape=("batch", 8, 8)),)
+    cut: dict[str, Any] = {"task": "image-segmentation", "outputs": scores, "labels": None}
+    tiles = Tiles(size=(32, 48), overlap=4, merge="mean")
+
+    made = described(**cut, preprocess=(Step(resize=Resize(size=(8, 8))),), tiles=tiles)
+
+    assert manifest.decode(manifest.encode(made), where="here").tiles == tiles
+    assert made.embedded().tiles == tiles
+    with pytest.raises(ValueError, match="merged by centre, not mean"):
+        described(**{**cut, "outputs": indices}, preprocess=(Step(resize=Resize(size=(8, 8))),), tiles=tiles)
+    with pytest.raises(ValueError, match="leaves 8 x 8 pixels of a tile of 32 x 48"):
+        described(**cut, preprocess=(Step(center_crop=CenterCrop(size=8)),), tiles=tiles)
+    with pytest.raises(UsageError, match="tiles are not for task image-classification"):
+        manifest.convert({"task": "image-classification", "tiles": {"size": 64}}, DeploymentFacts, where="--spec x")
+    with pytest.raises(UsageError, match="a side has at least 8"):
+        manifest.convert({"task": "object-detection", "tiles": {"size": 2}}, DeploymentFacts, where="--spec x")

@@ -133,6 +133,7 @@ def identity(job: Job, inputs: Inputs, predictor: Predictor) -> dict[str, Any]:
         "--max-side": job.limits.max_side,
         "--max-scans": job.limits.max_scans,
         "--threshold": job.threshold,
+        "--tiles": predictor.tiles_words(),
         "--timings": job.timings,
         "--embeddings": _text(job.embeddings),
         "--masks": _text(job.masks),

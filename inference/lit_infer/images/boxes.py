@@ -35,3 +35,39 @@ def apart(boxes: NDArray[Any], labels: NDArray[Any], *, overlap: float) -> list[
             kept.append(first)
             left = left[overlaps(boxes[first : first + 1], boxes[left])[0] <= overlap]
     return sorted(kept)
+
+
+def of_tiles(
+    boxes: NDArray[Any], labels: NDArray[Any], tiles: NDArray[Any], is_cut: NDArray[np.bool_], *, overlap: float
+) -> list[int]:
+    """Which boxes stay where those of different `tiles` [n] may be of one thing: non-maximum suppression among tiles.
+
+    Boxes are in the order in which they are to be kept. Of two of one label that overlap by more the later one is
+    dropped. Where a tile's edge cuts either of them off, the overlap is the share of the smaller one: a part lies in
+    the whole.
+    """
+    kept: list[int] = []
+    sizes = areas(boxes)
+    for label in np.unique(labels):
+        left = np.flatnonzero(labels == label)
+        while len(left):
+            first, left = int(left[0]), left[1:]
+            kept.append(first)
+            near = _meet(boxes[first], boxes[left]) & (tiles[left] != tiles[first])
+            others = left[near]
+            if not len(others):
+                continue
+            shared = overlaps(boxes[first : first + 1], boxes[others])[0]
+            smaller = np.minimum(sizes[others], sizes[first])
+            inside = shared * (sizes[others] + sizes[first]) / (1 + shared) / np.where(smaller > 0, smaller, 1)
+            is_same = np.where(is_cut[others] | is_cut[first], inside, shared) > overlap
+            dropped = np.zeros(len(left), bool)
+            dropped[near] = is_same
+            left = left[~dropped]
+    return sorted(kept)
+
+
+def _meet(one: NDArray[Any], others: NDArray[Any]) -> NDArray[np.bool_]:
+    """Whether one box has anything in common with each of the others."""
+    is_there = (others[:, :2] < one[2:]).all(1) & (others[:, 2:] > one[:2]).all(1)
+    return np.asarray(is_there)

@@ -104,6 +104,19 @@ class WayBack:
             back[rows, columns] = _resampled(plane, (left, top, right, bottom), columns, rows)
         return back
 
+    @property
+    def is_identity(self) -> bool:
+        """Whether the prepared image is the original, pixel by pixel."""
+        return self.original == self.size and self.placement == Placement()
+
+    def seen(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which rows and which columns of the original the prepared image shows."""
+        placed, (width, height) = self.placement, self.original
+        rows, columns = np.zeros(height, bool), np.zeros(width, bool)
+        rows[_seen(height, placed.scale_y, placed.shift_y, self.view[1::2])] = True
+        columns[_seen(width, placed.scale_x, placed.shift_x, self.view[0::2])] = True
+        return rows, columns
+
     def enlarged(self, factor: float) -> "WayBack":
         """To the original at another size: `factor` times its sides."""
         placed, (width, height) = self.placement, self.original

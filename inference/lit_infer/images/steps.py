@@ -50,6 +50,19 @@ def apply(steps: Sequence[Step], image: Picture, *, channels: int, limits: Limit
     return image if is_read else converted(image, channels)
 
 
+def turned(image: Picture, steps: Sequence[Step], limits: Limits) -> Picture:
+    """The image upright by its EXIF orientation, if that is one of the steps, and nothing else."""
+    for step in steps:
+        if step.kind == "exif_transpose":
+            image = row_of(APPLY, step)(image, step.value, limits)
+    return image
+
+
+def after_turning(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """All other steps: those for a part of an image that is upright."""
+    return tuple(step for step in steps if step.kind != "exif_transpose")
+
+
 def row_of(table: Mapping[str, Any], step: Step) -> Any:
     """A table's row for a step. A step that the table does not have is never skipped."""
     if step.kind not in table:

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lit_infer.images.blending import Blend
 from lit_infer.images.png import base64_text
+from lit_infer.images.tiles import Tile
 from lit_infer.tasks.spec import (
     Agreement,
     AnswerFile,
@@ -24,6 +26,7 @@ from lit_infer.tasks.spec import (
     Shown,
     Sources,
     TaskSpec,
+    Tiled,
 )
 
 NORMAL, ANOMALOUS = "normal", "anomalous"
@@ -108,6 +111,41 @@ def _read(score: Any, row: NDArray[Any] | None, ask: Ask, facts: AnomalyFacts) -
         height, width = found.shape
     is_anomalous = None if threshold is None else value > threshold
     return Anomaly(value, is_anomalous, threshold, found, width, height, facts.low)
+
+
+class MergedAnomaly:
+    """An image in tiles is as unusual as the most unusual of them; if scores are means of maps, as their mean."""
+
+    def __init__(self, of: Tiled, how: Literal["mean", "max"]) -> None:
+        self._of, self._facts = of, of.reading.facts
+        self._joined = Blend(of.grid, of.way, how, self._take)
+        self._map: NDArray[np.float32] | None = None
+        self._score: float | None = None
+
+    def add(self, row: Outputs, tile: Tile) -> None:
+        """Take a score, and a map [1, height, width] if there is one."""
+        score = float(np.reshape(row[0], -1)[0])
+        if self._facts.score == "mean":
+            self._score = (self._score or 0.0) + score * self._joined.share(tile)
+        else:
+            self._score = score if self._score is None else max(score, self._score)
+        if len(row) > 1:
+            if self._map is None:
+                self._map = np.full((self._of.grid.height, self._of.grid.width), self._facts.low, np.float32)
+            self._joined.add(self._of.way.smooth(np.asarray(row[1][0], np.float32))[None], tile)
+
+    def _take(self, block: NDArray[np.float32], top: int, left: int) -> None:
+        rows, columns = slice(top, top + block.shape[1]), slice(left, left + block.shape[2])
+        seen = self._joined.rows_seen[rows, None] & self._joined.columns_seen[columns]
+        if self._map is not None:
+            np.copyto(self._map[rows, columns], block[0], where=seen)
+
+    def answer(self) -> Anomaly:
+        """The highest score and the whole map."""
+        grid, facts, ask, value = self._of.grid, self._facts, self._of.ask, self._score or 0.0
+        threshold = facts.threshold if ask.threshold is None else ask.threshold
+        is_anomalous = None if threshold is None else value > threshold
+        return Anomaly(value, is_anomalous, threshold, self._map, grid.width, grid.height, facts.low)
 
 
 def row(answer: Anomaly) -> Row:
@@ -246,6 +284,7 @@ TASK = TaskSpec(
     metric=Metric("AUROC", better="max"),
     size_of=lambda _: None,
     maps_back=True,
+    merges=lambda _: {"max": lambda of: MergedAnomaly(of, "max"), "mean": lambda of: MergedAnomaly(of, "mean")},
     takes_threshold=True,
     threshold_is_share=False,
     drawn=drawn,

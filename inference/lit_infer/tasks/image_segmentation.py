@@ -9,9 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_infer.images import masks, rle
+from lit_infer.images.blending import Blend, Cells
 from lit_infer.images.mapping import WayBack
+from lit_infer.images.tiles import Tile
 from lit_infer.tasks.choices import most_common
-from lit_infer.tasks.spec import Agreement, AnswerFile, Ask, Metric, Outputs, Reading, Row, Shown, TaskSpec
+from lit_infer.tasks.spec import (
+    Agreement,
+    AnswerFile,
+    Ask,
+    Merges,
+    Metric,
+    Outputs,
+    Reading,
+    Row,
+    Shown,
+    TaskSpec,
+    Tiled,
+)
 
 _TITLE = 3
 """Classes that a title names."""
@@ -143,6 +157,76 @@ def best(scores: NDArray[Any], reading: Reading) -> tuple[NDArray[Any], NDArray[
     return classes, most
 
 
+class MergedMask:
+    """The mask of an image in tiles: of the mean scores the best class, or the class of the tile that is nearest."""
+
+    def __init__(self, of: Tiled, *, by_mean: bool) -> None:
+        self._of, self._by_mean = of, by_mean
+        parts = (of.grid, of.way)
+        self._joined = Blend(*parts, "mean", self._take) if by_mean else Cells(*parts, self._take)
+        self._mask = self._empty(masks.dtype_for(of.reading.size or len(of.reading.labels or ())))
+        self._counts = np.zeros(masks.OUTSIDE["uint16"], np.int64)
+        self._scores: float | None = None
+
+    def _empty(self, dtype: Any) -> NDArray[Any]:
+        return np.full((self._of.grid.height, self._of.grid.width), masks.OUTSIDE[np.dtype(dtype).name], dtype)
+
+    def add(self, row: Outputs, tile: Tile) -> None:
+        """Take scores [classes, height, width], or indices [height, width]."""
+        planes, way = np.asarray(row[0]), self._of.way
+        if planes.ndim == 2:
+            planes = planes[None]
+        elif not self._by_mean:
+            planes = np.stack(best(planes, self._of.reading))
+        planes = planes.astype(np.float32, copy=False)  # exact: a mask has no more than 16 bits
+        if not way.is_identity or planes.shape[1:] != way.original[::-1]:
+            planes = np.stack([way.mask(plane) for plane in planes])
+        self._joined.add(planes, tile)
+
+    def _take(self, block: NDArray[np.float32], top: int, left: int) -> None:
+        """A part of the image whose scores, or classes and their scores, are final."""
+        rows, columns = slice(top, top + block.shape[1]), slice(left, left + block.shape[2])
+        seen = self._joined.rows_seen[rows, None] & self._joined.columns_seen[columns]
+        classes, scores = best(block, self._of.reading) if self._by_mean else (block[0], block[1:])
+        seen &= classes >= 0  # below, as training marks what it ignores, a pixel has no class
+        if scores.size:
+            self._scores = (self._scores or 0.0) + float(scores.sum(where=seen, dtype=np.float64))
+        found = classes[seen].astype(np.uint16)
+        self._make_room(int(found.max(initial=0)))
+        self._mask[rows, columns][seen] = found
+        self._counts += np.bincount(found, minlength=len(self._counts))
+
+    def _make_room(self, most: int) -> None:
+        """Indices do not say beforehand how many classes there are."""
+        if self._mask.dtype == np.uint8 and masks.dtype_for(most + 1) is not np.uint8:
+            wider = self._empty(np.uint16)
+            np.copyto(wider, self._mask, where=self._mask != masks.OUTSIDE["uint8"])
+            self._mask = wider
+
+    def answer(self) -> Segmentation:
+        """The mask, once all tiles are there."""
+        height, width = self._mask.shape
+        seen = int(self._counts.sum())
+        return Segmentation(
+            self._mask,
+            width=width,
+            height=height,
+            areas=_areas(self._counts, height * width, self._of.reading),
+            outside=height * width - seen,
+            confidence=None if self._scores is None or not seen else self._scores / seen,
+        )
+
+
+def _answers_indices(reading: Reading) -> bool:
+    return bool(reading.outputs) and len(reading.outputs[0].shape) == 3
+
+
+def merges(reading: Reading) -> Merges:
+    """Indices have no mean."""
+    by_centre: Merges = {"centre": lambda of: MergedMask(of, by_mean=False)}
+    return by_centre if _answers_indices(reading) else {"mean": lambda of: MergedMask(of, by_mean=True), **by_centre}
+
+
 def row(answer: Segmentation) -> Row:
     """An answer as columns; whoever writes the mask to a file adds its path."""
     return {
@@ -246,6 +330,7 @@ TASK = TaskSpec(
     metric=Metric("mIoU", better="max"),
     size_of=size_of,
     maps_back=True,
+    merges=merges,
     draws_masks=True,
     file=AnswerFile("masks", "mask", lambda answer: (".png", masks.png(answer.mask))),
     pipeline_tag="image-segmentation",

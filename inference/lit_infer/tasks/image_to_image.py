@@ -10,9 +10,24 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lit_infer.errors import InputError
+from lit_infer.images.blending import Blend, Cells
+from lit_infer.images.limits import Limits
 from lit_infer.images.mapping import Placement, WayBack
 from lit_infer.images.png import COLOUR_TYPES, base64_text, png
-from lit_infer.tasks.spec import MEDIA, Agreement, AnswerFile, Ask, Metric, Outputs, Reading, Row, Shown, TaskSpec
+from lit_infer.images.tiles import Grid, Tile
+from lit_infer.tasks.spec import (
+    MEDIA,
+    Agreement,
+    AnswerFile,
+    Ask,
+    Metric,
+    Outputs,
+    Reading,
+    Row,
+    Shown,
+    TaskSpec,
+    Tiled,
+)
 
 Range = Literal["0..1", "-1..1", "0..255", "normalized", "values"]
 MOST = {8: 255, 16: 65535}
@@ -113,14 +128,13 @@ def _read(row: NDArray[Any], ask: Ask, facts: PictureFacts) -> MadePicture | Inp
     elif facts.size == "scaled":
         way = way.enlarged(height / way.size[1])
         try:
-            ask.limits.check_pixels(*way.original)
+            _check_size(*way.original, ask.limits)
         except InputError as error:
-            return InputError(f"its picture would have {error}", code=error.code)
+            return error
     seen = np.multiply.outer(*(counts > 0 for counts in way.counts(height, width)))
     shown = row[:, seen] if seen.any() else np.zeros((channels, 1), np.float32)
     low, high = (float(shown.min()), float(shown.max())) if facts.are_values else (0.0, 1.0)
-    dtype: Any = np.float32 if facts.are_values else np.uint8 if facts.bits == 8 else np.uint16
-    made = np.empty((way.original[1], way.original[0], channels), dtype)
+    made = np.empty((way.original[1], way.original[0], channels), _dtype(facts))
     for channel, plane in enumerate(row):  # one after the other: only one is there in float32
         back = way.smooth(plane)
         made[:, :, channel] = back if facts.are_values else _levels(back, 0, 1, facts.bits)
@@ -137,6 +151,95 @@ def _read(row: NDArray[Any], ask: Ask, facts: PictureFacts) -> MadePicture | Inp
         max=float(shown.max()),
         outside=way.original[0] * way.original[1] - rows * columns,
     )
+
+
+def _check_size(width: int, height: int, limits: Limits) -> None:
+    """Raise InputError for a picture that would be over the limits of images."""
+    try:
+        limits.check_pixels(width, height)
+    except InputError as error:
+        raise InputError(f"its picture would have {error}", code=error.code) from None
+
+
+def _dtype(facts: PictureFacts) -> Any:
+    return np.float32 if facts.are_values else np.uint8 if facts.bits == 8 else np.uint16
+
+
+class MergedPicture:
+    """The picture of an image in tiles: the mean where they overlap, or that of the tile that is nearest."""
+
+    def __init__(self, of: Tiled, *, by_mean: bool) -> None:
+        self._of, self._by_mean, self._facts = of, by_mean, of.reading.facts
+        self._whole: _Whole | None = None
+        self._error: InputError | None = None
+
+    def add(self, row: Outputs, tile: Tile) -> None:
+        """Take a picture [channels, height, width]; the first one says how large the whole becomes."""
+        if self._error is None and self._whole is None:
+            try:
+                self._whole = self._begun(row[0].shape)
+            except InputError as error:
+                self._error = error
+        if self._whole is not None:
+            self._whole.joined.add(np.stack([self._whole.way.smooth(plane) for plane in row[0]]), tile)
+
+    def _begun(self, shape: Sequence[int]) -> "_Whole":
+        grid, way = self._of.grid, self._of.way
+        if self._facts.size == "scaled":
+            factor = shape[1] / way.size[1]
+            if factor != round(factor):
+                words = f"pictures of {factor:g} times the sides of a tile are not merged: answers: {{size: original}}"
+                raise InputError(words, code="bad_shape")
+            grid, way = grid.enlarged(round(factor)), way.enlarged(factor)
+            _check_size(grid.width, grid.height, self._of.ask.limits)
+        return _Whole(grid, way, shape[0], self._facts, by_mean=self._by_mean)
+
+    def answer(self) -> MadePicture | InputError:
+        """The picture, once all tiles are there."""
+        if self._whole is None:
+            return self._error or InputError("has no tiles", code="bad_shape")
+        return self._whole.answer()
+
+
+class _Whole:
+    """A picture that grows."""
+
+    def __init__(self, grid: Grid, way: WayBack, channels: int, facts: PictureFacts, *, by_mean: bool) -> None:
+        self.way, self._facts = way, facts
+        self._made = np.zeros((grid.height, grid.width, channels), _dtype(facts))
+        self.joined = Blend(grid, way, "mean", self._take) if by_mean else Cells(grid, way, self._take)
+        self._low, self._high, self._sum = np.inf, -np.inf, 0.0
+
+    def _take(self, block: NDArray[np.float32], top: int, left: int) -> None:
+        rows, columns = slice(top, top + block.shape[1]), slice(left, left + block.shape[2])
+        seen = self.joined.rows_seen[rows, None] & self.joined.columns_seen[columns]
+        if not seen.any():
+            return
+        shown = block[:, seen]
+        self._low, self._high = min(self._low, float(shown.min())), max(self._high, float(shown.max()))
+        self._sum += float(shown.sum(dtype=np.float64))
+        for channel, plane in enumerate(block):
+            values = plane if self._facts.are_values else _levels(plane, 0, 1, self._facts.bits)
+            np.copyto(self._made[rows, columns, channel], values, where=seen)
+
+    def answer(self) -> MadePicture:
+        """What became of it."""
+        height, width, channels = self._made.shape
+        seen = int(self.joined.rows_seen.sum()) * int(self.joined.columns_seen.sum())
+        least, most = (self._low, self._high) if seen else (0.0, 0.0)
+        low, high = (least, most) if self._facts.are_values else (0.0, 1.0)
+        return MadePicture(
+            self._made,
+            media=MEDIA[".npy" if self._facts.are_values and channels > 1 else ".png"],
+            low=low,
+            high=high,
+            width=width,
+            height=height,
+            mean=self._sum / (seen * channels) if seen else 0.0,
+            min=least,
+            max=most,
+            outside=width * height - seen,
+        )
 
 
 def row(answer: MadePicture) -> Row:
@@ -231,6 +334,10 @@ TASK = TaskSpec(
     metric=Metric("PSNR", better="max", is_share=False),
     size_of=lambda _: None,
     maps_back=True,
+    merges=lambda _: {
+        "mean": lambda of: MergedPicture(of, by_mean=True),
+        "centre": lambda of: MergedPicture(of, by_mean=False),
+    },
     drawn=drawn,
     has_drawn=lambda reading: not reading.outputs or is_picture(reading.outputs[0].shape[1]),
     file=AnswerFile("images", "image", _encoded),

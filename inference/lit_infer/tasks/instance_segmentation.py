@@ -11,9 +11,11 @@ from lit_infer.images import masks, rle
 from lit_infer.images.mapping import WayBack, to_original
 from lit_infer.images.pasting import pasted
 from lit_infer.images.rle import Rle
+from lit_infer.images.tiles import Tile
 from lit_infer.tasks.candidates import Chosen, chosen, in_order_of, names_of
 from lit_infer.tasks.object_detection import BoxTally, DetectionFacts, in_original, show, size_of
-from lit_infer.tasks.spec import AnswerFile, Ask, Metric, Outputs, Reading, Row, TaskSpec
+from lit_infer.tasks.spec import AnswerFile, Ask, Metric, Outputs, Reading, Row, TaskSpec, Tiled
+from lit_infer.tasks.tile_boxes import kept
 
 _IN_BOX = 4
 """Sides of the masks of an image that lie in their boxes, [n, 1, h, w]; those of the whole image are [n, h, w]."""
@@ -101,6 +103,32 @@ def _as_prepared(small: NDArray[Any], found: Chosen) -> WayBack:
     return to_original([], small.shape[2], small.shape[1])
 
 
+class MergedInstances:
+    """What was found in the tiles of an image, each thing once, with the mask that its tile shows."""
+
+    def __init__(self, of: Tiled) -> None:
+        self._of, self._ask = of, msgspec.structs.replace(of.ask, way=of.way)
+        self._found: list[tuple[Tile, FoundInstance]] = []
+
+    def add(self, row: Outputs, tile: Tile) -> None:
+        """Take what a tile shows."""
+        self._found += [(tile, one) for one in _read(row, self._ask, self._of.reading).boxes]
+
+    def answer(self) -> FoundInstances:
+        """All instances, in pixels of the image."""
+        grid = self._of.grid
+        stay = kept(self._found, grid, self._of.reading.facts.overlap)
+        size = (grid.height, grid.width)
+        return FoundInstances(tuple(_moved(*self._found[index], size) for index in stay), grid.width, grid.height)
+
+
+def _moved(tile: Tile, found: FoundInstance, size: tuple[int, int]) -> FoundInstance:
+    left, top, right, bottom = found.box
+    box = (left + tile.left, top + tile.top, right + tile.left, bottom + tile.top)
+    runs = rle.of_part(found.segmentation.mask(), (tile.top, tile.left), size)
+    return msgspec.structs.replace(found, box=box, segmentation=runs)
+
+
 def row(answer: FoundInstances) -> Row:
     """An answer as columns; whoever writes the mask to a file adds its path."""
     boxes = [
@@ -130,6 +158,7 @@ TASK = TaskSpec(
     in_order_of=in_order_of,
     size_of=size_of,
     maps_back=True,
+    merges=lambda _: {"nms": MergedInstances},
     draws_masks=True,
     rows_have_masks=True,
     file=AnswerFile("masks", "mask", lambda answer: (".png", masks.png(answer.mask))),

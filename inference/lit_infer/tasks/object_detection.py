@@ -8,9 +8,11 @@ import msgspec
 
 from lit_infer.images import boxes as geometry
 from lit_infer.images.mapping import WayBack
+from lit_infer.images.tiles import Tile
 from lit_infer.tasks.candidates import Chosen, chosen, in_order_of, names_of
 from lit_infer.tasks.choices import most_common
-from lit_infer.tasks.spec import Ask, Metric, Outputs, Reading, Row, Shown, TaskSpec, last_side
+from lit_infer.tasks.spec import Ask, Metric, Outputs, Reading, Row, Shown, TaskSpec, Tiled, last_side
+from lit_infer.tasks.tile_boxes import kept
 
 _TITLE = 3
 """Classes that a title names."""
@@ -98,6 +100,30 @@ def size_of(shape: Sequence[int | str]) -> int | None:
     return last_side(shape) if len(shape) == 3 else None
 
 
+class MergedBoxes:
+    """What was found in the tiles of an image, each thing once."""
+
+    def __init__(self, of: Tiled) -> None:
+        self._of, self._ask = of, msgspec.structs.replace(of.ask, way=of.way)
+        self._found: list[tuple[Tile, FoundBox]] = []
+
+    def add(self, row: Outputs, tile: Tile) -> None:
+        """Take what a tile shows."""
+        self._found += [(tile, box) for box in _read(row, self._ask, self._of.reading).boxes]
+
+    def answer(self) -> Detections:
+        """All boxes, in pixels of the image."""
+        grid = self._of.grid
+        stay = kept(self._found, grid, self._of.reading.facts.overlap)
+        return Detections(tuple(_moved(*self._found[index]) for index in stay), grid.width, grid.height)
+
+
+def _moved(tile: Tile, found: FoundBox) -> FoundBox:
+    left, top, right, bottom = found.box
+    box = (left + tile.left, top + tile.top, right + tile.left, bottom + tile.top)
+    return msgspec.structs.replace(found, box=box)
+
+
 def row(answer: Detections) -> Row:
     """An answer as columns."""
     boxes = [{**msgspec.structs.asdict(box), "box": list(box.box)} for box in answer.boxes]
@@ -154,6 +180,7 @@ TASK = TaskSpec(
     in_order_of=in_order_of,
     size_of=size_of,
     maps_back=True,
+    merges=lambda _: {"nms": MergedBoxes},
     takes_threshold=True,
     pipeline_tag="object-detection",
     cautions=("What it was not trained to find it does not report; what scores below the threshold is not reported.",),

@@ -15,6 +15,7 @@ from lit_infer.decoding import explained
 from lit_infer.errors import InputError, UsageError
 from lit_infer.images.limits import DEFAULT_LIMITS, Limits
 from lit_infer.images.mapping import WayBack
+from lit_infer.images.tiles import Grid, Merge, Tile, Tiles
 
 Row = dict[str, Any]
 Outputs = Sequence[NDArray[Any]]
@@ -82,6 +83,30 @@ class Reading(msgspec.Struct, frozen=True):
     """What the first output has one number each for, `TaskSpec.size_of`; None if that is not fixed."""
     outputs: tuple[Any, ...] = ()
     """The graph's outputs, each a `manifest.Tensor`, where they are known."""
+
+
+class Tiled(msgspec.Struct, frozen=True):
+    """An image in tiles, and how what is answered for one is brought back to it."""
+
+    grid: Grid
+    way: WayBack
+    """From a prepared tile to a tile; the same for all of the image."""
+    ask: Ask
+    reading: Reading
+
+
+class Merging(Protocol):
+    """Makes one answer of those for the tiles of an image."""
+
+    def add(self, row: Outputs, tile: Tile) -> None:
+        """Take a tile's row of each output; tiles come in the order of the grid. It keeps nothing of the arrays."""
+
+    def answer(self) -> msgspec.Struct | InputError:
+        """What is answered for the image."""
+
+
+Merges = Mapping[Merge, Callable[[Tiled], Merging]]
+"""What makes one answer of many, by its name; the first is the usual one."""
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -249,6 +274,8 @@ class TaskSpec:
     """From the shape of the first output, how many labels there are; None if it does not say."""
     maps_back: bool = False
     """Whether answers have positions, which are given in the image as it was: `read` needs each ask's `way`."""
+    merges: Callable[[Reading], Merges] = lambda _: {}
+    """Of a task whose answers for tiles can be made one: how."""
     draws_masks: bool = False
     """Whether an answer has a `mask`, the class or the instance of each pixel."""
     drawn: Callable[[Any], Image.Image | None] | None = None
@@ -300,6 +327,19 @@ class TaskSpec:
             raise UsageError(f"{name}: a threshold is a number, not {threshold}")
         if self.threshold_is_share and not 0 <= threshold <= 1:
             raise UsageError(f"{name}: a threshold of task {self.name} is from 0 to 1, not {threshold:g}")
+
+    def check_tiles(self, tiles: Tiles, reading: Reading) -> Merge:
+        """How tiles are merged. Raises ValueError for a task that takes none, and for another way than it has."""
+        merges = self.merges(reading)
+        if not merges:
+            parts = "answers for parts of an image do not make one for the whole" if self.takes_images else "no images"
+            raise ValueError(f"tiles are not for task {self.name}: {parts}")
+        if tiles.merge is None:
+            return next(iter(merges))
+        if tiles.merge not in merges:
+            known = " or ".join(merges)
+            raise ValueError(f"tiles: these answers of task {self.name} are merged by {known}, not {tiles.merge}")
+        return tiles.merge
 
     RESERVED: ClassVar[frozenset[str]] = frozenset({"path", "error", "code", "model", "ms"})
     """Columns that every row has, whatever the task."""

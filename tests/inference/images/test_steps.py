@@ -165,3 +165,18 @@ def test_a_fill_is_rounded_and_cut_to_what_a_dtype_holds(dtype: Any) -> None:
     made = to_array(transforms.APPLY["pad"](np.zeros((1, 1, 1), dtype), pad.value, DEFAULT_LIMITS))
 
     assert made[0, 0, 0] == {"uint8": 255, "uint16": 301, "float32": np.float32(300.6)}[dtype]
+
+
+def test_turning_and_the_other_steps_make_up_all() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = Image.open(io.BytesIO(encoded(Image.fromarray(noise(9, 6)), "PNG", exif=exif)))
+    steps = (UPRIGHT, Step(center_crop=CenterCrop(size=4)))
+
+    upright = transforms.turned(image, steps, DEFAULT_LIMITS)
+
+    assert upright.size == (6, 9)
+    assert transforms.turned(image, steps[1:], DEFAULT_LIMITS) is image
+    apart = transforms.apply(transforms.after_turning(steps), upright, channels=3, limits=DEFAULT_LIMITS)
+    together = transforms.apply(steps, image, channels=3, limits=DEFAULT_LIMITS)
+    assert np.array_equal(to_array(apart), to_array(together))
