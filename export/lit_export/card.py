@@ -123,9 +123,10 @@ def _preprocessing(manifest: Manifest) -> str:
         )
         inside += f", normalization (mean {mean}; std {std})"
     compared = pixels_compared(manifest.proof)
+    which = f"each of {', '.join(manifest.image_names)}" if manifest.image_names else "the image"
     return "\n".join(
         [
-            "Before the graph, on the image as it is read:",
+            f"Before the graph, on {which} as it is read:",
             "",
             *lines,
             "",
@@ -226,6 +227,8 @@ def _usage(manifest: Manifest) -> str:
     elif not manifest.spec.takes_images:
         arrays = ", ".join(f'"{tensor.name}": …' for tensor in manifest.inputs)
         predict = f"python -c 'from lit_infer import load; load(\".\").run({{{arrays}}})'"
+    elif manifest.image_names:
+        predict = "lit-infer pairs.csv --model ."
     else:
         predict = "lit-infer images/ --model ."
     return "\n".join(

@@ -115,6 +115,8 @@ def open_subjects(  # noqa: PLR0913 - each is a choice of its own
                 raise
             left_out.append(_left_out(graph, error))
             continue
+        if images and (names := opened[0].manifest.image_names):
+            raise UsageError(f"--from gives single images, and {model} takes {' and '.join(names)}: leave it out")
         fed = inputs or golden(graph)
         subjects += [Subject(label(graph), predictor, fed, images, graph) for predictor in opened]
     if not subjects:
@@ -145,6 +147,8 @@ def for_callers(subject: Subject, *, max_batch: int | None = None) -> tuple[Pred
     described = predictor.manifest
     if not described.spec.takes_images:
         raise UsageError(f"{described.name} is for task tensor: callers and scenarios are measured on image models")
+    if described.image_names:
+        raise UsageError(f"{described.name} takes several images: callers and scenarios are measured on models of one")
     images = subject.images
     if not images:
         taken, shape = described.inputs[0], described.image_shape
