@@ -123,11 +123,12 @@ def _preprocessing(manifest: Manifest) -> str:
         )
         inside += f", normalization (mean {mean}; std {std})"
     compared = pixels_compared(manifest.proof)
-    on = "the image as it is read" if manifest.tiles is None else "each tile of the image as it is read"
+    which = f"each of {', '.join(manifest.image_names)}" if manifest.image_names else "the image"
+    on = which if manifest.tiles is None else f"each tile of {which}"
     return "\n".join(
         [
             *_tiles(manifest),
-            f"Before the graph, on {on}:",
+            f"Before the graph, on {on} as it is read:",
             "",
             *lines,
             "",
@@ -237,6 +238,8 @@ def _usage(manifest: Manifest) -> str:
     elif not manifest.spec.takes_images:
         arrays = ", ".join(f'"{tensor.name}": …' for tensor in manifest.inputs)
         predict = f"python -c 'from lit_infer import load; load(\".\").run({{{arrays}}})'"
+    elif manifest.image_names:
+        predict = "lit-infer pairs.csv --model ."
     else:
         predict = "lit-infer images/ --model ."
     return "\n".join(

@@ -224,7 +224,7 @@ class GraphBuilder:
         """On inputs that were compared: a graph may refuse others, such as words that it does not know."""
         sample = max(self.expected, key=lambda one: one.rows)
         named = dict(zip((tensor.name for tensor in self.target.inputs), sample.inputs, strict=True))
-        inputs = None if self.target.takes_images else named  # noise is an image like any other
+        inputs = None if self.target.takes_one_image else named  # noise is an image like any other
         is_batched = any(BATCH in tensor.shape for tensor in self.target.inputs)
         size = self.target.batch or (DEFAULT_BATCH_SIZE if is_batched else 1)
         try:

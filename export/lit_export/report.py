@@ -89,6 +89,8 @@ def _viewer(folder: Path, graphs: Sequence[Graph]) -> list[str]:
 
 def predicting(described: Manifest, folder: Path) -> str:
     """The line that predicts with a bundle: from image files, from a file of rows, or from Python."""
+    if described.image_names:
+        return f"lit-infer pairs.csv --model {folder}"
     if described.spec.takes_images:
         return f"lit-infer images/ --model {folder}"
     if has_rows(described):

@@ -33,7 +33,9 @@ class PreparedImage(msgspec.Struct, frozen=True, gc=False):
     notes: tuple[str, ...] = ()
     """What the image has that its pixels do not show: names in `images.notes.NOTES`."""
     size: tuple[int, int] | None = None
-    """(width, height) of the image before its steps; None: as prepared."""
+    """(width, height) of the image before its steps; None: as prepared. Of several images: of the first."""
+    more: tuple[Pixels, ...] = ()
+    """Of a model that takes several images: the others."""
 
 
 class Recipe(msgspec.Struct, frozen=True):
@@ -49,6 +51,8 @@ class Recipe(msgspec.Struct, frozen=True):
     """Of a prepared image."""
     is_identity: bool
     """Whether the steps leave an image of `shape` as it is."""
+    names: tuple[str, ...] = ()
+    """Of a model that takes several images: what they are called."""
 
     def is_met_by(self, item: ImageInput) -> TypeGuard[Pixels]:
         """Whether the item is already what `prepare` would make of it."""
@@ -60,6 +64,8 @@ class Recipe(msgspec.Struct, frozen=True):
 def recipe(manifest: Manifest) -> Recipe:
     """Of a model whose task is about images."""
     steps, (height, width, _) = manifest.preprocess, manifest.image_shape
+    if len({(tensor.dtype, tensor.shape) for tensor in manifest.inputs}) > 1:
+        raise UsageError(f"{manifest.name}: {', '.join(manifest.image_names)} are images of different shapes")
     return Recipe(
         task=manifest.spec,
         reading=manifest.reading,
@@ -68,6 +74,7 @@ def recipe(manifest: Manifest) -> Recipe:
         batch=static_batch(manifest),
         dtype=manifest.inputs[0].dtype,
         is_identity=is_identity(steps, width=width, height=height),
+        names=manifest.image_names,
     )
 
 
@@ -93,8 +100,37 @@ def held_bytes(item: Any) -> int:
     return item.width * item.height * len(item.getbands()) if isinstance(item, Image.Image) else 0
 
 
-def prepare(item: ImageInput, to: Recipe, limits: Limits) -> PreparedImage | InputError:
+def prepare(item: ImageInput | Mapping[str, ImageInput], to: Recipe, limits: Limits) -> PreparedImage | InputError:
     """One item, prepared, or what is wrong with it."""
+    if to.names:
+        return _prepare_several(item, to, limits)
+    if isinstance(item, Mapping):
+        return InputError("the model takes one image, not several by name", code="bad_type")
+    return _prepare_one(item, to, limits)
+
+
+def _prepare_several(item: Any, to: Recipe, limits: Limits) -> PreparedImage | InputError:
+    """Each image of an item, prepared alike. What is wrong with one says which it is."""
+    if not isinstance(item, Mapping) or set(item) != set(to.names):
+        found = ", ".join(map(str, item)) if isinstance(item, Mapping) else type(item).__name__
+        return InputError(
+            f"an item has the images {', '.join(to.names)}, by these names; this one is {found or 'empty'}",
+            code="bad_row",
+        )
+    parts = []
+    for name in to.names:
+        one = _prepare_one(item[name], to, limits)
+        if isinstance(one, InputError):
+            return InputError(f"{name}: {one}", code=one.code)
+        parts.append(one)
+    took = tuple(map(sum, zip(*(one.took for one in parts), strict=True)))
+    notes = tuple(dict.fromkeys(note for one in parts for note in one.notes))
+    return PreparedImage(
+        parts[0].pixels, (took[0], took[1], took[2]), notes, parts[0].size, tuple(one.pixels for one in parts[1:])
+    )
+
+
+def _prepare_one(item: ImageInput, to: Recipe, limits: Limits) -> PreparedImage | InputError:
     try:
         if to.is_met_by(item):
             limits.check_pixels(to.shape[1], to.shape[0])
@@ -147,14 +183,18 @@ def run_prepared(prepared: Sequence[PreparedImage | InputError], to: Recipe, run
         return ()
     count, first = len(prepared), prepared[0]
     if count == 1 and isinstance(first, PreparedImage):
-        batch = first.pixels[None]
+        batches = tuple(pixels[None] for pixels in (first.pixels, *first.more))
     else:
-        batch = np.empty((rows.full(count, to.batch), *to.shape), dtype=to.dtype)
-        batch[count:] = 0
+        shape = (rows.full(count, to.batch), *to.shape)
+        batches = tuple(np.empty(shape, dtype=to.dtype) for _ in to.names or ("images",))
+        for batch in batches:
+            batch[count:] = 0
         for index, one in enumerate(prepared):
             # A bad item keeps its row, as zeros, so that the arithmetic of its neighbours does not change.
-            batch[index] = one.pixels if isinstance(one, PreparedImage) else 0
-    return rows.run(run, (batch,), count=count, size=to.batch)
+            parts = (one.pixels, *one.more) if isinstance(one, PreparedImage) else (0,) * len(batches)
+            for batch, pixels in zip(batches, parts, strict=True):
+                batch[index] = pixels
+    return rows.run(run, batches, count=count, size=to.batch)
 
 
 def _prediction(  # noqa: PLR0913, PLR0917 - the parts of one item, in the hottest loop

@@ -245,14 +245,18 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON."
 def _predict(predictor: "Predictor", inputs: "Inputs", job: "Job", *, as_json: bool, quiet: bool) -> "Summary":
     """Run the job; rows to stdout where they were asked for, progress to stderr."""
     from lit_infer import folder
-    from lit_infer.folder import exploding
+    from lit_infer.folder import exploding, image_rows
     from lit_infer.folder.rows import writing
     from lit_infer.folder.rows.running import row_inputs
 
     kept = "nothing has been kept" if as_json else "the same command with --resume continues from here"
     takes_images = predictor.manifest.spec.takes_images
-    count = inputs.count if takes_images else row_inputs(predictor, inputs, job).count
-    noun = "images" if takes_images else "rows"
+    if names := predictor.manifest.image_names:
+        rows = image_rows.of_rows(inputs, names, job.columns, model=predictor.manifest.name)
+        count = rows.count
+    else:
+        count = inputs.count if takes_images else row_inputs(predictor, inputs, job).count
+    noun = "images" if takes_images and not names else "rows"
     with console.says_when_interrupted(kept), console.image_progress(count, quiet=quiet, noun=noun) as advance:
         columns = folder.Table.of(predictor.manifest).columns if job.explode else {}
 

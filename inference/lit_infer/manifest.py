@@ -126,6 +126,27 @@ def _check_tiles(tiles: Tiles | None, preprocess: tuple[Step, ...], task: str, r
         check_view(tiles, preprocess)
 
 
+def check_one_image(tiles: Tiles | None, names: tuple[str, ...]) -> None:
+    """Raise ValueError for tiles of a model that takes several images: each would be cut elsewhere."""
+    if tiles is not None and names:
+        raise ValueError(f"tiles are for models of one image, and this one takes {' and '.join(names)}")
+
+
+def _check_images(task: str, names: tuple[str, ...]) -> None:
+    """Whether several images have names that columns of rows can have."""
+    from lit_infer import tasks
+
+    if not names:
+        return
+    found = tasks.find(task)
+    if not found.takes_images:
+        raise ValueError(f"images are of tasks on images, and this is {task}")
+    taken = found.RESERVED | {"image", "images"}
+    odd = [name for name in names if not name.isidentifier() or name in taken]
+    if len(names) < 2 or len(set(names)) < len(names) or odd:
+        raise ValueError(f"images: {list(names)}: give two names or more, words that no column of a row has already")
+
+
 class DeploymentFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a checkpoint wants to be deployed: what training stores in it, or what `--spec` gives instead."""
 
@@ -144,6 +165,9 @@ class DeploymentFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     outputs: dict[str, str] = {}
     """Which of the module's outputs is which, and in what form: `{boxes: "pred_boxes:cxcywh:relative"}`. What is not
     said here export finds out by name and shape."""
+    images: tuple[str, ...] = ()
+    """Of a module that takes several images, what each is called, in the order of its arguments: `[before, after]`.
+    Each is prepared by `preprocess`. Empty: it takes one."""
     license: str | None = None
     """The license of the weights, as an SPDX identifier or in words."""
     fields: RowFields | None = None
@@ -153,7 +177,9 @@ class DeploymentFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     def __post_init__(self) -> None:
         reading = _reading(self.task, labels=self.labels, answers=self.answers, size=None)
+        _check_images(self.task, self.images)
         check_steps(self.preprocess)
+        check_one_image(self.tiles, self.images)
         _check_tiles(self.tiles, self.preprocess, self.task, reading)
         _check_fields(self.task, self.fields)
 
@@ -449,6 +475,7 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         self._check_inputs()
         reading = _reading(self.task, labels=self.labels, answers=self.answers, size=size, outputs=self.outputs)
         _check_tiles(self.tiles, self.preprocess, self.task, reading)
+        check_one_image(self.tiles, self.image_names)
 
     def _check_inputs(self) -> None:
         """Raise ValueError for fields that make other inputs than the graph has."""
@@ -457,6 +484,12 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         made = self.fields.layout if self.fields.text is None else self.fields.text.inputs or {}
         if {*made} != {tensor.name for tensor in self.inputs}:
             raise ValueError(f"fields make {', '.join(made)}, and the inputs are {[one.name for one in self.inputs]}")
+
+    @property
+    def image_names(self) -> tuple[str, ...]:
+        """What the images of an item are called, of a model that takes several; empty for one that takes one."""
+        several = self.spec.takes_images and len(self.inputs) > 1
+        return tuple(tensor.name for tensor in self.inputs) if several else ()
 
     def _size(self) -> int | None:
         return self.spec.size_of(self.outputs[0].shape) if self.outputs else None

@@ -14,7 +14,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NoReturn, Self, TypeVar
 
-import msgspec
+from msgspec import structs
 from numpy.typing import NDArray
 
 from lit_infer import bundle, opening, tiling
@@ -29,7 +29,7 @@ from lit_infer.hardware import DEFAULT_BATCH_SIZE
 from lit_infer.images import ImageInput, Pixels
 from lit_infer.images.limits import DEFAULT_LIMITS, Limits
 from lit_infer.images.tiles import Tiles, check_view
-from lit_infer.manifest import Manifest
+from lit_infer.manifest import Manifest, check_one_image
 from lit_infer.predictions import Prediction, Timings
 from lit_infer.rows.answering import AnsweredRows, RowRecipe, answer_block, answer_rows, row_recipe
 from lit_infer.rows.blocks import HasRows
@@ -54,7 +54,7 @@ __all__ = [
 
 B = TypeVar("B", bound=HasRows)
 PredictorInput = ImageInput | Mapping[str, Any]
-"""An image, or a row: its values by name."""
+"""An image; or a row, its values by name; or several images by name."""
 
 
 class Predictor:
@@ -110,8 +110,9 @@ class Predictor:
         limits: Limits | None = None,
     ) -> list[Prediction]:
         """Predict each item: a path, encoded bytes (any kind) or an open file of them, a PIL image, or uint8
-        [height, width(, 1 or 3)] in RGB. A URL is an error that says so. Of a model that takes no images an item is a
-        row: a mapping from the names of its values to them, or a text.
+        [height, width(, 1 or 3)] in RGB. A URL is an error that says so. Of a model that takes several images an
+        item is a mapping from their names to them. Of one that takes none it is a row: a mapping from the names of its
+        values to them, or a text.
 
         The list is in the order of the items. An item that cannot be read gets `error` and `code`; its
         neighbours' results are bit for bit the same as without it. `threshold`: a label needs at least this score.
@@ -226,15 +227,24 @@ class Predictor:
         return {tensor.name: array for tensor, array in zip(self.manifest.outputs, outputs, strict=True)}
 
     def prepare(self, item: ImageInput) -> Pixels:
-        """One image as the graph takes it: uint8 [height, width, channels]. Raises InputError."""
+        """One image as the graph takes it: uint8 [height, width, channels]. Raises InputError.
+
+        Of a model that takes several images this is any one of them.
+        """
+        to = self._recipe
+        if isinstance(to, Recipe) and to.names:
+            return self._checked(prepare(item, structs.replace(to, names=()), self.limits)).pixels
         return self.prepared(item).pixels
 
-    def prepared(self, item: ImageInput) -> PreparedImage:
+    def prepared(self, item: ImageInput | Mapping[str, ImageInput]) -> PreparedImage:
         """The same, with what is known of the image. Raises InputError."""
         to = self._recipe
         if isinstance(to, RowRecipe):
             raise UsageError(f"{self.manifest.name} takes rows, not images")
-        prepared = prepare(item, to, self.limits)
+        return self._checked(prepare(item, to, self.limits))
+
+    @staticmethod
+    def _checked(prepared: PreparedImage | InputError) -> PreparedImage:
         if isinstance(prepared, InputError):
             raise prepared
         return prepared
@@ -418,10 +428,11 @@ def _tiles(manifest: Manifest, wanted: Tiles | bool) -> Tiles | None:
     if isinstance(wanted, bool):
         return manifest.tiles if wanted else None
     if wanted.merge is None and manifest.tiles is not None:
-        wanted = msgspec.structs.replace(wanted, merge=manifest.tiles.merge)
+        wanted = structs.replace(wanted, merge=manifest.tiles.merge)
     try:
         manifest.spec.check_tiles(wanted, manifest.reading)
         check_view(wanted, manifest.preprocess)
+        check_one_image(wanted, manifest.image_names)
     except ValueError as error:
         raise UsageError(f"{manifest.name}: {error}") from None
     return wanted

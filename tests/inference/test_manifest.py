@@ -476,3 +476,6 @@ def test_tiles_are_facts_that_the_task_and_the_steps_must_allow() -> None:
         manifest.convert({"task": "image-classification", "tiles": {"size": 64}}, DeploymentFacts, where="--spec x")
     with pytest.raises(UsageError, match="a side has at least 8"):
         manifest.convert({"task": "object-detection", "tiles": {"size": 2}}, DeploymentFacts, where="--spec x")
+    pair = {"task": "image-segmentation", "images": ["before", "after"], "tiles": {"size": 64}}
+    with pytest.raises(UsageError, match="tiles are for models of one image, and this one takes before and after"):
+        manifest.convert(pair, DeploymentFacts, where="--spec x")

@@ -100,7 +100,7 @@ def _export(job: WriteJob, *to: Path, module: nn.Module | None = None, **how: An
 def _dynamo_shapes(job: WriteJob) -> Any:
     """In the form of the module's own arguments: one that takes `*tensors` has them in a tuple of their own."""
     shapes = tuple(dict(sides) or None for sides in job.target.dynamic)
-    return shapes if job.target.takes_images else (shapes,)
+    return shapes if job.target.takes_one_image else (shapes,)
 
 
 def _finished(parts: onnx_file.OnnxParts, job: WriteJob, path: Path, *, exporter: str) -> Written:

@@ -33,7 +33,7 @@ def exported(module: nn.Module, job: WriteJob) -> Any:
     """An ExportedProgram without traces of source."""
     suppression.refuse(module)
     sides = tuple(dict.fromkeys(axes, torch.export.Dim.AUTO) or None for axes in job.target.dynamic)
-    shapes = sides if job.target.takes_images else (sides,)  # a module that takes *tensors has them in a tuple
+    shapes = sides if job.target.takes_one_image else (sides,)  # a module that takes *tensors has them in a tuple
     with hushed(), symbolic_len(), plain_attention(), torch.no_grad():
         program = torch.export.export(module, job.examples(), dynamic_shapes=shapes, strict=False)
     for part in program.graph_module.modules():

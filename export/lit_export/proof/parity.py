@@ -4,8 +4,10 @@ For images the comparison starts at image files: the runtime decodes, resizes an
 eager module gets them through torchvision, as in training.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from msgspec.structs import replace as replace_fields
@@ -21,6 +23,7 @@ from lit_infer.errors import GateError
 from lit_infer.manifest import Manifest, Parity, Precision, ProofInputs
 from lit_infer.predictor import Prediction, Predictor
 from lit_infer.proof import TOLERANCES, Tolerance
+from lit_infer.tensors import Arrays
 
 _ROUNDING = 4 * float(np.finfo(np.float32).eps)
 """A difference of this share of the largest answer is float32 rounding."""
@@ -110,11 +113,11 @@ def _pairs(predictor: Predictor, sample: Sample) -> list[tuple[NDArray[np.float6
     """For each output, the graph's answer and the eager one."""
     is_single = len(sample.answers) == 1 and not is_joined(predictor.manifest)
     if sample.files and is_single:  # a prediction has its row of the first output only; and joined rows share a batch
-        predictions = predictor.predict(list(sample.files), top_k=1, output=True)
+        predictions = predictor.predict(list[Any](sample.files), top_k=1, output=True)
         found: list[NDArray[np.float64]] = [np.stack([_row(prediction) for prediction in predictions])]
     else:
         names = [tensor.name for tensor in predictor.manifest.inputs]
-        prepared = (np.stack([predictor.prepare(path) for path in sample.files]),) if sample.files else sample.inputs
+        prepared = prepared_of(predictor, sample.files) if sample.files else sample.inputs
         outputs = predictor.run(dict(zip(names, prepared, strict=True)))
         found = [outputs[tensor.name] for tensor in predictor.manifest.outputs]
     found = list(predictor.manifest.spec.in_order_of(found, sample.answers))
@@ -126,6 +129,12 @@ def _pairs(predictor: Predictor, sample: Sample) -> list[tuple[NDArray[np.float6
             )
     pairs = zip(found, sample.answers, strict=True)
     return [(graph.astype(np.float64), truth.astype(np.float64)) for graph, truth in pairs]
+
+
+def prepared_of(predictor: Predictor, files: Sequence[Path | Mapping[str, Path]]) -> Arrays:
+    """What the runtime makes of files, an array for each of the graph's images."""
+    found = [predictor.prepared(one) for one in files]
+    return tuple(np.stack(pixels) for pixels in zip(*((one.pixels, *one.more) for one in found), strict=True))
 
 
 def _row(prediction: Prediction) -> NDArray[np.float64]:

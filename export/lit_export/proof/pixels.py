@@ -19,6 +19,7 @@ from lit_export.tasks import Target
 from lit_export.tasks.images import MOST, ImageModule, scale_of
 from lit_infer import folder, images, progress
 from lit_infer.errors import GateError, InputError, UsageError
+from lit_infer.folder import image_rows
 from lit_infer.images.preprocess import resizes_floats
 from lit_infer.images.values import Scale, Stretch
 from lit_infer.manifest import DeploymentFacts, PixelProof
@@ -66,6 +67,9 @@ def _images(
     facts: DeploymentFacts, transform: TrainingTransform, options: Options, scratch: Path
 ) -> tuple[Sequence[Path], str]:
     """Image files, and where they come from."""
+    if options.images is not None and facts.images:
+        rows = image_rows.paths(options.images, facts.images)
+        return list(dict.fromkeys(path for row in rows for path in row))[:_MOST], "those of --images"
     if options.images is not None:
         return list(folder.list_images([options.images], images.suffixes(facts.preprocess)))[
             :_MOST

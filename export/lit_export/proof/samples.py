@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from lit_export.tasks.target import NotFiniteError
 from lit_infer import folder, progress
 from lit_infer.batching.sizes import BATCH
 from lit_infer.errors import ArtifactError, LitError
+from lit_infer.folder import image_rows
 from lit_infer.images import suffixes
 from lit_infer.tensors import Arrays
 
@@ -31,11 +33,12 @@ _ELEMENTS = 20_000_000
 
 @dataclass(frozen=True)
 class Sample:
-    """Inputs of one batch and the eager module's answers for them; `files` if the inputs are image files."""
+    """Inputs of one batch and the eager module's answers for them; `files` if the inputs are image files, by name where
+    an item has several."""
 
     inputs: Arrays
     answers: Arrays
-    files: tuple[Path, ...] = ()
+    files: tuple[Path | Mapping[str, Path], ...] = ()
     size: int | None = None
     """Rows in the batch, where that is not the first side of the first input."""
 
@@ -61,10 +64,14 @@ def samples(target: Target, *, images: Path | None, scratch: Path) -> list[Sampl
     if not target.takes_images:
         varied.check_inputs(target, made)
         return found
-    paths = _given(target, images) if images else _noise_files(target, scratch)
-    paths = paths[: target.batch] if target.batch else paths[:most]
-    pixels = np.stack([training_pixels(path, target.facts) for path in paths])
-    return [*found, Sample((pixels,), answers(target.module, (pixels,)), tuple(paths))]
+    items = _given(target, images) if images else _noise_files(target, scratch)
+    items = items[: target.batch] if target.batch else items[:most]
+    pixels = tuple(
+        np.stack([training_pixels(one, target.facts) for one in of_input]) for of_input in zip(*items, strict=True)
+    )
+    names = target.facts.images
+    files = [dict(zip(names, one, strict=True)) if names else one[0] for one in items]
+    return [*found, Sample(pixels, answers(target.module, pixels), tuple(files))]
 
 
 def _most_rows(target: Target) -> int:
@@ -127,13 +134,19 @@ def _counts(array: NDArray[Any]) -> bool:
     return array.ndim == 1 and array.dtype.kind in "iu" and array.size > 0
 
 
-def _given(target: Target, source: Path) -> list[Path]:
-    return list(folder.list_images([source], suffixes(target.facts.preprocess)))[: max(BATCHES) * 4]
+def _given(target: Target, source: Path) -> Sequence[tuple[Path, ...]]:
+    """The files of each item."""
+    if target.facts.images:
+        return list(islice(image_rows.paths(source, target.facts.images), max(BATCHES) * 4))
+    found = folder.list_images([source], suffixes(target.facts.preprocess))
+    return [(path,) for path in islice(found, max(BATCHES) * 4)]
 
 
-def _noise_files(target: Target, scratch: Path) -> list[Path]:
-    """Images of odd sizes; several where the batch is fixed."""
-    return corpus.plain_files(target.facts, scratch, 4 * -(-(target.batch or 1) // 4))
+def _noise_files(target: Target, scratch: Path) -> list[tuple[Path, ...]]:
+    """Images of odd sizes; several where the batch is fixed. Of several for an item each is another one."""
+    paths = corpus.plain_files(target.facts, scratch, 4 * -(-(target.batch or 1) // 4))
+    count = max(1, len(target.facts.images))
+    return [tuple(paths[(place + n) % len(paths)] for n in range(count)) for place in range(len(paths))]
 
 
 def golden(target: Target, expected: Sequence[Sample]) -> dict[str, NDArray[Any]]:

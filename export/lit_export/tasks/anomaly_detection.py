@@ -57,8 +57,7 @@ class AnomalyModule(ImageModule):
 
     def parts(self, images: Tensor) -> tuple[Tensor | None, Tensor | None, MainOutput]:
         """The module's score [batch] and map [batch, 1, h, w], of which one may be missing; and what was taken."""
-        pixels = self.pixels(images)
-        output = self.module(pixels)
+        output, pixels = self.called(images), self.first(images)
         named = {"the output": output} if isinstance(output, Tensor) else parts_of(output)
         tensors = {name: part for name, part in named.items() if isinstance(part, Tensor)}
         shapes = {name: _meaning(tensor, len(images)) for name, tensor in tensors.items()}
@@ -133,7 +132,7 @@ class AnomalyModule(ImageModule):
         """What was taken for what."""
         del scores
         height, width = facts.height_width
-        example = torch.zeros((2, height, width, facts.channels), dtype=getattr(torch, facts.pixel_dtype))
+        example = self.blank(facts)
         with torch.no_grad():
             score, plane, found = self.parts(example)
         words = [f"{found.name} {'are' if score is not None and plane is not None else 'is'} taken"]

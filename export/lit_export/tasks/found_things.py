@@ -44,7 +44,7 @@ class FoundModule(ImageModule):
 
     def found(self, images: Tensor) -> dict[str, Tensor]:
         """By name, in the order of the graph's outputs."""
-        output = chosen_of(self.module(self.pixels(images)), self.chosen)
+        output = chosen_of(self.called(images), self.chosen)
         if not is_found(output) or (self.has_masks and MASKS not in output):
             raise GateError(
                 f"the module answers {_told(output)}: expected a dict of boxes [batch, n, 4] in pixels, scores "
@@ -159,10 +159,10 @@ def chosen_of(output: Any, paths: Mapping[str, str]) -> Any:
 
 def answers_found(module: nn.Module, facts: DeploymentFacts) -> bool:
     """Whether a module itself answers what it found, padded. One that raises is looked at later."""
-    probe, (height, width) = FoundModule(module, facts).eval(), facts.height_width
-    images = torch.zeros((2, height, width, facts.channels), dtype=getattr(torch, facts.pixel_dtype))
+    probe = FoundModule(module, facts).eval()
+    images = probe.blank(facts)
     with suppress(Exception), torch.no_grad():
-        return is_found(chosen_of(probe.module(probe.pixels(images)), probe.chosen))
+        return is_found(chosen_of(probe.called(images), probe.chosen))
     return False
 
 

@@ -60,7 +60,7 @@ class Segmenter(ImageModule):
 
     def answer(self, images: Tensor) -> MainOutput:
         """Scores have a side for the classes, even for one; indices have none."""
-        output = self.module(self.pixels(images))
+        output = self.called(images)
         parts = {} if isinstance(output, Tensor) else parts_of(output)
         if _QUERY_MASKS in self.chosen:
             parts = {

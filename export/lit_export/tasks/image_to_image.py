@@ -64,7 +64,7 @@ class PictureModule(ImageModule):
 
     def answer(self, images: Tensor) -> MainOutput:
         """The output that is a picture for each image; one without a side for channels gets it."""
-        output = self.module(self.pixels(images))
+        output = self.called(images)
         fits, wanted = partial(is_map, batch=len(images)), self.chosen.get(self.role)
         found = main_output(output, self.preferred, role=self.role, wanted=wanted, fits=fits)
         tensor = found.tensor

@@ -1,5 +1,6 @@
 """What all image tasks share: the module that takes images as the runtime sends them, around the user's own."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -46,6 +47,10 @@ class ImageModule(nn.Module):
         self.module = module
         self.chosen = chosen.paths(facts)
         """By role the outputs of the module that a person chose."""
+        self.names = facts.images
+        """Of a module that takes several images: what they are called."""
+        self.by_name = bool(facts.images) and takes_by_name(module, facts.images)
+        """Whether it gets them by the names of its arguments, else in their order."""
         self.dtype = dtype_of(module)
         self.memory_format = torch.contiguous_format
         self.ends_in_sigmoid = False
@@ -71,13 +76,33 @@ class ImageModule(nn.Module):
             pixels = pixels * self.factor
         return ((pixels - self.mean) / self.std if self.normalized else pixels).to(self.dtype)
 
+    def called(self, images: Tensor) -> Any:
+        """What the user's module answers. Of several images for each item, their channels follow each other."""
+        if not self.names:
+            return self.module(self.pixels(images))
+        each = images.shape[-1] // len(self.names)
+        parts = [self.pixels(images[..., each * n : each * n + each]) for n in range(len(self.names))]
+        if self.by_name:
+            return self.module(**dict(zip(self.names, parts, strict=True)))
+        return self.module(*parts)
+
+    def first(self, images: Tensor) -> Tensor:
+        """What the user's module is given of the first image of each item."""
+        return self.pixels(images[..., : images.shape[-1] // max(1, len(self.names))])
+
+    def blank(self, facts: DeploymentFacts) -> Tensor:
+        """Two black images, or as many for each of two items as the module takes."""
+        height, width = facts.height_width
+        channels = facts.channels * max(1, len(self.names))
+        return torch.zeros((2, height, width, channels), dtype=getattr(torch, facts.pixel_dtype))
+
     def scores(self, images: Tensor) -> Tensor:
         """The module's main answer, in float32."""
         return self.answer(images).tensor.to(torch.float32)
 
     def answer(self, images: Tensor) -> MainOutput:
         """The module's main answer as it gives it, and the others' names."""
-        return self.main(self.module(self.pixels(images)))
+        return self.main(self.called(images))
 
     def main(self, output: Any) -> MainOutput:
         """What of the module's output is its answer."""
@@ -132,6 +157,53 @@ def scale_of(facts: DeploymentFacts) -> float:
     return MOST[facts.pixel_dtype] if facts.scale is None else facts.scale.by
 
 
+def takes_by_name(module: nn.Module, names: Sequence[str]) -> bool:
+    """Whether the names of several images are those of arguments. Raises UsageError where only some are."""
+    taken = inspect.signature(module.forward).parameters
+    if others := [name for name in names if name not in taken]:
+        if len(others) < len(names):
+            raise UsageError(f"images: forward takes {', '.join(taken)}, and no {others[0]}")
+        return False
+    return True
+
+
+def _several(wrapper: type[ImageModule]) -> type[ImageModule]:
+    """The same of several images for each item, each an input of its own."""
+
+    class Several(wrapper):  # type: ignore[misc, valid-type]
+        def forward(self, *images: Tensor) -> Any:
+            return super().forward(torch.cat(images, dim=-1))
+
+    Several.__name__ = Several.__qualname__ = f"{wrapper.__name__}OfSeveral"
+    return Several
+
+
+def _check_options(facts: DeploymentFacts, options: Options) -> None:
+    """Raise UsageError for what is known of single images only."""
+    given = {"--data": options.data, "--calibration": options.calibration, "--thresholds-from": options.thresholds_from}
+    if facts.images and (wrong := next((name for name, value in given.items() if value is not None), None)):
+        raise UsageError(
+            f"{wrong} takes single images, and this module {' and '.join(facts.images)}: leave it out. "
+            "--images pairs.csv, with a column of paths for each, compares on real ones"
+        )
+
+
+def _check_count(module: nn.Module, facts: DeploymentFacts) -> None:
+    """Raise UsageError where a module needs several images and none are named, or where it needs more."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    try:
+        taken = [one for one in inspect.signature(module.forward).parameters.values() if one.kind in kinds]
+    except (TypeError, ValueError):  # of compiled code
+        return
+    needed = [one.name for one in taken if one.default is inspect.Parameter.empty]
+    if len(needed) > max(1, len(facts.images)):
+        said = f"images: [{', '.join(needed)}]"
+        raise UsageError(
+            f"forward takes {', '.join(needed)}: if these are images, say so in --spec: {said}; else give them values "
+            "in an --adapter PKG.MOD:WRAP"
+        )
+
+
 def image_target(module: nn.Module, facts: DeploymentFacts, options: Options, wrapper: type[ImageModule]) -> Target:
     """The target of an image task: `images` in, what the wrapper answers out."""
     if options.inputs:
@@ -139,15 +211,20 @@ def image_target(module: nn.Module, facts: DeploymentFacts, options: Options, wr
     if unknown := sorted(set(options.dynamic) - {"height", "width"}):
         raise UsageError(f"--dynamic {unknown[0]}: images have the sides height and width")
     height, width = facts.height_width
-    wrapped = wrapper(module, facts).eval()
-    noise = _Noise((height, width, facts.channels), options.dynamic, facts.pixel_dtype)
-    example = (noise.fixed(np.random.default_rng(0), options.static_batch or 2),)
-    wrapped.memory_format = _memory_format(wrapped, example)
+    _check_count(module, facts)
+    _check_options(facts, options)
+    wrapped = (_several(wrapper) if facts.images else wrapper)(module, facts).eval()
+    _check_names(facts, wrapped)
+    names = facts.images or ("images",)
+    noise = _Noise((height, width, facts.channels), options.dynamic, facts.pixel_dtype, count=len(names))
+    example = noise.fixed(np.random.default_rng(0), options.static_batch or 2)
+    whole = (joined(example),)
+    wrapped.memory_format = _memory_format(wrapped, whole)
     with user_code(f"{type(module).__qualname__}.forward on {facts.channels} x {height} x {width} images"):
-        ends, chosen = ends_in(wrapped, example)
+        ends, said = ends_in(wrapped, whole)
         wrapped.ends_in_sigmoid, wrapped.ends_in_tanh = ends in SIGMOIDS, ends in _TANHS
         scores = _scores(wrapped, noise, options)
-    warnings = (*chosen, *wrapped.find_out(scores, facts))
+    warnings = (*said, *wrapped.find_out(scores, facts), *_order_of(wrapped, module))
     found = answers(wrapped, example)
     wrapped.check(found[0])
     batch = options.static_batch or BATCH
@@ -157,11 +234,13 @@ def image_target(module: nn.Module, facts: DeploymentFacts, options: Options, wr
     if facts.labels is not None and size is not None and len(facts.labels) != size:
         nouns = TASKS[facts.task].nouns[1]
         raise UsageError(f"{len(facts.labels)} labels are given and the model has {size} {nouns}")
-    facts = wrapped.with_taken(wrapped.facts_found(facts, example), example)
+    facts = wrapped.with_taken(wrapped.facts_found(facts, whole), whole)
     _check_facts(facts, size)
     return Target(
         module=wrapped,
-        inputs=(manifest.Tensor(name="images", dtype=facts.pixel_dtype, shape=(batch, *sides, facts.channels)),),
+        inputs=tuple(
+            manifest.Tensor(name=name, dtype=facts.pixel_dtype, shape=(batch, *sides, facts.channels)) for name in names
+        ),
         outputs=outputs,
         example=example,
         noise=noise,
@@ -171,6 +250,27 @@ def image_target(module: nn.Module, facts: DeploymentFacts, options: Options, wr
         warnings=warnings,
         assumed=warnings,
     )
+
+
+def _check_names(facts: DeploymentFacts, wrapped: ImageModule) -> None:
+    """Raise UsageError for images called as the model's outputs, or as columns of its rows."""
+    spec = TASKS[facts.task]
+    taken = {*spec.columns(spec.reading(labels=facts.labels, answers=facts.answers, size=None))}
+    if wrong := sorted({*facts.images} & (taken | {getattr(wrapped, "output", "")})):
+        raise UsageError(f"images: rows of task {facts.task} have a column {wrong[0]}: call the image otherwise")
+
+
+def _order_of(wrapped: ImageModule, module: nn.Module) -> Sequence[str]:
+    """A word where names of images are no arguments' names."""
+    if not wrapped.names or wrapped.by_name:
+        return ()
+    taken = ", ".join(inspect.signature(module.forward).parameters)
+    return (f"the images {', '.join(wrapped.names)} are given to forward({taken}) in this order",)
+
+
+def joined(images: Arrays) -> NDArray[Any]:
+    """Of several images for each item one array, their channels one after the other."""
+    return images[0] if len(images) == 1 else np.concatenate(images, axis=-1)
 
 
 def _check_facts(facts: DeploymentFacts, size: int | None) -> None:
@@ -184,25 +284,29 @@ def _check_facts(facts: DeploymentFacts, size: int | None) -> None:
 class _Noise:
     """Images of noise; where a side is dynamic, of several sizes."""
 
-    def __init__(self, shape: tuple[int, int, int], dynamic: Sequence[str], dtype: str) -> None:
+    def __init__(self, shape: tuple[int, int, int], dynamic: Sequence[str], dtype: str, *, count: int = 1) -> None:
         self._shape = shape
+        self._count = count
         self._dtype = dtype
         self._more = (32 * ("height" in dynamic), 64 * ("width" in dynamic))
 
     def __call__(self, generator: np.random.Generator, batch: int) -> Arrays:
         height, width, channels = self._shape
         sides = (height + self._more[0] * (batch % 3), width + self._more[1] * (batch % 3))
-        return (image_noise(generator, batch, (*sides, channels), self._dtype),)
+        return self._made(generator, batch, (*sides, channels))
 
-    def fixed(self, generator: np.random.Generator, batch: int) -> NDArray[Any]:
+    def fixed(self, generator: np.random.Generator, batch: int) -> Arrays:
         """Images of the one size."""
-        return image_noise(generator, batch, self._shape, self._dtype)
+        return self._made(generator, batch, self._shape)
 
     def sized(self, generator: np.random.Generator, sizes: Mapping[str, int]) -> Arrays:
         """With these lengths of the sides named in `sizes`."""
         height, width, channels = self._shape
         sides = (sizes.get("height", height), sizes.get("width", width))
-        return (image_noise(generator, sizes.get(BATCH, 2), (*sides, channels), self._dtype),)
+        return self._made(generator, sizes.get(BATCH, 2), (*sides, channels))
+
+    def _made(self, generator: np.random.Generator, batch: int, shape: tuple[int, int, int]) -> Arrays:
+        return tuple(image_noise(generator, batch, shape, self._dtype) for _ in range(self._count))
 
 
 _LARGEST = {"uint8": 256, "uint16": 65536, "float32": 256}
@@ -233,7 +337,7 @@ _LOOKS = 8
 def _scores(wrapped: ImageModule, noise: _Noise, options: Options) -> Tensor:
     """The module's own answers for some noise: float32 [count, …]."""
     generator, size = np.random.default_rng(1), options.static_batch or 2
-    batches = [torch.from_numpy(noise.fixed(generator, size)) for _ in range(_LOOKS)]
+    batches = [torch.from_numpy(joined(noise.fixed(generator, size))) for _ in range(_LOOKS)]
     with torch.no_grad():
         found = [wrapped.scores(images) for images in batches]
     shapes = {tuple(scores.shape[1:]) if scores.ndim else () for scores in found}

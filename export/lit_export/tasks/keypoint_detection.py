@@ -46,7 +46,7 @@ class PointModule(ImageModule):
 
     def raw(self, images: Tensor) -> RawPoints:
         """The module's points."""
-        return raw_points(self.module(self.pixels(images)), self.stated, self.chosen)
+        return raw_points(self.called(images), self.stated, self.chosen)
 
     def taken(self, *inputs: Tensor) -> dict[str, tuple[str | None, Sequence[str]]]:
         """Points and what belongs to them, or heatmaps."""
@@ -85,10 +85,8 @@ class PointModule(ImageModule):
 
     def find_out(self, scores: Tensor, facts: DeploymentFacts) -> Sequence[str]:
         """What the numbers are: by what was said, and by their range."""
-        height, width = facts.height_width
-        example = torch.zeros((2, height, width, facts.channels), dtype=getattr(torch, facts.pixel_dtype))
         with torch.no_grad():
-            found = self.raw(example)
+            found = self.raw(self.blank(facts))
         if found.are_maps:
             return self._maps_found_out(found, scores)
         if self.stated.scores == "softmax":

@@ -52,7 +52,7 @@ class BoxModule(ImageModule):
 
     def raw(self, images: Tensor) -> RawBoxes:
         """The module's candidates."""
-        return raw_boxes(self.module(self.pixels(images)), self.classes, self.chosen)
+        return raw_boxes(self.called(images), self.classes, self.chosen)
 
     def answer(self, images: Tensor) -> MainOutput:
         """The module's scores as it gives them."""
@@ -92,10 +92,8 @@ class BoxModule(ImageModule):
                 f"answers: scores are declared probabilities, but the module answers from {float(scores.min()):.3g} "
                 f"to {float(scores.max()):.3g}"
             )
-        height, width = facts.height_width
         with torch.no_grad():
-            example = torch.zeros((2, height, width, facts.channels), dtype=getattr(torch, facts.pixel_dtype))
-            found = self.raw(example)
+            found = self.raw(self.blank(facts))
         if isinstance(self.module, OneStage):
             self.kind = "probabilities"
             return (f"the candidates of {type(self.module.detector).__name__} before its own post-processing",)

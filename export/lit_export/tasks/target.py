@@ -68,6 +68,11 @@ class Target:
         return self.spec.takes_images
 
     @property
+    def takes_one_image(self) -> bool:
+        """Whether an item is one image, and not several."""
+        return self.takes_images and len(self.inputs) == 1
+
+    @property
     def spec(self) -> TaskSpec:
         """The task's row in the runtime's table."""
         return TASKS[self.facts.task]

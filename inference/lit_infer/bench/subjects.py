@@ -131,6 +131,8 @@ def open_subjects(  # noqa: PLR0913 - each is a choice of its own
                 raise
             left_out.append(_left_out(graph, error))
             continue
+        if images and (names := opened[0].manifest.image_names):
+            raise UsageError(f"--from gives single images, and {model} takes {' and '.join(names)}: leave it out")
         if data is not None and rows is None:
             rows = data.read(opened[0])
         check_images_taken(opened[0], images)
@@ -200,6 +202,8 @@ def for_callers(subject: Subject, *, max_batch: int | None = None) -> tuple[Pred
     described = predictor.manifest
     if not described.spec.takes_images and subject.rows is None:
         raise UsageError(f"callers and scenarios hand over whole rows, which {described.name} needs: --data FILE")
+    if described.image_names:
+        raise UsageError(f"{described.name} takes several images: callers and scenarios are measured on models of one")
     images = subject.items
     if not images:
         taken, shape = described.inputs[0], described.image_shape

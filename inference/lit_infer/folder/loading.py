@@ -4,7 +4,7 @@ import hashlib
 import os
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,8 @@ class LoadedItem:
     read_ms: float = 0.0
     stamp: bytes = bytes(8)
     """Changes with a local file's size and date."""
+    several: Mapping[str, Path] | None = None
+    """Several images that are answered together, by name; `image` is then the first."""
 
 
 def load(items: Iterator[Item], *, max_bytes: int) -> Iterator[LoadedItem]:
@@ -49,13 +51,17 @@ def load(items: Iterator[Item], *, max_bytes: int) -> Iterator[LoadedItem]:
 
 def stamp(item: Item) -> bytes:
     """8 bytes that change with a local file's size or date; zeros if it is missing or the item is not a local file."""
-    if not isinstance(item.content, Path):
-        return bytes(8)
-    try:
-        status = os.stat(item.content)
-    except (OSError, ValueError):
-        return bytes(8)
-    return hashlib.blake2b(b"%d %d" % (status.st_size, status.st_mtime_ns), digest_size=8).digest()
+    several = item.content.values() if isinstance(item.content, Mapping) else (item.content,)
+    found = b""
+    for content in several:
+        if not isinstance(content, Path):
+            return bytes(8)
+        try:
+            status = os.stat(content)
+        except (OSError, ValueError):
+            return bytes(8)
+        found += b"%d %d" % (status.st_size, status.st_mtime_ns)
+    return hashlib.blake2b(found, digest_size=8).digest()
 
 
 def _done(loaded: LoadedItem | Future[LoadedItem]) -> LoadedItem:
@@ -65,6 +71,9 @@ def _done(loaded: LoadedItem | Future[LoadedItem]) -> LoadedItem:
 def _load(item: Item, max_bytes: int) -> LoadedItem:
     if isinstance(item.content, Path):
         return LoadedItem(item, item.content, stamp=stamp(item))
+    if isinstance(item.content, Mapping):
+        first = next(iter(item.content.values()))
+        return LoadedItem(item, first, stamp=stamp(item), several=item.content)
     if isinstance(item.content, InputError):
         return LoadedItem(item, b"", item.content)
     read = item.content.read if isinstance(item.content, Remote) else item.content

@@ -132,8 +132,26 @@ def _check_inputs_suit(job: Job, table: Table, *, name: str) -> None:
     task = table.task
     if not task.takes_images and (options := _of_images(job)):
         raise UsageError(f"{options[0]} is for images, and {name} takes rows: leave it out")
-    if task.takes_images and (job.columns or job.keep):
+    if table.images:
+        _check_several(job, table, name=name)
+    elif task.takes_images and (job.columns or job.keep):
         raise UsageError(f"--column and --keep are for columns of rows, and {name} takes images: leave them out")
+
+
+def _check_several(job: Job, table: Table, *, name: str) -> None:
+    """Whether what is asked for can be had of several images for each answer."""
+    single = {
+        "--report": job.report is not None,
+        "--draw": job.draw is not None,
+        "--sort-into": job.sort_into is not None,
+        "--nearest": job.nearest is not None,
+        "--coco": job.coco is not None,
+        "--keep": bool(job.keep),
+    }
+    if wrong := next((option for option, is_given in single.items() if is_given), None):
+        raise UsageError(
+            f"{wrong} is for answers of one image each, and {name} takes {' and '.join(table.images)}: leave it out"
+        )
 
 
 def _of_images(job: Job) -> list[str]:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from lit_infer import progress
 from lit_infer.batching.sizes import check_images, is_joined
 from lit_infer.errors import NotFoundError
-from lit_infer.folder import loading, nearest, remarks, shards
+from lit_infer.folder import image_rows, loading, nearest, remarks, shards
 from lit_infer.folder.job import DEFAULT_TOP_K, Job, identity
 from lit_infer.folder.loading import LoadedItem
 from lit_infer.folder.outputs import opened
@@ -24,9 +24,9 @@ from lit_infer.folder.shards import Share
 from lit_infer.folder.sources import FileSource, Inputs, Item
 from lit_infer.folder.table import Table
 from lit_infer.folder.tally import Summary, Tally
-from lit_infer.images import ImageInput, suffixes
+from lit_infer.images import suffixes
 from lit_infer.predictions import Prediction
-from lit_infer.predictor import Predictor
+from lit_infer.predictor import Predictor, PredictorInput
 from lit_infer.tasks import Ask, Row
 
 
@@ -65,7 +65,11 @@ def run_job(
     if not predictor.manifest.spec.takes_images:
         return run_rows(predictor, inputs, job, each=each_block or partial(_each_row, each))
     started = time.perf_counter()
-    inputs = inputs.of(suffixes(predictor.manifest.preprocess))
+    several = predictor.manifest.image_names
+    if several:
+        inputs = image_rows.of_rows(inputs, several, job.columns, model=predictor.manifest.name)
+    else:
+        inputs = inputs.of(suffixes(predictor.manifest.preprocess))
     check_images(predictor.manifest, job.batch_size or predictor.batch_size)
     if is_joined(predictor.manifest):
         progress.note("one image per run: an answer of this model depends on the other images of its batch")
@@ -89,7 +93,7 @@ def run_job(
         found = _predictions(predictor, items, job, is_resumed=tally.count > 0)
         for loaded, prediction, near in nearest.beside(found, gallery, top_k):
             made = time.perf_counter()
-            line = table.row(prediction, seconds=loaded.item.seconds, nearest=near)
+            line = table.row(prediction, seconds=loaded.item.seconds, nearest=near, images=loaded.item.images)
             outputs.add(Entry(tally.count, line, prediction, loaded))
             tally.add(line, truth=loaded.item.truth, notes=prediction.notes)
             tally.add_time(prediction.timings, read_ms=loaded.read_ms, write=time.perf_counter() - made)
@@ -138,10 +142,10 @@ def _predictions(
     first = deque(islice(source, size + 1))
     is_short = len(first) <= size and (not isinstance(items, Share) or items.images <= size)
 
-    def images() -> Iterator[ImageInput]:
+    def images() -> Iterator[PredictorInput]:
         while loaded := first.popleft() if first else next(source, None):
             waiting.append(loaded)
-            yield loaded.image
+            yield loaded.several or loaded.image
 
     answer = predictor.predict if is_short and not is_resumed else predictor.stream
     found = answer(

@@ -19,12 +19,15 @@ from lit_infer.folder.search import MAGIC, Search
 from lit_infer.folder.skipped import Skipped
 from lit_infer.images import SUFFIXES
 
-Content = Path | Remote | archives.Read | InputError
+Content = Path | Mapping[str, Path] | Remote | archives.Read | InputError
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One image before it is read. `name` goes into its row; it is a label, never a path to write to."""
+    """One image, or several that are answered together, before it is read.
+
+    `name` goes into its row; it is a label, never a path to write to.
+    """
 
     name: str
     content: Content
@@ -32,6 +35,8 @@ class Item:
     """The class's index or label, if its source gives it."""
     seconds: float | None = None
     """Of a frame: when it is shown."""
+    images: Mapping[str, str | None] | None = None
+    """Of several images: their paths as the row has them, by name."""
 
 
 class ImageSource(Protocol):
@@ -328,14 +333,16 @@ def _name(source: ImageSource) -> str:
 def _fact(source: ImageSource) -> str:
     match source:
         case Archive(name) if not cloud.is_url(name):
-            return f"{name} {_version(Path(name))}"
+            return f"{name} {version(Path(name))}"
         case Listed(Path() as path):
-            return f"@{path} {_version(path)}"
+            return f"@{path} {version(path)}"
         case Video(path, every):
-            return f"{path} every {every} {_version(path)}"
-    return str(source)
+            return f"{path} every {every} {version(path)}"
+    fact = getattr(source, "fact", None)
+    return str(source) if fact is None else str(fact())
 
 
-def _version(path: Path) -> str:
+def version(path: Path) -> str:
+    """The size and the date of a file."""
     status = path.stat()
     return f"{status.st_size} bytes, changed {status.st_mtime_ns}"

@@ -1,6 +1,6 @@
 """The rows of a run: the columns that the model's task gives them, and how a prediction fills them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -34,6 +34,8 @@ class Table:
     """Whether rows are of frames, which have a time."""
     has_nearest: bool = False
     """Whether rows have the most similar of other images."""
+    images: tuple[str, ...] = ()
+    """Of a model that takes several images: the columns with their paths."""
 
     has_runs: bool = False
     """Whether areas have their pixels, as runs."""
@@ -59,6 +61,7 @@ class Table:
             has_answers,
             have_times=have_times,
             has_nearest=has_nearest,
+            images=manifest.image_names,
         )
         table.check()
         return table
@@ -66,13 +69,14 @@ class Table:
     @property
     def nouns(self) -> tuple[str, str]:
         """What is predicted, in the singular and the plural."""
-        return ("image", "images") if self.task.takes_images else ("row", "rows")
+        return ("image", "images") if self.task.takes_images and not self.images else ("row", "rows")
 
     @cached_property
     def columns(self) -> Columns:
         """All columns in their order, each with its type."""
         number: Columns = {} if self.task.takes_images else {"row": "integer"}
         number |= {"seconds": "number"} if self.have_times else {}
+        number |= dict.fromkeys(self.images, "text")
         kept: Columns = dict.fromkeys(self.kept, "any")
         last: Columns = {"error": "text", "code": "text", "model": "text"}
         near: Columns = {"nearest": "neighbours"} if self.has_nearest else {}
@@ -90,6 +94,8 @@ class Table:
         """Raise UsageError for columns of one name."""
         if self.have_times and "seconds" in self.own:
             raise UsageError("the model answers a value called seconds, and rows of a video have such a column")
+        if both := sorted({*self.images} & {*self.own}):
+            raise UsageError(f"the model answers a value called {both[0]}, and so is one of its images")
         if self.task.takes_images:
             return
         reserved = {"path", "row", "error", "code", "model", "ms"}
@@ -134,10 +140,12 @@ class Table:
         kept: Sequence[Any] = (),
         seconds: float | None = None,
         nearest: Sequence[Row] = (),
+        images: Mapping[str, str | None] | None = None,
     ) -> Row:
         """A prediction as plain data, in the order of the columns.
 
-        `number`: of the row in its file; `seconds`: when its frame is shown; `nearest`: the most similar images.
+        `number`: of the row in its file; `seconds`: when its frame is shown; `nearest`: the most similar images;
+        `images`: the paths of several.
         """
         own = self.empty_row
         if prediction.answer is not None and self.has_answers:
@@ -147,6 +155,7 @@ class Table:
             "path": prediction.path,
             **({} if self.task.takes_images else {"row": number}),
             **({"seconds": seconds} if self.have_times else {}),
+            **{name: (images or {}).get(name) for name in self.images},
             **dict(zip(self.kept, kept or (None,) * len(self.kept), strict=True)),
             **own,
             **({"nearest": list(nearest)} if self.has_nearest else {}),

@@ -12,12 +12,16 @@ from lit_infer.rows.columns import ColumnFields
 from lit_infer.rows.text import TextFields
 
 
-class Fields(Protocol):
-    """The values of a row, and how they become the graph's arrays."""
+class HasNames(Protocol):
+    """The values of a row."""
 
     @property
     def names(self) -> tuple[str, ...]:
         """What a row has a value for."""
+
+
+class Fields(HasNames, Protocol):
+    """The values of a row, and how they become the graph's arrays."""
 
     @property
     def is_ragged(self) -> bool:

@@ -7,7 +7,7 @@ were checked against the model's inputs. It raises InputError for a file that ca
 from collections.abc import Mapping
 
 from lit_infer.rows.arrays import ArrayFields
-from lit_infer.rows.fields import Fields
+from lit_infer.rows.fields import HasNames
 from lit_infer.rows.files import arrow, csv_files, json_lines, lines, numpy_files, safetensors
 from lit_infer.rows.files.wanted import RowReader, Wanted
 from lit_infer.rows.text import TextFields
@@ -36,7 +36,7 @@ TEXT_READERS: Mapping[str, RowReader] = {".txt": lines.READER, **TABLE_READERS}
 ROW_SUFFIXES = frozenset({*ARRAY_READERS, *TEXT_READERS})
 
 
-def readers_of(fields: Fields) -> Mapping[str, RowReader]:
+def readers_of(fields: HasNames) -> Mapping[str, RowReader]:
     """The formats that hold such rows."""
     if isinstance(fields, TextFields):
         return TEXT_READERS

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lit_infer.column_values import DictionaryColumn, RowValues
 from lit_infer.rows.blocks import RowBlock
 from lit_infer.rows.columns import MISSING_NUMBERS, ColumnFields
-from lit_infer.rows.fields import Fields
+from lit_infer.rows.fields import HasNames
 
 LEAST = 2**18
 """Bytes below which importing pyarrow takes longer than it saves."""
@@ -34,7 +34,7 @@ class Places:
     width: int
 
 
-def read(lines: bytes, delimiter: str, places: Places, fields: Fields) -> RowBlock | None:
+def read(lines: bytes, delimiter: str, places: Places, fields: HasNames) -> RowBlock | None:
     """The rows of whole lines; None if they are better read one by one."""
     if not _is_plain(lines) or (csv := _pyarrow_csv()) is None:
         return None
@@ -81,7 +81,7 @@ def _pyarrow_csv() -> Any:
         return None
 
 
-def _kind(name: str, fields: Fields) -> str:
+def _kind(name: str, fields: HasNames) -> str:
     """Numbers, values that repeat, or texts."""
     if not isinstance(fields, ColumnFields):
         return "string"

@@ -12,7 +12,7 @@ from lit_infer import progress
 from lit_infer.errors import InputError, UsageError
 from lit_infer.rows.arrays import ArrayFields
 from lit_infer.rows.blocks import RowBlock
-from lit_infer.rows.fields import Fields
+from lit_infer.rows.fields import HasNames
 
 _READ_BYTES = 2**22
 _READ_ROWS = 2**14
@@ -22,7 +22,7 @@ _READ_ROWS = 2**14
 class Wanted:
     """The values that a model takes, and the columns to carry over."""
 
-    fields: Fields
+    fields: HasNames
     columns: Mapping[str, str]
     """By the name of an input: what the file calls it, where that is something else."""
     keep: tuple[str, ...] = ()
