@@ -6,8 +6,8 @@ boxes from COCO's JSON; points from COCO's JSON or a table; labels and values fr
 """
 
 import difflib
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ class Question:
     """What a row holds, for a task on rows."""
     target: tuple[str, ...] = ()
     """The columns that have the truth of a row."""
+    answers: Mapping[str, Any] = field(default_factory=dict)
+    """The facts of how answers are read."""
 
     def __str__(self) -> str:
         return f"{self.option} {self.source}"
