@@ -59,7 +59,13 @@ class Judge:
         """The scores of what answers rows."""
         assert self.fields is not None and self._score is not None  # noqa: S101, PT018 - of a task on rows
         return score.of_rows(
-            answer, self.labelled, self._score, self.target.reading, fields=self.fields, batch=self.target.batch
+            answer,
+            self.labelled,
+            self._score,
+            self.target.reading,
+            fields=self.fields,
+            batch=self.target.batch,
+            read=self.target.spec.read,
         )
 
     @property
@@ -177,7 +183,15 @@ def question(target: Target, options: Options, source: Path, option: str) -> Que
     """The labelled images that are needed for a target."""
     size = target.size or 0  # image_target measured it, for tasks whose labels are columns of the answer
     suffixes = images.suffixes(target.facts.preprocess)
-    return Question(source, target.facts.labels, size, option=option, trust=options.trust, suffixes=suffixes)
+    return Question(
+        source,
+        target.facts.labels,
+        size,
+        option=option,
+        trust=options.trust,
+        suffixes=suffixes,
+        answers=target.facts.answers,
+    )
 
 
 def tuned(target: Target, options: Options) -> Target:

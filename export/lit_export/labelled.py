@@ -7,8 +7,8 @@ configuration too.
 """
 
 import difflib
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,8 @@ class Question:
     """What a row holds, for a task on rows."""
     target: tuple[str, ...] = ()
     """The columns that have the truth of a row."""
+    answers: Mapping[str, Any] = field(default_factory=dict)
+    """The facts of how answers are read."""
 
     def __str__(self) -> str:
         return f"{self.option} {self.source}"

@@ -1,6 +1,6 @@
 """Labelled rows: those of the file behind `--data`, and the truth of each, in the columns that `--target` names."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from lit_infer.rows.fields import Fields
 from lit_infer.rows.files import RowReader, Wanted, readers_of
 
 _AT_ONCE = 1024
+Truth = Callable[[Sequence[Any], Mapping[str, Any]], Any]
+"""From the cells that have the truth of a row, and the row's own values, to the truth. Raises InputError."""
 
 
 def classes(question: Question) -> Labelled:
@@ -22,7 +24,7 @@ def classes(question: Question) -> Labelled:
     places = {label: place for place, label in enumerate(labels)}
     indices = {str(place): place for place in range(len(labels))}
 
-    def truth(cells: Sequence[Any]) -> int:
+    def truth(cells: Sequence[Any], _: Mapping[str, Any]) -> int:
         (cell,) = map(_text, cells)
         found = places.get(cell, indices.get(cell))
         if found is None:
@@ -30,13 +32,13 @@ def classes(question: Question) -> Labelled:
             raise InputError(said, code="bad_value")
         return found
 
-    return _rows(question, truth, 1)
+    return rows(question, truth, 1)
 
 
 def values(question: Question) -> Labelled:
     """Rows, and the true numbers of each."""
 
-    def truth(cells: Sequence[Any]) -> list[float]:
+    def truth(cells: Sequence[Any], _: Mapping[str, Any]) -> list[float]:
         try:
             found = [float(cell) for cell in cells]
         except (TypeError, ValueError):
@@ -46,10 +48,11 @@ def values(question: Question) -> Labelled:
             raise InputError(said, code="bad_value")
         return found
 
-    return _rows(question, truth, question.size)
+    return rows(question, truth, question.size)
 
 
-def _rows(question: Question, truth: Callable[[Sequence[Any]], Any], count: int) -> Labelled:
+def rows(question: Question, truth: Truth, count: int) -> Labelled:
+    """Rows, and what `truth` makes of the columns that have it, so many."""
     assert question.fields is not None  # noqa: S101 - of a task on rows
     if len(question.target) != count:
         columns = "the column that has the truth" if count == 1 else f"the {count} columns that have the truth"
@@ -69,7 +72,7 @@ class _LabelledRows:
     fields: Fields
     target: tuple[str, ...]
     reader: RowReader
-    truth: Callable[[Sequence[Any]], Any]
+    truth: Truth
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
         number = 0
@@ -79,7 +82,8 @@ class _LabelledRows:
                     if row in block.errors:
                         raise block.errors[row]
                     cells = [value_at(block.kept[name], row) for name in self.target]
-                    yield {name: block.columns[name][row] for name in self.fields.names}, self.truth(cells)
+                    values = {name: block.columns[name][row] for name in self.fields.names}
+                    yield values, self.truth(cells, values)
                     number += 1
         except InputError as error:
             raise GateError(f"--data {self.source}: row {number} cannot be used: {error}") from None

@@ -4,7 +4,7 @@ What a score is, the task's row says: accuracy, macro F1, mean absolute error.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -21,12 +21,13 @@ from lit_infer.hardware import DEFAULT_BATCH_SIZE
 from lit_infer.images import ImageInput, Pixels, prepare_noted
 from lit_infer.manifest import DeploymentFacts
 from lit_infer.predictor import Predictor
-from lit_infer.rows.answering import prepared_together
+from lit_infer.rows.answering import prepared_together, with_places
 from lit_infer.rows.fields import Fields
-from lit_infer.tasks import Ask, Metric, Reading
+from lit_infer.tasks import Ask, Metric, Outputs, Reading
 from lit_infer.tensors import Arrays
 
 MAX_DROP = 0.005
+ReadAnswers = Callable[[Outputs, Sequence[Ask], Reading], Sequence[Any]]
 _ROWS = 64
 _APART = 16
 """Answers whose rows are kept before they are added up."""
@@ -77,7 +78,7 @@ def of_module(
     return _values(kept, truths, score, reading)
 
 
-def of_rows(
+def of_rows(  # noqa: PLR0913 - each is a fact of its own
     answer: Callable[[Arrays], Arrays],
     items: Labelled,
     score: Scoring,
@@ -85,15 +86,24 @@ def of_rows(
     *,
     fields: Fields,
     batch: int | None = None,
+    read: ReadAnswers,
 ) -> dict[str, float]:
-    """As `of_graph`, of rows: what `answer`, a graph or the eager module, makes of them. `batch`: all that it takes."""
+    """As `of_graph`, of rows: what `answer`, a graph or the eager module, makes of them. `batch`: all that it takes.
+
+    `read`: the task's own way from outputs to answers.
+    """
     kept, truths, source = [], [], iter(items)
     while some := list(islice(source, batch or _ROWS)):
         try:
-            arrays = prepared_together(fields.block([row for row, _ in some]), fields)
+            group = prepared_together(fields.block([row for row, _ in some]), fields)
         except InputError as error:
             raise _unreadable("a row", str(error)) from None
-        outputs = batches.run(lambda parts: answer(tuple(parts)), arrays, count=len(some), size=batch)
+        outputs = batches.run(lambda parts: answer(tuple(parts)), group.arrays, count=len(some), size=batch)
+        if score.counted is not None:
+            asks = with_places([Ask(threshold=score.threshold)] * len(some), group.places() if group.places else ())
+            found = read(outputs, asks, reading)
+            kept += [score.counted(one, truth, reading) for one, (_, truth) in zip(found, some, strict=True)]
+            continue
         kept.append(score.condensed(outputs[0]))
         truths += [truth for _, truth in some]
     return _values(kept, truths, score, reading)

@@ -24,6 +24,16 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tagger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of a module that labels the tokens of texts, exported, with its tokenizer. Read only."""
+    from tests.support.texts import LABELS, text_bundle
+
+    facts = f"task: token-classification\nlabels: [{', '.join(LABELS)}]\nanswers: {{words: first}}\n"
+    options = {"factory": "tests.support.texts:Tagger", "prepare": "tests.support.texts:prepare"}
+    return text_bundle(tmp_path_factory.mktemp("tagger"), facts=facts, **options)
+
+
+@pytest.fixture(scope="session")
 def predictor(bundle_folder: Path) -> Predictor:
     """The tiny model, open."""
     return load(bundle_folder, device="cpu")

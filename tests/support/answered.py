@@ -11,6 +11,7 @@ from lit_infer.folder.rows.found import RowOrigin
 from lit_infer.folder.table import Table
 from lit_infer.manifest import Manifest, Tensor
 from lit_infer.predictions import Prediction, Timings
+from lit_infer.rows.facts import RowFields, TextField
 from lit_infer.tasks import Ask, Row
 from tests.support.tables import table_manifest
 from tests.support.tensors import tensor_manifest
@@ -35,6 +36,16 @@ CASES: dict[str, tuple[Manifest, tuple[Any, ...], Ask]] = {
         Ask(),
     ),
     "tensors": (tensor_manifest(), (np.tile(NUMBERS[:, None], 3), np.arange(COUNT)), Ask()),
+    "spans": (
+        table_manifest(
+            task="token-classification",
+            labels=("O", "B-one, two", 'I-a "third"'),
+            fields=RowFields(text=TextField(tokenizer_sha256="0" * 64, max_length=8, inputs={"rows": "ids"})),
+            outputs=(Tensor(name="probabilities", dtype="float32", shape=("batch", "length", 3)),),
+        ),
+        (np.stack([SCORES, SCORES[::-1]], axis=1),),
+        Ask(),
+    ),
     "booleans": (
         tensor_manifest(outputs=(Tensor(name="ok", dtype="bool", shape=("batch", 2)),)),
         (np.eye(COUNT, 2, dtype=bool),),

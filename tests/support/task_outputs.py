@@ -22,10 +22,11 @@ _OF_KIND: dict[str, list[NDArray[Any]]] = {
         *(np.ones(2, np.int32), np.ones((2, 1, 1, 28, 28), np.float32)),
     ],
     "mask": [_CLASSES],
+    "spans": [np.stack([_ROWS, _ROWS[::-1], _ROWS[[0, 0]]], axis=1)],
 }
 
 
 def outputs_of(task: TaskSpec) -> list[NDArray[Any]]:
     """All outputs. Masks are of 2 x 4 pixels, of two classes in the second image; there is a box in each image,
-    and three points."""
+    and three points or tokens."""
     return [part.copy() for part in _OF_KIND.get(task.kind, [_ROWS])]

@@ -67,6 +67,23 @@ class TokenVectors(TextNet):
         return self.embedding(input_ids) + 0 * attention_mask[:, :, None]
 
 
+LABELS = ("O", "B-PART", "I-PART", "B-WHO", "I-WHO")
+
+
+class Tagger(TextNet):
+    """Scores of five labels for each token, by its embedding and that of the one before it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(16, len(LABELS))
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        found = 6 * self.embedding(input_ids) * attention_mask[:, :, None]
+        before = nn.functional.pad(found, (0, 0, 1, 0))[:, :-1]
+        scores: Tensor = self.head(torch.cat([found, before], dim=-1))
+        return scores
+
+
 def _cut() -> Tokenizer:
     made = tokenizer()
     made.enable_truncation(MAX_LENGTH)

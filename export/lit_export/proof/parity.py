@@ -199,5 +199,12 @@ def _agreement(pairs: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
     """Share of all rows with the same answer by the first output, as the task has it; None where it says nothing."""
     if manifest.spec.agreement is None:
         return None
-    graph, truth = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
+    graph, truth = (np.concatenate(_alike(arrays)) for arrays in zip(*pairs, strict=True))
     return proof.agreement(graph, truth, manifest)
+
+
+def _alike(arrays: Sequence[NDArray[np.float64]]) -> Sequence[NDArray[np.float64]]:
+    """Arrays of one shape but for their rows: where their tokens differ in number, each token is a row."""
+    if len({one.shape[1:] for one in arrays}) == 1:
+        return arrays
+    return [one.reshape(-1, one.shape[-1]) for one in arrays]

@@ -19,6 +19,7 @@ from lit_export.tasks import (
     tables,
     tensor,
     texts,
+    token_classification,
 )
 from lit_export.tasks.spec import ExportTask, Scoring, TunedFacts
 from lit_export.tasks.target import Target, answers, dtype_of, in_precision
@@ -54,6 +55,7 @@ TASKS = {
         tables.REGRESSION,
         texts.CLASSIFICATION,
         texts.EMBEDDING,
+        token_classification.TASK,
         tensor.TASK,
     )
 }

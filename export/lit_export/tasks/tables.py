@@ -107,8 +107,8 @@ class TableRegressor(TableModule, Regressor):
 
 def looked_at(
     wrapped: TableModule, facts: DeploymentFacts, names: Iterable[str], example: Arrays, looked: Arrays
-) -> tuple[int, tuple[str, ...]]:
-    """How many numbers the module has for each row, and what was assumed of them from its answers to `looked`.
+) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """What is answered to the example, and what was assumed of it from the answers to `looked`.
 
     Raises GateError for a module that does not answer row by row, UsageError for facts that its answers do not fit.
     """
@@ -118,18 +118,19 @@ def looked_at(
         wrapped.ends_in_sigmoid = ends in SIGMOIDS
         scores = wrapped.scores(*map(torch.from_numpy, looked))
     if scores.ndim not in wrapped.sides or len(scores) != len(looked[0]):
-        raise GateError(f"the module answers {list(scores.shape)} for {len(looked[0])} rows, and not a row for each")
+        wanted = "a label's score for each token of each" if 2 not in wrapped.sides else "a row for each"
+        raise GateError(f"the module answers {list(scores.shape)} for {len(looked[0])} rows, and not {wanted}")
     warnings = (*chosen, *wrapped.find_out(scores, facts))
     answer = answers(wrapped, example)[0]
     wrapped.check(answer)
-    width, task = answer.shape[1], TASKS[facts.task]
+    width, task = answer.shape[-1], TASKS[facts.task]
     if facts.labels is not None and len(facts.labels) != width:
         raise UsageError(f"{len(facts.labels)} labels are given and the model has {width} {task.nouns[1]}")
     try:
         task.reading(labels=facts.labels, answers=facts.answers, size=width)
     except ValueError as error:
         raise UsageError(f"answers: {error}") from None
-    return width, warnings
+    return answer, warnings
 
 
 def table_target(
@@ -147,7 +148,7 @@ def table_target(
     size = options.static_batch or 2
     example = noise(np.random.default_rng(0), size)
     looked = noise(np.random.default_rng(1), options.static_batch or _LOOKS)
-    width, warnings = looked_at(wrapped, facts, fields.layout, example, looked)
+    answer, warnings = looked_at(wrapped, facts, fields.layout, example, looked)
     batch = options.static_batch or BATCH
 
     def sized(generator: np.random.Generator, sizes: Mapping[str, int]) -> Arrays:
@@ -163,7 +164,7 @@ def table_target(
             )
             for name, columns in fields.of_inputs().items()
         ),
-        outputs=(manifest.Tensor(name=wrapper.output, dtype="float32", shape=(batch, width)),),
+        outputs=(manifest.Tensor(name=wrapper.output, dtype="float32", shape=(batch, answer.shape[1])),),
         example=example,
         noise=noise,
         sized=sized,

@@ -4,11 +4,13 @@ import inspect
 from collections.abc import Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
+from typing import Any
 
 import msgspec
 import numpy as np
 import torch
 from msgspec.structs import replace
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lit_export.chosen import Role
@@ -45,6 +47,11 @@ class TextModule(TableModule):
     def answer(self, *inputs: Tensor) -> MainOutput:
         """The module's main answer as it gives it."""
         return self.main(self.module(**dict(zip(self.parts, inputs, strict=True))))
+
+    def shape(self, batch: int | str, length: int | str, answer: NDArray[Any]) -> tuple[int | str, ...]:
+        """Of what it answers."""
+        del length
+        return batch, answer.shape[-1]
 
 
 class TextClassifier(TextModule, TableClassifier):
@@ -117,8 +124,14 @@ def text_target(module: nn.Module, facts: DeploymentFacts, options: Options, wra
     size = options.static_batch or 2
     example = noise(np.random.default_rng(0), size)
     looked = noise(np.random.default_rng(1), options.static_batch or _LOOKS)
-    width, warnings = looked_at(wrapped, facts, wrapped.parts, example, looked)
+    answer, warnings = looked_at(wrapped, facts, wrapped.parts, example, looked)
+    if answer.ndim == 3 and answer.shape[1] != example[0].shape[1]:
+        raise UsageError(
+            f"the module answers for {answer.shape[1]} tokens of {example[0].shape[1]}, and which ones is not known: "
+            "let it answer for all that it gets, with an --adapter PKG.MOD:WRAP"
+        )
     batch, length = options.static_batch or BATCH, LENGTH if fields.is_ragged else example[0].shape[1]
+    shape = wrapped.shape(batch, length, answer)
 
     def sized(generator: np.random.Generator, sizes: Mapping[str, int]) -> Arrays:
         arrays = noise(generator, sizes.get(BATCH, size))
@@ -127,7 +140,7 @@ def text_target(module: nn.Module, facts: DeploymentFacts, options: Options, wra
     return Target(
         module=wrapped,
         inputs=tuple(manifest.Tensor(name=name, dtype="int64", shape=(batch, length)) for name in wrapped.parts),
-        outputs=(manifest.Tensor(name=wrapped.output, dtype="float32", shape=(batch, width)),),
+        outputs=(manifest.Tensor(name=wrapped.output, dtype="float32", shape=shape),),
         example=example,
         noise=noise,
         sized=sized,

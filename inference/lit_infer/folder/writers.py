@@ -160,6 +160,9 @@ def schema(pyarrow: Any, columns: Columns) -> Any:
                 ]
             )
         ),
+        "spans": pyarrow.list_(
+            pyarrow.struct([("label", text), ("start", number), ("end", number), ("score", real), ("text", text)])
+        ),
         "neighbours": pyarrow.list_(pyarrow.struct([("path", text), ("similarity", real)])),
         "stages": pyarrow.struct([(stage, real) for stage in STAGES]),
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from lit_infer.batching import rows as batches
@@ -17,9 +18,10 @@ from lit_infer.engines import Run
 from lit_infer.errors import InputError, UsageError
 from lit_infer.manifest import Manifest
 from lit_infer.predictions import Prediction, Timings
-from lit_infer.rows.arrays import ArrayFields
+from lit_infer.rows.arrays import ArrayFields, RowGroup
 from lit_infer.rows.blocks import RowBlock
 from lit_infer.rows.fields import Fields, fields_of
+from lit_infer.rows.places import TextPlaces
 from lit_infer.tasks import Ask, Reading, TaskSpec
 from lit_infer.tensors import Arrays
 
@@ -81,8 +83,8 @@ def check_rows(manifest: Manifest) -> None:
         raise UsageError(f"{manifest.name} has no rows ({why}): give whole arrays to Predictor.run")
 
 
-def prepared_together(block: RowBlock, fields: Fields, *, named: bool = True) -> Arrays:
-    """The graph's arrays for all rows of a request, in their order. Raises InputError for the first bad one.
+def prepared_together(block: RowBlock, fields: Fields, *, named: bool = True) -> RowGroup:
+    """All rows of a request as the graph takes them, in their order. Raises InputError for the first bad one.
 
     `named`: whether the message says which one it is.
     """
@@ -94,7 +96,13 @@ def prepared_together(block: RowBlock, fields: Fields, *, named: bool = True) ->
         raise InputError("its rows have different shapes: send those of one shape together", code="bad_shape")
     (group,) = groups
     order = np.argsort(group.rows)  # texts are sorted by their length
-    return tuple(array[order] for array in group.arrays)
+    places = group.places
+
+    def ordered() -> list[TextPlaces]:
+        made = places() if places is not None else ()
+        return [made[row] for row in order]
+
+    return RowGroup(range(block.count), tuple(array[order] for array in group.arrays), ordered if places else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +114,8 @@ class _Part:
     outputs: Arrays
     infer_ms: float
     """Of each row."""
+    places: Sequence[TextPlaces] = ()
+    """Of each row, for a task that `finds_in_text`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +140,8 @@ def answer_rows(
     parts, errors, prepare_ms = _parts(block, to=to, run=run, size=size)
     found: list[Prediction | None] = [None] * block.count
     for part in parts:
-        answers = to.task.read(part.outputs, [asks[row] for row in part.rows], to.reading)
+        wanted = with_places([asks[row] for row in part.rows], part.places)
+        answers = to.task.read(part.outputs, wanted, to.reading)
         for index, (row, answer) in enumerate(zip(part.rows, answers, strict=True)):
             ask, read_ms = asks[row], block.read_ms / block.count
             timings = Timings(read_ms, prepare_ms, 0.0, part.infer_ms) if ask.timings else None
@@ -144,7 +155,7 @@ def answer_rows(
 def answer_block(block: RowBlock, ask: Ask, *, to: RowRecipe, run: Run, size: int | None = None) -> AnsweredRows:
     """As `answer_rows`, as arrays: what a file of rows is answered with."""
     parts, errors, prepare_ms = _parts(block, to=to, run=run, size=size)
-    kept = [to.task.kept(part.outputs, ask, to.reading) for part in parts]
+    kept = [to.task.kept(part.outputs, structs.replace(ask, places=part.places), to.reading) for part in parts]
     rows = [part.rows for part in parts]
     infer_ms = np.zeros(block.count)
     for part in parts:
@@ -194,8 +205,20 @@ def _parts(
             outputs, failed = _run(run, arrays, to)
             errors.update({own[index]: error for index, error in failed.items()})
             if outputs:
-                parts.append(_Part(own, outputs, (time.perf_counter() - began) * 1e3 / len(own)))
+                places = _places(group, to)[start : start + step]
+                parts.append(_Part(own, outputs, (time.perf_counter() - began) * 1e3 / len(own), places))
     return parts, dict(sorted(errors.items())), prepare_ms
+
+
+def _places(group: RowGroup, to: RowRecipe) -> Sequence[TextPlaces]:
+    return group.places() if to.task.finds_in_text and group.places is not None else ()
+
+
+def with_places(asks: Sequence[Ask], places: Sequence[TextPlaces]) -> list[Ask]:
+    """What is asked of each row, with where its tokens are in it."""
+    if not places:
+        return list(asks)
+    return [structs.replace(ask, places=(one,)) for ask, one in zip(asks, places, strict=True)]
 
 
 def _spoiled(errors: Mapping[int, InputError]) -> InputError:

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from lit_infer.errors import InputError
 from lit_infer.manifest import Tensor
 from lit_infer.proof import fits
 from lit_infer.rows.blocks import RowBlock
+from lit_infer.rows.places import TextPlaces
 from lit_infer.tensors import Arrays
 
 _ROWS = "rows"
@@ -26,6 +27,8 @@ class RowGroup:
     """Where they are in their block."""
     arrays: Arrays
     """One for each input in the manifest's order, [rows, …]."""
+    places: Callable[[], Sequence[TextPlaces]] | None = None
+    """Of texts: where their tokens are in them, worked out when it is asked for."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Rows of one length are batched together, so that little is computed for padding.
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from lit_infer.manifest import TOKENIZER
 from lit_infer.rows.arrays import RowGroup
 from lit_infer.rows.blocks import RowBlock
 from lit_infer.rows.facts import TextField, TokenPart
+from lit_infer.rows.places import TextPlaces
 
 MOST_CHARACTERS = 1_000_000
 """Of one text: more is not what anybody means, and takes the tokenizer seconds."""
@@ -93,7 +94,35 @@ class TextFields:
         order = sorted(found, key=lambda row: (len(found[row].ids), row))
         step = size or max(1, len(order))
         parts = [order[start : start + step] for start in range(0, len(order), step)]
-        return [RowGroup(part, self._arrays([found[row] for row in part])) for part in parts], errors
+        of_rows = dict(zip(rows, texts, strict=True))
+        groups = []
+        for part in parts:
+            own = [found[row] for row in part]
+            arrays = self._arrays(own)
+            places = partial(self._places, [of_rows[row] for row in part], own, arrays[0].shape[1])
+            groups.append(RowGroup(part, arrays, places))
+        return groups, errors
+
+    def _places(self, texts: Sequence[Any], encoded: Sequence[Any], length: int) -> list[TextPlaces]:
+        """Where the tokens of each text of a padded batch are in it; of a pair, in the first one."""
+        is_left = self.facts.padding_side == "left"
+        made = []
+        for text, one in zip(texts, encoded, strict=True):
+            first = length - len(one.ids) if is_left else 0
+            own = text if isinstance(text, str) else text[0]
+            offsets, special = one.offsets, one.special_tokens_mask
+            made.append(TextPlaces(own, offsets, one.word_ids, special, first, self._unseen(own, one)))
+        return made
+
+    def _unseen(self, text: str, encoded: Any) -> int:
+        """How many characters of a text were cut off."""
+        if not encoded.overflowing:
+            return 0
+        pairs = zip(encoded.offsets, encoded.special_tokens_mask, strict=True)
+        seen = [offset for offset, is_special in pairs if not is_special]
+        if not seen:
+            return len(text)
+        return int(seen[0][0] if self.facts.truncation == "left" else len(text) - seen[-1][1])
 
     def _arrays(self, encoded: Sequence[Any]) -> tuple[NDArray[np.int64], ...]:
         facts = self.facts

@@ -22,6 +22,7 @@ from lit_infer.tasks import (
     tabular,
     tensor,
     text,
+    token_classification,
 )
 from lit_infer.tasks.choices import Choice
 from lit_infer.tasks.spec import (
@@ -80,6 +81,7 @@ TASKS = {
         tabular.REGRESSION,
         text.CLASSIFICATION,
         text.EMBEDDING,
+        token_classification.TASK,
         tensor.TASK,
     )
 }

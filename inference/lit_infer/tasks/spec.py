@@ -16,6 +16,7 @@ from lit_infer.errors import InputError, UsageError
 from lit_infer.images.limits import DEFAULT_LIMITS, Limits
 from lit_infer.images.mapping import WayBack
 from lit_infer.images.tiles import Grid, Merge, Tile, Tiles
+from lit_infer.rows.places import TextPlaces
 
 Row = dict[str, Any]
 Outputs = Sequence[NDArray[Any]]
@@ -23,7 +24,18 @@ Outputs = Sequence[NDArray[Any]]
 NamedOutputs = Mapping[str, NDArray[Any]]
 
 Kind = Literal[
-    "classes", "labels", "values", "vector", "mask", "boxes", "instances", "points", "image", "anomaly", "tensors"
+    "classes",
+    "labels",
+    "values",
+    "vector",
+    "mask",
+    "boxes",
+    "instances",
+    "points",
+    "image",
+    "anomaly",
+    "spans",
+    "tensors",
 ]
 """How an answer is drawn: the report and the page know kinds, not tasks."""
 
@@ -38,6 +50,7 @@ Column = Literal[
     "boxes",
     "points",
     "instances",
+    "spans",
     "neighbours",
     "integers",
     "numbers",
@@ -46,9 +59,10 @@ Column = Literal[
 ]
 """The type of a column in a table of rows; `choices` is a list of label, index and score, `areas` of label, index,
 pixels and share, `regions` of these and segmentation, `boxes` of label, index, score and box, `instances` of these,
-area and segmentation, `points` of label, index, x, y, score, visibility and outside, `neighbours` of path and
-similarity. The plural ones of numbers are lists: `numbers` of float32, `doubles` of float64."""
-LISTS = frozenset({"choices", "areas", "regions", "boxes", "instances", "points"})
+area and segmentation, `points` of label, index, x, y, score, visibility and outside, `spans` of label, start, end,
+score and text, `neighbours` of path and similarity. The plural ones of numbers are lists: `numbers` of float32,
+`doubles` of float64."""
+LISTS = frozenset({"choices", "areas", "regions", "boxes", "instances", "points", "spans"})
 """Those of lists, which are empty for an image that could not be read."""
 
 
@@ -64,6 +78,8 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
     """Whether the graph's bare row is requested as well."""
     way: WayBack | None = None
     """From the prepared image to the image as it was, for a task that `maps_back`; None: answers stay as prepared."""
+    places: Sequence[TextPlaces] = ()
+    """For a task that `finds_in_text`: where the tokens are in the text; one for `read`, of each row for `kept`."""
 
 
 class NoFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -276,6 +292,8 @@ class TaskSpec:
     """Whether answers have positions, which are given in the image as it was: `read` needs each ask's `way`."""
     merges: Callable[[Reading], Merges] = lambda _: {}
     """Of a task whose answers for tiles can be made one: how."""
+    finds_in_text: bool = False
+    """Whether answers are about parts of a text, in its characters: `read` needs each ask's `places`."""
     draws_masks: bool = False
     """Whether an answer has a `mask`, the class or the instance of each pixel."""
     drawn: Callable[[Any], Image.Image | None] | None = None

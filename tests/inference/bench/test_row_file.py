@@ -21,13 +21,7 @@ from lit_infer.progress import Listener, listening
 from tests.conftest import run_command
 from tests.support.tables import ROWS, table_bundle
 from tests.support.tensors import tensor_bundle
-from tests.support.texts import SENTENCES, text_bundle
-
-
-@pytest.fixture(scope="module")
-def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle of a text classifier. Read only."""
-    return text_bundle(tmp_path_factory.mktemp("texts"))
+from tests.support.texts import SENTENCES
 
 
 @pytest.fixture(scope="module")

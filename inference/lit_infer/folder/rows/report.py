@@ -9,12 +9,16 @@ from typing import IO
 
 from lit_infer import files
 from lit_infer.folder import html_page
+from lit_infer.folder.rows import html_spans
 from lit_infer.folder.rows.answered import AnsweredBlock
 from lit_infer.folder.table import Table
 from lit_infer.tasks import Ask, Row, Shown
+from lit_infer.tasks.token_classification import found_in
 
 _ROWS = 2000
 _ERRORS = 1000
+_TEXT = " text"
+"""Of a row for this page: the text that its spans are in. No column of an output is called so."""
 _SHOWN = 200
 """Characters of a value that was carried over."""
 _STYLE = (
@@ -24,6 +28,7 @@ td { vertical-align: top; font-variant-numeric: tabular-nums; }
 thead th { position: sticky; top: 0; background: var(--paper); }
 td meter { width: 6rem; } td.soft { color: var(--soft); }
 """
+    + html_spans.STYLE
 )
 
 
@@ -50,7 +55,12 @@ def _rows(blocks: Iterable[AnsweredBlock], table: Table, ask: Ask, *, failed: bo
             return
         wanted = [row for row, is_failed in enumerate(block.failed.tolist()) if is_failed == failed][:left]
         left -= len(wanted)
-        yield from block.rows(table, ask, wanted)
+        rows = block.rows(table, ask, wanted)
+        if table.task.kind == "spans" and not failed and block.arrays:
+            found = found_in(block.arrays)
+            yield from ({**row, _TEXT: found[place]["text"]} for row, place in zip(rows, wanted, strict=True))
+        else:
+            yield from rows
 
 
 def _head(model: str, count: int, failed: int, summary: Sequence[str]) -> str:
@@ -82,7 +92,10 @@ def _write_table(file: IO[str], rows: Iterator[Row], table: Table) -> int:
         shown += 1
         answer = table.show(row)
         cells = [_cell(_origin(row), "soft"), *(_cell(_text(row[name])) for name in table.kept)]
-        cells.append(_cell(answer.title or "no label"))
+        if _TEXT in row:
+            cells.append(f'<td class="spans">{html_spans.marked(row[_TEXT], row["spans"], row["unseen"])}')
+        else:
+            cells.append(_cell(answer.title or "no label"))
         if has_score:
             score = answer.score or 0.0
             cells += [_cell(f"{score:.1%}"), f'<td><meter value="{score:.4f}" aria-label="confidence"></meter>']

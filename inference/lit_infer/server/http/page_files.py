@@ -20,6 +20,7 @@ _PARTS = (
     "results.js",
     "runs.js",
     "server.js",
+    "spans.js",
 )
 
 NAMES = {"/": "index.html", **{f"/page/{name}": name for name in _PARTS}}

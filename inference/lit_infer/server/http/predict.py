@@ -8,7 +8,7 @@ import asyncio
 import functools
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ from starlette.routing import Route
 from lit_infer import images
 from lit_infer.answering import with_way
 from lit_infer.errors import InputError, UsageError
+from lit_infer.rows.answering import with_places
+from lit_infer.rows.places import TextPlaces
 from lit_infer.server.http import bodies, queries, row_uploads, uploads
 from lit_infer.server.http.rest import LARGE, Endpoint, Rest, json_response
 from lit_infer.server.http.v1 import check_finite
@@ -114,6 +116,7 @@ class _Asked:
     count: int
     names: tuple[str, ...]
     is_batch: bool
+    places: Sequence[TextPlaces] = ()
 
 
 async def _response(
@@ -141,6 +144,7 @@ def _answers(served: Served, result: Result, upload: _Asked, wanted: Ask) -> lis
         check_finite(manifest, result)
     if task.maps_back:
         asks = [with_way(wanted, size, manifest.preprocess) for size in result.sizes]
+    asks = with_places(asks, upload.places)
     answers: list[msgspec.Struct] = []
     for one in task.read(result.outputs, asks, manifest.reading):
         if isinstance(one, InputError):
@@ -182,4 +186,4 @@ def _images(content_type: str, body: bytes, _: Served) -> _Asked:
 
 def _rows(content_type: str, body: bytes, served: Served) -> _Asked:
     found = row_uploads.prepared(content_type, body, served.manifest, served.fields)
-    return _Asked(Items(arrays=found.arrays), found.count, (), found.is_batch)
+    return _Asked(Items(arrays=found.arrays), found.count, (), found.is_batch, found.places)

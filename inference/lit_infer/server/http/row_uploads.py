@@ -17,6 +17,7 @@ from lit_infer.rows.arrays import ArrayFields
 from lit_infer.rows.blocks import RowBlock, joined
 from lit_infer.rows.fields import Fields
 from lit_infer.rows.files import Wanted, arrow, csv_files
+from lit_infer.rows.places import TextPlaces
 from lit_infer.server.http.v1 import arrays_of
 from lit_infer.tensors import Arrays
 
@@ -36,6 +37,8 @@ class RowUpload:
     count: int
     is_batch: bool = False
     """Whether the answer is a list, however many there are."""
+    places: Sequence[TextPlaces] = ()
+    """Of each row, for a task that `finds_in_text`."""
 
 
 def prepared(content_type: str, body: bytes, manifest: Manifest, fields: Fields) -> RowUpload:
@@ -52,7 +55,9 @@ def prepared(content_type: str, body: bytes, manifest: Manifest, fields: Fields)
     else:
         rows, is_batch = read(content_type, body)
         block = fields.block(rows)
-    return RowUpload(prepared_together(block, fields, named=is_batch), block.count, is_batch)
+    group = prepared_together(block, fields, named=is_batch)
+    has_places = manifest.spec.finds_in_text and group.places is not None
+    return RowUpload(group.arrays, block.count, is_batch, group.places() if has_places and group.places else ())
 
 
 def _of_file(kind: str, body: bytes, fields: Fields) -> RowBlock:

@@ -126,7 +126,7 @@ def _tokens(
     counts = {len(column) for column in columns.values()}
     if len(counts) > 1:
         raise UsageError(f"{' and '.join(columns)} must have the same number of texts")
-    return prepared_together(RowBlock(counts.pop(), columns), fields)
+    return prepared_together(RowBlock(counts.pop(), columns), fields).arrays
 
 
 def _check_names(found: dict[str, Any], expected: Sequence[str], model: str) -> None:

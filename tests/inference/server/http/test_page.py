@@ -120,8 +120,8 @@ def test_every_control_has_a_label_and_every_id_that_is_named_is_there() -> None
 
     assert len(ids) == len(set(ids))
     assert named <= set(ids)
-    inputs = [tag for tag, _ in tags if tag in ("input", "select")]
-    assert len(inputs) == sum(tag == "label" for tag, _ in tags) == 5
+    inputs = [tag for tag, _ in tags if tag in ("input", "select", "textarea")]
+    assert len(inputs) == sum(tag == "label" for tag, _ in tags) == 6
 
 
 def addresses(attributes: dict[str, Any]) -> list[str]:

@@ -37,7 +37,7 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(tagger: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("page")
     bundles = [
         make_proven(folder / "colours", labels=("red", GREEN, "blue")),
@@ -50,6 +50,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         make_picture_bundle(folder / "negatives"),
         make_anomaly_bundle(folder / "reddish"),
         make_instance_bundle(folder / "instances"),
+        tagger,
         make_proven(folder / "values", name="values", task="image-regression", answers={"units": ["cm", "", "kg"]}),
     ]
     for label in ("red", "green", "blue"):
@@ -110,6 +111,31 @@ def test_of_several_labels_those_above_their_threshold_stand_out(page: Browser, 
     found = httpx.post(f"{site.url}/predict?model=several", content=png("red")).json()
     assert page.texts(".bars .label") == [choice["label"] for choice in found["top"]]
     assert page.texts(".bars b") == [choice["label"] for choice in found["labels"]] == ["red"]
+
+
+def test_a_text_is_written_and_answered_with_its_spans_in_it(page: Browser) -> None:
+    pick(page, "Tagger")
+    page.until(lambda: page.one("#write").is_displayed())
+    assert not page.one("#drop").is_displayed()
+    page.one("#text").send_keys("🙂 a wonderful film, warm and clever")
+    page.one("#write button").click()
+
+    page.until(lambda: page.texts("#results .times"))
+
+    (text,) = page.texts("#results .highlighted")
+    marks = page.texts("#results mark")
+    assert [part for part in text.split() if part not in ("PART", "WHO")] == [
+        "🙂",
+        "a",
+        "wonderful",
+        "film,",
+        "warm",
+        "and",
+        "clever",
+    ]
+    assert marks
+    assert {mark.split()[-1] for mark in marks} <= {"PART", "WHO"}
+    assert page.texts("#status")[0].startswith("1 of 1 text answered.")
 
 
 def test_values_have_their_names_and_units(page: Browser, site: Site) -> None:

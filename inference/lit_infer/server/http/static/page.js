@@ -5,7 +5,7 @@ import { showCard } from "./card.js";
 import { byId, tell } from "./dom.js";
 import { read, whatIsServed } from "./metrics.js";
 import * as plots from "./plots.js";
-import { add, again, clear } from "./results.js";
+import { add, addText, again, clear } from "./results.js";
 import { ask, askJson, needsKey, useKey } from "./server.js";
 
 const EVERY_MS = 2000;
@@ -34,16 +34,36 @@ async function choose() {
 }
 
 const takesImages = () => card?.takes_images !== false;
+const takesText = () => Boolean(card?.fields?.text && !card.fields.text.pair);
 
 function showLine() {
   useTopK(card?.takes_top_k === true);
   byId("curl").textContent = curlLine(chosen(), takesImages(), card?.takes_rows === true);
   byId("drop").hidden = !takesImages();
+  byId("write").hidden = !takesText();
   const infer = new URL(`${modelPath(chosen())}/infer`, document.baseURI).pathname;
   const others = card?.takes_rows
     ? "This model takes rows, not images: send one as JSON, or a list, as below"
     : `This model takes tensors, not images: send them to ${infer}`;
-  tell(byId("note"), takesImages() ? "" : others);
+  tell(byId("note"), takesImages() || takesText() ? "" : others);
+}
+
+function askAgain() {
+  if (takesText()) again();
+  else ifImages(again);
+}
+
+function listenForText() {
+  const text = byId("text");
+  byId("write").addEventListener("submit", (event) => {
+    event.preventDefault();
+    addText(text.value);
+  });
+  text.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    addText(text.value);
+  });
 }
 
 const take = (files) => ifImages(() => add(files));
@@ -142,9 +162,10 @@ async function copy() {
 }
 
 listenForFiles();
+listenForText();
 listenForKey();
 onChoice(choose, showLine);
-byId("again").addEventListener("click", () => ifImages(again));
+byId("again").addEventListener("click", askAgain);
 byId("clear").addEventListener("click", () => {
   clear();
   byId("files").focus(); // the button is gone

@@ -7,6 +7,7 @@ import { heated, split } from "./layers.js";
 import { masked } from "./masks.js";
 import { pointed, said } from "./points.js";
 import { ask, Refused } from "./server.js";
+import { highlighted } from "./spans.js";
 
 const AT_ONCE = 3;
 const MOST = 100; // for more there is lit-infer; a page could not show them
@@ -33,6 +34,16 @@ export function add(files) {
   askFor(entries.slice(entries.length - taken.length));
 }
 
+/** Predict a text. */
+export function addText(text) {
+  if (entries.length >= MOST) return tell(status, `This page shows at most ${MOST}. For files of texts, use lit-infer.`);
+  const name = text.length > 60 ? `${text.slice(0, 60)}…` : text;
+  const entry = { text, file: { name }, body: make("div", { className: "body" }), url: null, stop: null };
+  entries.push(entry);
+  list.append(make("li", { className: "text" }, entry.body));
+  askFor([entry]);
+}
+
 /** Predict all images again, with the current choice. */
 export function again() {
   stopAll();
@@ -42,7 +53,7 @@ export function again() {
 /** Remove all images and cancel running requests. */
 export function clear() {
   stopAll();
-  for (const { url } of entries) URL.revokeObjectURL(url);
+  for (const { url } of entries) if (url) URL.revokeObjectURL(url);
   entries.length = leftOut = 0;
   list.replaceChildren();
   tell(status, "No image yet.");
@@ -81,8 +92,9 @@ async function predict(entry) {
   const stop = new AbortController();
   entry.stop = stop;
   try {
-    const body = await bytes(entry.file);
-    const headers = { "Content-Type": "application/octet-stream" };
+    const isText = entry.text !== undefined;
+    const body = isText ? JSON.stringify(entry.text) : await bytes(entry.file);
+    const headers = { "Content-Type": isText ? "application/json" : "application/octet-stream" };
     const path = predictPath(entry.choice);
     const found = await (await ask(path, { method: "POST", body, headers, signal: stop.signal })).json();
     if (!stop.signal.aborted) finish(entry, "done", answer(found, entry), summarize(found));
@@ -103,7 +115,9 @@ function counts() {
   const [done, failed] = ["done", "failed"].map((state) => entries.filter((entry) => entry.state === state).length);
   const bad = failed ? `, ${failed} failed` : "";
   const left = leftOut ? ` ${leftOut} left out: this page shows at most ${MOST}. For folders, use lit-infer.` : "";
-  return `${done} of ${count(entries.length, "image")} answered${bad}.${left}`;
+  const texts = entries.filter(({ text }) => text !== undefined).length;
+  const what = texts === 0 ? "image" : texts === entries.length ? "text" : "item";
+  return `${done} of ${count(entries.length, what)} answered${bad}.${left}`;
 }
 
 async function bytes(file) {
@@ -115,7 +129,7 @@ async function bytes(file) {
 }
 
 function failure(error, file) {
-  if (error.status !== 0 || file.size < 2 ** 20) return error.message;
+  if (error.status !== 0 || !(file.size >= 2 ** 20)) return error.message;
   return `${error.message}; perhaps ${(file.size / 2 ** 20).toFixed(0)} MiB are more than it accepts`;
 }
 
@@ -142,6 +156,7 @@ const KINDS = {
   image: { summarize: summarizeImage, drawn: (found, { url }) => split(found, url) },
   anomaly: { summarize: summarizeAnomaly, drawn: (found, { url }) => [make("p", {}, summarizeAnomaly(found)), ...heated(found, url)] },
   instances: { summarize: summarizeBoxes, drawn: (found, { url }) => boxed(found, url) },
+  spans: { summarize: summarizeSpans, drawn: (found, { text }) => highlighted(found, text) },
   mask: { summarize: summarizeMask, drawn: (found, { url }) => masked(found, url) },
 };
 
@@ -160,6 +175,10 @@ function summarizeLabels({ labels }) {
 
 function summarizeBoxes({ boxes }) {
   return boxes.map(({ label, score }) => `${label} ${percent(score)}`).join(", ") || "nothing was found";
+}
+
+function summarizeSpans({ spans }) {
+  return spans.map(({ text, label }) => `${text} (${label})`).join(", ") || "nothing was found";
 }
 
 function summarizePoints({ points }) {
