@@ -21,7 +21,7 @@ from lit_infer.hardware import DEFAULT_BATCH_SIZE
 from lit_infer.images import ImageInput, Pixels, prepare_noted
 from lit_infer.manifest import DeploymentFacts
 from lit_infer.predictor import Predictor
-from lit_infer.rows.answering import prepared_together
+from lit_infer.rows.answering import prepared_parts
 from lit_infer.rows.fields import Fields
 from lit_infer.tasks import Ask, Metric, Reading
 from lit_infer.tensors import Arrays
@@ -87,11 +87,12 @@ def of_rows(
     kept, truths, source = [], [], iter(items)
     while some := list(islice(source, batch or _ROWS)):
         try:
-            arrays = prepared_together(fields.block([row for row, _ in some]), fields)
+            prepared = prepared_parts(fields.block([row for row, _ in some]), fields)
         except InputError as error:
             raise _unreadable("a row", str(error)) from None
-        outputs = batches.run(lambda parts: answer(tuple(parts)), arrays, count=len(some), size=batch)
-        kept.append(score.condensed(outputs[0]))
+        count = len(prepared.arrays[0])
+        outputs = batches.run(lambda parts: answer(tuple(parts)), prepared.arrays, count=count, size=batch)
+        kept.append(score.condensed(prepared.merged(outputs)[0]))
         truths += [truth for _, truth in some]
     return _values(kept, truths, score, reading)
 

@@ -7,6 +7,7 @@ from torch import nn
 
 from lit_export.tasks import (
     anomaly_detection,
+    audio,
     image_classification,
     image_embedding,
     image_multilabel,
@@ -54,6 +55,7 @@ TASKS = {
         tables.REGRESSION,
         texts.CLASSIFICATION,
         texts.EMBEDDING,
+        audio.CLASSIFICATION,
         tensor.TASK,
     )
 }

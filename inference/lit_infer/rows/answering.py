@@ -17,7 +17,8 @@ from lit_infer.engines import Run
 from lit_infer.errors import InputError, UsageError
 from lit_infer.manifest import Manifest
 from lit_infer.predictions import Prediction, Timings
-from lit_infer.rows.arrays import ArrayFields
+from lit_infer.rows.arrays import ArrayFields, RowGroup
+from lit_infer.rows.audio import AudioFields, mean_of_parts
 from lit_infer.rows.blocks import RowBlock
 from lit_infer.rows.fields import Fields, fields_of
 from lit_infer.tasks import Ask, Reading, TaskSpec
@@ -41,7 +42,9 @@ class RowRecipe(msgspec.Struct, frozen=True):
     """Whether an answer depends on its batch: then a block is run as it is."""
 
     def window(self, size: int) -> int:
-        """Rows to take at once where batches have `size`: more of them where shapes differ."""
+        """Rows to take at once where batches have `size`: more where shapes differ, and one where it is a batch."""
+        if isinstance(self.fields, AudioFields) and self.fields.has_chunks:
+            return 1
         return size * _WINDOW if self.fields.is_ragged and not self.is_joined else size
 
     def block(self, size: int) -> int:
@@ -49,6 +52,8 @@ class RowRecipe(msgspec.Struct, frozen=True):
         if isinstance(self.fields, ArrayFields):
             most = int(_BLOCK_BYTES / (max(1.0, self.fields.row_bytes) * size))
             return max(self.window(size), size * max(1, min(most, _WINDOW)))
+        if isinstance(self.fields, AudioFields):  # a row is large, and of chunks of any length
+            return 1 if self.fields.has_chunks else size
         if self.fields.is_ragged:
             return self.window(size)
         return size * max(1, _BLOCK_ROWS // size)
@@ -71,7 +76,7 @@ def rows_file(manifest: Manifest) -> str:
     """A name for a file of its rows, for the line that predicts with it."""
     if manifest.fields is None:
         return "batch.npz"
-    return "rows.csv" if manifest.fields.text is None else "lines.txt"
+    return {"columns": "rows.csv", "text": "lines.txt", "audio": "recordings/"}[manifest.fields.kind]
 
 
 def check_rows(manifest: Manifest) -> None:
@@ -86,15 +91,38 @@ def prepared_together(block: RowBlock, fields: Fields, *, named: bool = True) ->
 
     `named`: whether the message says which one it is.
     """
+    return prepared_parts(block, fields, named=named).arrays
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRows:
+    """The rows of a request as the graph takes them."""
+
+    arrays: Arrays
+    counts: tuple[int, ...] | None = None
+    """How many of the arrays' rows each row became; None: each became one."""
+
+    def merged(self, outputs: Arrays) -> Arrays:
+        """The outputs of the rows: where they became several, the mean of theirs."""
+        if self.counts is None:
+            return outputs
+        return batches.joined([mean_of_parts(part) for part in batches.split(outputs, self.counts)])
+
+
+def prepared_parts(block: RowBlock, fields: Fields, *, named: bool = True) -> PreparedRows:
+    """As `prepared_together`, where a row may become several of the graph's."""
     groups, errors = fields.groups(block)
     if errors:
         first = min(errors)
         raise InputError(f"item {first}: {errors[first]}" if named else str(errors[first]), code=errors[first].code)
+    if all(group.is_one for group in groups):
+        arrays = batches.joined([group.arrays for group in groups])
+        return PreparedRows(arrays, tuple(len(group.arrays[0]) for group in groups))
     if len(groups) > 1:
         raise InputError("its rows have different shapes: send those of one shape together", code="bad_shape")
     (group,) = groups
     order = np.argsort(group.rows)  # texts are sorted by their length
-    return tuple(array[order] for array in group.arrays)
+    return PreparedRows(tuple(array[order] for array in group.arrays))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +214,11 @@ def _parts(
     prepare_ms = (time.perf_counter() - started) * 1e3 / block.count
     parts = []
     for group in groups:
+        if group.is_one:
+            part, failure = _of_parts(group, to=to, run=run, size=size)
+            parts += part
+            errors.update(failure)
+            continue
         step = len(group.rows) if to.is_joined or size is None else size
         for start in range(0, len(group.rows), step):
             began = time.perf_counter()
@@ -196,6 +229,23 @@ def _parts(
             if outputs:
                 parts.append(_Part(own, outputs, (time.perf_counter() - began) * 1e3 / len(own)))
     return parts, dict(sorted(errors.items())), prepare_ms
+
+
+def _of_parts(
+    group: RowGroup, *, to: RowRecipe, run: Run, size: int | None
+) -> tuple[list[_Part], dict[int, InputError]]:
+    """The answer of one row, from those of its parts; the row's error, if the graph refuses one of them."""
+    began, count = time.perf_counter(), len(group.arrays[0])
+    step: int = count if to.is_joined or size is None else size
+    made = []
+    for start in range(0, count, step):
+        arrays = [np.ascontiguousarray(array[start : start + step]) for array in group.arrays]
+        outputs, failed = _run(run, arrays, to)
+        if failed:
+            return [], {group.rows[0]: next(iter(failed.values()))}
+        made.append(outputs)
+    outputs = mean_of_parts(batches.joined(made))
+    return [_Part(group.rows, outputs, (time.perf_counter() - began) * 1e3)], {}
 
 
 def _spoiled(errors: Mapping[int, InputError]) -> InputError:

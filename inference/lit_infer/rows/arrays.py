@@ -26,6 +26,8 @@ class RowGroup:
     """Where they are in their block."""
     arrays: Arrays
     """One for each input in the manifest's order, [rows, …]."""
+    is_one: bool = False
+    """Whether the arrays are the parts of a single row, whose answers are averaged."""
 
 
 @dataclass(frozen=True)

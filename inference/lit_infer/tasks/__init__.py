@@ -10,6 +10,7 @@ import numpy as np
 
 from lit_infer.tasks import (
     anomaly_detection,
+    audio,
     image_classification,
     image_embedding,
     image_multilabel,
@@ -78,6 +79,7 @@ TASKS = {
         tabular.REGRESSION,
         text.CLASSIFICATION,
         text.EMBEDDING,
+        audio.CLASSIFICATION,
         tensor.TASK,
     )
 }
