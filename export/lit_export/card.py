@@ -108,6 +108,8 @@ def _columns(fields: RowFields, proof: Proof | None) -> str:
     if fields.text is not None:
         names = " and ".join(name for name in (fields.text.column, fields.text.pair) if name)
         return f"{literal(names)}: {literal(fields.text.describe())}.\n\n{said}"
+    if fields.audio is not None:
+        return f"{literal(fields.audio.input)}: {literal(fields.audio.describe())}.\n\n{said}"
     of = {name: called for called, names in fields.layout.items() for name in names}
     rows = [(literal(column.name), literal(column.kind.describe()), of[column.name]) for column in fields.columns]
     return "\n\n".join(["A row of the table has", table(("column", "as", "in"), rows), said])

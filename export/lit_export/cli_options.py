@@ -199,12 +199,16 @@ Prepare = Annotated[
     typer.Option(
         "--prepare",
         metavar="PKG.MOD:FN",
-        help="Training's own code from a row of a table (a dict) to the module's inputs: compared with the columns.",
+        help="Training's own code from a row (a dict, or a recording's path) to the module's inputs, to compare with.",
     ),
 ]
 TableRows = Annotated[
     Path | None,
-    typer.Option("--rows", metavar="FILE", help="Rows of a table to compare on: .csv, .jsonl, .parquet. Else made up."),
+    typer.Option(
+        "--rows",
+        metavar="FILE",
+        help="Rows to compare on: .csv, .jsonl, .parquet; or a folder of recordings. Else made up.",
+    ),
 ]
 Images = Annotated[Path | None, typer.Option(help="Images to compare on. Else seeded noise.")]
 Calibration = Annotated[

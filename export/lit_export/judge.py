@@ -25,8 +25,10 @@ from lit_infer.images import ImageInput, Pixels
 from lit_infer.manifest import DataScore, Precision, Quantization
 from lit_infer.predictor import Predictor, open_predictor
 from lit_infer.proof import INT8_ALONE, Tolerance
+from lit_infer.rows.audio import AudioFields
 from lit_infer.rows.columns import ColumnFields
 from lit_infer.rows.fields import Fields
+from lit_infer.rows.files import readers_of
 from lit_infer.tensors import Arrays
 
 _REAL = ("data", "file")
@@ -51,6 +53,8 @@ class Judge:
         facts = self.target.facts
         if facts.fields is None:
             return None
+        if facts.fields.audio is not None:
+            return AudioFields.opened(facts.fields.audio)
         if facts.fields.text is None:
             return ColumnFields(facts.fields)
         return text_fields(self.target.module, facts, self.options)
@@ -168,7 +172,10 @@ def judge_for(target: Target, options: Options) -> Judge:
     progress.note(f"score the eager module on {options.data}")
     found = TASKS[target.facts.task].score
     assert found is not None  # noqa: S101 - _check refused a task without one
-    asked = replace(question(target, options, options.data, "--data"), fields=plain.fields, target=options.target)
+    asked = question(target, options, options.data, "--data")
+    if plain.fields is not None:
+        suffixes = frozenset(readers_of(plain.fields))
+        asked = replace(asked, fields=plain.fields, target=options.target, suffixes=suffixes)
     items = found.labelled(asked)
     if plain.fields is not None:
         eager = replace(plain, labelled=items).score_of_rows(lambda arrays: answers(target.module, arrays))
@@ -224,7 +231,8 @@ def _check(target: Target, options: Options) -> None:
         _check_int8_of_images(target, options, name)
     elif target.facts.fields is not None:
         if TASKS[name].score is None or options.data is None:
-            raise UsageError(f"--precision int8 of {name} is judged by labelled rows: give --data FILE --target NAME")
+            given = "--data FOLDER" if target.facts.fields.audio is not None else "--data FILE --target NAME"
+            raise UsageError(f"--precision int8 of {name} is judged by labelled rows: give {given}")
     elif target.inputs_kind not in _REAL:
         raise UsageError(
             f"--precision int8 of task {name} is calibrated and compared on real inputs: give --inputs FILE.npz or "

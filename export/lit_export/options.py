@@ -83,9 +83,9 @@ class Options:
     allow_pixel_difference: float = 0.0
     """How far a pixel may be from the transform's, as a share of the range that values are scaled to."""
     prepare: str | None = None
-    """`pkg.mod:fn`, training's own code from a row of a table to the module's inputs, to compare with."""
+    """`pkg.mod:fn`, training's own code from a row, or a recording's path, to the module's inputs, to compare with."""
     table_rows: Path | None = None
-    """A file of rows of a table to compare on; None: made-up ones."""
+    """A file of rows, or recordings, to compare on; None: made-up ones."""
     images: Path | None = None
     """Image files to compare on; None: seeded noise written as image files."""
     calibration: Path | None = None

@@ -24,6 +24,8 @@ _TO_DEVELOPERS = re.compile(
 _ADDRESS = re.compile(r" object at 0x[0-9a-f]+")
 _EXPORTERS = re.compile(r"[\\/](?:onnx|onnxruntime|onnxscript|onnx_ir|openvino|tensorrt)[\\/]")
 _PREAMBLES = re.compile(r"^(?:\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : |\w+Error: )")
+_UNCONVERTED = re.compile(r"Conversion is failed for: (.+)")
+"""OpenVINO's summary of operators, each with the version of its set."""
 _EMPTY = ("The following operation failed", "Traceback of")
 _PLACES = (
     re.compile(r'File "([^"]+\.py)", line (\d+)'),
@@ -80,6 +82,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def _said(text: str) -> str:
     """The first sentence of a message that says something."""
     plain = _TO_DEVELOPERS.sub("", _COLOURS.sub("", text))
+    if failed := _UNCONVERTED.search(plain):
+        return _one_line(f"OpenVINO cannot convert {re.sub(r'-[0-9]+', '', failed[1])}")
     stripped = (line.strip(" -") for line in plain.splitlines())
     lines = [_PREAMBLES.sub("", line) for line in stripped if line and not line.startswith(_EMPTY)]
     first = next(iter(lines), "")
@@ -136,6 +140,10 @@ _HINTS = (
         r"adaptive_(?:avg|max)_pool|adaptive pooling|AdaptiveAvgPool|AdaptiveMaxPool",
         "Adaptive pooling to more than one value needs sides that are known: leave --dynamic out, or pool with "
         "x.mean((2, 3))",
+    ),
+    _hint(
+        r"STFT[\s\S]*Shape of signal input must be static",
+        "OpenVINO takes a spectrogram of a fixed batch only: freeze it with --static-batch 1",
     ),
     _hint(
         r"_fft_|aten[:.]+(?:fft|stft|istft|view_as_complex|complex)|ComplexFloat|complex64|complex128|torch\.complex",

@@ -95,12 +95,14 @@ def of_rows(  # noqa: PLR0913 - each is a fact of its own
     kept, truths, source = [], [], iter(items)
     while some := list(islice(source, batch or _ROWS)):
         try:
-            group = prepared_together(fields.block([row for row, _ in some]), fields)
+            prepared = prepared_together(fields.block([row for row, _ in some]), fields)
         except InputError as error:
             raise _unreadable("a row", str(error)) from None
-        outputs = batches.run(lambda parts: answer(tuple(parts)), group.arrays, count=len(some), size=batch)
+        count = len(prepared.arrays[0])
+        outputs = batches.run(lambda parts: answer(tuple(parts)), prepared.arrays, count=count, size=batch)
+        outputs = prepared.merged(outputs)
         if score.counted is not None:
-            asks = with_places([Ask(threshold=score.threshold)] * len(some), group.places() if group.places else ())
+            asks = with_places([Ask(threshold=score.threshold)] * len(some), prepared.places())
             found = read(outputs, asks, reading)
             kept += [score.counted(one, truth, reading) for one, (_, truth) in zip(found, some, strict=True)]
             continue

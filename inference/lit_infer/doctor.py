@@ -22,6 +22,7 @@ _EXTRAS = (
     ("opencv", "cv2", "pixels as albumentations makes them"),
     ("tiff", "tifffile", "TIFF of many bands"),
     ("text", "tokenizers", "models of texts"),
+    ("audio", "soundfile", "models of recordings"),
     ("verify", "cryptography", "signatures"),
     ("export", "onnxscript", "lit-export"),
     ("train", "jsonargparse", "lit-train"),

@@ -110,11 +110,20 @@ def _check_fields(task: str, fields: RowFields | None) -> None:
     from lit_infer import tasks
 
     found = tasks.find(task)
-    if found.has_fields != (fields is not None):
-        needs = "needs its columns (fields)" if found.has_columns else "needs its text (fields, --tokenizer)"
-        raise ValueError(f"task {task} {needs if fields is None else 'has no columns, and fields are given'}")
-    if fields is not None and found.has_text != (fields.text is not None):
-        raise ValueError(f"task {task} takes {'a text' if found.has_text else 'columns'}, and fields have the other")
+    if found.fields_kind is None:
+        if fields is not None:
+            raise ValueError(f"task {task} has no columns, and fields are given")
+        return
+    if fields is None:
+        needs = {
+            "columns": "its columns (fields)",
+            "text": "its text (fields, --tokenizer)",
+            "audio": "its rate and length (fields: {audio: {rate: …, samples: …}})",
+        }
+        raise ValueError(f"task {task} needs {needs[found.fields_kind]}")
+    if fields.kind != found.fields_kind:
+        names = {"columns": "columns", "text": "a text", "audio": "a recording"}
+        raise ValueError(f"task {task} takes {names[found.fields_kind]}, and fields have {names[fields.kind]}")
 
 
 def _check_tiles(tiles: Tiles | None, preprocess: tuple[Step, ...], task: str, reading: "Reading") -> None:
@@ -481,7 +490,7 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Raise ValueError for fields that make other inputs than the graph has."""
         if self.fields is None:
             return
-        made = self.fields.layout if self.fields.text is None else self.fields.text.inputs or {}
+        made = self.fields.made
         if {*made} != {tensor.name for tensor in self.inputs}:
             raise ValueError(f"fields make {', '.join(made)}, and the inputs are {[one.name for one in self.inputs]}")
 

@@ -222,3 +222,19 @@ def test_a_part_in_torchscript_is_exported_by_way_of_a_trace_or_named_as_that(tm
     assert [graph.status for graph in found] == ["ok", "failed"]
     assert "torch.onnx legacy" in str(found[0].exporter)
     assert "A part of the module is TorchScript" in str(found[1].reason)
+
+
+class Spectrum(nn.Module):
+    """The short-time Fourier transform of a batch of any size, which OpenVINO does not take."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        window = torch.hann_window(64)
+        return torch.stft(x, 64, window=window, return_complex=True).abs().mean((1, 2))[:, None]
+
+
+def test_openvino_s_operators_are_named_and_a_frozen_batch_is_the_cure(tmp_path: Path) -> None:
+    (graph,) = export(Spectrum(), ["openvino"], out=tmp_path / "b", options=Options(inputs=("512",))).attempted
+
+    assert graph.status == "failed"
+    assert re.match(r"OpConversionFailure: OpenVINO cannot convert [\w, ]*STFT\. ", str(graph.reason))
+    assert "OpenVINO takes a spectrogram of a fixed batch only: freeze it with --static-batch 1" in str(graph.reason)

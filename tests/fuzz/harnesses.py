@@ -16,6 +16,8 @@ from lit_infer.held_file import HeldFile
 from lit_infer.images.limits import Limits
 from lit_infer.images.pixels import prepare_noted
 from lit_infer.images.preprocess import CenterCrop, ExifTranspose, Resize, Step
+from lit_infer.rows.audio import AudioFields
+from lit_infer.rows.facts import AudioField
 from tests.fuzz import edge, requests
 from tests.inference.tiny import make_bundle
 
@@ -62,6 +64,14 @@ def image(data: bytes) -> None:
                 prepare_noted(data, steps=steps, channels=channels, limits=_LIMITS)
 
 
+def recording(data: bytes) -> None:
+    """A recording, of which the start counts, or all of it in chunks."""
+    for longer in ("start", "chunks"):
+        facts = AudioField(rate=8000, samples=400, longer=longer)  # type: ignore[arg-type]
+        with suppress(InputError):
+            assert AudioFields(facts).prepared(data).shape[1:] == (400,)
+
+
 def archive(data: bytes) -> None:
     """An archive of each kind, and every member of it."""
     for name in ("a.tar", "a.tar.gz", "a.zip"):
@@ -93,6 +103,7 @@ HARNESSES: dict[str, Harness] = {
     "manifest": described,
     "oip": requests.infer,
     "predict": requests.predict,
+    "recording": recording,
     "sources": listed,
 }
 """By the name of the folder of its seeds."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lit_export.front.columns import training_transformer
 from lit_export.front.find_class import find_object
 from lit_export.options import Options
-from lit_export.proof import prepared_texts, table_rows
+from lit_export.proof import prepared_audio, prepared_texts, table_rows
 from lit_export.tasks import Target
 from lit_export.user_code import user_code
 from lit_infer import progress
@@ -42,13 +42,13 @@ class _Training:
 def check_options(options: Options, *, facts: DeploymentFacts) -> None:
     """Raise UsageError for options that are for rows, where there are none of that kind."""
     task, has_rows = facts.task, facts.fields is not None
-    has_text = facts.fields is not None and facts.fields.text is not None
+    kind = facts.fields.kind if facts.fields is not None else None
     for option, value, fits, what in (
-        ("--columns", options.columns, has_rows and not has_text, "rows of a table"),
-        ("--tokenizer", options.tokenizer, has_text, "texts"),
+        ("--columns", options.columns, kind == "columns", "rows of a table"),
+        ("--tokenizer", options.tokenizer, kind == "text", "texts"),
         ("--prepare", options.prepare, has_rows, "rows"),
         ("--rows", options.table_rows, has_rows, "rows"),
-        ("--target", options.target, has_rows, "labelled rows"),
+        ("--target", options.target, has_rows and kind != "audio", "labelled rows of a table"),
     ):
         if value and not fits:
             raise UsageError(f"{option} is for {what}, and task {task} takes none: leave it out")
@@ -71,6 +71,8 @@ def proven(target: Target, options: Options) -> RowProof | None:
         return None
     if fields.text is not None:
         return prepared_texts.proven(target, options)
+    if fields.audio is not None:
+        return prepared_audio.proven(target, fields.audio, options)
     training = _training(fields, options)
     if training is None:
         progress.note(

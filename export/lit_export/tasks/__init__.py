@@ -7,6 +7,7 @@ from torch import nn
 
 from lit_export.tasks import (
     anomaly_detection,
+    audio,
     image_classification,
     image_embedding,
     image_multilabel,
@@ -56,6 +57,7 @@ TASKS = {
         texts.CLASSIFICATION,
         texts.EMBEDDING,
         token_classification.TASK,
+        audio.CLASSIFICATION,
         tensor.TASK,
     )
 }

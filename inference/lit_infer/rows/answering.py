@@ -1,7 +1,7 @@
 """A block of rows, from values to predictions: prepared, run in batches, read."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from lit_infer.errors import InputError, UsageError
 from lit_infer.manifest import Manifest
 from lit_infer.predictions import Prediction, Timings
 from lit_infer.rows.arrays import ArrayFields, RowGroup
+from lit_infer.rows.audio import AudioFields, mean_of_parts
 from lit_infer.rows.blocks import RowBlock
 from lit_infer.rows.fields import Fields, fields_of
 from lit_infer.rows.places import TextPlaces
@@ -43,7 +44,9 @@ class RowRecipe(msgspec.Struct, frozen=True):
     """Whether an answer depends on its batch: then a block is run as it is."""
 
     def window(self, size: int) -> int:
-        """Rows to take at once where batches have `size`: more of them where shapes differ."""
+        """Rows to take at once where batches have `size`: more where shapes differ, and one where it is a batch."""
+        if isinstance(self.fields, AudioFields) and self.fields.has_chunks:
+            return 1
         return size * _WINDOW if self.fields.is_ragged and not self.is_joined else size
 
     def block(self, size: int) -> int:
@@ -51,6 +54,8 @@ class RowRecipe(msgspec.Struct, frozen=True):
         if isinstance(self.fields, ArrayFields):
             most = int(_BLOCK_BYTES / (max(1.0, self.fields.row_bytes) * size))
             return max(self.window(size), size * max(1, min(most, _WINDOW)))
+        if isinstance(self.fields, AudioFields):  # a row is large, and of chunks of any length
+            return 1 if self.fields.has_chunks else size
         if self.fields.is_ragged:
             return self.window(size)
         return size * max(1, _BLOCK_ROWS // size)
@@ -73,7 +78,7 @@ def rows_file(manifest: Manifest) -> str:
     """A name for a file of its rows, for the line that predicts with it."""
     if manifest.fields is None:
         return "batch.npz"
-    return "rows.csv" if manifest.fields.text is None else "lines.txt"
+    return {"columns": "rows.csv", "text": "lines.txt", "audio": "recordings/"}[manifest.fields.kind]
 
 
 def check_rows(manifest: Manifest) -> None:
@@ -83,7 +88,28 @@ def check_rows(manifest: Manifest) -> None:
         raise UsageError(f"{manifest.name} has no rows ({why}): give whole arrays to Predictor.run")
 
 
-def prepared_together(block: RowBlock, fields: Fields, *, named: bool = True) -> RowGroup:
+def _nowhere() -> Sequence[TextPlaces]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRows:
+    """The rows of a request as the graph takes them."""
+
+    arrays: Arrays
+    counts: tuple[int, ...] | None = None
+    """How many of the arrays' rows each row became; None: each became one."""
+    places: Callable[[], Sequence[TextPlaces]] = _nowhere
+    """Of texts: where their tokens are in them, worked out when it is asked for."""
+
+    def merged(self, outputs: Arrays) -> Arrays:
+        """The outputs of the rows: where they became several, the mean of theirs."""
+        if self.counts is None:
+            return outputs
+        return batches.joined([mean_of_parts(part) for part in batches.split(outputs, self.counts)])
+
+
+def prepared_together(block: RowBlock, fields: Fields, *, named: bool = True) -> PreparedRows:
     """All rows of a request as the graph takes them, in their order. Raises InputError for the first bad one.
 
     `named`: whether the message says which one it is.
@@ -92,6 +118,9 @@ def prepared_together(block: RowBlock, fields: Fields, *, named: bool = True) ->
     if errors:
         first = min(errors)
         raise InputError(f"item {first}: {errors[first]}" if named else str(errors[first]), code=errors[first].code)
+    if all(group.is_one for group in groups):
+        arrays = batches.joined([group.arrays for group in groups])
+        return PreparedRows(arrays, tuple(len(group.arrays[0]) for group in groups))
     if len(groups) > 1:
         raise InputError("its rows have different shapes: send those of one shape together", code="bad_shape")
     (group,) = groups
@@ -102,7 +131,7 @@ def prepared_together(block: RowBlock, fields: Fields, *, named: bool = True) ->
         made = places() if places is not None else ()
         return [made[row] for row in order]
 
-    return RowGroup(range(block.count), tuple(array[order] for array in group.arrays), ordered if places else None)
+    return PreparedRows(tuple(array[order] for array in group.arrays), places=ordered if places else _nowhere)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +226,11 @@ def _parts(
     prepare_ms = (time.perf_counter() - started) * 1e3 / block.count
     parts = []
     for group in groups:
+        if group.is_one:
+            part, failure = _of_parts(group, to=to, run=run, size=size)
+            parts += part
+            errors.update(failure)
+            continue
         step = len(group.rows) if to.is_joined or size is None else size
         for start in range(0, len(group.rows), step):
             began = time.perf_counter()
@@ -219,6 +253,23 @@ def with_places(asks: Sequence[Ask], places: Sequence[TextPlaces]) -> list[Ask]:
     if not places:
         return list(asks)
     return [structs.replace(ask, places=(one,)) for ask, one in zip(asks, places, strict=True)]
+
+
+def _of_parts(
+    group: RowGroup, *, to: RowRecipe, run: Run, size: int | None
+) -> tuple[list[_Part], dict[int, InputError]]:
+    """The answer of one row, from those of its parts; the row's error, if the graph refuses one of them."""
+    began, count = time.perf_counter(), len(group.arrays[0])
+    step: int = count if to.is_joined or size is None else size
+    made = []
+    for start in range(0, count, step):
+        arrays = [np.ascontiguousarray(array[start : start + step]) for array in group.arrays]
+        outputs, failed = _run(run, arrays, to)
+        if failed:
+            return [], {group.rows[0]: next(iter(failed.values()))}
+        made.append(outputs)
+    outputs = mean_of_parts(batches.joined(made))
+    return [_Part(group.rows, outputs, (time.perf_counter() - began) * 1e3)], {}
 
 
 def _spoiled(errors: Mapping[int, InputError]) -> InputError:

@@ -29,6 +29,8 @@ class RowGroup:
     """One for each input in the manifest's order, [rows, …]."""
     places: Callable[[], Sequence[TextPlaces]] | None = None
     """Of texts: where their tokens are in them, worked out when it is asked for."""
+    is_one: bool = False
+    """Whether the arrays are the parts of a single row, whose answers are averaged."""
 
 
 @dataclass(frozen=True)

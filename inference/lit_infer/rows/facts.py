@@ -102,6 +102,11 @@ class TableColumn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return self.category is not None and not self.category.one_hot
 
 
+LEAST_RATE, MOST_RATE = 1_000, 768_000
+"""Samples per second, of a model and of a file."""
+MOST_SECONDS = 600
+"""Of a recording, as far as it is decoded: more would fill the memory from a small file."""
+
 TokenPart = Literal["ids", "mask", "types"]
 """What an input of a text model is: token ids, 1 where there is a token, or which of two texts it belongs to."""
 
@@ -144,12 +149,65 @@ class TextField(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return f"a text, as at most {self.max_length} tokens ({cut}), padded to {length}"
 
 
+class AudioField(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A recording, as float32 samples from -1 to 1 at one rate; all channels are mixed into one, their mean."""
+
+    rate: int
+    """Samples per second that the model takes."""
+    samples: int
+    """Samples of a row: [batch, samples]."""
+    longer: Literal["start", "center", "chunks", "error"] = "start"
+    """Of a longer recording: its start, its middle, or all its parts, whose answers are averaged; or it is an error."""
+    hop: int | None = None
+    """With chunks: from the start of one to that of the next; None: `samples`, so that they do not overlap."""
+    shorter: Literal["zeros", "repeat", "error"] = "zeros"
+    """A shorter one, or the last chunk, is filled up with zeros at its end; a shorter one is repeated; or an error."""
+    resampling: Literal["soxr_vhq", "soxr_hq", "soxr_mq", "soxr_lq", "soxr_qq"] = "soxr_hq"
+    """The quality of soxr, as librosa calls it."""
+    has_channel: bool = False
+    """Whether the input is [batch, 1, samples]."""
+    input: str = "audio"
+    """The name of the input."""
+
+    def __post_init__(self) -> None:
+        if not LEAST_RATE <= self.rate <= MOST_RATE:
+            raise ValueError(f"audio: the rate is {LEAST_RATE:,} to {MOST_RATE:,} samples a second, not {self.rate:,}")
+        if not 1 <= self.samples <= MOST_SECONDS * self.rate:
+            raise ValueError(f"audio: samples are 1 to {MOST_SECONDS * self.rate:,}, {MOST_SECONDS} s at this rate")
+        if self.hop is not None and (self.longer != "chunks" or not 1 <= self.hop <= self.samples):
+            raise ValueError("audio: hop is for longer: chunks, and from 1 to samples")
+        if self.longer == "chunks" and self.shorter != "zeros":
+            raise ValueError("audio: with chunks what is shorter is filled up (shorter: zeros)")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a row."""
+        return (1, self.samples) if self.has_channel else (self.samples,)
+
+    def describe(self) -> str:
+        """What becomes of a recording, in words."""
+        hop = self.hop or self.samples
+        longer = {
+            "start": "of a longer one its start",
+            "center": "of a longer one its middle",
+            "chunks": f"of a longer one the mean of the answers for chunks that begin every {hop / self.rate:.6g} s",
+            "error": "a longer one refused",
+        }[self.longer]
+        shorter = {"zeros": "filled up with zeros", "repeat": "repeated", "error": "refused"}[self.shorter]
+        return (
+            f"a recording, mixed to one channel, at {self.rate:,} samples a second ({self.resampling}), "
+            f"{self.samples / self.rate:.6g} s: {longer}, a shorter one {shorter}"
+        )
+
+
 class RowFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a row holds, and how it becomes the model's inputs."""
 
     columns: tuple[TableColumn, ...] = ()
     text: TextField | None = None
     """In place of columns: the row's text."""
+    audio: AudioField | None = None
+    """In place of columns: the row's recording."""
     inputs: dict[str, tuple[str, ...]] | None = None
     """By the name of an input, [batch, numbers]: its columns in order. None: one input, `rows`, with all of them.
 
@@ -157,9 +215,9 @@ class RowFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     def __post_init__(self) -> None:
-        if self.text is not None:
-            if self.columns or self.inputs is not None:
-                raise ValueError("fields: give a text or columns, not both")
+        if self.text is not None or self.audio is not None:
+            if self.columns or self.inputs is not None or (self.text is not None and self.audio is not None):
+                raise ValueError("fields: give one of columns, text and audio")
             return
         names = [column.name for column in self.columns]
         if not names or len(set(names)) < len(names):
@@ -168,6 +226,18 @@ class RowFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if sorted(given) != sorted(names):
             odd = sorted({*given} ^ {*names}) or sorted(name for name in names if given.count(name) > 1)
             raise ValueError(f"fields: each column belongs to one input, and {', '.join(odd)} does not")
+
+    @property
+    def kind(self) -> Literal["columns", "text", "audio"]:
+        """What a row is."""
+        return "text" if self.text is not None else "audio" if self.audio is not None else "columns"
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The names of the inputs that they make."""
+        if self.text is not None:
+            return tuple(self.text.inputs or {})
+        return tuple(self.layout) if self.audio is None else (self.audio.input,)
 
     @property
     def layout(self) -> dict[str, tuple[str, ...]]:

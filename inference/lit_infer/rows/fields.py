@@ -1,4 +1,4 @@
-"""What a manifest says of the values of a row: bare arrays, the columns of a table, or a text."""
+"""What a manifest says of the values of a row: bare arrays, the columns of a table, a text, or a recording."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from lit_infer.errors import InputError
 from lit_infer.manifest import Manifest
 from lit_infer.rows.arrays import ArrayFields, RowGroup
+from lit_infer.rows.audio import AudioFields
 from lit_infer.rows.blocks import RowBlock
 from lit_infer.rows.columns import ColumnFields
 from lit_infer.rows.text import TextFields
@@ -35,7 +36,7 @@ class Fields(HasNames, Protocol):
 
 
 def fields_of(manifest: Manifest, folder: Path | None = None) -> Fields:
-    """A text or columns where the manifest has them, else the graph's inputs as they are.
+    """A text, a recording or columns where the manifest has them, else the graph's inputs as they are.
 
     `folder`: the bundle's, with its tokenizer. Raises ArtifactError for another one, and MissingExtraError.
     """
@@ -44,4 +45,6 @@ def fields_of(manifest: Manifest, folder: Path | None = None) -> Fields:
     order = tuple(tensor.name for tensor in manifest.inputs)
     if manifest.fields.text is not None:
         return TextFields.opened(manifest.fields.text, folder, order=order, name=manifest.name)
+    if manifest.fields.audio is not None:
+        return AudioFields.opened(manifest.fields.audio)
     return ColumnFields(manifest.fields, order)

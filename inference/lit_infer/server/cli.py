@@ -234,7 +234,9 @@ def _second_port(port: int, grpc_port: int | None, *, no_grpc: bool) -> int | No
 def _body(repository: "Repository") -> str:
     """How curl sends what the first model takes."""
     served = repository.slots[0].served
-    return "--data-binary @IMAGE" if served is None or served.manifest.spec.takes_images else "--json @ROW.json"
+    if served is None or served.manifest.spec.takes_images:
+        return "--data-binary @IMAGE"
+    return "--data-binary @RECORDING" if served.manifest.spec.has_audio else "--json @ROW.json"
 
 
 def _say_started(listeners: "Listeners", body: str) -> None:

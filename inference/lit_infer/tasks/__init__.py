@@ -10,6 +10,7 @@ import numpy as np
 
 from lit_infer.tasks import (
     anomaly_detection,
+    audio,
     image_classification,
     image_embedding,
     image_multilabel,
@@ -82,6 +83,7 @@ TASKS = {
         text.CLASSIFICATION,
         text.EMBEDDING,
         token_classification.TASK,
+        audio.CLASSIFICATION,
         tensor.TASK,
     )
 }

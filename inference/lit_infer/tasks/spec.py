@@ -259,6 +259,8 @@ class TaskSpec:
     """Whether items are rows of a table, whose columns the deployment facts say (`fields`)."""
     has_text: bool = False
     """Whether items are texts, whose tokenizer the deployment facts say (`fields.text`)."""
+    has_audio: bool = False
+    """Whether items are recordings, as the deployment facts say (`fields.audio`)."""
     facts: type[Any] = NoFacts
     """The struct of the deployment facts about its answers, under `answers`; it has a `check(labels, size)`."""
     answer: type[msgspec.Struct]
@@ -333,7 +335,17 @@ class TaskSpec:
     @property
     def has_fields(self) -> bool:
         """Whether items are rows whose values the deployment facts say."""
-        return self.has_columns or self.has_text
+        return self.fields_kind is not None
+
+    @property
+    def fields_kind(self) -> Literal["columns", "text", "audio"] | None:
+        """What a row is, where the deployment facts say it."""
+        found: dict[Literal["columns", "text", "audio"], bool] = {
+            "columns": self.has_columns,
+            "text": self.has_text,
+            "audio": self.has_audio,
+        }
+        return next((kind for kind, is_so in found.items() if is_so), None)
 
     def check_threshold(self, threshold: float | None, reading: Reading, *, name: str) -> None:
         """Raise UsageError for a threshold that this model cannot have."""

@@ -9,8 +9,10 @@ from lit_infer import load
 from lit_infer.errors import UsageError
 from lit_infer.manifest import Tensor
 from lit_infer.predictor import Predictor
-from lit_infer.rows.answering import answer_rows, row_recipe
+from lit_infer.rows.answering import RowRecipe, answer_rows, prepared_together, row_recipe
+from lit_infer.rows.facts import AudioField, RowFields
 from lit_infer.tasks import Ask
+from tests.support.sounds import encoded
 from tests.support.tensors import answers, tensor_bundle, tensor_manifest, tensor_rows
 
 
@@ -91,3 +93,57 @@ def test_joined_rows_are_neither_split_nor_answered_without_one_of_them() -> Non
     assert len({float(one.answer.outputs["total"]) for one in found}) == 1
     assert [one.code for one in spoiled] == ["missing"] * 6
     assert "row 5 of its batch cannot be used" in str(spoiled[0].error)
+
+
+class Rising:
+    """A graph that answers the highest number of each row, refuses one of 9, and remembers its batches."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def __call__(self, inputs: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
+        self.sizes.append(len(inputs[0]))
+        highest = inputs[0].max(axis=1)
+        if (highest == 9).any():
+            raise ValueError("9 is too much")
+        return [np.stack([1 - highest / 10, highest / 10], axis=1)]
+
+
+def audio_recipe() -> RowRecipe:
+    described = tensor_manifest(
+        task="audio-classification",
+        inputs=(Tensor(name="audio", dtype="float32", shape=("batch", 4)),),
+        outputs=(Tensor(name="probabilities", dtype="float32", shape=("batch", 2)),),
+        fields=RowFields(audio=AudioField(rate=1_000, samples=4, longer="chunks")),
+    )
+    return row_recipe(described)
+
+
+def sound_of(*chunks: float) -> bytes:
+    return encoded(np.repeat(np.array(chunks, dtype=np.float32), 4)[:, None], 1_000, subtype="FLOAT")
+
+
+def test_the_answer_for_a_recording_is_that_of_its_chunks_in_batches() -> None:
+    recipe, graph = audio_recipe(), Rising()
+    rows = [sound_of(1, 2, 3), sound_of(4), sound_of(1, 9), sound_of(2, 2)]
+
+    found = answer_rows(recipe.fields.block(rows), [Ask()] * 4, to=recipe, run=graph, size=2)
+
+    assert [one.answer.score if one.answer else one.code for one in found] == [
+        pytest.approx(0.8),
+        pytest.approx(0.6),
+        "refused",
+        pytest.approx(0.8),
+    ]
+    assert graph.sizes[:3] == [2, 1, 1]
+    assert (recipe.window(8), recipe.block(8)) == (1, 1)
+
+
+def test_the_chunks_of_a_request_go_together_and_come_back_as_its_rows() -> None:
+    recipe = audio_recipe()
+    block = recipe.fields.block([sound_of(1, 2, 3), sound_of(4)])
+
+    prepared = prepared_together(block, recipe.fields)
+
+    assert (prepared.arrays[0].shape, prepared.counts) == ((4, 4), (3, 1))
+    assert prepared.merged((prepared.arrays[0].max(axis=1, keepdims=True),))[0].tolist() == [[2], [4]]

@@ -4,11 +4,23 @@ from typing import Any
 import msgspec
 import pytest
 
-from lit_infer.rows.facts import BooleanColumn, CategoryColumn, NumberColumn, RowFields, TableColumn, is_index_input
+from lit_infer.rows.facts import (
+    AudioField,
+    BooleanColumn,
+    CategoryColumn,
+    NumberColumn,
+    RowFields,
+    TableColumn,
+    TextField,
+    is_index_input,
+)
 
 AGE = TableColumn(name="age", number=NumberColumn(mean=40, scale=10))
 JOB = TableColumn(name="job", category=CategoryColumn(vocabulary=("a", "b")))
 TOWN = TableColumn(name="town", category=CategoryColumn(vocabulary=("x", "y", "z"), one_hot=True, unknown=-1))
+
+AUDIO = AudioField(rate=16_000, samples=8_000)
+TEXT = TextField(tokenizer_sha256="0" * 64, max_length=8, inputs={"tokens": "ids"})
 
 
 def test_without_inputs_all_columns_are_one() -> None:
@@ -43,6 +55,15 @@ def test_an_input_is_of_indices_only_where_all_of_its_columns_are() -> None:
         (lambda: RowFields(columns=(AGE, AGE)), "none of them twice"),
         (lambda: RowFields(columns=(AGE, JOB), inputs={"x": ("age",)}), "job does not"),
         (lambda: RowFields(columns=(AGE,), inputs={"x": ("age",), "y": ("age",)}), "age does not"),
+        (lambda: AudioField(rate=100, samples=1), "the rate is 1,000 to 768,000 samples a second, not 100"),
+        (lambda: AudioField(rate=1_000, samples=0), "samples are 1 to 600,000, 600 s"),
+        (lambda: AudioField(rate=1_000, samples=600_001), "samples are 1 to 600,000"),
+        (lambda: AudioField(rate=1_000, samples=9, hop=3), "hop is for longer: chunks"),
+        (lambda: AudioField(rate=1_000, samples=9, longer="chunks", hop=10), "from 1 to samples"),
+        (lambda: AudioField(rate=1_000, samples=9, longer="chunks", shorter="repeat"), "what is shorter is filled up"),
+        (lambda: RowFields(audio=AUDIO, columns=(AGE,)), "give one of columns, text and audio"),
+        (lambda: RowFields(audio=AUDIO, text=TEXT), "give one of columns, text and audio"),
+        (lambda: RowFields(audio=AUDIO, inputs={"x": ("age",)}), "give one of columns, text and audio"),
     ],
 )
 def test_facts_that_make_no_sense_are_refused(made: Any, said: str) -> None:
@@ -64,3 +85,23 @@ def test_a_column_is_told_in_words() -> None:
         CategoryColumn(vocabulary=("a",), missing=1).describe() == "one of 1 categories, its index; a missing one is 1"
     )
     assert BooleanColumn(missing=0.5).describe() == "true or false; 0.5 stands for a missing one"
+
+
+def test_fields_are_of_one_kind_and_name_the_inputs_that_they_make() -> None:
+    found = [RowFields(columns=(AGE, JOB)), RowFields(text=TEXT), RowFields(audio=AUDIO)]
+
+    assert [(one.kind, one.made) for one in found] == [
+        ("columns", ("rows",)),
+        ("text", ("tokens",)),
+        ("audio", ("audio",)),
+    ]
+
+
+def test_a_recording_is_told_in_words() -> None:
+    assert AUDIO.describe() == (
+        "a recording, mixed to one channel, at 16,000 samples a second (soxr_hq), 0.5 s: of a longer one its start, a "
+        "shorter one filled up with zeros"
+    )
+    chunks = AudioField(rate=16_000, samples=8_000, longer="chunks", hop=4_000)
+    assert "the mean of the answers for chunks that begin every 0.25 s" in chunks.describe()
+    assert (AUDIO.shape, AudioField(rate=1_000, samples=5, has_channel=True).shape) == ((8_000,), (1, 5))

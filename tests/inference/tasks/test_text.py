@@ -33,7 +33,7 @@ def test_a_task_of_texts_takes_a_text_and_one_of_tables_columns() -> None:
 
 
 def test_a_text_and_columns_are_not_both_given() -> None:
-    with pytest.raises(ValueError, match="give a text or columns, not both"):
+    with pytest.raises(ValueError, match="give one of columns, text and audio"):
         RowFields(text=TEXT.text, columns=FIELDS.columns)
 
 

@@ -3,18 +3,20 @@
 import hashlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
 from typing import cast
 
 from lit_infer.errors import InputError, UsageError
+from lit_infer.folder.cloud import Remote
 from lit_infer.folder.shards import Covered
 from lit_infer.folder.sources import Inputs, Item, Listed
 from lit_infer.rows.arrays import ArrayFields
+from lit_infer.rows.audio import AudioFields
 from lit_infer.rows.blocks import RowBlock, joined
-from lit_infer.rows.files import Wanted, csv_files, json_lines, lines, readers_of
+from lit_infer.rows.files import Wanted, audio_files, csv_files, json_lines, lines, readers_of
 from lit_infer.rows.text import TextFields
 
 _NO_STAMP = bytes(8)
@@ -76,7 +78,8 @@ class RowInputs:
 
     def __post_init__(self) -> None:
         found = self.inputs.of(frozenset(readers_of(self.wanted.fields)))
-        if not isinstance(self.wanted.fields, ArrayFields):  # standard input has the rows themselves, and not paths
+        # Standard input has the rows themselves, and not paths.
+        if not isinstance(self.wanted.fields, ArrayFields | AudioFields):
             found = Inputs([StandardInput() if source == Listed(None) else source for source in found.sources])
         object.__setattr__(self, "of_rows", found)
 
@@ -167,6 +170,9 @@ def _open(item: Item, wanted: Wanted, size: int) -> Iterator[RowBlock]:
     if isinstance(item.content, InputError):
         raise item.content
     if not isinstance(item.content, Path):
+        if isinstance(wanted.fields, AudioFields) and not isinstance(item.content, Mapping):
+            read = item.content.read if isinstance(item.content, Remote) else item.content
+            return audio_files.remote(read, wanted)
         raise InputError("rows are read from files of this machine: fetch or unpack it first", code="not_local")
     if item.content is _STDIN:
         return _standard_input(cast(BufferedReader, sys.stdin.buffer), wanted, size)

@@ -26,6 +26,7 @@ def card(served: Served) -> dict[str, Any]:
         "nouns": task.nouns,
         "takes_images": task.takes_images,
         "takes_rows": task.has_fields,
+        "takes_audio": task.has_audio,
         "takes_top_k": task.takes_top_k,
         "license": manifest.license,
         "source": manifest.source,

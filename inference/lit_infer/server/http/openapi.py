@@ -21,7 +21,7 @@ _ERRORS = {
 }
 
 
-_IMAGE_BODIES = ("application/octet-stream", "image/*", "multipart/form-data", "application/json")
+_BODIES = ("application/octet-stream", "image/*", "audio/*", "multipart/form-data", "application/json")
 
 
 def document(settings: Settings) -> dict[str, Any]:
@@ -123,8 +123,8 @@ def _v1_predict() -> dict[str, Any]:
 
 
 def _predict() -> dict[str, Any]:
-    operation = _get("Answer for images or rows", "Prediction", errors=tuple(_ERRORS))
-    operation["requestBody"] = {"required": True, "content": {media: {} for media in _IMAGE_BODIES}}
+    operation = _get("Answer for images, recordings or rows", "Prediction", errors=tuple(_ERRORS))
+    operation["requestBody"] = {"required": True, "content": {media: {} for media in _BODIES}}
     operation["responses"]["200"]["content"] |= {media: {} for media in MEDIA.values()}  # for those that Accept it
     operation["parameters"] = [
         {"name": "model", "in": "query", "schema": _TEXT},

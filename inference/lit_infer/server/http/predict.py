@@ -2,13 +2,14 @@
 
 curl --data-binary @cat.jpg localhost:8000/predict
 curl --json '{"x": [0.1, 0.2]}' localhost:8000/predict
+curl -H 'Content-Type: audio/wav' --data-binary @a.wav localhost:8000/predict
 """
 
 import asyncio
 import functools
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +21,7 @@ from starlette.routing import Route
 from lit_infer import images
 from lit_infer.answering import with_way
 from lit_infer.errors import InputError, UsageError
-from lit_infer.rows.answering import with_places
-from lit_infer.rows.places import TextPlaces
+from lit_infer.rows.answering import PreparedRows, with_places
 from lit_infer.server.http import bodies, queries, row_uploads, uploads
 from lit_infer.server.http.rest import LARGE, Endpoint, Rest, json_response
 from lit_infer.server.http.v1 import check_finite
@@ -116,7 +116,8 @@ class _Asked:
     count: int
     names: tuple[str, ...]
     is_batch: bool
-    places: Sequence[TextPlaces] = ()
+    rows: PreparedRows | None = None
+    """Of a model of rows, of which one may have become several of the graph's."""
 
 
 async def _response(
@@ -144,9 +145,12 @@ def _answers(served: Served, result: Result, upload: _Asked, wanted: Ask) -> lis
         check_finite(manifest, result)
     if task.maps_back:
         asks = [with_way(wanted, size, manifest.preprocess) for size in result.sizes]
-    asks = with_places(asks, upload.places)
+    outputs = result.outputs
+    if upload.rows is not None:
+        outputs = upload.rows.merged(outputs)
+        asks = with_places(asks, upload.rows.places() if task.finds_in_text else ())
     answers: list[msgspec.Struct] = []
-    for one in task.read(result.outputs, asks, manifest.reading):
+    for one in task.read(outputs, asks, manifest.reading):
         if isinstance(one, InputError):
             raise one
         answers.append(one)
@@ -172,8 +176,10 @@ def _described(
 
 
 async def _uploaded(content_type: str, body: bytes, served: Served) -> _Asked:
-    """Large JSON and forms are read in a thread: others must not wait."""
+    """Large JSON and forms are read in a thread, and recordings, which a few bytes may hold: others must not wait."""
     read = _images if served.manifest.spec.takes_images else _rows
+    if served.manifest.spec.has_audio:
+        return await asyncio.to_thread(read, content_type, body, served)
     if len(body) <= LARGE or body.startswith((b"\xff\xd8", b"\x89PNG")):
         return read(content_type, body, served)
     return await asyncio.to_thread(read, content_type, body, served)
@@ -186,4 +192,4 @@ def _images(content_type: str, body: bytes, _: Served) -> _Asked:
 
 def _rows(content_type: str, body: bytes, served: Served) -> _Asked:
     found = row_uploads.prepared(content_type, body, served.manifest, served.fields)
-    return _Asked(Items(arrays=found.arrays), found.count, (), found.is_batch, found.places)
+    return _Asked(Items(arrays=found.prepared.arrays), found.count, found.names, found.is_batch, found.prepared)

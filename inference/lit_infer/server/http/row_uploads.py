@@ -12,14 +12,14 @@ import msgspec
 
 from lit_infer.errors import InputError, MissingExtraError, UsageError
 from lit_infer.manifest import Manifest
-from lit_infer.rows.answering import prepared_together
+from lit_infer.rows.answering import PreparedRows, prepared_together
 from lit_infer.rows.arrays import ArrayFields
+from lit_infer.rows.audio import AudioFields
 from lit_infer.rows.blocks import RowBlock, joined
 from lit_infer.rows.fields import Fields
 from lit_infer.rows.files import Wanted, arrow, csv_files
-from lit_infer.rows.places import TextPlaces
+from lit_infer.server.http import audio_uploads
 from lit_infer.server.http.v1 import arrays_of
-from lit_infer.tensors import Arrays
 
 MOST_ROWS = 65_536
 _LISTS = ("rows", "instances")
@@ -33,12 +33,12 @@ _PARQUET = ("application/vnd.apache.parquet", "application/x-parquet", "applicat
 class RowUpload:
     """The rows of a request, prepared."""
 
-    arrays: Arrays
+    prepared: PreparedRows
     count: int
     is_batch: bool = False
     """Whether the answer is a list, however many there are."""
-    places: Sequence[TextPlaces] = ()
-    """Of each row, for a task that `finds_in_text`."""
+    names: tuple[str, ...] = ()
+    """The files' names, if they were sent."""
 
 
 def prepared(content_type: str, body: bytes, manifest: Manifest, fields: Fields) -> RowUpload:
@@ -49,15 +49,16 @@ def prepared(content_type: str, body: bytes, manifest: Manifest, fields: Fields)
             raise UsageError(f"{manifest.name} takes arrays, which CSV does not hold: send JSON or Parquet")
         if kind not in _PARQUET:
             rows, is_batch = read(content_type, body)
-            return RowUpload(arrays_of(rows, manifest), len(rows), is_batch)
+            return RowUpload(PreparedRows(arrays_of(rows, manifest)), len(rows), is_batch)
+    if isinstance(fields, AudioFields):
+        sent = audio_uploads.read(content_type, body)
+        return RowUpload(audio_uploads.prepared(sent, fields), len(sent.images), sent.is_batch, sent.names)
     if kind in (*_CSV, *_PARQUET):
         block, is_batch = _of_file(kind, body, fields), True
     else:
         rows, is_batch = read(content_type, body)
         block = fields.block(rows)
-    group = prepared_together(block, fields, named=is_batch)
-    has_places = manifest.spec.finds_in_text and group.places is not None
-    return RowUpload(group.arrays, block.count, is_batch, group.places() if has_places and group.places else ())
+    return RowUpload(prepared_together(block, fields, named=is_batch), block.count, is_batch)
 
 
 def _of_file(kind: str, body: bytes, fields: Fields) -> RowBlock:

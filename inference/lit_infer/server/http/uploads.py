@@ -38,7 +38,7 @@ def read(content_type: str, body: bytes) -> Upload:
     """The images in a body. Raises UsageError."""
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        return _form(content_type, body)
+        return form(content_type, body)
     if kind == "application/json" or body[:64].lstrip()[:1] in (b"{", b"["):
         return _json(body)
     if kind == "application/x-www-form-urlencoded" and _is_stripped(body):
@@ -55,7 +55,8 @@ def _is_stripped(body: bytes) -> bool:
     return body.startswith(_MAGIC) and not any(byte in body for byte in (b"\0", b"\r", b"\n"))
 
 
-def _form(content_type: str, body: bytes) -> Upload:
+def form(content_type: str, body: bytes, *, accepted: str = _ACCEPTED) -> Upload:
+    """The files of a form. Raises UsageError, which says what is `accepted`."""
     found = _BOUNDARY.search(content_type)
     if found is None:
         raise UsageError("multipart/form-data needs a boundary in its Content-Type")
@@ -65,7 +66,7 @@ def _form(content_type: str, body: bytes) -> Upload:
         raise UsageError("the form is cut off, or its boundary is not the one in its Content-Type")
     files = [_file(part) for part in parts[:-1]]
     if not files:
-        raise UsageError(f"the form has no file: {_ACCEPTED}")
+        raise UsageError(f"the form has no file: {accepted}")
     names = tuple(name for name, _ in files)
     return Upload(tuple(data for _, data in files), names, is_batch=len(files) > 1)
 

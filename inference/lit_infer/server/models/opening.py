@@ -125,8 +125,8 @@ def open_model(source: ModelSource, opening: Opening, *, stats: Stats, on_death:
         policy = opening.policy(instances.opened)
         runner = Runner(instances, policy=policy, stats=stats, limits=opening.hang_limits, on_death=on_death)
         served = Served(name, located, instances, runner)
-        if served.manifest.spec.has_text:
-            _ = served.fields  # a model without its tokenizer must not be ready
+        if served.manifest.spec.has_text or served.manifest.spec.has_audio:
+            _ = served.fields  # a model without its tokenizer, or decoders, must not be ready
         return served
     except BaseException:
         instances.close()

@@ -58,10 +58,10 @@ export function predictPath({ model: name, version: number, topK: most }) {
 }
 
 /** The command for a terminal. It refers to the key by variable and never shows it. */
-export function curlLine(choice, takesImages, takesRows) {
+export function curlLine(choice, file, takesRows) {
   const key = needsKey() ? ' -H "Authorization: Bearer $LIT_API_KEY"' : "";
-  const body = takesImages ? " --data-binary @image.jpg" : takesRows ? " --json @row.json" : "";
-  const path = takesImages || takesRows ? predictPath(choice) : modelPath(choice);
+  const body = file ? ` --data-binary @${file}` : takesRows ? " --json @row.json" : "";
+  const path = file || takesRows ? predictPath(choice) : modelPath(choice);
   return `curl${body}${key} "${new URL(path, document.baseURI)}"`;
 }
 

@@ -38,11 +38,14 @@ const takesText = () => Boolean(card?.fields?.text && !card.fields.text.pair);
 
 function showLine() {
   useTopK(card?.takes_top_k === true);
-  byId("curl").textContent = curlLine(chosen(), takesImages(), card?.takes_rows === true);
+  const file = takesImages() ? "image.jpg" : card?.takes_audio ? "recording.wav" : "";
+  byId("curl").textContent = curlLine(chosen(), file, card?.takes_rows === true);
   byId("drop").hidden = !takesImages();
   byId("write").hidden = !takesText();
   const infer = new URL(`${modelPath(chosen())}/infer`, document.baseURI).pathname;
-  const others = card?.takes_rows
+  const others = card?.takes_audio
+    ? "This model takes recordings, not images: send one as a file, as below"
+    : card?.takes_rows
     ? "This model takes rows, not images: send one as JSON, or a list, as below"
     : `This model takes tensors, not images: send them to ${infer}`;
   tell(byId("note"), takesImages() || takesText() ? "" : others);
