@@ -28,6 +28,9 @@ from lit_infer.predictions import Prediction, Timings
 from lit_infer.tasks import Ask, Outputs
 from lit_infer.tasks.spec import Merging, Tiled
 
+_USUAL_PIXELS = 2**19
+"""Of a batch: two tiles of 512 x 512. More together are no quicker on a CPU, and take more memory."""
+
 
 class TileRecipe(msgspec.Struct, frozen=True):
     """What is done with images that are cut, worked out once."""
@@ -210,6 +213,11 @@ def _prediction(image: _Image) -> Prediction:
         return Prediction(path, error=str(answer), code=answer.code)
     timings = Timings(*image.took) if image.ask.timings else None
     return Prediction(path, answer, timings=timings, notes=image.notes)
+
+
+def usual_batch(shape: tuple[int, int, int]) -> int:
+    """Tiles of [height, width, channels] that are run together on a CPU: of large ones few, for a model's memory."""
+    return max(1, _USUAL_PIXELS // (shape[0] * shape[1]))
 
 
 def check_ask(ask: Ask, name: str) -> None:
