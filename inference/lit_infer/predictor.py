@@ -405,7 +405,7 @@ def open_predictor(  # noqa: PLR0913 - as load
 ) -> Predictor:
     """Open one particular graph file of a model, as `load` does."""
     opened = opening.open_file(graph_file, device=device, threads=threads, batch_size=batch_size)
-    return _predictor(opened, limits, policy, tiles)
+    return _predictor(opened, limits, policy, tiles, is_usual=batch_size is None)
 
 
 def from_onnx_bytes(  # noqa: PLR0913 - as load
@@ -420,7 +420,7 @@ def from_onnx_bytes(  # noqa: PLR0913 - as load
 ) -> Predictor:
     """Open an ONNX graph made by lit-export from its bytes, for programs that carry the model inside them."""
     opened = opening.open_bytes(data, device=device, threads=threads, batch_size=batch_size)
-    return _predictor(opened, limits, policy, tiles)
+    return _predictor(opened, limits, policy, tiles, is_usual=batch_size is None)
 
 
 def _tiles(manifest: Manifest, wanted: Tiles | bool) -> Tiles | None:
@@ -438,12 +438,18 @@ def _tiles(manifest: Manifest, wanted: Tiles | bool) -> Tiles | None:
     return wanted
 
 
-def _predictor(opened: opening.Opened, limits: Limits, policy: BatchPolicy | None, tiles: Tiles | bool) -> Predictor:
+def _predictor(
+    opened: opening.Opened, limits: Limits, policy: BatchPolicy | None, tiles: Tiles | bool, *, is_usual: bool
+) -> Predictor:
+    """`is_usual`: nobody has said how many images, or tiles, are run together."""
+    size, manifest = opened.batch_size, opened.manifest
+    if is_usual and opened.graph.device == "cpu" and _tiles(manifest, tiles) is not None:
+        size = min(size, tiling.usual_batch(manifest.image_shape))
     predictor = Predictor(
-        opened.manifest,
+        manifest,
         opened.graph,
         threads=opened.threads,
-        batch_size=opened.batch_size,
+        batch_size=size,
         limits=limits,
         policy=policy,
         tiles=tiles,

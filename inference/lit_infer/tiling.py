@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import msgspec
@@ -27,6 +28,9 @@ from lit_infer.images.tiles import Grid, Tile, Tiles
 from lit_infer.predictions import Prediction, Timings
 from lit_infer.tasks import Ask, Outputs
 from lit_infer.tasks.spec import Merging, Tiled
+
+_USUAL_PIXELS = 2**19
+"""Of a batch: two tiles of 512 x 512. More together are no quicker on a CPU, and take more memory."""
 
 
 class TileRecipe(msgspec.Struct, frozen=True):
@@ -52,7 +56,7 @@ class _Image:
         """Milliseconds: reading, decoding, preparing, and the graph."""
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
     """A tile of an image, or what stands for one that could not be cut."""
 
     image: _Image
@@ -61,10 +65,10 @@ class _Part(NamedTuple):
     is_last: bool
 
 
-class _Ran(NamedTuple):
+class Ran(NamedTuple):
     """A tile, and its row of each output."""
 
-    part: _Part
+    part: Part
     row: Outputs | InputError
     prepare_ms: float
     infer_ms: float
@@ -90,23 +94,23 @@ def predictions(
     `ahead`: batches beyond the one that is awaited.
     """
 
-    def begin(batches: Sequence[list[_Part]]) -> Future[list[_Ran]]:
+    def begin(batches: Sequence[list[Part]]) -> Future[list[Ran]]:
         (parts,) = batches
         if pool is not None:
             return pool.submit(_ran, parts, of, run)
-        done: Future[list[_Ran]] = Future()
+        done: Future[list[Ran]] = Future()
         done.set_result(_ran(parts, of, run))
         return done
 
-    yield from _merged(streaming.in_order(_batches(asked, of, size), 1, begin, ahead))
+    yield from merged(streaming.in_order(batches(asked, of, size), 1, begin, ahead))
 
 
-def _batches(asked: Iterable[tuple[Any, Ask]], of: TileRecipe, size: int) -> Iterator[list[_Part]]:
+def batches(asked: Iterable[tuple[Any, Ask]], of: TileRecipe, size: int) -> Iterator[list[Part]]:
     """Tiles of up to `size` images together, in batches of up to `size`.
 
     A run that is resumed, or shared among machines, begins at a multiple of so many images: it has the same batches.
     """
-    batch: list[_Part] = []
+    batch: list[Part] = []
     for index, (item, ask) in enumerate(asked):
         if index % size == 0 and batch:
             yield batch
@@ -120,7 +124,7 @@ def _batches(asked: Iterable[tuple[Any, Ask]], of: TileRecipe, size: int) -> Ite
         yield batch
 
 
-def _parts(image: _Image, of: TileRecipe) -> Iterator[_Part]:
+def _parts(image: _Image, of: TileRecipe) -> Iterator[Part]:
     """All tiles of an image. One that cannot be cut, or has failed, ends with an empty part."""
     cut: CutImage | None = None
     try:
@@ -136,7 +140,7 @@ def _parts(image: _Image, of: TileRecipe) -> Iterator[_Part]:
                 break
             pixels = cut.crop(tile.left, tile.top, tile.left + wide, tile.top + tall)
             image.took[:2] = cut.took
-            yield _Part(image, tile, pixels, is_last=index + 1 == grid.count)
+            yield Part(image, tile, pixels, is_last=index + 1 == grid.count)
         else:
             return
     except InputError as error:
@@ -144,30 +148,44 @@ def _parts(image: _Image, of: TileRecipe) -> Iterator[_Part]:
     finally:
         if cut is not None:
             cut.close()
-    yield _Part(image, None, None, is_last=True)
+    yield Part(image, None, None, is_last=True)
 
 
-def _ran(parts: Sequence[_Part], of: TileRecipe, run: Run) -> list[_Ran]:
+def _ran(parts: Sequence[Part], of: TileRecipe, run: Run) -> list[Ran]:
     """A batch: each tile prepared, the graph run, and its rows."""
-    began = [time.perf_counter()]
+    prepared, took = prepare(parts, of)
+    started = time.perf_counter()
+    outputs = run_prepared(prepared, of.to, run)
+    return ran(parts, prepared, outputs, took, (time.perf_counter() - started) * 1e3)
+
+
+def prepare(parts: Sequence[Part], of: TileRecipe) -> tuple[list[PreparedImage | InputError], list[float]]:
+    """Each tile of a batch as the graph takes it, and the milliseconds that took."""
     prepared: list[PreparedImage | InputError] = []
+    began = [time.perf_counter()]
     for part in parts:
         prepared.append(_prepared(part, of))
         began.append(time.perf_counter())
-    outputs = run_prepared(prepared, of.to, run)
-    infer_ms = (time.perf_counter() - began[-1]) * 1e3 / len(parts)
+    return prepared, [(after - before) * 1e3 for before, after in pairwise(began)]
+
+
+def ran(
+    parts: Sequence[Part],
+    prepared: Sequence[PreparedImage | InputError],
+    outputs: Outputs,
+    took: Sequence[float],
+    infer_ms: float,
+) -> list[Ran]:
+    """The tiles of a batch with their rows of the outputs, which have a row for each."""
+    share = infer_ms / len(parts)
+    rows = ([output[index] for output in outputs] for index in range(len(parts)))
     return [
-        _Ran(
-            part,
-            one if isinstance(one, InputError) else [output[index] for output in outputs],
-            (began[index + 1] - began[index]) * 1e3,
-            infer_ms,
-        )
-        for index, (part, one) in enumerate(zip(parts, prepared, strict=True))
+        Ran(part, one if isinstance(one, InputError) else row, ms, share)
+        for part, one, row, ms in zip(parts, prepared, rows, took, strict=True)
     ]
 
 
-def _prepared(part: _Part, of: TileRecipe) -> PreparedImage | InputError:
+def _prepared(part: Part, of: TileRecipe) -> PreparedImage | InputError:
     """A tile as the graph takes it, as `answering.prepare` does it for an image."""
     if part.pixels is None:
         return part.image.error or InputError("its tile is missing", code="bad_shape")
@@ -186,7 +204,7 @@ def _prepared(part: _Part, of: TileRecipe) -> PreparedImage | InputError:
     return PreparedImage(pixels, (0.0, 0.0, 0.0))
 
 
-def _merged(found: Iterator[_Ran]) -> Iterator[Prediction]:
+def merged(found: Iterable[Ran]) -> Iterator[Prediction]:
     """Each image's prediction, as soon as its last tile is there."""
     for ran in found:
         image = ran.part.image
@@ -210,6 +228,11 @@ def _prediction(image: _Image) -> Prediction:
         return Prediction(path, error=str(answer), code=answer.code)
     timings = Timings(*image.took) if image.ask.timings else None
     return Prediction(path, answer, timings=timings, notes=image.notes)
+
+
+def usual_batch(shape: tuple[int, int, int]) -> int:
+    """Tiles of [height, width, channels] that are run together on a CPU: of large ones few, for a model's memory."""
+    return max(1, _USUAL_PIXELS // (shape[0] * shape[1]))
 
 
 def check_ask(ask: Ask, name: str) -> None:

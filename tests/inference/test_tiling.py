@@ -1,5 +1,7 @@
 """lit_infer.tiling: images in tiles, answered as whole ones are where both can be."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +21,7 @@ from lit_infer.images.mapping import to_original
 from lit_infer.images.preprocess import Step
 from lit_infer.images.resizing import Resize
 from lit_infer.tasks import Ask
+from lit_infer.tiling import usual_batch
 from tests.inference.tiny import SIDE, make_bundle, noise, save
 from tests.support.box_model import make_box_bundle
 from tests.support.dense_model import make_anomaly_bundle, make_picture_bundle
@@ -192,3 +195,36 @@ def test_a_tiff_in_strips_has_the_answer_of_its_pixels(tmp_path: Path) -> None:
     Image.fromarray(pixels).save(tmp_path / "a.tif")
     with tiled(make_mask_bundle, tmp_path) as model:
         np.testing.assert_array_equal(answer_of(model, tmp_path / "a.tif").mask, pixels.argmax(-1))
+
+
+def test_of_large_tiles_fewer_are_run_together(tmp_path: Path) -> None:
+    assert [usual_batch((side, side, 3)) for side in (8, 256, 512, 1024)] == [8192, 8, 2, 1]
+    with tiled(make_mask_bundle, tmp_path) as model:
+        assert model.batch_size == 8
+
+
+_GROWN = """
+import resource, sys
+from lit_infer import Limits, Tiles, load
+
+model, *images = sys.argv[1:]
+peaks = []
+with load(model, device="cpu", tiles=Tiles(size=512), limits=Limits(max_bytes=2**30)) as opened:
+    for image in images:
+        (found,) = opened.predict([image])
+        assert found.error is None, found.error
+        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(peaks[-1] - peaks[0])
+"""
+
+
+@pytest.mark.slow  # 36 million pixels are written and read
+def test_a_tiff_in_strips_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
+    model, side = make_box_bundle(tmp_path / "bundle"), 6000
+    for name, rows in (("small.tif", 600), ("large.tif", side)):
+        Image.fromarray(np.tile(noise(side, 60), (rows // 60, 1, 1))).save(tmp_path / name)
+
+    line = [sys.executable, "-c", _GROWN, str(model), str(tmp_path / "small.tif"), str(tmp_path / "large.tif")]
+    done = subprocess.run(line, capture_output=True, text=True, check=True)
+
+    assert int(done.stdout) * 1024 < side * side  # a third of its pixels

@@ -8,9 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lit_infer.images.png import indexed
+
 OUTSIDE = {"uint8": 255, "uint16": 65535}
 """By a mask's dtype: what a pixel without a class has, as in PASCAL VOC."""
 
+_LARGE = 2**26
+"""Pixels from which a mask is not copied to be written."""
 _BACKGROUND = frozenset({"background", "__background__", "_background_", "unlabelled", "unlabeled", "void"})
 
 
@@ -42,6 +46,8 @@ def colours() -> NDArray[np.uint8]:
 
 def png(mask: NDArray[Any]) -> bytes:
     """A PNG of a mask [height, width]: with a palette for uint8, 16 bits of grey for uint16. Values are indices."""
+    if mask.dtype == np.uint8 and mask.size >= _LARGE:
+        return indexed(mask, _PALETTE)
     image = Image.fromarray(np.ascontiguousarray(mask))
     if mask.dtype == np.uint8:
         image.putpalette(_PALETTE)

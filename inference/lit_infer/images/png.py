@@ -14,6 +14,10 @@ COLOUR_TYPES = {1: 0, 3: 2, 4: 6}
 """By the number of channels what PNG calls them: grey, colours, colours with alpha."""
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LEVEL = 6
+_PALETTE = 3
+"""What PNG calls indices of colours."""
+_STRIP = 2**22
+"""Bytes that are compressed at once."""
 
 
 def png(array: NDArray[Any]) -> bytes:
@@ -27,6 +31,22 @@ def png(array: NDArray[Any]) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 16, COLOUR_TYPES[channels], 0, 0, 0)
     pressed = zlib.compress(_filtered(array), _LEVEL)
     return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", pressed) + _chunk(b"IEND", b"")
+
+
+def indexed(indices: NDArray[np.uint8], palette: bytes) -> bytes:
+    """A PNG of uint8 [height, width] with the colours of a palette: in strips, so that nothing large is copied."""
+    height, width = indices.shape
+    header = struct.pack(">IIBBBBB", width, height, 8, _PALETTE, 0, 0, 0)
+    parts, press = [], zlib.compressobj(_LEVEL)
+    rows = max(1, _STRIP // width)
+    for top in range(0, height, rows):
+        strip = indices[top : top + rows]
+        filtered = np.zeros((len(strip), 1 + width), np.uint8)  # each row begins with 0: as it is
+        filtered[:, 1:] = strip
+        parts.append(press.compress(filtered.tobytes()))
+    pressed = b"".join([*parts, press.flush()])
+    chunks = ((b"IHDR", header), (b"PLTE", palette), (b"IDAT", pressed), (b"IEND", b""))
+    return _SIGNATURE + b"".join(_chunk(name, data) for name, data in chunks)
 
 
 def base64_text(data: bytes) -> str:

@@ -53,3 +53,13 @@ def test_a_mask_as_text_is_its_png() -> None:
 @pytest.mark.parametrize(("name", "expected"), [("background", True), ("Background", True), ("cat", False)])
 def test_a_background_is_known_by_its_name(name: str, expected: bool) -> None:
     assert masks.is_background(name) is expected
+
+
+def test_a_large_mask_is_written_without_a_copy_to_the_same_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    mask = np.random.default_rng(0).integers(0, 20, (31, 17)).astype(np.uint8)
+    usual = masks.png(mask)
+    monkeypatch.setattr(masks, "_LARGE", 1)
+
+    with Image.open(io.BytesIO(usual)) as one, Image.open(io.BytesIO(masks.png(mask))) as other:
+        assert np.array_equal(np.asarray(one), np.asarray(other))
+        assert one.getpalette() == other.getpalette()

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lit_infer.images.png import base64_text, png
+from lit_infer.images import png as pngs
+from lit_infer.images.png import base64_text, indexed, png
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -30,3 +31,15 @@ def test_pillow_reads_sixteen_bits_of_grey_and_base64_is_text() -> None:
     with Image.open(io.BytesIO(png(values))) as image:
         assert np.array_equal(np.asarray(image), values[:, :, 0])
     assert base64_text(b"abc") == "YWJj"
+
+
+def test_indices_in_strips_have_the_values_and_the_palette(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pngs, "_STRIP", 100)
+    indices = np.random.default_rng(0).integers(0, 256, (21, 13)).astype(np.uint8)
+    palette = bytes(range(256)) * 3
+
+    with Image.open(io.BytesIO(indexed(indices, palette))) as image:
+        assert (image.mode, image.size) == ("P", (13, 21))
+        assert np.array_equal(np.asarray(image), indices)
+        assert image.palette is not None
+        assert image.palette.tobytes() == palette

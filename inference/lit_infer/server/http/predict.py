@@ -9,7 +9,7 @@ import asyncio
 import functools
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ from lit_infer.server.http.rest import LARGE, Endpoint, Rest, json_response
 from lit_infer.server.http.v1 import check_finite
 from lit_infer.server.models.inference import answer, counted, infer
 from lit_infer.server.models.opening import Served
+from lit_infer.server.models.tiled import infer_tiles
 from lit_infer.server.results import Items, Result
 from lit_infer.tasks import MEDIA, Ask, plain_answer
 
@@ -61,14 +62,25 @@ class PredictRoute:
             _check(served, request.query_params)
             served.manifest.spec.check_threshold(wanted.threshold, served.manifest.reading, name=served.name)
             upload = await _uploaded(request.headers.get("content-type", ""), body, served)
-            result = await infer(served, upload.items, timeout=self._rest.settings.timeout, gone=request.receive)
+            result, answers = await self._asked(request, upload, wanted, served)
             started = time.perf_counter()
-            response = await _response(
-                served, result, upload, wanted, exchange.started, request.headers.get("accept", "")
-            )
+            accept = request.headers.get("accept", "")
+            response = await _response(served, result, upload, answers, exchange.started, accept)
             succeeded(result, time.perf_counter() - started)
         self._rest.observe(request, served, result)
         return response
+
+    async def _asked(
+        self, request: Request, upload: "_Asked", wanted: Ask, served: Served
+    ) -> tuple[Result, Callable[[], list[msgspec.Struct]]]:
+        """The result, and what reads the answers from it."""
+        timeout, gone = self._rest.settings.timeout, request.receive
+        if served.in_tiles is None:
+            result = await infer(served, upload.items, timeout=timeout, gone=gone)
+            return result, functools.partial(_answers, served, result, upload, wanted)
+        images = upload.items.images
+        found, result = await infer_tiles(served, served.in_tiles, images, wanted, timeout=timeout, gone=gone)
+        return result, lambda: found
 
 
 def _top_k(text: str) -> int:
@@ -120,16 +132,21 @@ class _Asked:
     """Of a model of rows, of which one may have become several of the graph's."""
 
 
+Answers = Callable[[], list[msgspec.Struct]]
+
+
 async def _response(
-    served: Served, result: Result, upload: _Asked, wanted: Ask, started: float, accept: str
+    served: Served, result: Result, upload: _Asked, answers: Answers, started: float, accept: str
 ) -> Response:
     """The answer as JSON, or its file. One of the size of a photo is made in a thread: others must not wait."""
-    respond = functools.partial(_responded, served, result, upload, wanted, started, accept)
+    respond = functools.partial(_responded, served, result, upload, answers, started, accept)
     return await asyncio.to_thread(respond) if served.manifest.spec.file is not None else respond()
 
 
-def _responded(served: Served, result: Result, upload: _Asked, wanted: Ask, started: float, accept: str) -> Response:
-    found, file = _answers(served, result, upload, wanted), served.manifest.spec.file
+def _responded(
+    served: Served, result: Result, upload: _Asked, answers: Answers, started: float, accept: str
+) -> Response:
+    found, file = answers(), served.manifest.spec.file
     if file is not None and not upload.is_batch and (made := file.encode(found[0])) is not None:
         media = MEDIA[made[0]]
         if media in accept:  # `image/*` would be a browser's, which takes JSON as well

@@ -7,8 +7,10 @@ from functools import cached_property
 from pathlib import Path
 
 from lit_infer import bundle, settings
+from lit_infer.answering import recipe
 from lit_infer.batching.batcher import BatchPolicy
 from lit_infer.batching.sizes import is_batched
+from lit_infer.images.limits import DEFAULT_LIMITS, Limits
 from lit_infer.manifest import Manifest
 from lit_infer.rows.fields import Fields, fields_of
 from lit_infer.server.models import memory, sources
@@ -17,6 +19,7 @@ from lit_infer.server.models.instances import Instances, LoadOptions, ModelDescr
 from lit_infer.server.models.runner import Runner
 from lit_infer.server.models.sources import Located, ModelSource
 from lit_infer.server.models.stats import Stats
+from lit_infer.tiling import TileRecipe, tile_recipe
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,12 @@ class Opening(LoadOptions):
 class Served:
     """One version of one model, open and proven. Requests `hold` it; `close` waits for them."""
 
-    def __init__(self, name: str, located: Located, instances: Instances, runner: Runner) -> None:
+    def __init__(
+        self, name: str, located: Located, instances: Instances, runner: Runner, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
         self.name = name
+        self.limits = limits
+        """Of images."""
         self.version = located.version
         self.digest = located.digest
         self.folder = located.path if located.path.is_dir() else located.path.parent
@@ -74,6 +81,12 @@ class Served:
     def fields(self) -> Fields:
         """What a row holds, of a model that takes rows. Raises ArtifactError for a bundle without its tokenizer."""
         return fields_of(self.manifest, self.folder)
+
+    @cached_property
+    def in_tiles(self) -> TileRecipe | None:
+        """How images are cut, of a model whose facts say so."""
+        tiles = self.manifest.tiles
+        return None if tiles is None else tile_recipe(recipe(self.manifest), tiles)
 
     def count_in(self, stats: Stats) -> None:
         """Continue the statistics of this version's previous opening. To be called before the first request."""
@@ -124,7 +137,7 @@ def open_model(source: ModelSource, opening: Opening, *, stats: Stats, on_death:
         name = sources.check_name(source.name or instances.opened.manifest.name)
         policy = opening.policy(instances.opened)
         runner = Runner(instances, policy=policy, stats=stats, limits=opening.hang_limits, on_death=on_death)
-        served = Served(name, located, instances, runner)
+        served = Served(name, located, instances, runner, opening.limits)
         if served.manifest.spec.has_text or served.manifest.spec.has_audio:
             _ = served.fields  # a model without its tokenizer, or decoders, must not be ready
         return served
