@@ -1,5 +1,6 @@
 """Modules that take several images, from a checkpoint to rows: as a user runs it, against the eager module."""
 
+import base64
 import csv
 import importlib.util
 import json
@@ -18,7 +19,12 @@ from lit_export import export
 from lit_export.options import Options
 from lit_infer import load, manifest
 from lit_infer.errors import UsageError
+from lit_infer.server.app import create_app
+from lit_infer.server.models.opening import Opening
+from lit_infer.server.models.repository import Repository
+from lit_infer.server.models.sources import parse
 from tests.conftest import run_command
+from tests.support.server.client import Client
 from tests.support.warm import run_warm
 
 CODE = """
@@ -193,6 +199,34 @@ def test_what_cannot_be_had_is_refused_with_the_cure(here: Path, bundle: Path, a
 
     assert done.returncode == 2
     assert message in " ".join(done.stderr.split())
+
+
+def test_a_server_takes_them_by_name_in_each_of_its_ways(here: Path, bundle: Path) -> None:
+    repository = Repository(parse([str(bundle)]), Opening(device="cpu"))
+    client = Client(create_app(repository))
+    truth = expected(here, "photos/0.png", "photos/3.png")
+    files = {name: (here / f"photos/{n}.png").read_bytes() for name, n in (("after", 3), ("before", 0))}
+    plain = {name: base64.b64encode(data).decode() for name, data in files.items()}
+    tensors = [{"name": name, "datatype": "BYTES", "shape": [1], "data": [plain[name]]} for name in PAIRS]
+
+    form = client.post("/predict", files=files).json()
+    as_json = client.post("/predict", json={"instances": [plain, plain]}).json()
+    v1 = client.post("/v1/models/net:predict", json={"instances": [plain]}).json()
+    v2 = client.post("/v2/models/net/infer", json={"inputs": tensors}).json()
+    one = client.post("/predict", content=files["before"])
+    bad = client.post("/predict", files={**files, "after": b"no image"})
+    half = client.post("/v2/models/net/infer", json={"inputs": tensors[:1]})
+    client.close()
+    repository.close()
+
+    np.testing.assert_allclose(form["score"], truth.max(), rtol=1e-4)
+    assert [found["index"] for found in as_json["predictions"]] == [truth.argmax()] * 2
+    np.testing.assert_allclose(v1["predictions"][0], truth, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(v2["outputs"][0]["data"], truth, rtol=1e-4, atol=1e-5)
+    assert one.status_code == 400
+    assert "send before and after as files of a form" in one.json()["error"]
+    assert bad.json()["error"].startswith("after: not an image in a known format")
+    assert half.status_code == 400
 
 
 class Change(nn.Module):

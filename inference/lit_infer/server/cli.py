@@ -234,6 +234,8 @@ def _second_port(port: int, grpc_port: int | None, *, no_grpc: bool) -> int | No
 def _body(repository: "Repository") -> str:
     """How curl sends what the first model takes."""
     served = repository.slots[0].served
+    if served is not None and (names := served.manifest.image_names):
+        return " ".join(f"-F {name}=@IMAGE" for name in names)
     if served is None or served.manifest.spec.takes_images:
         return "--data-binary @IMAGE"
     return "--data-binary @RECORDING" if served.manifest.spec.has_audio else "--json @ROW.json"

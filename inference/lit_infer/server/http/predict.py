@@ -202,8 +202,9 @@ async def _uploaded(content_type: str, body: bytes, served: Served) -> _Asked:
     return await asyncio.to_thread(read, content_type, body, served)
 
 
-def _images(content_type: str, body: bytes, _: Served) -> _Asked:
-    found = uploads.read(content_type, body)
+def _images(content_type: str, body: bytes, served: Served) -> _Asked:
+    names = served.manifest.image_names
+    found = uploads.read_several(content_type, body, names) if names else uploads.read(content_type, body)
     return _Asked(Items(images=found.images), len(found.images), found.names, found.is_batch)
 
 

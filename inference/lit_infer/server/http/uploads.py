@@ -4,6 +4,7 @@
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import msgspec
 
 from lit_infer.errors import UsageError
 from lit_infer.server.encoded import from_base64
+from lit_infer.server.models.packed import packed
 
 _ACCEPTED = (
     "send the image itself (curl --data-binary @cat.jpg), as a file of a form (curl -F file=@cat.jpg), or as JSON: "
@@ -32,6 +34,57 @@ class Upload:
     """The files' names, if they were sent."""
     is_batch: bool = False
     """Whether the answer is a list, however many there are."""
+
+
+def read_several(content_type: str, body: bytes, names: Sequence[str]) -> Upload:
+    """Several images for each answer, which have these names: each of the upload's is `packed`. Raises UsageError."""
+    accepted = _accepted(names)
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        return _form_of_several(_parts(content_type, body, accepted), names, accepted)
+    if kind != "application/json" and body[:64].lstrip()[:1] not in (b"{", b"["):
+        raise UsageError(f"the model takes {len(names)} images for each answer: {accepted}")
+    asked = _decoded(body, accepted)
+    items = asked.get("instances") if isinstance(asked, dict) and set(asked) == {"instances"} else None
+    if items is None:
+        return Upload((of_several(asked, names, "the JSON"),))
+    if not isinstance(items, list) or not 0 < len(items) <= MOST_IMAGES // len(names):
+        raise UsageError(f"instances are a list of at most {MOST_IMAGES // len(names):,}: {accepted}")
+    found = (of_several(one, names, f"instances[{index}]") for index, one in enumerate(items))
+    return Upload(tuple(found), is_batch=True)
+
+
+def _accepted(names: Sequence[str]) -> str:
+    """How several images are sent."""
+    form = " ".join(f"-F {name}=@{name}.jpg" for name in names)
+    plain = ", ".join(f'"{name}": "<base64>"' for name in names)
+    return (
+        f"send {' and '.join(names)} as files of a form (curl {form}), or as JSON: {{{plain}}}, or a list of these as "
+        '"instances"'
+    )
+
+
+def of_several(value: Any, names: Sequence[str], what: str) -> bytes:
+    """The images of an object of JSON, packed. Raises UsageError."""
+    if not isinstance(value, dict) or set(value) != set(names):
+        found = ", ".join(map(str, value))[:100] if isinstance(value, dict) else type(value).__name__
+        raise UsageError(f"{what} has {found or 'nothing'}: {_accepted(names)}")
+    return packed([instance(value[name], f"{what}: {name}") for name in names])
+
+
+def _form_of_several(files: Sequence[tuple[str, str, bytes]], names: Sequence[str], accepted: str) -> Upload:
+    """The first file of each name belong together, then the second ones."""
+    by_name: dict[str, list[bytes]] = {name: [] for name in names}
+    for field, _, data in files:
+        if field not in by_name:
+            raise UsageError(f"the form has a file called {field[:50]!r}: {accepted}")
+        by_name[field].append(data)
+    counts = {len(some) for some in by_name.values()}
+    if len(counts) > 1:
+        said = ", ".join(f"{len(some)} of {name}" for name, some in by_name.items())
+        raise UsageError(f"the form has {said}: {accepted}")
+    items = tuple(packed(parts) for parts in zip(*by_name.values(), strict=True))
+    return Upload(items, is_batch=len(items) > 1)
 
 
 def read(content_type: str, body: bytes) -> Upload:
@@ -57,6 +110,12 @@ def _is_stripped(body: bytes) -> bool:
 
 def form(content_type: str, body: bytes, *, accepted: str = _ACCEPTED) -> Upload:
     """The files of a form. Raises UsageError, which says what is `accepted`."""
+    files = _parts(content_type, body, accepted)
+    return Upload(tuple(data for _, _, data in files), tuple(name for _, name, _ in files), is_batch=len(files) > 1)
+
+
+def _parts(content_type: str, body: bytes, accepted: str) -> list[tuple[str, str, bytes]]:
+    """The files of a form: the names of their fields and their own, and their bytes."""
     found = _BOUNDARY.search(content_type)
     if found is None:
         raise UsageError("multipart/form-data needs a boundary in its Content-Type")
@@ -67,24 +126,27 @@ def form(content_type: str, body: bytes, *, accepted: str = _ACCEPTED) -> Upload
     files = [_file(part) for part in parts[:-1]]
     if not files:
         raise UsageError(f"the form has no file: {accepted}")
-    names = tuple(name for name, _ in files)
-    return Upload(tuple(data for _, data in files), names, is_batch=len(files) > 1)
+    return files
 
 
-def _file(part: bytes) -> tuple[str, bytes]:
+def _file(part: bytes) -> tuple[str, str, bytes]:
     head, _, data = part.partition(b"\r\n\r\n")
     said = {name.lower(): value for name, value in _PARAMETER.findall(head)}
+    field = said.get(b"name", b"").decode("utf-8", "replace")
     if b"filename" not in said:
-        field = said.get(b"name", b"").decode("utf-8", "replace")[:50]
-        raise UsageError(f"the form's field {field!r} is no file; options go into the query, as in ?top_k=3")
-    return said[b"filename"].decode("utf-8", "replace"), data
+        raise UsageError(f"the form's field {field[:50]!r} is no file; options go into the query, as in ?top_k=3")
+    return field, said[b"filename"].decode("utf-8", "replace"), data
+
+
+def _decoded(body: bytes, accepted: str) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"the body is not valid JSON ({error}): {accepted}") from None
 
 
 def _json(body: bytes) -> Upload:
-    try:
-        asked = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"the body is not valid JSON ({error}): {_ACCEPTED}") from None
+    asked = _decoded(body, _ACCEPTED)
     if not isinstance(asked, dict) or len(asked) != 1:
         keys = ", ".join(map(str, asked))[:100] if isinstance(asked, dict) else type(asked).__name__
         raise UsageError(f"the JSON has {keys or 'nothing'}: {_ACCEPTED}")

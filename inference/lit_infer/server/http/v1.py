@@ -81,6 +81,9 @@ def items_of(body: bytes, manifest: Manifest) -> Items:
     if manifest.spec.takes_images and not isinstance(_first_row(instances, manifest), list):
         if len(instances) > uploads.MOST_IMAGES:
             raise UsageError(f"a request can have at most {uploads.MOST_IMAGES:,} images")
+        if names := manifest.image_names:
+            found = (uploads.of_several(one, names, f"instances[{i}]") for i, one in enumerate(instances))
+            return Items(images=tuple(found))
         return Items(images=tuple(uploads.instance(one, f"instances[{i}]") for i, one in enumerate(instances)))
     return Items(arrays=arrays_of(instances, manifest))
 

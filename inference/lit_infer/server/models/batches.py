@@ -47,7 +47,7 @@ class Phase(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One item: an encoded image, or arrays for all inputs in the manifest's order."""
+    """One item: an encoded image, several that are `packed`, or arrays for all inputs in the manifest's order."""
 
     image: bytes | None
     arrays: Arrays
@@ -182,7 +182,8 @@ class Batches:
             prepared = self._prepare(work.image)
         except InputError as error:
             return short_of_memory() if _lacks_memory(error) else error
-        return _Ready(index, (prepared.pixels[None],), 1, time.perf_counter() - started, prepared.size)
+        arrays = tuple(pixels[None] for pixels in (prepared.pixels, *prepared.more))
+        return _Ready(index, arrays, 1, time.perf_counter() - started, prepared.size)
 
     def _groups(self, ready: Sequence[_Ready]) -> Iterator[list[_Ready]]:
         """Items that run together: no more rows than fit into a batch, and the same shape otherwise."""

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from PIL import Image
 
+from lit_infer.answering import PreparedImage
 from lit_infer.engines import engine_for_file
 from lit_infer.errors import ArtifactError, EngineError, InputError, LitError
 from lit_infer.images.limits import DEFAULT_LIMITS, Limits
@@ -21,6 +22,7 @@ from lit_infer.predictor import Predictor, load
 from lit_infer.self_test import golden, self_test
 from lit_infer.server.models.batches import Answered, Batches, Phase, Work
 from lit_infer.server.models.open_limit import OpenLimit
+from lit_infer.server.models.packed import unpacked
 from lit_infer.tensors import NamedArrays
 
 _BACK_OFF = (0.0, 0.1, 0.3, 1.0, 3.0)
@@ -139,10 +141,16 @@ def open_here(path: Path, options: LoadOptions, *, alone: bool = False) -> InThr
         run = predictor.sessions.for_one() if alone else predictor.sessions.for_many()
         max_batch = options.max_batch or predictor.batch_size
         known = _golden(predictor)
-        batches = Batches(predictor.manifest, run, predictor.prepared, max_batch=max_batch, golden=known)
+        batches = Batches(predictor.manifest, run, _preparing(predictor), max_batch=max_batch, golden=known)
         _warm_up(batches)
         _load_decoders(predictor)
         return InThreads(predictor, batches, count=1 if alone else predictor.threads)
+
+
+def _preparing(predictor: Predictor) -> Callable[[bytes], PreparedImage]:
+    """What makes the graph's pixels of an encoded image, or of several that are packed."""
+    names = predictor.manifest.image_names
+    return (lambda data: predictor.prepared(unpacked(data, names))) if names else predictor.prepared
 
 
 @contextmanager

@@ -9,10 +9,10 @@ from lit_infer.batching.batcher import Batch, BatchPolicy
 from lit_infer.batching.lanes import Lanes
 from lit_infer.batching.sizes import check_images, fixed_batch, is_batched
 from lit_infer.errors import EngineError, InputError
-from lit_infer.images.work import is_quick
 from lit_infer.server.models.batches import Answer, Interest, Work, engine_failed
 from lit_infer.server.models.hanging import HangLimits, Watchdog
 from lit_infer.server.models.instances import Instances
+from lit_infer.server.models.packed import are_quick
 from lit_infer.server.models.stats import Stats
 from lit_infer.tensors import Arrays
 
@@ -59,13 +59,17 @@ class Runner:
         return self._lanes.stalled_for() > self._limits.stall
 
     def submit_image(self, image: bytes, *, timeout: float | None, interest: Interest | None = None) -> Future[Answer]:
-        """Queue one encoded image. One that takes long to decode delays only others of its kind.
+        """Queue one encoded image, or several that are `packed`.
+
+        One that takes long to decode delays only others of its kind.
 
         Raises OverloadedError, UsageError for a graph that takes whole batches only.
         """
         check_images(self.manifest, 1)
         work = Work(image, (), 1, time.perf_counter(), interest or Interest())
-        return self._lanes.submit(work, is_long=not is_quick(image), size=len(image), timeout=timeout)
+        return self._lanes.submit(
+            work, is_long=not are_quick(image, len(self.manifest.image_names)), size=len(image), timeout=timeout
+        )
 
     def submit_arrays(
         self, arrays: Arrays, *, timeout: float | None, interest: Interest | None = None

@@ -65,6 +65,8 @@ def _takes_images(served: Served, name: str) -> bool:
         return False
     if not served.manifest.spec.takes_images:
         raise NotFoundError(f"{served.name} takes tensors, not images: there is no {name}")
+    if served.manifest.image_names:
+        raise NotFoundError(f"{served.name} takes several images, and tools send one: there is no {name}")
     return True
 
 

@@ -16,6 +16,7 @@ from lit_infer.rows.blocks import RowBlock
 from lit_infer.rows.fields import Fields
 from lit_infer.rows.text import TextFields
 from lit_infer.server.errors import UnsupportedError
+from lit_infer.server.models.packed import packed
 from lit_infer.server.oip.tensors import InputTensor, array_of, images, texts
 from lit_infer.server.results import InferRequest, Items, WantedOutput
 
@@ -75,11 +76,24 @@ def fit(
     _check_names(found, [tensor.name for tensor in manifest.inputs], manifest.name)
     wanted, timeout = _wanted(request, manifest), _timeout(request.parameters)
     first, blob = found[manifest.inputs[0].name]
+    if manifest.image_names and first.datatype == "BYTES":
+        return InferRequest(request.id, Items(images=_several(found, manifest), timeout=timeout), wanted)
     if manifest.spec.takes_images and first.datatype == "BYTES":
         return InferRequest(request.id, Items(images=images(first, blob), timeout=timeout), wanted)
     sides: dict[str, int] = {}
     arrays = tuple(array_of(*found[tensor.name], tensor, sides) for tensor in manifest.inputs)
     return InferRequest(request.id, Items(arrays=arrays, timeout=timeout), wanted)
+
+
+def _several(found: dict[str, tuple[InputTensor, memoryview | None]], manifest: Manifest) -> tuple[bytes, ...]:
+    """The encoded images of all inputs, those of an answer packed."""
+    kinds = {found[name][0].datatype for name in manifest.image_names}
+    if kinds != {"BYTES"}:
+        raise UsageError(f"{', '.join(manifest.image_names)} are {' and '.join(sorted(kinds))}: send all of them alike")
+    columns = [images(*found[name]) for name in manifest.image_names]
+    if len({len(column) for column in columns}) > 1:
+        raise UsageError(f"{', '.join(manifest.image_names)} have different numbers of images")
+    return tuple(map(packed, zip(*columns, strict=True)))
 
 
 def _decode(raw: memoryview) -> InferJson:

@@ -1,10 +1,14 @@
 """An image is taken in each way that people send it, and what is ambiguous is said."""
 
 import base64
+import json
 from typing import Any
 
 import pytest
 
+from lit_infer.errors import UsageError
+from lit_infer.server.http.uploads import read_several
+from lit_infer.server.models.packed import unpacked
 from tests.support.server.client import Client
 from tests.support.server.requests import assert_refused, png
 
@@ -103,3 +107,49 @@ def test_a_misspelt_query_parameter_names_the_nearest(client: Client) -> None:
 
     assert_refused(answer)
     assert "did you mean top_k" in answer.json()["error"]
+
+
+NAMES = ("before", "after")
+PAIR = {"before": b64("red"), "after": b64("blue")}
+
+
+def boundary(*parts: tuple[str, bytes]) -> tuple[str, bytes]:
+    """A form with files under these names."""
+    head = 'Content-Disposition: form-data; name="{}"; filename="x.png"'
+    files = [b"--b\r\n" + head.format(name).encode() + b"\r\n\r\n" + data + b"\r\n" for name, data in parts]
+    return "multipart/form-data; boundary=b", b"".join(files) + b"--b--"
+
+
+@pytest.mark.parametrize(
+    ("sent", "count", "is_batch"),
+    [
+        (boundary(("after", png("blue")), ("before", png("red"))), 1, False),
+        (boundary(*[("before", png("red")), ("after", png("blue"))] * 2), 2, True),
+        (("application/json", json.dumps(PAIR).encode()), 1, False),
+        (("", json.dumps({"instances": [PAIR] * 3}).encode()), 3, True),
+    ],
+)
+def test_several_images_of_an_answer_are_sent_by_name(sent: tuple[str, bytes], count: int, is_batch: bool) -> None:
+    found = read_several(*sent, NAMES)
+
+    assert (len(found.images), found.is_batch) == (count, is_batch)
+    for one in found.images:
+        assert unpacked(one, NAMES) == {"before": png("red"), "after": png("blue")}
+
+
+@pytest.mark.parametrize(
+    ("sent", "message"),
+    [
+        (("", png("red")), "the model takes 2 images for each answer: send before and after as files of a form"),
+        (boundary(("before", png("red"))), "the form has 1 of before, 0 of after"),
+        (boundary(("before", png("red")), ("file", png("red"))), "the form has a file called 'file'"),
+        (("application/json", b'{"before": "aa"}'), "the JSON has before: send"),
+        (("application/json", b'{"instances": [{"before": "aa", "after": 3}]}'), "instances.0.: after is not an image"),
+        (("application/json", b'{"instances": []}'), "instances are a list of at most 2,048"),
+        (("application/json", b"[1]"), "the JSON has list: send"),
+        (("application/json", b"{"), "the body is not valid JSON"),
+    ],
+)
+def test_what_is_not_several_images_is_said_with_the_way_to_send_them(sent: tuple[str, bytes], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        read_several(*sent, NAMES)
