@@ -14,7 +14,7 @@ from lit_trainer.data.picture_folder import PictureFolderDataModule
 from lit_trainer.data.point_folder import PointFolderDataModule
 from lit_trainer.data.resumable import ResumableLoader
 from lit_trainer.data.scene_points import DigitPointsDataModule
-from lit_trainer.data.scenes import DigitBoxesDataModule, DigitMasksDataModule
+from lit_trainer.data.scenes import DigitBoxesDataModule, DigitInstancesDataModule, DigitMasksDataModule
 from lit_trainer.data.sequence import SequenceDataModule
 from lit_trainer.data.sklearn_table import SklearnTableDataModule
 
@@ -23,6 +23,7 @@ __all__ = [
     "CocoBoxesDataModule",
     "DigitAnomaliesDataModule",
     "DigitBoxesDataModule",
+    "DigitInstancesDataModule",
     "DigitMasksDataModule",
     "DigitPointsDataModule",
     "DigitsDataModule",
