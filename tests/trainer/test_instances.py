@@ -1,5 +1,7 @@
 """Pictures with boxes and masks: made of digits, and what is learnt of them."""
 
+from pathlib import Path
+
 import lightning.pytorch as pl
 import numpy as np
 import pytest
@@ -8,9 +10,10 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from lit_infer.errors import UsageError
-from lit_trainer.data import DigitInstancesDataModule
+from lit_trainer.data import CocoInstancesDataModule, DigitInstancesDataModule
 from lit_trainer.data.boxed import NONE
 from lit_trainer.data.instanced import InstancePart, InstanceTarget
+from lit_trainer.data.scenes import write_test_scenes
 from lit_trainer.modules import InstanceSegmenter
 from lit_trainer.modules.mask_average_precision import MaskPrecision
 
@@ -120,3 +123,32 @@ def test_a_segmenter_learns_its_scenes() -> None:
         for images, targets in data.train_dataloader():
             metric.update(module.eval()(images), targets)
     assert float(metric.compute()) > 0.5
+
+
+def test_a_segmenter_learns_from_a_folder_with_coco_s_json(tmp_path: Path) -> None:
+    write_test_scenes(tmp_path / "data", count=10, size=40)
+    data = CocoInstancesDataModule(
+        str(tmp_path / "data"), list("0123456789"), image_size=(32, 64), flip=False, num_workers=0, batch_size=4, most=8
+    )
+    trainer = pl.Trainer(fast_dev_run=True, accelerator="cpu", enable_progress_bar=False, enable_model_summary=False)
+
+    trainer.fit(InstanceSegmenter(), datamodule=data)
+
+    assert data.deployment_facts.task == "instance-segmentation"
+    assert "val_mask_map50" in trainer.callback_metrics
+    image, (boxes, _, masks) = data.val_set.items[data.val_set.indices[0]]  # type: ignore[attr-defined]
+    _, target = data.val_set[0]
+    assert masks.shape == (len(boxes), image.height, image.width)
+    for mask, small in zip(masks, target.masks, strict=False):
+        assert float(small.float().mean()) == pytest.approx(mask.mean(), abs=0.02)
+
+
+def test_masks_of_another_size_than_their_image_are_refused(tmp_path: Path) -> None:
+    write_test_scenes(tmp_path / "data", count=5, size=40)
+    for path in (tmp_path / "data" / "images").glob("*.png"):
+        Image.new("RGB", (41, 40)).save(path)
+    data = CocoInstancesDataModule(str(tmp_path / "data"), list("0123456789"), image_size=(32, 32), num_workers=0)
+    data.setup("fit")
+
+    with pytest.raises(UsageError, match=r"\.png is 41 x 40, and its masks 40 x 40"):
+        data.val_set[0]
