@@ -18,9 +18,11 @@ from lit_infer.folder import anomaly_folder, box_truths, list_images, metadata, 
 from lit_infer.folder.coco import BoxTruth
 from lit_infer.folder.mask_folder import MaskFolder
 from lit_infer.folder.picture_folder import PictureFolder
-from lit_infer.images import SUFFIXES, ImageInput
+from lit_infer.images import SUFFIXES, ImageInput, rle
 from lit_infer.rows.fields import Fields
 
+_BOXES_CLASSES_MASKS = 3
+"""Parts of what a data module of instances knows of an image."""
 Labelled = Iterable[tuple[ImageInput, Any]]
 """Images and their truths, as the task defines them; can be iterated several times."""
 
@@ -125,7 +127,7 @@ def instances(question: Question) -> Labelled:
     """Images and what is in each: masks (`Rle`) and classes int64 [n], from COCO's JSON with `segmentation`, or YOLO's
     text files with outlines."""
     if data.is_configuration(question.source):
-        raise UsageError(f"{question}: masks of instances come from COCO's JSON, or YOLO's text files, in a folder")
+        return _Instances(_of_configuration(question), str(question))
     return [(one.path, (one.masks, one.labels)) for one in _boxed(question, with_masks=True)]
 
 
@@ -152,6 +154,20 @@ def points(question: Question) -> Labelled:
     except (NotFoundError, UsageError) as error:
         raise type(error)(f"{question}: {error}") from None
     return [(one.path, (one.points, one.scale)) for one in found.truths]
+
+
+@dataclass(frozen=True)
+class _Instances:
+    """Those of a configuration, whose masks are arrays [n, height, width]."""
+
+    items: Labelled
+    option: str
+
+    def __iter__(self) -> Iterator[tuple[ImageInput, Any]]:
+        for image, known in self.items:
+            if not isinstance(known, tuple) or len(known) != _BOXES_CLASSES_MASKS:
+                raise UsageError(f"{self.option}: its images have no masks of instances")
+            yield image, ([rle.of_mask(mask) for mask in known[2]], known[1])
 
 
 @dataclass(frozen=True)

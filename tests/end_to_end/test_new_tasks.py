@@ -116,6 +116,37 @@ def test_boxes_go_from_training_to_a_drawn_report_and_a_served_answer(tmp_path: 
     assert [box["label"] for box in served["boxes"]] == [box["label"] for box in rows[0]["boxes"]]
 
 
+def test_instances_go_from_training_to_runs_in_a_file(tmp_path: Path) -> None:
+    config = str(ROOT / "configs" / "instances.yaml")
+    short = ["--trainer.max_epochs", "3", "--data.count", "160", "--data.image_size", "48"]
+    run(["lit-train", "fit", "--config", config, *short], tmp_path)
+    held_out = write_test_scenes(tmp_path / "scenes", count=6, size=83)
+    (tmp_path / "spec.yaml").write_text(
+        "task: instance-segmentation\npreprocess: [resize: {size: [48, 48]}]\n"
+        "normalize: {mean: [0.3, 0.3, 0.3], std: [0.25, 0.25, 0.25]}\n"
+        f"labels: {json.dumps(list('0123456789'))}\nanswers: {{threshold: 0.05}}\n"
+    )
+    export = ["lit-export", "onnx", "--artifact", "local/instances/instances:best", "--data", "scenes"]
+
+    exported = run([*export, "--spec", "spec.yaml", "--out", "bundle"], tmp_path)
+    run(["lit-infer", "scenes/images", "-m", "bundle", "--coco", "found.json"], tmp_path)
+
+    assert "onnx: proven" in exported
+    assert "eager module: mask mAP50 " in exported
+    found = json.loads((tmp_path / "found.json").read_text())["annotations"]
+    with load(tmp_path / "bundle", device="cpu") as model:
+        expected = [box for one in model.predict(held_out) for box in one.answer.boxes]
+    assert len(found) == len(expected) > 0
+    for one, box in zip(found, expected, strict=True):
+        assert one["segmentation"] == {"size": [83, 83], "counts": box.segmentation.counts}
+        left, top, width, height = one["bbox"]
+        inside = np.argwhere(box.segmentation.mask())
+        assert (
+            not len(inside)
+            or ((inside >= [top - 2, left - 2]) & (inside <= [top + height + 2, left + width + 2])).all()
+        )
+
+
 def test_points_go_from_training_to_a_drawn_report_and_a_served_answer(tmp_path: Path) -> None:
     config = str(ROOT / "configs" / "keypoints.yaml")
     run(["lit-train", "fit", "--config", config, "--trainer.max_epochs", "1", "--data.count", "80"], tmp_path)

@@ -165,3 +165,23 @@ def test_boxes_and_masks_of_yolo_s_text_files(tmp_path: Path) -> None:
     assert masks[0].area == height * width / 4
     with pytest.raises(UsageError, match=r"data\.yaml is of a YOLO data set: name its folder"):
         list(labelled.boxes(Question(tmp_path / "data.yaml", LABELS, len(LABELS))))
+
+
+def test_instances_of_a_configuration_have_their_masks(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    path = "data: {class_path: lit_trainer.data.%s, init_args: {count: 5, image_size: 32}}"
+    config.write_text(path % "DigitInstancesDataModule")
+    labels = list("0123456789")
+
+    found = list(labelled.instances(Question(config, labels, 10)))
+
+    boxed = list(labelled.boxes(Question(config, labels, 10)))
+    assert len(found) == len(boxed) == 1
+    (masks, classes), (boxes, *_) = found[0][1], boxed[0][1]
+    assert len(masks) == len(classes) == len(boxes) > 0
+    for mask, (left, top, right, bottom) in zip(masks, boxes.astype(int), strict=True):
+        assert mask.size == (32, 32)
+        assert mask.area == mask.mask()[top:bottom, left:right].sum() > 0
+    config.write_text(path % "DigitBoxesDataModule")
+    with pytest.raises(UsageError, match=r"its images have no masks of instances"):
+        list(labelled.instances(Question(config, labels, 10)))

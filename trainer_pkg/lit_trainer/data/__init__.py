@@ -2,7 +2,7 @@
 
 from lit_trainer.data.base import ImageDataModule, SplitDataModule
 from lit_trainer.data.cifar10 import CIFAR10DataModule
-from lit_trainer.data.coco_boxes import CocoBoxesDataModule
+from lit_trainer.data.coco_boxes import CocoBoxesDataModule, CocoInstancesDataModule
 from lit_trainer.data.digit_anomalies import DigitAnomaliesDataModule
 from lit_trainer.data.digits import DigitsDataModule
 from lit_trainer.data.image_folder import ImageFolderDataModule
@@ -14,15 +14,17 @@ from lit_trainer.data.picture_folder import PictureFolderDataModule
 from lit_trainer.data.point_folder import PointFolderDataModule
 from lit_trainer.data.resumable import ResumableLoader
 from lit_trainer.data.scene_points import DigitPointsDataModule
-from lit_trainer.data.scenes import DigitBoxesDataModule, DigitMasksDataModule
+from lit_trainer.data.scenes import DigitBoxesDataModule, DigitInstancesDataModule, DigitMasksDataModule
 from lit_trainer.data.sequence import SequenceDataModule
 from lit_trainer.data.sklearn_table import SklearnTableDataModule
 
 __all__ = [
     "CIFAR10DataModule",
     "CocoBoxesDataModule",
+    "CocoInstancesDataModule",
     "DigitAnomaliesDataModule",
     "DigitBoxesDataModule",
+    "DigitInstancesDataModule",
     "DigitMasksDataModule",
     "DigitPointsDataModule",
     "DigitsDataModule",

@@ -9,10 +9,12 @@ Without a split for it, a part is held out. Boxes of `iscrowd` are left out.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
 from lit_infer import images
@@ -22,6 +24,7 @@ from lit_infer.tasks import object_detection
 from lit_trainer.data.base import HeldOut, ImageDataModule, hold_out, to_tensor
 from lit_trainer.data.boxed import BoxedPart
 from lit_trainer.data.image_folder import MEAN, STD
+from lit_trainer.data.instanced import InstancePart
 
 
 class CocoBoxesDataModule(ImageDataModule):
@@ -31,6 +34,9 @@ class CocoBoxesDataModule(ImageDataModule):
     `val_fraction` of the images validates. `most`: the largest number of boxes in an image; `answers`: which boxes
     count when the model is deployed, such as `{threshold: 0.3}`.
     """
+
+    with_masks: ClassVar[bool] = False
+    """Whether the pixels of each thing are read as well."""
 
     def __init__(  # noqa: PLR0913 - each is an option of the configuration
         self,
@@ -83,11 +89,11 @@ class CocoBoxesDataModule(ImageDataModule):
         """Those that YOLO's table names."""
         return yolo.splits(self.root)
 
-    def _split(self, split: yolo.YoloSplit, transform: v2.Compose) -> BoxedPart:
+    def _split(self, split: yolo.YoloSplit, transform: v2.Compose) -> Dataset[Any]:
         """All of one: a folder, or what the table says it is."""
         return self._all(self.root if split in self._splits else self.root / split, transform, split)
 
-    def _train_and_val(self) -> tuple[BoxedPart, BoxedPart]:
+    def _train_and_val(self) -> tuple[Dataset[Any], Dataset[Any]]:
         if {"train", "val"} <= set(self._splits):
             return self._split("train", self.train_transform), self._split("val", self.eval_transform)
         train = self.root / "train" if (self.root / "train").is_dir() else self.root
@@ -103,35 +109,56 @@ class CocoBoxesDataModule(ImageDataModule):
         return self._part(boxed, rest, self.train_transform), self._part(boxed, out, self.eval_transform)
 
     def _boxed(self, folder: Path, split: yolo.YoloSplit) -> "_Listed":
-        return _Listed(box_truths.read(folder, labels=self._labels, split=split)[1])
+        found = box_truths.read(folder, labels=self._labels, with_masks=self.with_masks, split=split)
+        return _Listed(found[1], with_masks=self.with_masks)
 
-    def _all(self, folder: Path, transform: v2.Compose, split: yolo.YoloSplit) -> BoxedPart:
+    def _all(self, folder: Path, transform: v2.Compose, split: yolo.YoloSplit) -> Dataset[Any]:
         boxed = self._boxed(folder, split)
         return self._part(boxed, range(len(boxed)), transform)
 
-    def _part(self, boxed: "_Listed", indices: Sequence[int], transform: v2.Compose) -> BoxedPart:
+    def _part(self, boxed: "_Listed", indices: Sequence[int], transform: v2.Compose) -> Dataset[Any]:
         return BoxedPart(boxed, indices, transform, most=self.most)
 
     @property
     def _task(self) -> str:
+        """The task of the module being trained, if it names one; else object detection."""
         module = getattr(self.trainer, "lightning_module", None)
         return getattr(module, "deployment_task", object_detection.TASK.name)
 
 
-class _Listed:
-    """(RGB image, (boxes, classes)) pairs of a file."""
+class CocoInstancesDataModule(CocoBoxesDataModule):
+    """Images and what is in them with its pixels, from COCO's `segmentation` or YOLO's outlines.
 
-    def __init__(self, truths: list[coco.BoxTruth]) -> None:
-        self.truths = truths
+    Otherwise as `CocoBoxesDataModule`.
+    """
+
+    with_masks = True
+
+    def _part(self, boxed: "_Listed", indices: Sequence[int], transform: v2.Compose) -> InstancePart:
+        return InstancePart(boxed, indices, transform, most=self.most)
+
+
+class _Listed:
+    """(RGB image, (boxes, classes)) pairs of a data set; `with_masks`: (boxes, classes, masks)."""
+
+    def __init__(self, truths: list[coco.BoxTruth], *, with_masks: bool = False) -> None:
+        self.truths, self._with_masks = truths, with_masks
 
     def __len__(self) -> int:
         return len(self.truths)
 
-    def __getitem__(self, index: int) -> tuple[Image.Image, tuple[NDArray[Any], NDArray[Any]]]:
+    def __getitem__(self, index: int) -> tuple[Image.Image, tuple[NDArray[Any], ...]]:
         one = self.truths[index]
         try:
             # As torchvision's loader: RGB, its EXIF orientation ignored.
             image = Image.fromarray(images.prepare(one.path, steps=(), channels=3))
         except InputError as error:
             raise InputError(f"{one.path}: {error}", code=error.code) from None
-        return image, (one.boxes, one.labels)
+        if not self._with_masks:
+            return image, (one.boxes, one.labels)
+        size = (image.height, image.width)
+        for mask in one.masks:
+            if mask.size != size:
+                raise UsageError(f"{one.path} is {size[1]} x {size[0]}, and its masks {mask.size[1]} x {mask.size[0]}")
+        masks = np.array([mask.mask() for mask in one.masks], bool).reshape(-1, *size)
+        return image, (one.boxes, one.labels, masks)

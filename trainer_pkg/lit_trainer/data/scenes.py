@@ -20,6 +20,7 @@ from lit_infer.tasks import image_segmentation, object_detection
 from lit_trainer.data.base import HeldOut, ImageDataModule, to_tensor
 from lit_trainer.data.boxed import BoxedPart
 from lit_trainer.data.digits import LABELS, load, split
+from lit_trainer.data.instanced import InstancePart
 from lit_trainer.data.masked import MaskedPart
 
 _SIDES = (0.33, 0.5)  # of a digit, as shares of the canvas
@@ -180,6 +181,18 @@ class DigitBoxesDataModule(ImageDataModule):
         return getattr(module, "deployment_task", object_detection.TASK.name)
 
 
+class DigitInstancesDataModule(DigitBoxesDataModule):
+    """Scenes of handwritten digits, and the box and the strokes of each; otherwise as `DigitBoxesDataModule`."""
+
+    def setup(self, stage: str) -> None:
+        """Make all scenes, whatever the stage: a second or two."""
+        del stage
+        train, val, test = (_Instances(part) for part in scenes(self.count, self.image_size, self.split_seed))
+        self.train_set = InstancePart(train, range(len(train)), self.train_transform)
+        self.val_set = InstancePart(val, range(len(val)), self.eval_transform)
+        self.test_set = self.predict_set = InstancePart(test, range(len(test)), self.eval_transform)
+
+
 class _Boxed:
     """(PIL image, (boxes, classes)) pairs."""
 
@@ -192,6 +205,18 @@ class _Boxed:
     def __getitem__(self, index: int) -> tuple[Image.Image, tuple[NDArray[Any], NDArray[Any]]]:
         one = self._made[index]
         return Image.fromarray(one.image), (np.array(one.boxes, np.float32), np.array(one.digits, np.int64))
+
+
+class _Instances(_Boxed):
+    """(PIL image, (boxes, classes, masks)) pairs."""
+
+    def __getitem__(self, index: int) -> Any:
+        image, (boxes, classes) = super().__getitem__(index)
+        strokes = self._made[index].mask > 0
+        masks = np.zeros((len(boxes), *strokes.shape), bool)
+        for mask, (left, top, right, bottom) in zip(masks, self._made[index].boxes, strict=True):
+            mask[top:bottom, left:right] = strokes[top:bottom, left:right]  # no other digit is in its box
+        return image, (boxes, classes, masks)
 
 
 class _Masked:

@@ -11,6 +11,7 @@ from lit_trainer.modules.gan import GAN
 from lit_trainer.modules.image_classifier import ImageClassifier
 from lit_trainer.modules.image_multilabel_classifier import ImageMultilabelClassifier
 from lit_trainer.modules.image_regressor import ImageRegressor
+from lit_trainer.modules.instance_segmenter import InstanceSegmenter
 from lit_trainer.modules.keypoint_regressor import KeypointRegressor
 from lit_trainer.modules.mnist_mlp import MnistMLP
 from lit_trainer.modules.semantic_segmenter import SemanticSegmenter
@@ -29,6 +30,7 @@ __all__ = [
     "ImageClassifier",
     "ImageMultilabelClassifier",
     "ImageRegressor",
+    "InstanceSegmenter",
     "KeypointRegressor",
     "MnistMLP",
     "SemanticSegmenter",

@@ -14,7 +14,7 @@ from lit_trainer.modules.mean_average_precision import BoxPrecision
 from lit_trainer.modules.optimizers import OptimizerName, SchedulerName, every_step, make_optimizer, make_scheduler
 from lit_trainer.modules.supervised import Batch, Stage, SupervisedModule
 
-_STRIDE = 8
+STRIDE = 8
 """Pixels from one cell of the grid to the next: a thing belongs to the cell that its centre is in."""
 
 
@@ -50,13 +50,16 @@ class Detector(SupervisedModule):
         """Candidates float32 [batch, 4 + classes, n] for images float32 [batch, 3, height, width]; sides are multiples
         of 8.
         """
-        found = self.head(self.backbone(images))
+        return self.decoded(self.head(self.backbone(images)))
+
+    def decoded(self, found: Tensor) -> Tensor:
+        """Candidates of what the head says of each cell, [batch, 4 + classes, rows, columns]."""
         rows, columns = found.shape[2:]
         x = (torch.arange(columns, device=found.device) + 0.5)[None, None, :]
         y = (torch.arange(rows, device=found.device) + 0.5)[None, :, None]
-        centre_x = (x + found[:, 0].tanh()) * _STRIDE
-        centre_y = (y + found[:, 1].tanh()) * _STRIDE
-        size = found[:, 2:4].clamp(max=5).exp() * 2 * _STRIDE
+        centre_x = (x + found[:, 0].tanh()) * STRIDE
+        centre_y = (y + found[:, 1].tanh()) * STRIDE
+        size = found[:, 2:4].clamp(max=5).exp() * 2 * STRIDE
         boxes = torch.stack((centre_x, centre_y, size[:, 0], size[:, 1]), dim=1)
         return torch.cat((boxes, found[:, 4:].sigmoid()), dim=1).flatten(2)
 
@@ -70,18 +73,23 @@ class Detector(SupervisedModule):
         wanted = targets[batch, things]
         classes = wanted[:, 0].long()
         centre, size = (wanted[:, 1:3] + wanted[:, 3:5]) / 2, wanted[:, 3:5] - wanted[:, 1:3]
-        cells = (centre[:, 1] // _STRIDE).long() * self._columns + (centre[:, 0] // _STRIDE).long()
+        cells = self.cells(wanted)
         truth = torch.zeros_like(outputs[:, 4:])
         truth[batch, classes, cells] = 1
         count = max(1, len(wanted))
         boxes = outputs[batch, :4, cells]
-        off = functional.smooth_l1_loss(boxes[:, :2] / _STRIDE, centre / _STRIDE, reduction="sum")
+        off = functional.smooth_l1_loss(boxes[:, :2] / STRIDE, centre / STRIDE, reduction="sum")
         off = off + functional.smooth_l1_loss(boxes[:, 2:].log(), size.clamp(min=1).log(), reduction="sum")
         return (_focal(outputs[:, 4:], truth) + off) / count
 
+    def cells(self, wanted: Tensor) -> Tensor:
+        """Which cell each thing [n, 5] of a target belongs to."""
+        centre = (wanted[:, 1:3] + wanted[:, 3:5]) / 2
+        return (centre[:, 1] // STRIDE).long() * self._columns + (centre[:, 0] // STRIDE).long()
+
     def _step(self, stage: str, batch: Batch) -> Tensor:
         """Candidates are in one row: the loss needs to know how many cells lie side by side."""
-        self._columns = batch[0].shape[3] // _STRIDE
+        self._columns = batch[0].shape[3] // STRIDE
         return super()._step(stage, batch)
 
     def answers(self, outputs: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
