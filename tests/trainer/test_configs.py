@@ -28,11 +28,13 @@ TASKS = {
     "segmentation": "image-segmentation",
     "tables-breast-cancer": "tabular-classification",
     "tables-diabetes": "tabular-regression",
+    "texts": "text-classification",
 }
 ON_DISK = {"autoencoder", "cifar10", "folder", "gan", "mnist"}
 
 INPUTS = {"autoencoder": ["--input", "1x28x28"], "gan": ["--input", "100"], "sequence": ["--input", "64:int64:0..3"]}
-"""What the command at the end adds where no facts are recorded."""
+INPUTS["texts"] = ["--tokenizer", "data/docstrings"]
+"""What the command at the end adds where no facts are recorded, and a file that an export needs."""
 
 
 @pytest.fixture
@@ -74,6 +76,7 @@ def test_all_that_were_promised_are_there() -> None:
         "sequence",
         "tables-breast-cancer",
         "tables-diabetes",
+        "texts",
     ]
 
 

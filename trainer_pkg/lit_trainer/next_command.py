@@ -36,6 +36,9 @@ def export_line(
     task = TASKS[record.facts(module.trainer).task]
     if not task.takes_images and not task.has_fields and module.example_input_array is None:
         words += _inputs(module, record)
+    folder = getattr(getattr(module.trainer, "datamodule", None), "tokenizer_folder", None)
+    if task.has_text and folder is not None:
+        words += ["--tokenizer", str(folder)]
     line = f"next: {shlex.join(words)}"
     if objects:
         line += (

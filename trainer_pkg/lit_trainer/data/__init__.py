@@ -5,6 +5,7 @@ from lit_trainer.data.cifar10 import CIFAR10DataModule
 from lit_trainer.data.coco_boxes import CocoBoxesDataModule, CocoInstancesDataModule
 from lit_trainer.data.digit_anomalies import DigitAnomaliesDataModule
 from lit_trainer.data.digits import DigitsDataModule
+from lit_trainer.data.docstrings import DocstringsDataModule
 from lit_trainer.data.image_folder import ImageFolderDataModule
 from lit_trainer.data.image_table import ImageTableDataModule
 from lit_trainer.data.mask_folder import MaskFolderDataModule
@@ -28,6 +29,7 @@ __all__ = [
     "DigitMasksDataModule",
     "DigitPointsDataModule",
     "DigitsDataModule",
+    "DocstringsDataModule",
     "ImageDataModule",
     "ImageFolderDataModule",
     "ImageTableDataModule",

@@ -7,6 +7,7 @@ from lit_trainer.modules.classification import ClassifierModule
 from lit_trainer.modules.denoiser import Denoiser
 from lit_trainer.modules.detector import Detector
 from lit_trainer.modules.digits_cnn import DigitsCNN
+from lit_trainer.modules.embedding_classifier import EmbeddingClassifier
 from lit_trainer.modules.gan import GAN
 from lit_trainer.modules.image_classifier import ImageClassifier
 from lit_trainer.modules.image_multilabel_classifier import ImageMultilabelClassifier
@@ -27,6 +28,7 @@ __all__ = [
     "Denoiser",
     "Detector",
     "DigitsCNN",
+    "EmbeddingClassifier",
     "ImageClassifier",
     "ImageMultilabelClassifier",
     "ImageRegressor",

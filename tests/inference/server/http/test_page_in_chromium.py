@@ -124,15 +124,8 @@ def test_a_text_is_written_and_answered_with_its_spans_in_it(page: Browser) -> N
 
     (text,) = page.texts("#results .highlighted")
     marks = page.texts("#results mark")
-    assert [part for part in text.split() if part not in ("PART", "WHO")] == [
-        "🙂",
-        "a",
-        "wonderful",
-        "film,",
-        "warm",
-        "and",
-        "clever",
-    ]
+    assert text.startswith("🙂")
+    assert text.index("wonderful") < text.index("clever")
     assert marks
     assert {mark.split()[-1] for mark in marks} <= {"PART", "WHO"}
     assert page.texts("#status")[0].startswith("1 of 1 text answered.")
