@@ -129,7 +129,7 @@ class Options:
             raise UsageError(
                 f"--allow-pixel-difference {self.allow_pixel_difference}: expected a share of the range, as in 1/255"
             )
-        real = (self.calibration, self.input_file, self.data_module, self.config, self.target)
+        real = (self.calibration, self.input_file, self.data_module, self.config, self.target, self.data)
         if "int8" in self.precisions and not any(real):
             raise UsageError(
                 "--precision int8 needs --calibration FOLDER: at least 128 images like those of production; or, for a "
