@@ -1,14 +1,18 @@
 """What the data modules share: the loaders, seeded splits, and facts read from the evaluation transform."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 import lightning.pytorch as pl
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
+from lit_infer import images
+from lit_infer.errors import InputError, UsageError
 from lit_infer.hardware import usable_cpus
 from lit_infer.manifest import DeploymentFacts
 from lit_infer.tasks import image_classification
@@ -89,6 +93,9 @@ class ImageDataModule(SplitDataModule):
     are recorded in the checkpoint as those of deployment.
     """
 
+    usual_task: ClassVar[str] = image_classification.TASK.name
+    """What a module that names no task is deployed for."""
+
     train_transform: v2.Compose
     eval_transform: v2.Compose
 
@@ -111,9 +118,9 @@ class ImageDataModule(SplitDataModule):
 
     @property
     def _task(self) -> str:
-        """The task of the module being trained, if it names one; else image classification."""
+        """The task of the module being trained, if it names one; else the usual one of such data."""
         module = getattr(self.trainer, "lightning_module", None)
-        return getattr(module, "deployment_task", image_classification.TASK.name)
+        return getattr(module, "deployment_task", self.usual_task)
 
 
 class Part(Dataset[tuple[Tensor, Any]]):
@@ -142,3 +149,19 @@ def hold_out(count: int, held: int, *, seed: int) -> tuple[list[int], list[int]]
     """Indices of the rest and of `held` drawn at random: sorted, disjoint, the same for the same seed."""
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).tolist()
     return sorted(order[held:]), sorted(order[:held])
+
+
+def hold_out_share(count: int, share: float, *, seed: int) -> tuple[list[int], list[int]]:
+    """The same for a share of them. Raises UsageError where nothing would be left on one side."""
+    held = round(share * count)
+    if not 0 < held < count:
+        raise UsageError(f"val_fraction {share:g} of {count} images leaves nothing to train or check")
+    return hold_out(count, held, seed=seed)
+
+
+def as_stored(path: Path) -> Image.Image:
+    """An image as torchvision's loader reads it: RGB, its EXIF orientation ignored. Raises InputError with its path."""
+    try:
+        return Image.fromarray(images.prepare(path, steps=(), channels=3))
+    except InputError as error:
+        raise InputError(f"{path}: {error}", code=error.code) from None

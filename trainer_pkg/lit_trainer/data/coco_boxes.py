@@ -17,11 +17,10 @@ from PIL import Image
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
-from lit_infer import images
-from lit_infer.errors import InputError, NotFoundError, UsageError
+from lit_infer.errors import NotFoundError, UsageError
 from lit_infer.folder import box_truths, coco, yolo
 from lit_infer.tasks import object_detection
-from lit_trainer.data.base import HeldOut, ImageDataModule, hold_out, to_tensor
+from lit_trainer.data.base import HeldOut, ImageDataModule, as_stored, hold_out_share, to_tensor
 from lit_trainer.data.boxed import BoxedPart
 from lit_trainer.data.image_folder import MEAN, STD
 from lit_trainer.data.instanced import InstancePart
@@ -34,6 +33,8 @@ class CocoBoxesDataModule(ImageDataModule):
     `val_fraction` of the images validates. `most`: the largest number of boxes in an image; `answers`: which boxes
     count when the model is deployed, such as `{threshold: 0.3}`.
     """
+
+    usual_task = object_detection.TASK.name
 
     with_masks: ClassVar[bool] = False
     """Whether the pixels of each thing are read as well."""
@@ -100,12 +101,7 @@ class CocoBoxesDataModule(ImageDataModule):
         if train != self.root and (self.root / "val").is_dir():
             return self._split("train", self.train_transform), self._split("val", self.eval_transform)
         boxed = self._boxed(train, "train")
-        held = round(self.val_fraction * len(boxed))
-        if not 0 < held < len(boxed):
-            raise UsageError(
-                f"val_fraction {self.val_fraction:g} of {len(boxed)} images leaves nothing to train or check"
-            )
-        rest, out = hold_out(len(boxed), held, seed=self.split_seed)
+        rest, out = hold_out_share(len(boxed), self.val_fraction, seed=self.split_seed)
         return self._part(boxed, rest, self.train_transform), self._part(boxed, out, self.eval_transform)
 
     def _boxed(self, folder: Path, split: yolo.YoloSplit) -> "_Listed":
@@ -118,12 +114,6 @@ class CocoBoxesDataModule(ImageDataModule):
 
     def _part(self, boxed: "_Listed", indices: Sequence[int], transform: v2.Compose) -> Dataset[Any]:
         return BoxedPart(boxed, indices, transform, most=self.most)
-
-    @property
-    def _task(self) -> str:
-        """The task of the module being trained, if it names one; else object detection."""
-        module = getattr(self.trainer, "lightning_module", None)
-        return getattr(module, "deployment_task", object_detection.TASK.name)
 
 
 class CocoInstancesDataModule(CocoBoxesDataModule):
@@ -149,11 +139,7 @@ class _Listed:
 
     def __getitem__(self, index: int) -> tuple[Image.Image, tuple[NDArray[Any], ...]]:
         one = self.truths[index]
-        try:
-            # As torchvision's loader: RGB, its EXIF orientation ignored.
-            image = Image.fromarray(images.prepare(one.path, steps=(), channels=3))
-        except InputError as error:
-            raise InputError(f"{one.path}: {error}", code=error.code) from None
+        image = as_stored(one.path)
         if not self._with_masks:
             return image, (one.boxes, one.labels)
         size = (image.height, image.width)

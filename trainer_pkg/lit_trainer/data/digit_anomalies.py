@@ -22,6 +22,8 @@ class DigitAnomaliesDataModule(ImageDataModule):
     There is nothing but normal digits to train on; what validates and tests has all digits.
     """
 
+    usual_task = anomaly_detection.TASK.name
+
     def __init__(
         self,
         batch_size: int = 32,
@@ -55,11 +57,6 @@ class DigitAnomaliesDataModule(ImageDataModule):
         is_anomaly = [known for _, known in digits]
         self.val_set = Part(digits, _mixed(val, is_anomaly), self.eval_transform)
         self.test_set = self.predict_set = Part(digits, _mixed(test, is_anomaly), self.eval_transform)
-
-    @property
-    def _task(self) -> str:
-        module = getattr(self.trainer, "lightning_module", None)
-        return getattr(module, "deployment_task", anomaly_detection.TASK.name)
 
 
 def _mixed(indices: Sequence[int], is_anomaly: Sequence[int]) -> list[int]:

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from lit_infer.errors import NotFoundError, UsageError
-from lit_trainer.data.base import ImageDataModule, hold_out
+from lit_infer.errors import NotFoundError
+from lit_trainer.data.base import ImageDataModule, hold_out_share
 
 
 class Pairs(Protocol):
@@ -56,12 +56,7 @@ class FolderSplits(ImageDataModule):
         if train != self.root and (self.root / "val").is_dir():
             return self._whole(train, varied=True), self._whole(self.root / "val", varied=False)
         pairs = self.pairs(train)
-        held = round(self.val_fraction * len(pairs))
-        if not 0 < held < len(pairs):
-            raise UsageError(
-                f"val_fraction {self.val_fraction:g} of {len(pairs)} images leaves nothing to train or check"
-            )
-        rest, out = hold_out(len(pairs), held, seed=self.split_seed)
+        rest, out = hold_out_share(len(pairs), self.val_fraction, seed=self.split_seed)
         return self.part(pairs, rest, varied=True), self.part(pairs, out, varied=False)
 
     def _whole(self, folder: Path, *, varied: bool) -> Dataset[tuple[Tensor, Tensor]]:

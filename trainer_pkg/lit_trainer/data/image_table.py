@@ -15,10 +15,9 @@ from typing import Any
 from PIL import Image
 from torchvision.transforms import v2
 
-from lit_infer import images
-from lit_infer.errors import InputError, NotFoundError, UsageError
+from lit_infer.errors import NotFoundError
 from lit_infer.folder import metadata
-from lit_trainer.data.base import HeldOut, ImageDataModule, Part, hold_out, to_tensor
+from lit_trainer.data.base import HeldOut, ImageDataModule, Part, as_stored, hold_out_share, to_tensor
 from lit_trainer.data.image_folder import MEAN, STD
 
 
@@ -75,12 +74,7 @@ class ImageTableDataModule(ImageDataModule):
         if self._train_root != self.root and (self.root / "val").is_dir():
             val = self._part(self._listed(self.root / "val"), self.eval_transform)
             return self._part(listed, self.train_transform), val
-        held = round(self.val_fraction * len(listed))
-        if not 0 < held < len(listed):
-            raise UsageError(
-                f"val_fraction {self.val_fraction:g} of {len(listed)} images leaves nothing to train or check"
-            )
-        train, val_indices = hold_out(len(listed), held, seed=self.split_seed)
+        train, val_indices = hold_out_share(len(listed), self.val_fraction, seed=self.split_seed)
         return Part(listed, train, self.train_transform), Part(listed, val_indices, self.eval_transform)
 
     @property
@@ -114,8 +108,4 @@ class _Listed:
 
     def __getitem__(self, index: int) -> tuple[Image.Image, tuple[float, ...]]:
         path, numbers = self.rows[index]
-        try:
-            # As torchvision's loader: RGB, its EXIF orientation ignored.
-            return Image.fromarray(images.prepare(path, steps=(), channels=3)), numbers
-        except InputError as error:
-            raise InputError(f"{path}: {error}", code=error.code) from None
+        return as_stored(path), numbers

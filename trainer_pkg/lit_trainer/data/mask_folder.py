@@ -16,11 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torchvision.transforms import v2
 
-from lit_infer import images
-from lit_infer.errors import InputError
 from lit_infer.folder.mask_folder import MaskFolder, sizes_match
 from lit_infer.tasks import image_segmentation
-from lit_trainer.data.base import HeldOut, to_tensor
+from lit_trainer.data.base import HeldOut, as_stored, to_tensor
 from lit_trainer.data.folder_splits import FolderSplits, Pairs
 from lit_trainer.data.image_folder import MEAN, STD
 from lit_trainer.data.masked import MaskedPart
@@ -32,6 +30,8 @@ class MaskFolderDataModule(FolderSplits):
     Images are resized to `image_size`, (height, width); in training a part of them is cut out, and flipped half of the
     time. Without `root/val`, `val_fraction` of the images validates.
     """
+
+    usual_task = image_segmentation.TASK.name
 
     holds = "images/ and masks/"
 
@@ -71,11 +71,6 @@ class MaskFolderDataModule(FolderSplits):
         """Cut and flipped to train on."""
         return MaskedPart(pairs, indices, self.train_transform if varied else self.eval_transform)
 
-    @property
-    def _task(self) -> str:
-        module = getattr(self.trainer, "lightning_module", None)
-        return getattr(module, "deployment_task", image_segmentation.TASK.name)
-
 
 class _MaskPairs:
     """(RGB image, mask) pairs of a folder."""
@@ -88,11 +83,7 @@ class _MaskPairs:
 
     def __getitem__(self, index: int) -> tuple[Image.Image, NDArray[Any]]:
         path = self.folder.pairs[index][0]
-        try:
-            # As torchvision's loader: RGB, its EXIF orientation ignored.
-            image = Image.fromarray(images.prepare(path, steps=(), channels=3))
-        except InputError as error:
-            raise InputError(f"{path}: {error}", code=error.code) from None
+        image = as_stored(path)
         mask = self.folder.mask(index)
         sizes_match(mask, image.size, path)
         return image, mask

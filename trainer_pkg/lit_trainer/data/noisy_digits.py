@@ -25,6 +25,8 @@ class NoisyDigitsDataModule(ImageDataModule):
     `noise`: the standard deviation of what is added to each pixel, in grey levels of 255.
     """
 
+    usual_task = image_to_image.TASK.name
+
     def __init__(  # noqa: PLR0913, PLR0917 - each is an option of the configuration
         self,
         batch_size: int = 8,
@@ -52,11 +54,6 @@ class NoisyDigitsDataModule(ImageDataModule):
         self.train_set = PicturedPart(train, range(len(train)), self.train_transform)
         self.val_set = PicturedPart(val, range(len(val)), self.eval_transform)
         self.test_set = self.predict_set = PicturedPart(test, range(len(test)), self.eval_transform)
-
-    @property
-    def _task(self) -> str:
-        module = getattr(self.trainer, "lightning_module", None)
-        return getattr(module, "deployment_task", image_to_image.TASK.name)
 
 
 class _NoisyScenes:

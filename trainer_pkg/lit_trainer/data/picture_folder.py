@@ -13,11 +13,10 @@ from typing import Any
 from numpy.typing import NDArray
 from PIL import Image
 
-from lit_infer import images
-from lit_infer.errors import InputError, UsageError
+from lit_infer.errors import UsageError
 from lit_infer.folder.picture_folder import PictureFolder
 from lit_infer.tasks import image_to_image
-from lit_trainer.data.base import HeldOut
+from lit_trainer.data.base import HeldOut, as_stored
 from lit_trainer.data.folder_splits import FolderSplits, Pairs
 from lit_trainer.data.noisy_digits import from_0_to_1
 from lit_trainer.data.pictured import PicturedPart
@@ -25,6 +24,8 @@ from lit_trainer.data.pictured import PicturedPart
 
 class PictureFolderDataModule(FolderSplits):
     """Images and targets, resized to `image_size`, (height, width), from 0 to 1; to train, half of them flipped."""
+
+    usual_task = image_to_image.TASK.name
 
     holds = "inputs/ and targets/"
 
@@ -58,11 +59,6 @@ class PictureFolderDataModule(FolderSplits):
         """Flipped to train on, where that was asked for."""
         return PicturedPart(pairs, indices, self.eval_transform, flip=varied and self.flip)
 
-    @property
-    def _task(self) -> str:
-        module = getattr(self.trainer, "lightning_module", None)
-        return getattr(module, "deployment_task", image_to_image.TASK.name)
-
 
 class _PicturePairs:
     """(RGB image, target) pairs of a folder."""
@@ -75,10 +71,7 @@ class _PicturePairs:
 
     def __getitem__(self, index: int) -> tuple[Image.Image, NDArray[Any]]:
         path, other = self.folder.pairs[index]
-        try:
-            image = Image.fromarray(images.prepare(path, steps=(), channels=3))
-        except InputError as error:
-            raise InputError(f"{path}: {error}", code=error.code) from None
+        image = as_stored(path)
         target = self.folder.target(index)
         if target.dtype != "uint8":
             raise UsageError(f"{other} has {target.dtype} values, and targets to train on have 8 bits")

@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torchvision.transforms import v2
 
-from lit_infer import images
-from lit_infer.errors import InputError, NotFoundError, UsageError
+from lit_infer.errors import NotFoundError
 from lit_infer.folder import point_truths
 from lit_infer.folder.point_truths import PointTruth, TrueFolder
 from lit_infer.tasks import keypoint_detection
-from lit_trainer.data.base import HeldOut, ImageDataModule, hold_out, to_tensor
+from lit_trainer.data.base import HeldOut, ImageDataModule, as_stored, hold_out_share, to_tensor
 from lit_trainer.data.image_folder import MEAN, STD
 from lit_trainer.data.pointed import PointedPart
 
@@ -32,6 +31,8 @@ class PointFolderDataModule(ImageDataModule):
     (height, width). Without `root/val`, `val_fraction` of the images validates. `answers`: how answers are read when
     the model is deployed, such as `{skeleton: [[nose, chin]]}`; else the skeleton is the data set's own.
     """
+
+    usual_task = keypoint_detection.TASK.name
 
     def __init__(  # noqa: PLR0913 - each is an option of the configuration
         self,
@@ -90,23 +91,13 @@ class PointFolderDataModule(ImageDataModule):
         if (self.root / "train").is_dir() and (self.root / "val").is_dir():
             val = self._all(self.root / "val", self.eval_transform)
             return PointedPart(_Listed(truths), range(len(truths)), self.train_transform), val
-        held = round(self.val_fraction * len(truths))
-        if not 0 < held < len(truths):
-            raise UsageError(
-                f"val_fraction {self.val_fraction:g} of {len(truths)} images leaves nothing to train or check"
-            )
-        rest, out = hold_out(len(truths), held, seed=self.split_seed)
+        rest, out = hold_out_share(len(truths), self.val_fraction, seed=self.split_seed)
         listed = _Listed(truths)
         return PointedPart(listed, rest, self.train_transform), PointedPart(listed, out, self.eval_transform)
 
     def _all(self, folder: Path, transform: v2.Compose) -> PointedPart:
         truths = point_truths.read(folder, labels=self.labels).truths
         return PointedPart(_Listed(truths), range(len(truths)), transform)
-
-    @property
-    def _task(self) -> str:
-        module = getattr(self.trainer, "lightning_module", None)
-        return getattr(module, "deployment_task", keypoint_detection.TASK.name)
 
 
 class _Listed:
@@ -120,9 +111,5 @@ class _Listed:
 
     def __getitem__(self, index: int) -> tuple[Image.Image, tuple[NDArray[Any], float]]:
         one = self.truths[index]
-        try:
-            # As torchvision's loader: RGB, its EXIF orientation ignored.
-            image = Image.fromarray(images.prepare(one.path, steps=(), channels=3))
-        except InputError as error:
-            raise InputError(f"{one.path}: {error}", code=error.code) from None
+        image = as_stored(one.path)
         return image, (one.points, one.scale)

@@ -34,6 +34,8 @@ class DigitPointsDataModule(ImageDataModule):
     validates, and a fifth tests.
     """
 
+    usual_task = keypoint_detection.TASK.name
+
     def __init__(
         self,
         batch_size: int = 8,
@@ -65,11 +67,6 @@ class DigitPointsDataModule(ImageDataModule):
         self.train_set = PointedPart(train, range(len(train)), self.train_transform)
         self.val_set = PointedPart(val, range(len(val)), self.eval_transform)
         self.test_set = self.predict_set = PointedPart(test, range(len(test)), self.eval_transform)
-
-    @property
-    def _task(self) -> str:
-        module = getattr(self.trainer, "lightning_module", None)
-        return getattr(module, "deployment_task", keypoint_detection.TASK.name)
 
 
 class _Pointed:

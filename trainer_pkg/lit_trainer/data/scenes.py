@@ -107,6 +107,8 @@ class DigitMasksDataModule(ImageDataModule):
     validates, and a fifth tests.
     """
 
+    usual_task = image_segmentation.TASK.name
+
     def __init__(
         self,
         batch_size: int = 8,
@@ -134,14 +136,11 @@ class DigitMasksDataModule(ImageDataModule):
         self.val_set = MaskedPart(val, range(len(val)), self.eval_transform)
         self.test_set = self.predict_set = MaskedPart(test, range(len(test)), self.eval_transform)
 
-    @property
-    def _task(self) -> str:
-        module = getattr(self.trainer, "lightning_module", None)
-        return getattr(module, "deployment_task", image_segmentation.TASK.name)
-
 
 class DigitBoxesDataModule(ImageDataModule):
     """Scenes of handwritten digits and the box of each; otherwise as `DigitMasksDataModule`."""
+
+    usual_task = object_detection.TASK.name
 
     def __init__(
         self,
@@ -174,11 +173,6 @@ class DigitBoxesDataModule(ImageDataModule):
         self.train_set = BoxedPart(train, range(len(train)), self.train_transform)
         self.val_set = BoxedPart(val, range(len(val)), self.eval_transform)
         self.test_set = self.predict_set = BoxedPart(test, range(len(test)), self.eval_transform)
-
-    @property
-    def _task(self) -> str:
-        module = getattr(self.trainer, "lightning_module", None)
-        return getattr(module, "deployment_task", object_detection.TASK.name)
 
 
 class DigitInstancesDataModule(DigitBoxesDataModule):
