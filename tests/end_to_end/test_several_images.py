@@ -201,6 +201,20 @@ def test_what_cannot_be_had_is_refused_with_the_cure(here: Path, bundle: Path, a
     assert message in " ".join(done.stderr.split())
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--from photos", "--from gives single images, and bundle takes before and after"),
+        ("--callers 2", "takes several images: callers and scenarios are measured on models of one"),
+    ],
+)
+def test_only_the_graph_alone_is_benchmarked(here: Path, bundle: Path, arguments: str, message: str) -> None:
+    done = run_command(["lit-bench", "--model", bundle.name, "--seconds", "0.05", *arguments.split()], here)
+
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.split())
+
+
 def test_a_server_takes_them_by_name_in_each_of_its_ways(here: Path, bundle: Path) -> None:
     repository = Repository(parse([str(bundle)]), Opening(device="cpu"))
     client = Client(create_app(repository))
