@@ -444,7 +444,7 @@ def _predictor(
     """`is_usual`: nobody has said how many images, or tiles, are run together."""
     size, manifest = opened.batch_size, opened.manifest
     if is_usual and opened.graph.device == "cpu" and _tiles(manifest, tiles) is not None:
-        size = min(size, tiling.usual_batch(manifest.image_shape))
+        size = min(size, tiling.usual_batch(manifest))
     predictor = Predictor(
         manifest,
         opened.graph,

@@ -4,6 +4,7 @@ One image after the other is cut, from top to bottom, and only so many tiles are
 soon as no later tile overlaps it. So an image takes the memory of its pixels, of its answer and of a row of tiles.
 """
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,12 +26,15 @@ from lit_infer.images.pictures import Picture
 from lit_infer.images.preprocess import Step
 from lit_infer.images.steps import after_turning
 from lit_infer.images.tiles import Grid, Tile, Tiles
+from lit_infer.manifest import Manifest
 from lit_infer.predictions import Prediction, Timings
 from lit_infer.tasks import Ask, Outputs
 from lit_infer.tasks.spec import Merging, Tiled
 
 _USUAL_PIXELS = 2**19
-"""Of a batch: two tiles of 512 x 512. More together are no quicker on a CPU, and take more memory."""
+"""Of a batch: two tiles of 512 x 512. More together take more memory."""
+_USUAL_NUMBERS = 2**22
+"""That the graph answers for a batch."""
 
 
 class TileRecipe(msgspec.Struct, frozen=True):
@@ -56,7 +60,7 @@ class _Image:
         """Milliseconds: reading, decoding, preparing, and the graph."""
 
 
-class Part(NamedTuple):
+class CutTile(NamedTuple):
     """A tile of an image, or what stands for one that could not be cut."""
 
     image: _Image
@@ -65,10 +69,10 @@ class Part(NamedTuple):
     is_last: bool
 
 
-class Ran(NamedTuple):
+class AnsweredTile(NamedTuple):
     """A tile, and its row of each output."""
 
-    part: Part
+    part: CutTile
     row: Outputs | InputError
     prepare_ms: float
     infer_ms: float
@@ -94,23 +98,23 @@ def predictions(
     `ahead`: batches beyond the one that is awaited.
     """
 
-    def begin(batches: Sequence[list[Part]]) -> Future[list[Ran]]:
+    def begin(batches: Sequence[list[CutTile]]) -> Future[list[AnsweredTile]]:
         (parts,) = batches
         if pool is not None:
             return pool.submit(_ran, parts, of, run)
-        done: Future[list[Ran]] = Future()
+        done: Future[list[AnsweredTile]] = Future()
         done.set_result(_ran(parts, of, run))
         return done
 
     yield from merged(streaming.in_order(batches(asked, of, size), 1, begin, ahead))
 
 
-def batches(asked: Iterable[tuple[Any, Ask]], of: TileRecipe, size: int) -> Iterator[list[Part]]:
+def batches(asked: Iterable[tuple[Any, Ask]], of: TileRecipe, size: int) -> Iterator[list[CutTile]]:
     """Tiles of up to `size` images together, in batches of up to `size`.
 
     A run that is resumed, or shared among machines, begins at a multiple of so many images: it has the same batches.
     """
-    batch: list[Part] = []
+    batch: list[CutTile] = []
     for index, (item, ask) in enumerate(asked):
         if index % size == 0 and batch:
             yield batch
@@ -124,7 +128,7 @@ def batches(asked: Iterable[tuple[Any, Ask]], of: TileRecipe, size: int) -> Iter
         yield batch
 
 
-def _parts(image: _Image, of: TileRecipe) -> Iterator[Part]:
+def _parts(image: _Image, of: TileRecipe) -> Iterator[CutTile]:
     """All tiles of an image. One that cannot be cut, or has failed, ends with an empty part."""
     cut: CutImage | None = None
     try:
@@ -140,7 +144,7 @@ def _parts(image: _Image, of: TileRecipe) -> Iterator[Part]:
                 break
             pixels = cut.crop(tile.left, tile.top, tile.left + wide, tile.top + tall)
             image.took[:2] = cut.took
-            yield Part(image, tile, pixels, is_last=index + 1 == grid.count)
+            yield CutTile(image, tile, pixels, is_last=index + 1 == grid.count)
         else:
             return
     except InputError as error:
@@ -148,10 +152,10 @@ def _parts(image: _Image, of: TileRecipe) -> Iterator[Part]:
     finally:
         if cut is not None:
             cut.close()
-    yield Part(image, None, None, is_last=True)
+    yield CutTile(image, None, None, is_last=True)
 
 
-def _ran(parts: Sequence[Part], of: TileRecipe, run: Run) -> list[Ran]:
+def _ran(parts: Sequence[CutTile], of: TileRecipe, run: Run) -> list[AnsweredTile]:
     """A batch: each tile prepared, the graph run, and its rows."""
     prepared, took = prepare(parts, of)
     started = time.perf_counter()
@@ -159,7 +163,7 @@ def _ran(parts: Sequence[Part], of: TileRecipe, run: Run) -> list[Ran]:
     return ran(parts, prepared, outputs, took, (time.perf_counter() - started) * 1e3)
 
 
-def prepare(parts: Sequence[Part], of: TileRecipe) -> tuple[list[PreparedImage | InputError], list[float]]:
+def prepare(parts: Sequence[CutTile], of: TileRecipe) -> tuple[list[PreparedImage | InputError], list[float]]:
     """Each tile of a batch as the graph takes it, and the milliseconds that took."""
     prepared: list[PreparedImage | InputError] = []
     began = [time.perf_counter()]
@@ -170,22 +174,22 @@ def prepare(parts: Sequence[Part], of: TileRecipe) -> tuple[list[PreparedImage |
 
 
 def ran(
-    parts: Sequence[Part],
+    parts: Sequence[CutTile],
     prepared: Sequence[PreparedImage | InputError],
     outputs: Outputs,
     took: Sequence[float],
     infer_ms: float,
-) -> list[Ran]:
+) -> list[AnsweredTile]:
     """The tiles of a batch with their rows of the outputs, which have a row for each."""
     share = infer_ms / len(parts)
     rows = ([output[index] for output in outputs] for index in range(len(parts)))
     return [
-        Ran(part, one if isinstance(one, InputError) else row, ms, share)
+        AnsweredTile(part, one if isinstance(one, InputError) else row, ms, share)
         for part, one, row, ms in zip(parts, prepared, rows, took, strict=True)
     ]
 
 
-def _prepared(part: Part, of: TileRecipe) -> PreparedImage | InputError:
+def _prepared(part: CutTile, of: TileRecipe) -> PreparedImage | InputError:
     """A tile as the graph takes it, as `answering.prepare` does it for an image."""
     if part.pixels is None:
         return part.image.error or InputError("its tile is missing", code="bad_shape")
@@ -204,7 +208,7 @@ def _prepared(part: Part, of: TileRecipe) -> PreparedImage | InputError:
     return PreparedImage(pixels, (0.0, 0.0, 0.0))
 
 
-def merged(found: Iterable[Ran]) -> Iterator[Prediction]:
+def merged(found: Iterable[AnsweredTile]) -> Iterator[Prediction]:
     """Each image's prediction, as soon as its last tile is there."""
     for ran in found:
         image = ran.part.image
@@ -230,9 +234,12 @@ def _prediction(image: _Image) -> Prediction:
     return Prediction(path, answer, timings=timings, notes=image.notes)
 
 
-def usual_batch(shape: tuple[int, int, int]) -> int:
-    """Tiles of [height, width, channels] that are run together on a CPU: of large ones few, for a model's memory."""
-    return max(1, _USUAL_PIXELS // (shape[0] * shape[1]))
+def usual_batch(manifest: Manifest) -> int:
+    """Tiles that are run together on a CPU: of large ones, and of those with large answers, few."""
+    height, width, _ = manifest.image_shape
+    sides = ([side for side in tensor.shape[1:] if isinstance(side, int)] for tensor in manifest.outputs)
+    answered = max(1, sum(map(math.prod, sides)))
+    return max(1, min(_USUAL_PIXELS // (height * width), _USUAL_NUMBERS // answered))
 
 
 def check_ask(ask: Ask, name: str) -> None:

@@ -20,9 +20,10 @@ from lit_infer.images.limits import DEFAULT_LIMITS
 from lit_infer.images.mapping import to_original
 from lit_infer.images.preprocess import Step
 from lit_infer.images.resizing import Resize
+from lit_infer.manifest import Tensor
 from lit_infer.tasks import Ask
 from lit_infer.tiling import usual_batch
-from tests.inference.tiny import SIDE, make_bundle, noise, save
+from tests.inference.tiny import SIDE, described, make_bundle, noise, save
 from tests.support.box_model import make_box_bundle
 from tests.support.dense_model import make_anomaly_bundle, make_picture_bundle
 from tests.support.instance_model import make_instance_bundle
@@ -198,7 +199,14 @@ def test_a_tiff_in_strips_has_the_answer_of_its_pixels(tmp_path: Path) -> None:
 
 
 def test_of_large_tiles_fewer_are_run_together(tmp_path: Path) -> None:
-    assert [usual_batch((side, side, 3)) for side in (8, 256, 512, 1024)] == [8192, 8, 2, 1]
+    def of(side: int, classes: int) -> int:
+        image = Tensor(name="images", dtype="uint8", shape=("batch", side, side, 3))
+        scores = Tensor(name="scores", dtype="float32", shape=("batch", classes, side, side))
+        task = {"task": "image-segmentation", "labels": None, "preprocess": ()}
+        return usual_batch(described(inputs=(image,), outputs=(scores,), **task))
+
+    assert [of(side, 2) for side in (256, 512, 1024)] == [8, 2, 1]
+    assert [of(512, classes) for classes in (3, 11)] == [2, 1]
     with tiled(make_mask_bundle, tmp_path) as model:
         assert model.batch_size == 8
 

@@ -27,12 +27,13 @@ class Blend:
         self._down, self.rows_seen = shares(grid.tops, rows, grid.height)
         self._across, self.columns_seen = shares(grid.lefts, columns, grid.width)
         self._unseen = ~(rows[:, None] & columns)
-        self._above: NDArray[np.float32] | None = None
-        """What earlier rows of tiles have begun, over the whole width,"""
-        self._below: NDArray[np.float32] | None = None
-        """what this row begins,"""
+        self._begun: NDArray[np.float32] | None = None
+        """What rows of tiles have begun of the rows below them, over the whole width: of this row where it has been,
+        of the one above where it has not."""
+        self._above = 0
+        """Rows of that which are of the row of tiles above."""
         self._beside: NDArray[np.float32] | None = None
-        """and what the earlier tiles of this row have begun."""
+        """What the earlier tiles of this row have begun."""
 
     def share(self, tile: Tile) -> float:
         """What the tile has of all that the model sees of the image, 0 to 1; of all tiles together 1."""
@@ -54,7 +55,7 @@ class Blend:
         self._beside = None if is_last else block[:, :, done:].copy()
         self._flush(block[:, :, :done], tile)
         if is_last:
-            self._above, self._below = self._below, None
+            self._above = self._rows_below(tile.row)
 
     def _flush(self, block: NDArray[np.float32], tile: Tile) -> None:
         """Columns that no other tile of this row changes: what lies above the next row is whole."""
@@ -62,17 +63,20 @@ class Blend:
         top, right = tops[tile.row], left + block.shape[2]
         if self._how == "mean":
             block = block * self._down[tile.row][:, None]
-        if self._above is not None:
-            above = self._above[:, :, left:right]
-            self._join(block[:, : above.shape[1]], above)
-        done = block.shape[1]
-        if tile.row + 1 < len(tops):
-            done = tops[tile.row + 1] - top
-            if self._below is None:
-                shape = (len(block), block.shape[1] - done, self._grid.width)
-                self._below = np.empty(shape, np.float32)
-            self._below[:, :, left:right] = block[:, done:]
+        if self._begun is None:
+            most = max(map(self._rows_below, range(len(tops))))
+            self._begun = np.empty((len(block), most, self._grid.width), np.float32)
+        begun = self._begun[:, :, left:right]
+        self._join(block[:, : self._above], begun[:, : self._above])
+        below = self._rows_below(tile.row)
+        done = block.shape[1] - below
+        begun[:, :below] = block[:, done:]
         self._emit(block[:, :done], top, left)
+
+    def _rows_below(self, row: int) -> int:
+        """Pixels of a row of tiles that the next one changes."""
+        tops = self._grid.tops
+        return self._grid.tile_height - (tops[row + 1] - tops[row]) if row + 1 < len(tops) else 0
 
     def _join(self, block: NDArray[np.float32], other: NDArray[np.float32]) -> None:
         """Into the block, in place."""
