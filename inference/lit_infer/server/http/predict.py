@@ -9,7 +9,7 @@ import functools
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -61,14 +61,38 @@ class PredictRoute:
             _check(served, request.query_params)
             served.manifest.spec.check_threshold(wanted.threshold, served.manifest.reading, name=served.name)
             upload = await _uploaded(request.headers.get("content-type", ""), body, served)
-            result = await infer(served, upload.items, timeout=self._rest.settings.timeout, gone=request.receive)
+            results = await self._results(request, served, upload)
             started = time.perf_counter()
             response = await _response(
-                served, result, upload, wanted, exchange.started, request.headers.get("accept", "")
+                served, results, upload, wanted, exchange.started, request.headers.get("accept", "")
             )
+            result = _together(results)
             succeeded(result, time.perf_counter() - started)
         self._rest.observe(request, served, result)
         return response
+
+    async def _results(self, request: Request, served: Served, upload: "_Asked") -> list[Result]:
+        """Of each part of a request, one after the other, all of them within its time."""
+        until = time.perf_counter() + self._rest.settings.timeout
+        results = []
+        for part in upload.parts:
+            left = max(until - time.perf_counter(), 1e-3)
+            results.append(await infer(served, part.items, timeout=left, gone=request.receive))
+        return results
+
+
+def _together(results: Sequence[Result]) -> Result:
+    """What a request took, all parts of it."""
+    first, *others = results
+    if not others:
+        return first
+    return replace(
+        first,
+        rows=sum(one.rows for one in results),
+        queue=sum(one.queue for one in results),
+        compute_input=sum(one.compute_input for one in results),
+        compute_infer=sum(one.compute_infer for one in results),
+    )
 
 
 def _top_k(text: str) -> int:
@@ -109,42 +133,61 @@ def _check(served: Served, query: Mapping[str, str]) -> None:
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """What a body asks about."""
+class _Asking:
+    """What is asked about together."""
 
     items: Items
-    count: int
-    names: tuple[str, ...]
-    is_batch: bool
+    rows: Sequence[int]
+    """Where they are in the request."""
     places: Sequence[TextPlaces] = ()
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What a body asks about."""
+
+    parts: Sequence[_Asking]
+    count: int
+    names: tuple[str, ...]
+    is_batch: bool
+
+
 async def _response(
-    served: Served, result: Result, upload: _Asked, wanted: Ask, started: float, accept: str
+    served: Served, results: Sequence[Result], upload: _Asked, wanted: Ask, started: float, accept: str
 ) -> Response:
     """The answer as JSON, or its file. One of the size of a photo is made in a thread: others must not wait."""
-    respond = functools.partial(_responded, served, result, upload, wanted, started, accept)
+    respond = functools.partial(_responded, served, results, upload, wanted, started, accept)
     return await asyncio.to_thread(respond) if served.manifest.spec.file is not None else respond()
 
 
-def _responded(served: Served, result: Result, upload: _Asked, wanted: Ask, started: float, accept: str) -> Response:
-    found, file = _answers(served, result, upload, wanted), served.manifest.spec.file
+def _responded(
+    served: Served, results: Sequence[Result], upload: _Asked, wanted: Ask, started: float, accept: str
+) -> Response:
+    found, file = _answers(served, results, upload, wanted), served.manifest.spec.file
     if file is not None and not upload.is_batch and (made := file.encode(found[0])) is not None:
         media = MEDIA[made[0]]
         if media in accept:  # `image/*` would be a browser's, which takes JSON as well
             return Response(made[1], media_type=media)
-    return json_response(_described(served, found, result, upload, started))
+    return json_response(_described(served, found, _together(results), upload, started))
 
 
-def _answers(served: Served, result: Result, upload: _Asked, wanted: Ask) -> list[msgspec.Struct]:
-    """What the task reads from the outputs. Raises InputError for an image that has no answer."""
-    manifest, asks = served.manifest, [wanted] * upload.count
+def _answers(served: Served, results: Sequence[Result], upload: _Asked, wanted: Ask) -> list[msgspec.Struct]:
+    """What the task reads from the outputs, in the order of the request."""
+    found: dict[int, msgspec.Struct] = {}
+    for result, part in zip(results, upload.parts, strict=True):
+        found.update(zip(part.rows, _of_part(served, result, part, wanted), strict=True))
+    return [found[row] for row in range(upload.count)]
+
+
+def _of_part(served: Served, result: Result, part: _Asking, wanted: Ask) -> list[msgspec.Struct]:
+    """Of what was run together. Raises InputError for an image that has no answer."""
+    manifest, asks = served.manifest, [wanted] * len(part.rows)
     task = manifest.spec
     if not task.takes_images:
         check_finite(manifest, result)
     if task.maps_back:
         asks = [with_way(wanted, size, manifest.preprocess) for size in result.sizes]
-    asks = with_places(asks, upload.places)
+    asks = with_places(asks, part.places)
     answers: list[msgspec.Struct] = []
     for one in task.read(result.outputs, asks, manifest.reading):
         if isinstance(one, InputError):
@@ -181,9 +224,15 @@ async def _uploaded(content_type: str, body: bytes, served: Served) -> _Asked:
 
 def _images(content_type: str, body: bytes, _: Served) -> _Asked:
     found = uploads.read(content_type, body)
-    return _Asked(Items(images=found.images), len(found.images), found.names, found.is_batch)
+    count = len(found.images)
+    return _Asked([_Asking(Items(images=found.images), range(count))], count, found.names, found.is_batch)
 
 
 def _rows(content_type: str, body: bytes, served: Served) -> _Asked:
     found = row_uploads.prepared(content_type, body, served.manifest, served.fields)
-    return _Asked(Items(arrays=found.arrays), found.count, (), found.is_batch, found.places)
+    has_places = served.manifest.spec.finds_in_text
+    parts = [
+        _Asking(Items(arrays=one.arrays), one.rows, one.places() if has_places and one.places is not None else ())
+        for one in found.parts
+    ]
+    return _Asked(parts, found.count, (), found.is_batch)

@@ -4,6 +4,7 @@
 """
 
 import io
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +14,11 @@ import msgspec
 from lit_infer.errors import InputError, MissingExtraError, UsageError
 from lit_infer.manifest import Manifest
 from lit_infer.rows.answering import prepared_together
-from lit_infer.rows.arrays import ArrayFields
+from lit_infer.rows.arrays import ArrayFields, RowGroup
 from lit_infer.rows.blocks import RowBlock, joined
 from lit_infer.rows.fields import Fields
 from lit_infer.rows.files import Wanted, arrow, csv_files
-from lit_infer.rows.places import TextPlaces
 from lit_infer.server.http.v1 import arrays_of
-from lit_infer.tensors import Arrays
 
 MOST_ROWS = 65_536
 _LISTS = ("rows", "instances")
@@ -33,12 +32,11 @@ _PARQUET = ("application/vnd.apache.parquet", "application/x-parquet", "applicat
 class RowUpload:
     """The rows of a request, prepared."""
 
-    arrays: Arrays
+    parts: Sequence[RowGroup]
+    """What is run together: all of them, but where rows have arrays of different shapes."""
     count: int
     is_batch: bool = False
     """Whether the answer is a list, however many there are."""
-    places: Sequence[TextPlaces] = ()
-    """Of each row, for a task that `finds_in_text`."""
 
 
 def prepared(content_type: str, body: bytes, manifest: Manifest, fields: Fields) -> RowUpload:
@@ -49,15 +47,41 @@ def prepared(content_type: str, body: bytes, manifest: Manifest, fields: Fields)
             raise UsageError(f"{manifest.name} takes arrays, which CSV does not hold: send JSON or Parquet")
         if kind not in _PARQUET:
             rows, is_batch = read(content_type, body)
-            return RowUpload(arrays_of(rows, manifest), len(rows), is_batch)
+            return RowUpload(_by_shape(rows, manifest, fields), len(rows), is_batch)
     if kind in (*_CSV, *_PARQUET):
         block, is_batch = _of_file(kind, body, fields), True
     else:
         rows, is_batch = read(content_type, body)
         block = fields.block(rows)
-    group = prepared_together(block, fields, named=is_batch)
-    has_places = manifest.spec.finds_in_text and group.places is not None
-    return RowUpload(group.arrays, block.count, is_batch, group.places() if has_places and group.places else ())
+    return RowUpload([prepared_together(block, fields, named=is_batch)], block.count, is_batch)
+
+
+def _by_shape(rows: Sequence[Any], manifest: Manifest, fields: ArrayFields) -> list[RowGroup]:
+    """Rows of plain numbers, those of one shape together: nothing is padded."""
+    together: dict[tuple[tuple[int, ...], ...], list[int]] = defaultdict(list)
+    if len(rows) > 1 and fields.is_ragged and _have_names(rows, fields):
+        for index, row in enumerate(rows):
+            values = [row[name] for name in fields.names] if isinstance(row, dict) else [row]
+            together[tuple(map(_sides, values))].append(index)
+    if len(together) < 2:
+        return [RowGroup(range(len(rows)), arrays_of(rows, manifest))]
+    return [RowGroup(own, arrays_of([rows[index] for index in own], manifest)) for own in together.values()]
+
+
+def _have_names(rows: Sequence[Any], fields: ArrayFields) -> bool:
+    """Whether each row has what the model takes; else it is all of them that are refused, by their own numbers."""
+    if len(fields.names) == 1 and not any(isinstance(row, dict) for row in rows):
+        return True
+    return all(isinstance(row, dict) and set(row) == set(fields.names) for row in rows)
+
+
+def _sides(value: Any) -> tuple[int, ...]:
+    """The lengths of nested lists, by the first of each."""
+    found: list[int] = []
+    while isinstance(value, list):
+        found.append(len(value))
+        value = value[0] if value else None
+    return tuple(found)
 
 
 def _of_file(kind: str, body: bytes, fields: Fields) -> RowBlock:
