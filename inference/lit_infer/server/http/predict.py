@@ -9,8 +9,8 @@ import asyncio
 import functools
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -33,6 +33,8 @@ from lit_infer.tasks import MEDIA, Ask, plain_answer
 
 _MOST_CLASSES = 10_000
 _PARAMETERS = ("model", "version", "top_k", "threshold")
+_LEAST_S = 1e-3
+"""For the rest of a request whose time is up: it is refused like any other."""
 
 
 class PredictRoute:
@@ -73,14 +75,33 @@ class PredictRoute:
     async def _asked(
         self, request: Request, upload: "_Asked", wanted: Ask, served: Served
     ) -> tuple[Result, Callable[[], list[msgspec.Struct]]]:
-        """The result, and what reads the answers from it."""
-        timeout, gone = self._rest.settings.timeout, request.receive
-        if served.in_tiles is None:
-            result = await infer(served, upload.items, timeout=timeout, gone=gone)
-            return result, functools.partial(_answers, served, result, upload, wanted)
-        images = upload.items.images
-        found, result = await infer_tiles(served, served.in_tiles, images, wanted, timeout=timeout, gone=gone)
-        return result, lambda: found
+        """The result, and what reads the answers from it. Parts are run one after the other, within the same time."""
+        until, gone = time.perf_counter() + self._rest.settings.timeout, request.receive
+        if served.in_tiles is not None:
+            (part,), timeout = upload.parts, self._rest.settings.timeout
+            found, result = await infer_tiles(
+                served, served.in_tiles, part.items.images, wanted, timeout=timeout, gone=gone
+            )
+            return result, lambda: found
+        results = []
+        for part in upload.parts:
+            left = max(until - time.perf_counter(), _LEAST_S)
+            results.append(await infer(served, part.items, timeout=left, gone=gone))
+        return _together(results), functools.partial(_answers, served, results, upload, wanted)
+
+
+def _together(results: Sequence[Result]) -> Result:
+    """What a request took, all parts of it."""
+    first, *others = results
+    if not others:
+        return first
+    return replace(
+        first,
+        rows=sum(one.rows for one in results),
+        queue=sum(one.queue for one in results),
+        compute_input=sum(one.compute_input for one in results),
+        compute_infer=sum(one.compute_infer for one in results),
+    )
 
 
 def _top_k(text: str) -> int:
@@ -121,15 +142,24 @@ def _check(served: Served, query: Mapping[str, str]) -> None:
 
 
 @dataclass(frozen=True)
+class _AskedTogether:
+    """What is run together."""
+
+    items: Items
+    places: Sequence[int]
+    """Where its answers are in that of the request."""
+    rows: PreparedRows | None = None
+    """Of a model of rows, of which one may have become several of the graph's."""
+
+
+@dataclass(frozen=True)
 class _Asked:
     """What a body asks about."""
 
-    items: Items
+    parts: Sequence[_AskedTogether]
     count: int
     names: tuple[str, ...]
     is_batch: bool
-    rows: PreparedRows | None = None
-    """Of a model of rows, of which one may have become several of the graph's."""
 
 
 Answers = Callable[[], list[msgspec.Struct]]
@@ -154,18 +184,26 @@ def _responded(
     return json_response(_described(served, found, result, upload, started))
 
 
-def _answers(served: Served, result: Result, upload: _Asked, wanted: Ask) -> list[msgspec.Struct]:
-    """What the task reads from the outputs. Raises InputError for an image that has no answer."""
-    manifest, asks = served.manifest, [wanted] * upload.count
+def _answers(served: Served, results: Sequence[Result], upload: _Asked, wanted: Ask) -> list[msgspec.Struct]:
+    """What the task reads from the outputs, in the order of the request."""
+    found: dict[int, msgspec.Struct] = {}
+    for result, part in zip(results, upload.parts, strict=True):
+        found.update(zip(part.places, _of_part(served, result, part, wanted), strict=True))
+    return [found[place] for place in range(upload.count)]
+
+
+def _of_part(served: Served, result: Result, part: _AskedTogether, wanted: Ask) -> list[msgspec.Struct]:
+    """Of what was run together. Raises InputError for an image that has no answer."""
+    manifest, asks = served.manifest, [wanted] * len(part.places)
     task = manifest.spec
     if not task.takes_images:
         check_finite(manifest, result)
     if task.maps_back:
         asks = [with_way(wanted, size, manifest.preprocess) for size in result.sizes]
     outputs = result.outputs
-    if upload.rows is not None:
-        outputs = upload.rows.merged(outputs)
-        asks = with_places(asks, upload.rows.places() if task.finds_in_text else ())
+    if part.rows is not None:
+        outputs = part.rows.merged(outputs)
+        asks = with_places(asks, part.rows.places() if task.finds_in_text else ())
     answers: list[msgspec.Struct] = []
     for one in task.read(outputs, asks, manifest.reading):
         if isinstance(one, InputError):
@@ -205,9 +243,11 @@ async def _uploaded(content_type: str, body: bytes, served: Served) -> _Asked:
 def _images(content_type: str, body: bytes, served: Served) -> _Asked:
     names = served.manifest.image_names
     found = uploads.read_several(content_type, body, names) if names else uploads.read(content_type, body)
-    return _Asked(Items(images=found.images), len(found.images), found.names, found.is_batch)
+    count = len(found.images)
+    return _Asked([_AskedTogether(Items(images=found.images), range(count))], count, found.names, found.is_batch)
 
 
 def _rows(content_type: str, body: bytes, served: Served) -> _Asked:
     found = row_uploads.prepared(content_type, body, served.manifest, served.fields)
-    return _Asked(Items(arrays=found.prepared.arrays), found.count, found.names, found.is_batch, found.prepared)
+    parts = [_AskedTogether(Items(arrays=rows.arrays), places, rows) for places, rows in found.parts]
+    return _Asked(parts, found.count, found.names, found.is_batch)

@@ -4,6 +4,7 @@
 """
 
 import io
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +34,8 @@ _PARQUET = ("application/vnd.apache.parquet", "application/x-parquet", "applicat
 class RowUpload:
     """The rows of a request, prepared."""
 
-    prepared: PreparedRows
+    parts: Sequence[tuple[Sequence[int], PreparedRows]]
+    """What is run together, and where it is among the rows: all of them, but where arrays have different shapes."""
     count: int
     is_batch: bool = False
     """Whether the answer is a list, however many there are."""
@@ -49,16 +51,46 @@ def prepared(content_type: str, body: bytes, manifest: Manifest, fields: Fields)
             raise UsageError(f"{manifest.name} takes arrays, which CSV does not hold: send JSON or Parquet")
         if kind not in _PARQUET:
             rows, is_batch = read(content_type, body)
-            return RowUpload(PreparedRows(arrays_of(rows, manifest)), len(rows), is_batch)
+            return RowUpload(_by_shape(rows, manifest, fields), len(rows), is_batch)
     if isinstance(fields, AudioFields):
         sent = audio_uploads.read(content_type, body)
-        return RowUpload(audio_uploads.prepared(sent, fields), len(sent.images), sent.is_batch, sent.names)
+        count = len(sent.images)
+        return RowUpload([(range(count), audio_uploads.prepared(sent, fields))], count, sent.is_batch, sent.names)
     if kind in (*_CSV, *_PARQUET):
         block, is_batch = _of_file(kind, body, fields), True
     else:
         rows, is_batch = read(content_type, body)
         block = fields.block(rows)
-    return RowUpload(prepared_together(block, fields, named=is_batch), block.count, is_batch)
+    made = prepared_together(block, fields, named=is_batch)
+    return RowUpload([(range(block.count), made)], block.count, is_batch)
+
+
+def _by_shape(rows: Sequence[Any], manifest: Manifest, fields: ArrayFields) -> list[tuple[Sequence[int], PreparedRows]]:
+    """Rows of plain numbers, those of one shape together: nothing is padded."""
+    together: dict[tuple[tuple[int, ...], ...], list[int]] = defaultdict(list)
+    if len(rows) > 1 and fields.is_ragged and _have_names(rows, fields):
+        for index, row in enumerate(rows):
+            values = [row[name] for name in fields.names] if isinstance(row, dict) else [row]
+            together[tuple(map(_sides, values))].append(index)
+    if len(together) < 2:
+        return [(range(len(rows)), PreparedRows(arrays_of(rows, manifest)))]
+    return [(own, PreparedRows(arrays_of([rows[one] for one in own], manifest))) for own in together.values()]
+
+
+def _have_names(rows: Sequence[Any], fields: ArrayFields) -> bool:
+    """Whether each row has what the model takes; else it is all of them that are refused, by their own numbers."""
+    if len(fields.names) == 1 and not any(isinstance(row, dict) for row in rows):
+        return True
+    return all(isinstance(row, dict) and set(row) == set(fields.names) for row in rows)
+
+
+def _sides(value: Any) -> tuple[int, ...]:
+    """The lengths of nested lists, by the first of each."""
+    found: list[int] = []
+    while isinstance(value, list):
+        found.append(len(value))
+        value = value[0] if value else None
+    return tuple(found)
 
 
 def _of_file(kind: str, body: bytes, fields: Fields) -> RowBlock:

@@ -57,12 +57,43 @@ def test_forms_and_too_many_rows_are_refused() -> None:
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     folder = tmp_path_factory.mktemp("served")
-    bundles = [tensor_bundle(folder / "doubler"), tensor_bundle(folder / "joined", name="joined", rows="joined")]
+    bundles = [
+        tensor_bundle(folder / "doubler"),
+        tensor_bundle(folder / "joined", name="joined", rows="joined"),
+        tensor_bundle(folder / "ragged", name="ragged", side="length"),
+    ]
     repository = Repository(parse(list(map(str, bundles))), Opening(device="cpu"))
     client = Client(create_app(repository))
     yield client
     client.close()
     repository.close()
+
+
+def test_rows_of_different_lengths_are_answered_in_their_order_and_nothing_is_padded(client: Client) -> None:
+    rows = [{"x": [float(n)] * length, "number": n} for n, length in enumerate((3, 1, 3, 5, 1))]
+
+    found = client.post("/predict?model=ragged", json=rows).json()
+    alone = [client.post("/predict?model=ragged", json=row).json() for row in rows]
+
+    assert [one["outputs"] for one in found["predictions"]] == [one["outputs"] for one in alone]
+    assert [len(one["outputs"]["y"]) for one in found["predictions"]] == [3, 1, 3, 5, 1]
+
+
+@pytest.mark.parametrize(
+    ("model", "rows", "said"),
+    [
+        ("ragged", [ROW, {"x": [1.0]}], "instances[1] must have x, number, not x"),
+        ("ragged", [ROW, {"x": [[1.0]], "number": 1}], "input x must be ['batch', 'length']"),
+        ("ragged", [ROW, {"x": [], "number": 1}], "input x must be ['batch', 'length']"),
+        ("ragged", [ROW, {"x": ["a"], "number": 1}], "input x: "),
+        ("doubler", [ROW, {"x": [1.0], "number": 1}], "the instances have different shapes"),
+    ],
+)
+def test_rows_that_cannot_be_told_apart_by_length_are_refused(client: Client, model: str, rows: Any, said: str) -> None:
+    answer = client.post(f"/predict?model={model}", json=rows)
+
+    assert answer.status_code in (400, 422)
+    assert said in answer.json()["error"]
 
 
 def test_rows_in_json_are_answered_with_the_outputs_by_name(client: Client) -> None:
