@@ -168,6 +168,11 @@ _HINTS = (
         f"ONNX has no such operator: write it with others, in the module or an --adapter. {_ELSEWHERE}",
     ),
     _hint(
+        r"inferred a static shape of \d+ for dimension inputs\[\d+\]\.shape\[[1-9]",
+        "The code takes another side of its inputs than that of the rows for a constant: keep that side at one length, "
+        "of texts by fields: {text: {padding: fixed}} in --spec, else without --dynamic",
+    ),
+    _hint(
         r"user-specified dim hint|Constraints violated|inferred a static shape|to be equal to \d+, but got|"
         r"elements in a list but found|exceeds the remaining size",
         "The code takes the number of rows for a constant, as a Python loop over them does: write it for all rows at "

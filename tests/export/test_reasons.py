@@ -111,6 +111,13 @@ class Rowwise(nn.Module):
         return torch.stack([row * 2 for row in x])
 
 
+class Columnwise(nn.Module):
+    """A Python loop over another side."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([column * 2 for column in x.unbind(1)], 1)
+
+
 class Force(nn.Module):
     """Answers a derivative."""
 
@@ -137,6 +144,7 @@ def failure(module: nn.Module, write: Writer, path: Path, **options: Any) -> Exc
     return caught.value.with_traceback(trace)
 
 
+LENGTH: dict[str, Any] = {"inputs": ("5x4",), "dynamic": ("length=1",)}
 FOUR: dict[str, Any] = {"inputs": ("4",)}
 SIDES: dict[str, Any] = {"inputs": ("3x20x20",), "dynamic": ("height", "width")}
 
@@ -163,6 +171,7 @@ class Case:
         Case(Own(), onnx.write_legacy, "export operator aten::special_bessel_j0", "torch.autograd.Function"),
         Case(Own(), torchscript.write, "Could not export Python function call", "torch.autograd.Function"),
         Case(Rowwise(), onnx.write_dynamo, "inferred a static shape of 2", "--static-batch", placed=False),
+        Case(Columnwise(), onnx.write_dynamo, "inferred a static shape of 5", "padding: fixed", LENGTH, placed=False),
         Case(Force(), pt2.write, "fake tensor in the exported program", "computes gradients", placed=False),
         Case(Leaves(), pt2.write, ".numpy() is not supported", "NumPy"),
     ],

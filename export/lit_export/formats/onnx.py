@@ -12,6 +12,7 @@ from lit_export import half
 from lit_export.formats import onnx_file
 from lit_export.formats.hushed import hushed
 from lit_export.formats.job import WriteJob, Written
+from lit_export.formats.own_names import with_own_names
 from lit_export.formats.packed_state import packed_state
 from lit_export.formats.plain_attention import plain_attention
 from lit_export.formats.size_guards import doubts
@@ -31,7 +32,9 @@ def write_dynamo(job: WriteJob, path: Path) -> Written:
     """By `torch.onnx.export(dynamo=True)`: what torch maintains."""
     how = {"dynamic_shapes": _dynamo_shapes(job), "custom_translation_table": translations()}
     program: Any = _export(job, dynamo=True, verbose=False, **how)
-    written = _finished(onnx_file.parts_of(program.model), job, path, exporter=f"torch.onnx dynamo {torch.__version__}")
+    written = _finished(
+        onnx_file.parts_of(with_own_names(program.model)), job, path, exporter=f"torch.onnx dynamo {torch.__version__}"
+    )
     return replace(written, doubts=doubts(program.exported_program, job.target.dynamic))
 
 

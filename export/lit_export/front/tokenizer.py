@@ -11,6 +11,8 @@ from lit_infer.manifest import TOKENIZER
 
 _NO_LIMIT = 10**6
 """Transformers write 10^30 where a model has no limit of its own."""
+_PADDED_LEFT = frozenset({"CodeLlama", "Cohere", "Cpm", "CpmAnt", "Gemma", "Llama", "Siglip2", "XLNet"})
+"""Classes of transformers' tokenizers that pad on the left unless told otherwise, which no file of theirs says."""
 
 
 def tokenizer_file(options: Options) -> Path | None:
@@ -51,9 +53,22 @@ def text_facts(options: Options) -> dict[str, Any]:
         found["max_length"] = own["truncation"]["max_length"]
     if isinstance(limit := config.get("model_max_length"), int) and limit < _NO_LIMIT:
         found["max_length"] = limit
-    for key in ("padding_side", "truncation_side"):
-        if config.get(key) in ("left", "right"):
-            found[key.replace("truncation_side", "truncation")] = config[key]
+    return {**found, **_sides(own, config)}
+
+
+def _sides(own: dict[str, Any], config: dict[str, Any]) -> dict[str, str]:
+    """On which side texts are padded, and cut, as transformers finds out: the configuration, the file, the class."""
+    found = {}
+    for fact, key, part in (
+        ("padding_side", "padding_side", "padding"),
+        ("truncation", "truncation_side", "truncation"),
+    ):
+        side = config.get(key) or str((own.get(part) or {}).get("direction", "")).lower()
+        if side in ("left", "right"):
+            found[fact] = side
+    kind = str(config.get("tokenizer_class")).removesuffix("Fast").removesuffix("Tokenizer")
+    if kind in _PADDED_LEFT:
+        found.setdefault("padding_side", "left")
     return found
 
 

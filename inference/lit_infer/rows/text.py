@@ -85,12 +85,10 @@ class TextFields:
                 texts.append(values[0] if len(values) == 1 else tuple(values))
         encoded = self.tokenizer.encode_batch(texts, add_special_tokens=self.facts.special_tokens) if texts else []
         found = dict(zip(rows, encoded, strict=True))
-        if self.facts.truncation == "error":
-            for row, one in list(found.items()):
-                if len(one.ids) > self.facts.max_length:
-                    said = f"it has {len(one.ids):,} tokens, and the model takes {self.facts.max_length:,}"
-                    errors[row] = InputError(said, code="too_long")
-                    del found[row]
+        for row, one in list(found.items()):
+            if (wrong := self._wrong_length(len(one.ids))) is not None:
+                errors[row] = wrong
+                del found[row]
         order = sorted(found, key=lambda row: (len(found[row].ids), row))
         step = size or max(1, len(order))
         parts = [order[start : start + step] for start in range(0, len(order), step)]
@@ -123,6 +121,15 @@ class TextFields:
         if not seen:
             return len(text)
         return int(seen[0][0] if self.facts.truncation == "left" else len(text) - seen[-1][1])
+
+    def _wrong_length(self, tokens: int) -> InputError | None:
+        """What is wrong with a text of so many tokens."""
+        if self.facts.truncation == "error" and tokens > self.facts.max_length:
+            said = f"it has {tokens:,} tokens, and the model takes {self.facts.max_length:,}"
+            return InputError(said, code="too_long")
+        if not tokens and self.is_ragged:  # it would be padding alone, and answered by how much of that there is
+            return InputError("the text has no tokens", code="no_tokens")
+        return None
 
     def _arrays(self, encoded: Sequence[Any]) -> tuple[NDArray[np.int64], ...]:
         facts = self.facts

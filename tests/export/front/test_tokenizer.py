@@ -35,6 +35,8 @@ def test_a_folder_of_hugging_faces_says_its_limit_its_padding_and_its_digest(fol
             {"pad_id": 0, "padding_side": "left", "truncation": "left"},
         ),
         ({"pad_token": {"content": "[SEP]"}}, {"pad_id": 3}),
+        ({"tokenizer_class": "XLNetTokenizer"}, {"padding_side": "left"}),
+        ({"tokenizer_class": "LlamaTokenizerFast", "padding_side": "right"}, {"padding_side": "right"}),
     ],
 )
 def test_what_else_the_configuration_says(folder: Path, config: dict[str, Any], found: dict[str, Any]) -> None:
@@ -47,11 +49,12 @@ def test_what_else_the_configuration_says(folder: Path, config: dict[str, Any], 
 def test_a_lone_file_says_what_it_was_saved_with(folder: Path) -> None:
     own = json.loads((folder / "tokenizer.json").read_text())
     own["truncation"] = {"max_length": 7, "strategy": "LongestFirst", "stride": 0, "direction": "Right"}
-    own["padding"] = {"pad_id": 5}
+    own["padding"] = {"pad_id": 5, "direction": "Left"}
     (folder / "alone.json").write_text(json.dumps(own))
     (folder / "tokenizer_config.json").unlink()
 
-    assert text_facts(Options(tokenizer=folder / "alone.json")).items() >= {"max_length": 7, "pad_id": 5}.items()
+    found = {"max_length": 7, "pad_id": 5, "truncation": "right", "padding_side": "left"}
+    assert text_facts(Options(tokenizer=folder / "alone.json")).items() >= found.items()
 
 
 def test_what_is_no_tokenizer_is_told(folder: Path, tmp_path: Path) -> None:

@@ -62,6 +62,33 @@ def test_only_the_row_that_is_wrong_has_an_error(words: Path) -> None:
     assert found[1].error == "the graph refuses it: word holds -1, and the model takes 0 to 11"
 
 
+class Columns(nn.Module):
+    """Two categories, each with a table of its own, and a third number that may be anything."""
+
+    def __init__(self, tables: int) -> None:
+        super().__init__()
+        self.tables = nn.ModuleList(nn.Embedding(length, 4) for length in (3, 5, 4)[:tables])
+
+    def forward(self, x: Tensor) -> Tensor:
+        made = sum(table(x[:, place]) for place, table in enumerate(self.tables))
+        return made + x[:, len(self.tables) :].sum(1, keepdim=True)
+
+
+@pytest.mark.parametrize(("tables", "found"), [(3, (0, 4)), (2, None)])
+def test_a_range_holds_for_all_columns(tmp_path: Path, tables: int, found: tuple[int, int] | None) -> None:
+    torch.manual_seed(0)
+    rows = np.array([[0, 4, 3], [2, 1, 0]])
+    np.savez(tmp_path / "rows.npz", x=rows)
+    module = Columns(tables).eval()
+
+    export(module, out=tmp_path / "bundle", options=Options(input_file=tmp_path / "rows.npz"))
+
+    assert manifest.read(tmp_path / "bundle").inputs[0].range == found
+    with lit_infer.load(tmp_path / "bundle") as model, torch.no_grad():
+        answer = next(iter(model.run({"x": rows}).values()))
+        assert np.allclose(answer, module(torch.from_numpy(rows)), atol=1e-6)
+
+
 class Sums(nn.Module):
     """The sum of the first words of each sequence: as many as `length` says, which is no index of the table."""
 

@@ -111,6 +111,17 @@ def test_what_is_no_text_fails_alone(folder: Path) -> None:
     ]
 
 
+def test_a_text_without_tokens_has_no_length_but_that_of_fixed_padding(folder: Path) -> None:
+    ragged, fixed = (fields(folder, special_tokens=False, padding=padding) for padding in ("longest", "fixed"))
+
+    groups, errors = ragged.groups(ragged.block(["film", ""]))
+
+    assert [list(group.rows) for group in groups] == [[0]]
+    assert (errors[1].code, str(errors[1])) == ("no_tokens", "the text has no tokens")
+    (group,), errors = fixed.groups(fixed.block(["film", ""]))
+    assert (group.arrays[0].shape, errors) == ((2, MAX_LENGTH), {})
+
+
 def test_another_tokenizer_than_the_manifests_is_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"tokenizer\.json is missing: export or fetch the bundle again"):
         TextFields.opened(facts(folder), tmp_path, order=(), name="net")
