@@ -99,7 +99,7 @@ def test_the_lines_at_the_top_of_the_page_work_as_they_stand_there(number: int, 
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
     line = ["sh", "-c", LINES[number]]
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         line, cwd=tmp_path, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
     )
 
