@@ -34,15 +34,17 @@ _EXAMPLES = """Examples:
   lit-infer 'images/**/*.png' s3://bucket/more/ shard-0001.tar -o out.parquet
   find images -newer last | lit-infer - --json | jq .label
   lit-infer batch.npz --model my-tensors -o out.npz
-  lit-infer customers.csv --model my-table --column age=alter --keep id,name -o out.csv
+  lit-infer customers.csv --model my-table --column age=alter --keep id,name
   cat lines.txt | lit-infer - --model my-texts --json
+  lit-infer recordings/ --model my-sounds
   lit-infer clip.mp4 --every 0.5s -o frames.csv
   lit-infer scans/ --tiles 512 --max-pixels 400000000 --max-bytes 2000000000
   lit-infer images/ --report out.html --sort-into sorted/ --threshold 0.8
-  lit-infer --self-test artifacts/bundles/digits-cnn-v0 --verify-key public.pem
+  lit-infer --self-test artifacts/bundles/digits-cnn-v0 --verify-key key.pem
   lit-infer explain artifacts/bundles/digits-cnn-v0
   lit-infer doctor
-  lit-infer images/ --shard 0/16 -o out/     and, when all are done, lit-infer merge out/ -o all.parquet
+  lit-infer images/ --shard 0/16 -o out/     (one of 16 parts of the work)
+  lit-infer merge out/ -o all.parquet        (when all parts are done)
 """
 
 _BATCH_SIZE = "Images or rows per run of the graph; if not given, what lit-bench tune found, else 8, or 64 small rows."
@@ -134,10 +136,10 @@ def infer(
         bool, typer.Option("--version", callback=console.show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Predict images: files, or every image below a folder. Or rows: of .npz, .csv, .parquet, ….
+    """Predict images, recordings, texts, rows of tables or arrays: files, or all that are below a folder.
 
-    Prints a table, writes one row per image to predictions.jsonl. An image that cannot be read becomes a row
-    with its error; the run goes on and exits 1. If the images lie in folders named after the model's classes,
+    Prints a table, writes one row for each to predictions.jsonl. What cannot be read becomes a row with its
+    error; the run goes on and exits 1. If the images lie in folders named after the model's classes,
     the accuracy is printed too. The results of an interrupted run are kept for --resume.
     """
     if self_test is not None:

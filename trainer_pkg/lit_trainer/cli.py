@@ -12,8 +12,9 @@ _HELP = """Usage: lit-train {fit,validate,test,predict} [OPTIONS]
 
   Train, validate, test and predict with PyTorch Lightning.
 
-  Options come from configuration files (--config, more than one is allowed) and from
-  the command line, which wins. Every Trainer option is there: --trainer.max_epochs 5.
+  Options come from configuration files (--config, which may be repeated) and
+  from the command line, which wins. Every option of Trainer is there:
+  --trainer.max_epochs 5.
 
 Commands:
   fit       Train, keep the best checkpoint, log it as an artifact.
@@ -23,9 +24,9 @@ Commands:
 
 Examples:
   lit-train fit --config configs/digits.yaml
-  lit-train fit --config configs/digits.yaml --trainer.max_epochs 3 --model.width 16
-  lit-train test --config configs/digits.yaml --ckpt_path local/digits/digits-cnn:best
-  lit-train fit --help                            (all options, slower: imports torch)
+  lit-train fit --config configs/digits.yaml --trainer.max_epochs 3
+  lit-train test --config configs/digits.yaml --ckpt_path last.ckpt
+  lit-train fit --help                       (all options; imports torch)
   lit-train fit --config configs/digits.yaml --print_config
 """
 

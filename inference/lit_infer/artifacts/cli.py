@@ -24,7 +24,7 @@ app = typer.Typer(
 \b
   lit-registry list
   lit-registry show local/digits/digits-cnn:best
-  lit-registry promote local/digits/digits-cnn-export:latest --alias production
+  lit-registry promote acme/digits/cnn-export:latest --alias production
   lit-registry push local/digits/digits-cnn-export:production --to acme/digits
   lit-registry gc --dry-run
 """,

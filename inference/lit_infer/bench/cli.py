@@ -35,7 +35,7 @@ _EXAMPLES = """Examples:
   lit-bench --cold --json > before.json
   lit-bench --compare before.json --plot latency.png
   lit-bench tune --aim throughput    (see lit-bench tune --help)
-  lit-bench plan measured.json --rate 2000 --p99 80ms    (see lit-bench plan --help)
+  lit-bench plan measured.json --rate 2000 --p99 80ms
 """
 
 _BUNDLE = "Bundle, graph file or reference to measure in this process."

@@ -28,7 +28,7 @@ _EXAMPLES = """Examples:
   lit-serve artifacts/bundles/digits-cnn-v0
   curl --data-binary @cat.jpg localhost:8000/predict
   lit-serve digits=local/digits/digits-cnn-export:production --watch 30s
-  lit-serve digits=local/digits/digits-cnn-export:production --canary local/digits/digits-cnn-export:candidate=10%
+  lit-serve digits=acme/digits/cnn:production --canary acme/digits/cnn:new=10%
   lit-serve a=first-bundle b=second-bundle --host 0.0.0.0 --api-key-file keys
   lit-serve containerize artifacts/bundles/digits-cnn-v0 --out image/
 """
