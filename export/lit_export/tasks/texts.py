@@ -181,7 +181,8 @@ def _inputs(module: nn.Module) -> dict[str, TokenPart]:
         return known
     if not taken:
         raise UsageError(
-            "the module's forward names no arguments: say them in the spec, fields: {text: {inputs: {…: ids}}}"
+            "the module's forward names no arguments: say them in the spec, as in fields: {text: {inputs: "
+            "{input_ids: ids, attention_mask: mask}}}"
         )
     return {taken[0]: "ids", **known}
 
