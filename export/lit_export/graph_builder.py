@@ -252,4 +252,6 @@ def _told_once(reasons: Sequence[str]) -> str:
 
 def open_lone(path: Path) -> Predictor:
     """A graph file of our own making by itself, on the CPU; native code too, since we compiled it."""
-    return open_predictor(GraphFile(path, manifest=None, listed=None, allow_native_code=True), device="cpu")
+    return open_predictor(
+        GraphFile(path, manifest=None, listed=None, allow_native_code=True), device="cpu", tiles=False
+    )

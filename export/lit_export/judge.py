@@ -169,6 +169,8 @@ def judge_for(target: Target, options: Options) -> Judge:
         return plain
     if options.thresholds_from is not None and options.thresholds_from.resolve() == options.data.resolve():
         progress.note("warning: the thresholds were chosen on the images that are scored: the score flatters them")
+    if target.facts.tiles is not None:
+        progress.note("warning: images are scored as wholes, prepared as a tile would be, and not in tiles")
     progress.note(f"score the eager module on {options.data}")
     found = TASKS[target.facts.task].score
     assert found is not None  # noqa: S101 - _check refused a task without one
@@ -257,4 +259,4 @@ def _run(predictor: Predictor, arrays: Arrays) -> Arrays:
 
 
 def _open(path: Path) -> Predictor:
-    return open_predictor(GraphFile(path, manifest=None, listed=None), device="cpu")
+    return open_predictor(GraphFile(path, manifest=None, listed=None), device="cpu", tiles=False)

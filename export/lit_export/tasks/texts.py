@@ -2,9 +2,11 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from types import MappingProxyType
 from typing import Any
+from warnings import catch_warnings
 
 import msgspec
 import numpy as np
@@ -43,10 +45,13 @@ class TextModule(TableModule):
 
     parts: Mapping[str, TokenPart] = MappingProxyType({})
     """What each input is, in the order of the graph's."""
+    takes_batch = False
+    """Whether `forward` takes them as one mapping, a batch of the data loader."""
 
     def answer(self, *inputs: Tensor) -> MainOutput:
         """The module's main answer as it gives it."""
-        return self.main(self.module(**dict(zip(self.parts, inputs, strict=True))))
+        named = dict(zip(self.parts, inputs, strict=True))
+        return self.main(self.module(named) if self.takes_batch else self.module(**named))
 
     def shape(self, batch: int | str, length: int | str, answer: NDArray[Any]) -> tuple[int | str, ...]:
         """Of what it answers."""
@@ -121,6 +126,7 @@ def text_target(module: nn.Module, facts: DeploymentFacts, options: Options, wra
     noise = partial(text_rows.drawn, fields, rows)
     wrapped = wrapper(module, facts).eval()
     wrapped.parts = fields.facts.inputs or {}
+    wrapped.takes_batch = _takes_batch(module, wrapped.parts)
     size = options.static_batch or 2
     example = noise(np.random.default_rng(0), size)
     looked = noise(np.random.default_rng(1), options.static_batch or _LOOKS)
@@ -169,13 +175,56 @@ def text_fields(module: nn.Module, facts: DeploymentFacts, options: Options) -> 
     return TextFields(found, made(path.read_bytes(), found, where=str(path)))
 
 
-def _inputs(module: nn.Module) -> dict[str, TokenPart]:
-    """As the module's `forward` calls them; a first argument of another name is the ids."""
-    taken = [
+def _arguments(module: nn.Module) -> list[str]:
+    return [
         name
         for name, one in inspect.signature(module.forward).parameters.items()
         if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)
     ]
+
+
+def _takes_batch(module: nn.Module, parts: Mapping[str, TokenPart]) -> bool:
+    """Whether a single argument of another name gets all parts."""
+    taken = _arguments(module)
+    return len(taken) == 1 and taken[0] not in parts
+
+
+def _of_batch(module: nn.Module) -> dict[str, TokenPart] | None:
+    """The keys of a batch that `forward` reads, where its one argument is that and not the ids; else None."""
+    ids = torch.zeros(1, 4, dtype=torch.int64)
+    for given in (ids, _Batch(dict.fromkeys(_KNOWN, ids)), _Batch(dict.fromkeys([*_KNOWN][:2], ids))):
+        with catch_warnings(action="ignore"), suppress(Exception), torch.no_grad():  # of what it does not take
+            module.eval()(given)
+            if isinstance(given, _Batch):
+                return {
+                    name: part for name, part in _KNOWN.items() if name in (given.read or given)
+                }  # `**batch` reads all, unseen
+            return None
+    return None
+
+
+class _Batch(dict[str, Tensor]):
+    """A batch that remembers what is read of it."""
+
+    def __init__(self, *values: Any) -> None:
+        super().__init__(*values)
+        self.read: set[str] = set()
+
+    def __getitem__(self, name: str) -> Tensor:
+        self.read.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """As a dict's."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+
+def _inputs(module: nn.Module) -> dict[str, TokenPart]:
+    """As the module's `forward` calls them; a first argument of another name is the ids, or a batch that has them."""
+    taken = _arguments(module)
     known = {name: _KNOWN[name] for name in taken if name in _KNOWN}
     if "ids" in known.values():
         return known
@@ -184,6 +233,8 @@ def _inputs(module: nn.Module) -> dict[str, TokenPart]:
             "the module's forward names no arguments: say them in the spec, as in fields: {text: {inputs: "
             "{input_ids: ids, attention_mask: mask}}}"
         )
+    if len(taken) == 1 and (found := _of_batch(module)) is not None:
+        return found
     return {taken[0]: "ids", **known}
 
 

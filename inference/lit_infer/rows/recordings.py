@@ -5,6 +5,7 @@ It is decoded block by block: what is held is one channel at the model's rate, h
 
 import io
 import struct
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,10 @@ _UNKNOWN = 2**62
 _STREAMED = (0, 2**32 - 1)
 """Sizes that a WAV has whose writer could not go back to its head."""
 _PAGE = struct.Struct("<4sBBqIIIB")
+"""Of Ogg: its magic, version, kind, position, stream, number, checksum and how many segments it has."""
+_CHECKSUM_AT = 22
+_FIRST_PAGE = 2
+"""Of a stream, by its kind."""
 
 Waveform = NDArray[np.float32]
 
@@ -165,15 +170,29 @@ def _check_coding(head: bytes, order: str) -> None:
 
 
 def _check_ogg(data: bytes) -> None:
-    offset, streams = 0, set()
+    """Each page by its checksum: libsndfile leaves out damaged ones, and what follows the first recording."""
+    offset = starts = 0
     while offset < len(data):
         if offset + _PAGE.size > len(data) or data[offset : offset + 4] != b"OggS":
             raise InputError("its last page is cut off, or no page of Ogg", code="truncated")
-        *_, stream, _, _, segments = _PAGE.unpack_from(data, offset)
-        streams.add(stream)
-        lengths = data[offset + _PAGE.size : offset + _PAGE.size + segments]
-        offset += _PAGE.size + segments + sum(lengths)
-    if offset > len(data):
-        raise InputError("its last page is cut off", code="truncated")
-    if len(streams) > 1:  # of which libsndfile reads the first
-        raise InputError(f"it holds {len(streams)} streams, and not one recording", code="bad_value")
+        *_, kind, _, _, _, checksum, segments = _PAGE.unpack_from(data, offset)
+        end = offset + _PAGE.size + segments
+        end += sum(data[offset + _PAGE.size : end])
+        if end > len(data):
+            raise InputError("its last page is cut off", code="truncated")
+        page = data[offset : offset + _CHECKSUM_AT] + bytes(4) + data[offset + _CHECKSUM_AT + 4 : end]
+        if _ogg_checksum(page) != checksum:
+            raise InputError(f"the page of Ogg at byte {offset:,} is damaged", code="damaged")
+        starts += bool(kind & _FIRST_PAGE)
+        offset = end
+    if starts != 1:
+        raise InputError(f"it holds {starts} streams, and not one recording", code="bad_value")
+
+
+def _ogg_checksum(page: bytes) -> int:
+    """CRC-32 with the most significant bit first, from 0: zlib's, of mirrored bytes and mirrored."""
+    found = zlib.crc32(page.translate(_MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int(f"{found:032b}"[::-1], 2)
+
+
+_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))

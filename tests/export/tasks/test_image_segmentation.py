@@ -15,7 +15,7 @@ from lit_export import export, score
 from lit_export.labelled import Question
 from lit_export.options import Options
 from lit_export.tasks import TASKS, answers
-from lit_infer import load
+from lit_infer import load, progress
 from lit_infer.errors import GateError, UsageError
 from lit_infer.images.masks import png
 from lit_infer.images.resizing import Letterbox
@@ -228,3 +228,31 @@ def test_a_bundle_answers_as_the_module_whose_masks_it_enlarges(labelled: Path, 
             assert prediction.mask is not None
             assert prediction.mask.shape == (height, width)
             assert set(np.unique(prediction.mask)) <= {0, 1, 2}
+
+
+@pytest.mark.slow
+def test_a_module_whose_images_are_cut_is_proven_on_tiles_and_answers_whole_images(
+    labelled: Path, tmp_path: Path
+) -> None:
+    net = Net(lambda scores: scores).eval()
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(
+        "task: image-segmentation\npreprocess: [resize: {size: [32, 32]}]\nlabels: [red, green, blue]\n"
+        "tiles: {size: 32, overlap: 8}\n"
+    )
+
+    heard: list[str] = []
+    with progress.listening(progress.Listener(note=heard.append)):
+        options = Options(spec=spec, data=labelled, images=labelled / "images")
+        bundle = export(net, out=tmp_path / "bundle", options=options)
+
+    (graph,) = bundle.manifest.graphs
+    assert graph.status == "ok"
+    assert bundle.manifest.tiles is not None
+    assert any("images are scored as wholes" in one for one in heard)
+    with load(tmp_path / "bundle", device="cpu") as model:
+        for prediction in model.predict(sorted((labelled / "images").iterdir())):
+            with Image.open(str(prediction.path)) as image:
+                pixels = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)[None] / 255
+            wanted = net(pixels).argmax(1)[0].numpy()  # which looks at no neighbours
+            assert (prediction.mask == wanted).mean() > 0.99

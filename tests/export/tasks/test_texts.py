@@ -70,6 +70,36 @@ def test_a_first_argument_of_another_name_is_the_ids(folder: Path) -> None:
     assert [(one.name, one.shape) for one in target.inputs] == [("tokens", ("batch", 12))]
 
 
+class OfBatch(nn.Module):
+    """A module that takes a batch of the data loader. `how` it reads it."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.body, self.how = TextNet(), how
+
+    def forward(self, batch: Any) -> Tensor:
+        if self.how == "all":
+            return self.body(**batch)
+        mask = batch.get("attention_mask") if self.how == "mask" else torch.ones_like(batch["input_ids"])
+        return self.body(batch["input_ids"], mask)
+
+
+@pytest.mark.parametrize(
+    ("how", "names"),
+    [("all", ["input_ids", "attention_mask"]), ("mask", ["input_ids", "attention_mask"]), ("ids", ["input_ids"])],
+)
+def test_a_module_that_takes_a_batch_gets_what_it_reads_of_it(how: str, names: list[str], folder: Path) -> None:
+    target = made(folder, OfBatch(how), padding="fixed")
+
+    found = answers(target.module, target.example)[0]
+
+    assert [one.name for one in target.inputs] == names
+    ids, mask = torch.from_numpy(target.example[0]), torch.ones(target.example[0].shape)
+    with torch.no_grad():
+        wanted = TextNet().eval()(ids, torch.from_numpy(target.example[1]) if len(names) == 2 else mask)
+    np.testing.assert_allclose(found, torch.softmax(wanted, -1), rtol=1e-5)
+
+
 def test_what_does_not_fit_is_told(folder: Path) -> None:
     with pytest.raises(UsageError, match="3 labels are given and the model has 2 classes"):
         made(folder, labels=("a", "b", "c"))

@@ -91,6 +91,13 @@ def _flipped(data: bytes, start: int) -> bytes:
 
 
 SOUND = tone(1.0, 8_000)
+
+
+def changed(data: bytes, place: int) -> bytes:
+    """With another byte at a place."""
+    return data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :]
+
+
 WAV, FLAC, OGG = encoded(SOUND, 8_000), encoded(SOUND, 8_000, format="FLAC"), encoded(SOUND, 8_000, format="OGG")
 NAN = encoded(np.full((100, 2), np.nan, np.float32), 8_000, subtype="FLOAT")
 
@@ -109,7 +116,9 @@ NAN = encoded(np.full((100, 2), np.nan, np.float32), 8_000, subtype="FLOAT")
         (FLAC[:9_000], "damaged", "the recording is damaged"),
         (OGG[:-100], "truncated", "its last page is cut off"),
         (OGG + b"rest", "truncated", "no page of Ogg"),
-        (OGG + OGG.replace(OGG[14:18], b"\1\2\3\4"), "bad_value", "2 streams"),
+        (OGG + OGG, "bad_value", "2 streams"),
+        (changed(OGG, len(OGG) // 2), "damaged", "the page of Ogg at byte"),
+        (changed(OGG, 14), "damaged", "the page of Ogg at byte 0"),
         (_flipped(FLAC, 5_000), "damaged", "the recording is damaged"),
         (WAV[:20] + b"\1\0\0\0" + WAV[24:], "damaged", "its head is damaged"),
         (NAN, "bad_value", "NaN or infinity"),
