@@ -116,8 +116,8 @@ def _check_fields(task: str, fields: RowFields | None) -> None:
         return
     if fields is None:
         needs = {
-            "columns": "its columns (fields)",
-            "text": "its text (fields, --tokenizer)",
+            "columns": "its columns: fields in the spec, or --columns",
+            "text": "its tokenizer: --tokenizer FOLDER",
             "audio": "its rate and length (fields: {audio: {rate: …, samples: …}})",
         }
         raise ValueError(f"task {task} needs {needs[found.fields_kind]}")

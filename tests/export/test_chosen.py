@@ -135,6 +135,19 @@ def test_a_head_that_was_chosen_answers_and_what_was_taken_is_said_and_recorded(
             assert model.predict([photo])[0].answer.index == index
 
 
+def test_labels_that_another_head_would_fit_are_told_with_the_option_that_takes_it(tmp_path: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text("task: image-classification\npreprocess: [{resize: {size: [8, 12]}}]\nlabels: [a, b, c]\n")
+    options = Options(spec=spec, outputs="scores=age")
+
+    with pytest.raises(UsageError, match=r"3 labels are given and the model has 2 classes$"):
+        export(Heads().eval(), out=tmp_path / "a", options=options)
+    with pytest.raises(
+        UsageError, match=r"the model has 2 classes; .* age is taken, and species.* --outputs scores=spec"
+    ):
+        export(Heads().eval(), out=tmp_path / "a", options=Options(spec=spec))
+
+
 def test_of_a_tensor_model_the_outputs_that_were_chosen_are_the_graph_s(tmp_path: Path) -> None:
     options = Options(inputs=("3x4x4",), outputs="kind=species.logits,age=age")
     made = export(Heads().eval(), out=tmp_path / "a", options=options).manifest

@@ -233,7 +233,7 @@ def image_target(module: nn.Module, facts: DeploymentFacts, options: Options, wr
     size = TASKS[facts.task].size_of(outputs[0].shape)
     if facts.labels is not None and size is not None and len(facts.labels) != size:
         nouns = TASKS[facts.task].nouns[1]
-        raise UsageError(f"{len(facts.labels)} labels are given and the model has {size} {nouns}")
+        raise UsageError("; ".join((f"{len(facts.labels)} labels are given and the model has {size} {nouns}", *said)))
     facts = wrapped.with_taken(wrapped.facts_found(facts, whole), whole)
     _check_facts(facts, size)
     return Target(

@@ -68,8 +68,10 @@ def main_output(
     likely = _fitting(tensors, fits)
     name = next((one for one in preferred if one in likely), next(iter(likely)))
     heads = [(one, part) for one, part in parts.items() if isinstance(part, Mapping)]
-    others = (*(other for other in tensors if other != name), *_first_of_each(heads, preferred))
-    return MainOutput(tensors[name], name, others, role)
+    beside = [other for other in tensors if other != name]
+    answering = [other for other in beside if tensors[other].ndim > 0]
+    scalars = [other for other in beside if tensors[other].ndim == 0]  # last: nobody wants a loss
+    return MainOutput(tensors[name], name, (*answering, *_first_of_each(heads, preferred), *scalars), role)
 
 
 def _within(name: str, inner: MainOutput) -> MainOutput:

@@ -125,7 +125,8 @@ def looked_at(
     wrapped.check(answer)
     width, task = answer.shape[-1], TASKS[facts.task]
     if facts.labels is not None and len(facts.labels) != width:
-        raise UsageError(f"{len(facts.labels)} labels are given and the model has {width} {task.nouns[1]}")
+        labels = f"{len(facts.labels)} labels are given and the model has {width} {task.nouns[1]}"
+        raise UsageError("; ".join((labels, *chosen)))
     try:
         task.reading(labels=facts.labels, answers=facts.answers, size=width)
     except ValueError as error:
