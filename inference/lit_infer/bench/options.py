@@ -17,7 +17,11 @@ From = Annotated[
 ]
 Data = Annotated[
     Path | None,
-    typer.Option("--data", metavar="FILE", help="Rows, for models of texts, tables and arrays: prepared in each call."),
+    typer.Option(
+        "--data",
+        metavar="FILE",
+        help="Rows, or a folder of recordings, for models that take no images: prepared in each call.",
+    ),
 ]
 Columns = Annotated[
     list[str] | None,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, cycle
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -17,7 +18,7 @@ from lit_infer.predictor import Predictor
 from lit_infer.rows.answering import row_recipe
 from lit_infer.rows.blocks import RowBlock
 from lit_infer.rows.fields import Fields
-from lit_infer.rows.files import Wanted, readers_of
+from lit_infer.rows.files import RowReader, Wanted, readers_of
 from lit_infer.tasks import Ask
 
 _MOST = 4096
@@ -40,14 +41,15 @@ class RowFile:
         fields = row_recipe(predictor.manifest, predictor.folder).fields
         wanted = Wanted(fields, self.columns)
         wanted.check_columns()
-        reader = readers_of(fields).get(self.path.suffix.lower())
-        if reader is None:
-            raise UsageError(f"--data {self.path}: expected a {', '.join(sorted(readers_of(fields)))} file")
+        readers = readers_of(fields)
+        files = _files(self.path, readers)
+        if not files:
+            raise UsageError(f"--data {self.path}: expected a {', '.join(sorted(readers))} file, or a folder of them")
         items: list[dict[str, Any]] = []
         bad: list[InputError] = []
         held = 0
         try:
-            for block in reader.blocks(self.path, wanted, _BLOCK):
+            for block in chain.from_iterable(_reader(readers, one).blocks(one, wanted, _BLOCK) for one in files):
                 good, errors = _items(block, fields)
                 items += good
                 bad += errors
@@ -62,7 +64,17 @@ class RowFile:
             raise UsageError(f"--data {self.path} has no row that can be used{': ' + str(bad[0]) if bad else ''}")
         if bad:
             progress.warn(f"--data {self.path}: {len(bad):,} of {len(bad) + len(items):,} rows are left out: {bad[0]}")
-        return MeasuredRows(self.path, wanted, tuple(items[:_MOST]))
+        return MeasuredRows(self.path, files, wanted, tuple(items[:_MOST]))
+
+
+def _files(path: Path, readers: Mapping[str, RowReader]) -> tuple[Path, ...]:
+    """The file, or those below a folder that can be read."""
+    found = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return tuple(one for one in found if one.suffix.lower() in readers)
+
+
+def _reader(readers: Mapping[str, RowReader], path: Path) -> RowReader:
+    return readers[path.suffix.lower()]
 
 
 @dataclass(frozen=True)
@@ -70,6 +82,7 @@ class MeasuredRows:
     """Rows that a model takes."""
 
     path: Path
+    files: tuple[Path, ...]
     wanted: Wanted
     items: Sequence[Mapping[str, Any]]
     """The first ones, each as `Predictor.predict` takes it."""
@@ -79,19 +92,19 @@ class MeasuredRows:
 
     def blocks(self, size: int) -> Iterator[FoundBlock]:
         """The rows of the file in blocks of that many, read again and again."""
-        return RowInputs(Inputs([_Endless(self.path)]), self.wanted).blocks(size)
+        return RowInputs(Inputs([_Endless(self.files)]), self.wanted).blocks(size)
 
 
 @dataclass(frozen=True, slots=True)
 class _Endless:
-    """A file again and again, so that a short one fills blocks as a long one does."""
+    """Files again and again, so that short ones fill blocks as a long one does."""
 
-    path: Path
+    files: tuple[Path, ...]
 
     def items(self) -> Iterator[Item]:
-        """The file, without end."""
-        while True:
-            yield Item(self.path.as_posix(), self.path)
+        """The files, without end."""
+        for path in cycle(self.files):
+            yield Item(path.as_posix(), path)
 
     def count(self) -> None:
         """It has no end."""

@@ -9,6 +9,7 @@ path; an image without one shows nothing. As Ultralytics reads it.
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -187,7 +188,7 @@ def _check_files(files: Mapping[Path, Path]) -> None:
     """Whether images and label files belong together: one that is elsewhere would be an image that shows nothing."""
     known = set(files.values())
     if len(known) < len(files):
-        twice = next(one for one in known if list(files.values()).count(one) > 1)
+        ((twice, _),) = Counter(files.values()).most_common(1)
         raise UsageError(f"{twice} belongs to more than one image: give each image a name of its own")
     there = {path for folder in {file.parent for file in known} for path in folder.glob("*.txt") if path.name != NAMES}
     if not there & known:

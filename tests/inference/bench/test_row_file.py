@@ -58,6 +58,21 @@ def test_rows_that_cannot_be_used_are_left_out_and_told(ages: Path, people: Path
     assert warned == [f"--data {people}: 1 of 4 rows are left out: smoker is missing"]
 
 
+def test_a_folder_gives_the_rows_of_all_its_files(ages: Path, people: Path, tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "people.jsonl").write_bytes(people.read_bytes())
+    (tmp_path / "notes.md").touch()
+
+    with load(ages) as model:
+        rows = RowFile(tmp_path).read(model)
+        block = next(rows.blocks(64))
+        with pytest.raises(UsageError, match=r"expected a \.arrow, .* file, or a folder of them"):
+            RowFile(tmp_path / "notes.md").read(model)
+
+    assert len(rows.items) == 6
+    assert {Path(origin.path).parent.name for origin in block.origins} == {"more", tmp_path.name}
+
+
 def test_columns_have_the_names_of_the_file(texts: Path, tmp_path: Path) -> None:
     path = tmp_path / "reviews.csv"
     path.write_text("review\na warm film\n")

@@ -8,7 +8,7 @@ import typer
 
 from lit_infer import console
 from lit_infer.bench import options
-from lit_infer.errors import require
+from lit_infer.errors import UsageError, require
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,8 @@ _EXAMPLES = """Examples:
 
 @app.command(epilog=_EXAMPLES)
 def tune(
-    model: Annotated[str | None, typer.Option("--model", "-m", help=console.MODEL_HELP)] = None,
+    bundle_named: Annotated[str | None, typer.Argument(metavar="MODEL", help=console.MODEL_HELP)] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="The same as MODEL.")] = None,
     aim: Annotated[str, typer.Option(help='latency, throughput, or a bound on latency: "p99<20ms".')] = "throughput",
     batch_sizes: Annotated[
         str | None,
@@ -74,7 +75,9 @@ def tune(
     if serve:
         require("uvicorn", extra="serve", purpose="tune --serve")
     sizes = options.numbers("--batch-sizes", batch_sizes)
-    named = model or bundle.default_model()
+    if bundle_named is not None and model is not None:
+        raise UsageError(f"MODEL is {bundle_named} and --model is {model}: give one of them")
+    named = bundle_named or model or bundle.default_model()
     rows, files = options.rows(data, column), options.images(images)
     with console.says_when_interrupted("nothing was written"), console.listening(quiet=quiet):
         offered = candidates.open_candidates(named, images=files, data=rows, precision=precision)

@@ -8,6 +8,7 @@ import csv
 import io
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -137,7 +138,7 @@ def _header(lines: _Lines) -> tuple[str, list[str]]:
     _check_text("".join(names))
     if not any(names):
         raise InputError("its first line has no names of columns, only separators", code="bad_header")
-    if twice := sorted({name for name in names if name and names.count(name) > 1}):
+    if twice := sorted(name for name, count in Counter(filter(None, names)).items() if count > 1):
         raise InputError(f"two of its columns are called {twice[0]}", code="bad_header")
     return delimiter, names
 

@@ -20,7 +20,9 @@ def bench(cwd: Path, *arguments: Any, **environment: str) -> subprocess.Complete
 
 def test_tune_keeps_what_load_then_uses(tmp_path: Path, bundle_folder: Path) -> None:
     cache = {"LIT_CACHE": str(tmp_path / "cache")}
-    line = ("tune", "-m", bundle_folder, "--batch-sizes", "1,2", "--seconds", "0.05")
+    line = ("tune", bundle_folder, "--batch-sizes", "1,2", "--seconds", "0.05")
+    twice = bench(tmp_path, *line, "-m", bundle_folder, **cache)
+    assert (twice.returncode, "give one of them" in twice.stderr) == (2, True)
 
     dry = bench(tmp_path, *line, "--dry-run", **cache)
     assert "nothing was written" in dry.stderr
