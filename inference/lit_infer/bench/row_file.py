@@ -36,6 +36,11 @@ class RowFile:
 
     def read(self, predictor: Predictor) -> "MeasuredRows":
         """The first of its rows that the model takes. Raises UsageError for a file that has none."""
+        if names := predictor.manifest.image_names:
+            raise UsageError(
+                f"--data {self.path}: {predictor.manifest.name} takes {' and '.join(names)}, and of such models the "
+                "graph alone is measured: leave it out"
+            )
         if predictor.manifest.spec.takes_images:
             raise UsageError(f"--data {self.path}: {predictor.manifest.name} takes images: --from PATH")
         fields = row_recipe(predictor.manifest, predictor.folder).fields

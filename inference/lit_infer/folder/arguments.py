@@ -83,5 +83,8 @@ def _parse_folder(search: Search) -> ImageSource:
         where = "match" if search.pattern else "below"
         if search.pattern and Path(search.pattern[-1]).suffix.lower() in ROW_SUFFIXES:
             raise NotFoundError(f"no files match {search}")
-        raise NotFoundError(f"no images {where} {search} (looked for {' '.join(sorted(SUFFIXES))})")
+        raise NotFoundError(
+            f"no images {where} {search} (looked for {' '.join(sorted(SUFFIXES))}), nor files of other models "
+            f"({' '.join(sorted(ROW_SUFFIXES))})"
+        )
     return Folder(search)

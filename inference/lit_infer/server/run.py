@@ -6,6 +6,7 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from uvicorn import Config, Server
 
 from lit_infer.server.http import sockets as guards
 from lit_infer.server.listeners import Listeners
+from lit_infer.server.models.hanging import READING_THREADS
 from lit_infer.server.models.repository import Repository
 from lit_infer.server.settings import Settings
 
@@ -79,9 +81,11 @@ class _Server(Server):
         self._grpc = grpc
         self._tell_started = started
         self._ticks_left = -1
+        self._readers = ThreadPoolExecutor(thread_name_prefix=READING_THREADS)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then call `started`."""
+        asyncio.get_running_loop().set_default_executor(self._readers)
         if self._grpc is not None:
             await self._grpc.start()
         await super().startup(sockets)
@@ -113,6 +117,12 @@ class _Server(Server):
         finally:
             for task in background:
                 task.cancel()
+            self._leave_readers()
+
+    def _leave_readers(self) -> None:
+        """Bodies that nobody waits for any more may still be read: asyncio would wait for those threads at its end."""
+        self._readers.shutdown(wait=False, cancel_futures=True)
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
 
     async def _stop_grpc(self) -> None:
         if self._grpc is None:

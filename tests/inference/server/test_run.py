@@ -3,6 +3,9 @@
 import asyncio
 import os
 import signal
+import socket
+import subprocess
+import sys
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -252,3 +255,40 @@ def test_the_garbage_collector_does_not_look_again_at_what_was_loaded_to_start_w
         frozen = int(server.told.split()[0])
 
     assert frozen > 10_000  # to go through them takes 20 ms, and nothing else runs meanwhile
+
+
+_READS_FOR_EVER = """
+import asyncio, sys, threading
+from lit_infer.server import run
+from lit_infer.server.listeners import open_listeners
+from lit_infer.server.models import hanging
+from lit_infer.server.models.opening import Opening
+from lit_infer.server.models.repository import Repository
+from lit_infer.server.models.sources import parse
+from lit_infer.server.settings import Settings
+
+async def app(scope, receive, send):
+    await asyncio.to_thread(lambda: (print("reading", flush=True), threading.Event().wait()))
+
+listeners = open_listeners("127.0.0.1", 0, None)
+repository = Repository(parse([sys.argv[1]]), Opening(device="cpu"))
+started = lambda: print("serving on", listeners.http_address, flush=True)
+run.serve(app, repository, Settings(grace=1), listeners, started=started)
+repository.close()
+hanging.end_process_if_needed()
+"""
+
+
+def test_a_body_that_is_read_for_ever_does_not_keep_the_server(proven: Path) -> None:
+    line = [sys.executable, "-c", _READS_FOR_EVER, str(proven)]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline().rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+            assert process.stdout.readline() == "reading\n"
+            process.send_signal(signal.SIGTERM)
+            try:
+                assert process.wait(60) == 0
+            finally:
+                process.kill()

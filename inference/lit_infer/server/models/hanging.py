@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -37,13 +38,30 @@ class HangLimits:
             raise UsageError(f"the limits of images and engines must be positive: {self.image:g} s, {self.hang:g} s")
 
 
+READING_THREADS = "lit-reading"
+"""Of bodies that are large, or take long to read."""
+_LEAVING_S = 0.5
+"""For threads that have nothing left to do."""
+
+
 def end_process_if_needed() -> None:
-    """End this process now if a thread of a batch is still running: Python would wait for it, maybe for ever."""
-    if any(thread.name.startswith(BATCH_THREADS) for thread in threading.enumerate()):
-        log.warning("a batch is still running; the server ends without it")
+    """End this process now if such a thread is still at work: Python would wait for it, maybe for ever."""
+    for name, what in ((BATCH_THREADS, "a batch is still running"), (READING_THREADS, "a body is still being read")):
+        if not _are_at_work(name):
+            continue
+        log.warning("%s; the server ends without it", what)
         logging.shutdown()
         streams.flush()
         os._exit(0)
+
+
+def _are_at_work(name: str) -> bool:
+    """Whether threads of this name do not end by themselves soon."""
+    until = time.monotonic() + _LEAVING_S
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith(name)]
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
+    return any(thread.is_alive() for thread in threads)
 
 
 class Watchdog:
