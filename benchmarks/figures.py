@@ -73,6 +73,11 @@ def table(lines: list[str]) -> str:
     return "\n".join(rows)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Print the table of the figures in the file that is named."""
     print(f"\n{time.strftime('%F')}, {cpu_model()}, {usable_cpus()} cores, load {os.getloadavg()[0]:.1f}\n")
     print(table(Path(sys.argv[1]).read_text().splitlines()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,6 @@
 """lit_export.reasons: what exporters really say when they fail, in one line, with a place and a cure."""
 
+import logging
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -242,8 +243,10 @@ class Spectrum(nn.Module):
 
 
 def test_openvino_s_operators_are_named_and_a_frozen_batch_is_the_cure(tmp_path: Path) -> None:
+    before = logging.getLogger().level
     (graph,) = export(Spectrum(), ["openvino"], out=tmp_path / "b", options=Options(inputs=("512",))).attempted
 
+    assert logging.getLogger().level == before
     assert graph.status == "failed"
     assert re.match(r"OpConversionFailure: OpenVINO cannot convert [\w, ]*STFT\. ", str(graph.reason))
     assert "OpenVINO takes a spectrogram of a fixed batch only: freeze it with --static-batch 1" in str(graph.reason)

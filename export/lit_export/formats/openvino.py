@@ -1,5 +1,8 @@
 """OpenVINO IR, from the proven ONNX file: `model.xml` and its weights, `model.bin`."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lit_export.formats.job import WriteJob, Written
@@ -13,7 +16,8 @@ def write(job: WriteJob, path: Path) -> Written:
     """Convert. int8 comes from the quantized ONNX file, the others from the float32 one."""
     openvino = require("openvino", extra="export,openvino", purpose="Exporting to openvino")
     source = job.onnx("int8" if job.precision == "int8" else "fp32")
-    model = openvino.convert_model(source.path)
+    with _root_logger_kept():
+        model = openvino.convert_model(source.path)
     for port, name in zip((*model.inputs, *model.outputs), (*job.input_names, *job.output_names), strict=True):
         port.get_tensor().set_names({name})
     for index, node in enumerate(model.get_ordered_ops()):  # names by default count over the life of the process
@@ -27,3 +31,15 @@ def write(job: WriteJob, path: Path) -> Written:
         companions=(path.with_suffix(".bin"),),
         quantization=source.quantization,
     )
+
+
+@contextmanager
+def _root_logger_kept() -> Iterator[None]:
+    """The converter changes the logger of the whole process, and leaves it so where it fails."""
+    root = logging.getLogger()
+    level, handlers, filters = root.level, root.handlers[:], root.filters[:]
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.handlers[:], root.filters[:] = handlers, filters

@@ -28,7 +28,7 @@ def test_answers_are_those_of_classes_of_images() -> None:
 def test_a_task_of_texts_takes_a_text_and_one_of_tables_columns() -> None:
     DeploymentFacts(task="text-classification", fields=TEXT)
     for task, fields in (("text-classification", None), ("text-classification", FIELDS), ("tabular-regression", TEXT)):
-        with pytest.raises(ValueError, match=f"task {task} (needs its text|takes a text|takes columns)"):
+        with pytest.raises(ValueError, match=f"task {task} (needs its tokenizer|takes a text|takes columns)"):
             DeploymentFacts(task=task, fields=fields)
 
 
