@@ -33,7 +33,8 @@ def apart(boxes: NDArray[Any], labels: NDArray[Any], *, overlap: float) -> list[
         while len(left):
             first, left = int(left[0]), left[1:]
             kept.append(first)
-            left = left[overlaps(boxes[first : first + 1], boxes[left])[0] <= overlap]
+            shared = overlaps(boxes[first : first + 1], boxes[left])[0]
+            left = left[shared.astype(np.float64) <= overlap]  # as torchvision: float32's 0.2 is more than 0.2
     return sorted(kept)
 
 
@@ -60,7 +61,7 @@ def of_tiles(
             shared = overlaps(boxes[first : first + 1], boxes[others])[0]
             smaller = np.minimum(sizes[others], sizes[first])
             inside = shared * (sizes[others] + sizes[first]) / (1 + shared) / np.where(smaller > 0, smaller, 1)
-            is_same = np.where(is_cut[others] | is_cut[first], inside, shared) > overlap
+            is_same = np.where(is_cut[others] | is_cut[first], inside, shared).astype(np.float64) > overlap
             dropped = np.zeros(len(left), bool)
             dropped[near] = is_same
             left = left[~dropped]

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lit_infer.images.boxes import apart, areas, overlaps
@@ -28,6 +28,7 @@ def test_boxes_overlap_by_the_share_of_their_union() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 25), st.floats(0, 1))
+@example(32768, 21, 0.2)  # two overlap by a fifth
 def test_what_stays_is_what_torchvision_keeps(seed: int, count: int, overlap: float) -> None:
     torch = pytest.importorskip("torch")
     from torchvision.ops import batched_nms, box_iou
