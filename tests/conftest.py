@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.support import warm
 from tests.support.shared import made_once
@@ -21,7 +21,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 gc.disable()
 
 # As Hypothesis itself has it in CI: the same examples in each run, and no deadline that a busy machine would break.
-settings.register_profile("tests", derandomize=True, database=None, deadline=None, print_blob=True)
+settings.register_profile(
+    "tests",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],  # of a busy machine
+)
 settings.load_profile("tests")
 
 BIN = Path(sys.executable).parent
