@@ -33,7 +33,7 @@ check: install
 fuzz: install
 	FUZZ_S=$(or $(FUZZ_S),60) $(PY) -m tests.fuzz
 
-# A quarter of an hour on an idle machine; at its end the figures with their aims, as in benchmarks/README.md.
+# At its end the figures with their aims, as in benchmarks/README.md.
 bench: export LIT_FIGURES = artifacts/figures.jsonl
 bench: install
 	@rm -f $(LIT_FIGURES)

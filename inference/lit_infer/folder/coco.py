@@ -1,7 +1,7 @@
 """Boxes and masks in COCO's JSON: the truths of a data set, and what was found, as others' tools read it."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from lit_infer.folder.coco_masks import mask_of
 from lit_infer.images.rle import Rle
 from lit_infer.tasks import Row
 
+Annotate = Callable[[Row], dict[str, Any]]
+"""What an annotation has beside its ids."""
 NAMES = ("annotations.json", "_annotations.coco.json", "instances.json")
 
 
@@ -95,9 +97,16 @@ def _truth(
 
 
 def write(rows: Iterable[Row], output: Path, *, labels: Sequence[str] | None) -> None:
-    """What was found, as a data set of COCO's with a `score` for each box; it appears when it is whole.
+    """What was found, as a data set of COCO's with a `score` for each box; it appears when it is whole."""
+    write_column("boxes", _annotation, rows, output, labels=labels)
 
-    Ids of images count the rows that could be read from 1, those of categories are the classes' indices plus 1.
+
+def write_column(
+    column: str, annotation: Annotate, rows: Iterable[Row], output: Path, *, labels: Sequence[str] | None
+) -> None:
+    """A data set of COCO's with an annotation for each entry of a column of the rows that could be read.
+
+    Ids of images count these rows from 1, those of categories are the classes' indices plus 1.
     """
     images: list[Row] = []
     annotations: list[Row] = []
@@ -106,21 +115,19 @@ def write(rows: Iterable[Row], output: Path, *, labels: Sequence[str] | None) ->
         if row["error"] is not None:
             continue
         images.append({"id": len(images) + 1, "file_name": row["path"], "width": row["width"], "height": row["height"]})
-        for one in row["boxes"]:
+        for one in row[column]:
             names.setdefault(one["index"], one["label"])
-            annotations.append(_annotation(one, number=len(annotations) + 1, image=len(images)))
+            own = {"id": len(annotations) + 1, "image_id": len(images), "category_id": one["index"] + 1}
+            annotations.append({**own, **annotation(one)})
     categories = [{"id": index + 1, "name": name} for index, name in sorted(names.items())]
     with files.atomic_text(output) as file:
         json.dump({"images": images, "categories": categories, "annotations": annotations}, file, ensure_ascii=False)
 
 
-def _annotation(one: Row, *, number: int, image: int) -> dict[str, Any]:
+def _annotation(one: Row) -> dict[str, Any]:
     left, top, right, bottom = one["box"]
     width, height = right - left, bottom - top
     return {
-        "id": number,
-        "image_id": image,
-        "category_id": one["index"] + 1,
         "bbox": [left, top, width, height],
         "area": one.get("area", width * height),
         **({"segmentation": one["segmentation"]} if "segmentation" in one else {}),

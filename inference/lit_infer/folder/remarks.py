@@ -9,18 +9,20 @@ _SHOWN = 8  # suffixes
 _HEIC = (".heic", ".heif")
 
 
-def lines(skipped: Mapping[str, int], notes: Mapping[str, int]) -> list[str]:
-    """Nothing for a run without any."""
-    found = [_skipped(skipped)] if skipped else []
+def lines(
+    skipped: Mapping[str, int], notes: Mapping[str, int], *, kind: tuple[str, str] = ("image", "images")
+) -> list[str]:
+    """Nothing for a run without any. `kind`: what was looked for, one and several."""
+    found = [_skipped(skipped, kind)] if skipped else []
     return found + [f"note: {_images(notes[name])} {said}" for name, said in NOTES.items() if notes.get(name)]
 
 
-def _skipped(skipped: Mapping[str, int]) -> str:
+def _skipped(skipped: Mapping[str, int], kind: tuple[str, str]) -> str:
     parts = [f"{count:,} {suffix}" for suffix, count in list(skipped.items())[:_SHOWN]]
     if more := sum(list(skipped.values())[_SHOWN:]):
         parts.append(f"{more:,} of other kinds")
     total = sum(skipped.values())
-    what = "1 file is no image and was" if total == 1 else f"{total:,} files are no images and were"
+    what = f"1 file is no {kind[0]} and was" if total == 1 else f"{total:,} files are no {kind[1]} and were"
     cure = '. HEIC needs: pip install "lit-deploy[heif]"' if any(name in skipped for name in _HEIC) else ""
     return f"skipped: {what} left out ({', '.join(parts)}){cure}"
 

@@ -73,7 +73,10 @@ def run_rows(
                 shards.write_record(rows, job, found.covered, tally, facts=facts, batch=1)
 
         began = time.perf_counter()
-        made.finish(summary=[*tally.lines(), *remarks.lines(skipped, tally.notes)], before_rows=record)
+        made.finish(
+            summary=[*tally.lines(), *remarks.lines(skipped, tally.notes, kind=("file of rows", "files of rows"))],
+            before_rows=record,
+        )
         tally.add_writing(time.perf_counter() - began)
     return tally.summary(seconds=time.perf_counter() - started, skipped=skipped)
 
