@@ -9,10 +9,9 @@ _SHOWN = 8  # suffixes
 _HEIC = (".heic", ".heif")
 
 
-def lines(
-    skipped: Mapping[str, int], notes: Mapping[str, int], *, kind: tuple[str, str] = ("image", "images")
-) -> list[str]:
-    """Nothing for a run without any. `kind`: what was looked for, one and several."""
+def lines(skipped: Mapping[str, int], notes: Mapping[str, int], *, of_rows: bool = False) -> list[str]:
+    """Nothing for a run without any. `of_rows`: whether files of rows were looked for, not images."""
+    kind = ("file of rows", "files of rows") if of_rows else ("image", "images")
     found = [_skipped(skipped, kind)] if skipped else []
     return found + [f"note: {_images(notes[name])} {said}" for name, said in NOTES.items() if notes.get(name)]
 

@@ -40,7 +40,7 @@ def summary_lines(summary: Summary, *, written: Mapping[str, Path | None]) -> li
     lines = [_speed(summary), *summary.answers.lines()]
     if summary.codes:
         lines.append(f"errors: {most_common(summary.codes)}")
-    lines += remarks.lines(summary.skipped, summary.notes)
+    lines += remarks.lines(summary.skipped, summary.notes, of_rows=not summary.table.task.takes_images)
     if work := sum(summary.stages.values()):
         is_full = summary.table.task.takes_images  # rows have no stages of their own between reading and the graph
         stages = [(stage, seconds) for stage, seconds in summary.stages.items() if seconds or is_full]

@@ -29,3 +29,7 @@ def test_every_note_is_said_once_for_all_its_images() -> None:
         "note: 3 images with a colour profile other than sRGB, which is ignored",
     ]
     assert len(said) == len(NOTES)
+
+
+def test_what_is_no_file_of_rows_is_not_called_an_image() -> None:
+    assert lines({".md": 1}, {}, of_rows=True) == ["skipped: 1 file is no file of rows and was left out (1 .md)"]

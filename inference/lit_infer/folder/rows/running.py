@@ -74,7 +74,7 @@ def run_rows(
 
         began = time.perf_counter()
         made.finish(
-            summary=[*tally.lines(), *remarks.lines(skipped, tally.notes, kind=("file of rows", "files of rows"))],
+            summary=[*tally.lines(), *remarks.lines(skipped, tally.notes, of_rows=True)],
             before_rows=record,
         )
         tally.add_writing(time.perf_counter() - began)
